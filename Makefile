@@ -1,0 +1,46 @@
+# Every target builds the virtual environment it needs. `make` alone lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: $(STAMP)  ## build .venv (pinned, hashed)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "spotbot needs Python 3.11 or newer; say which with 'make PYTHON=/path/to/python3 ...'"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt install python3-venv"; rm -rf .venv; exit 1; }
+	@echo "Installing the pinned packages into .venv (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP)  ## a simulated market with a prompt, a page and the API; no account, no network
+	@$(BIN)/spotbot demo
+
+test: $(STAMP)  ## the test suite
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+acceptance: $(STAMP)  ## run against the stand-in services beside the checkout
+	$(BIN)/python -m benchmarks.acceptance
+
+bench: $(STAMP)  ## speed and memory, as tables beside a raw baseline
+	$(BIN)/python -m benchmarks.run
+
+constraints: $(STAMP)  ## resolve constraints.txt anew from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-annotate --no-header --extra test --extra bench --upgrade requirements-build.in pyproject.toml -o constraints.txt
+
+clean:  ## remove what the other targets made
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help venv demo test check acceptance bench constraints clean

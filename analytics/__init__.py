@@ -1,0 +1,1 @@
+"""Pure analysis of the GPU spot market: values in, values out."""

@@ -1,0 +1,115 @@
+"""What stands beside every answer: its age, sample, method, interval and caveats; and texts that can be translated."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from analytics.market import DAY
+
+STALE_AFTER_INTERVALS = 3
+"""Data older than this many planned poll intervals is stale (definitions, "Freshness")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence with named places, kept apart from its values so that faces can translate it. ``str()`` is English.
+
+    Write ``Note("{n} of {total} hours have no poll", {"n": 3, "total": 24})``; the template is the translation key.
+    A value may itself be a Note.
+    """
+
+    text: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.text.format(**self.values) if self.values else self.text
+
+
+OMIT = {"omit_none": True}
+"""Field metadata: leave the key out of the JSON when the value is None (never for a key that the guide promises)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What an answer rests on."""
+
+    as_of: str | None
+    stale: bool
+    history_days: float | None
+    offers: int
+    method: Note
+    caveats: tuple[Note, ...] = ()
+    exposure_hours: float | None = field(default=None, metadata=OMIT)
+    interval_95: Mapping[str, Any] | None = field(default=None, metadata=OMIT)
+    assumptions: Mapping[str, Any] | None = field(default=None, metadata=OMIT)
+    details: Mapping[str, Any] | None = field(default=None, metadata=OMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The state of the data behind an answer, from which its :class:`Evidence` is made.
+
+    as_of: UTC seconds of the oldest latest poll among the models used, None when no poll counts;
+    interval: planned seconds between polls; first_at: UTC seconds of the first stored hour; offers: slices seen.
+    """
+
+    now: int
+    as_of: int | None
+    interval: int
+    first_at: int | None
+    offers: int
+
+    @property
+    def stale(self) -> bool:
+        """Older than three planned intervals."""
+        return self.as_of is None or self.now - self.as_of > STALE_AFTER_INTERVALS * self.interval
+
+    @property
+    def history_days(self) -> float | None:
+        """Days between the first stored hour and the latest poll."""
+        if self.first_at is None or self.as_of is None:
+            return None
+        return round(max(0, self.as_of - self.first_at) / DAY, 1)
+
+    def evidence(self, method: Note, caveats: tuple[Note, ...] = (), **more: Any) -> Evidence:
+        """The evidence of an answer that used ``method``."""
+        return Evidence(
+            as_of=None if self.as_of is None else iso(self.as_of),
+            stale=self.stale,
+            history_days=self.history_days,
+            offers=self.offers,
+            method=method,
+            caveats=caveats,
+            **more,
+        )
+
+
+def iso(at: int) -> str:
+    """UTC seconds as ISO 8601 with a Z."""
+    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def plain(value: Any) -> Any:
+    """An answer as JSON-ready dicts, lists, numbers and strings; field order is kept, notes become English."""
+    if isinstance(value, Note):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            f.name: plain(item)
+            for f in fields(value)
+            if not ((item := getattr(value, f.name)) is None and f.metadata.get("omit_none"))
+        }
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def to_json(answer: Any) -> str:
+    """The one JSON text of an answer: what HTTP sends and the console prints. NaN and infinity are refused."""
+    return json.dumps(plain(answer), ensure_ascii=False, allow_nan=False, indent=2) + "\n"

@@ -1,0 +1,153 @@
+"""The shadow tenants: what would have happened to people bidding on every free slice, poll by poll.
+
+Pure and without memory of its own: the tenants of one model go in with its next complete poll, and come out moved on,
+with everything the step adds to the books (definitions, "Interruptions: the shadow tenant").
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from analytics.market import AGE_BINS_H, HOUR, Cause, Exposure, Interruption, LifeTable, Offer, Poll, Shadow, Tenant
+
+BID_FACTOR = 1.1
+"""What a shadow tenant bids, as a multiple of min_bid (source: definitions, "Interruptions"; ours, stored with the tenant)."""
+
+MAX_GAP_INTERVALS = 3
+"""A longer gap between two complete polls, in planned intervals, censors every tenancy (source: definitions, "Interruptions")."""
+
+PATIENCE_S = 24 * HOUR
+"""How long an interrupted tenant waits for its slice before it gives up and another may take it (ours: as long as the
+horizon of reliability_score). It bounds what one lost machine can add to the interrupted time."""
+
+_EDGES_S = tuple(round(edge * HOUR) for edge in AGE_BINS_H)
+
+
+_FIELD = {Cause.OUTBID: "outbid", Cause.TAKEN_OR_DOWN: "taken_or_down", Cause.ABSENT: "absent"}
+
+
+def minimal(offers: Iterable[Offer]) -> tuple[Offer, ...]:
+    """The rentable slices that hold no smaller rentable slice of the same machine, so that no GPU counts twice.
+
+    With ``gpu_ids`` by set inclusion; a machine with any slice that does not name its GPUs gives its smallest
+    ``num_gpus`` only. Repeated rows of one slice count once, the cheapest bid. Order of machines is kept.
+    Source: definitions, "current_price", "Slice".
+    """
+    machines: dict[int, dict[str, Offer]] = defaultdict(dict)
+    for offer in offers:
+        if offer.rentable:
+            rows = machines[offer.machine_id]
+            key = offer.slice_id
+            if key not in rows or _cheaper(offer, rows[key]):
+                rows[key] = offer
+    return tuple(offer for rows in machines.values() for offer in _smallest(list(rows.values())))
+
+
+def _cheaper(offer: Offer, other: Offer) -> bool:
+    return bool(offer.min_bid) and (not other.min_bid or (offer.min_bid or 0) < other.min_bid)
+
+
+def _smallest(rows: list[Offer]) -> list[Offer]:
+    if len(rows) == 1:
+        return rows
+    if not all(row.gpu_ids for row in rows):
+        least = min(row.num_gpus for row in rows)
+        return [row for row in rows if row.num_gpus == least]
+    kept: list[tuple[frozenset[int], Offer]] = []
+    for row in sorted(rows, key=lambda row: len(row.gpu_ids)):
+        gpus = frozenset(row.gpu_ids)
+        if not any(inner <= gpus for inner, _ in kept):
+            kept.append((gpus, row))
+    return [row for _, row in kept]
+
+
+def advance(
+    tenants: Sequence[Tenant], poll: Poll, *, previous_at: int | None, interval: int, bid_factor: float = BID_FACTOR
+) -> Shadow:
+    """Move the tenants of one model on to its next complete poll.
+
+    ``previous_at``: UTC seconds of the last complete poll, None at the first; ``interval``: planned seconds between
+    polls. A poll that is not newer changes nothing. A step that changes a tenant's state gives half of its time to
+    each state. Tenancies end without event or exposure when the gap is too long, the offer's end_date has passed or
+    its verification changed. Only verified slices are followed.
+    Returns the tenants after the step, interruptions started and ended, exposure by (region, hour), life table.
+    Source: definitions, "Interruptions: the shadow tenant".
+    """
+    if previous_at is not None and poll.at <= previous_at:
+        return Shadow(tenants=tuple(tenants))
+    seen = _by_slice(poll.offers)
+    step = _Step(poll.at)
+    if previous_at is not None and poll.at - previous_at <= MAX_GAP_INTERVALS * interval:
+        for tenant in tenants:
+            step.take(tenant, seen.get(tenant.slice_id))
+    taken = {tenant.slice_id for tenant in step.tenants}
+    fresh = (_new(offer, poll.at, bid_factor) for offer in minimal(poll.offers) if offer.verified and offer.min_bid)
+    step.tenants += [tenant for tenant in fresh if tenant.slice_id not in taken]
+    return step.result()
+
+
+def _by_slice(offers: Iterable[Offer]) -> dict[str, Offer]:
+    """The row that decides about each slice: a rentable one before others, then the cheapest bid."""
+    seen: dict[str, Offer] = {}
+    for offer in offers:
+        key = offer.slice_id
+        if key not in seen or (offer.rentable, _cheaper(offer, seen[key])) > (seen[key].rentable, False):
+            seen[key] = offer
+    return seen
+
+
+def _new(offer: Offer, at: int, bid_factor: float) -> Tenant:
+    return Tenant(
+        slice_id=offer.slice_id,
+        model=offer.model,
+        region=offer.region,
+        machine_id=offer.machine_id,
+        num_gpus=offer.num_gpus,
+        bid=round((offer.min_bid or 0) * bid_factor),
+        since=at,
+        last_at=at,
+        verified=offer.verified,
+        host_id=offer.host_id,
+        end_date=offer.end_date,
+    )
+
+
+def _censored(tenant: Tenant, offer: Offer | None, at: int) -> bool:
+    end_date = tenant.end_date if offer is None else offer.end_date
+    return (end_date is not None and end_date <= at) or (offer is not None and offer.verified != tenant.verified)
+
+
+def _lost(tenant: Tenant, offer: Offer | None) -> Cause | None:
+    """Why the tenant cannot run at this poll, None when it can. A rentable slice without a min_bid outbids nobody."""
+    if offer is None:
+        return Cause.ABSENT
+    if not offer.rentable:
+        return Cause.TAKEN_OR_DOWN
+    return Cause.OUTBID if (offer.min_bid or 0) > tenant.bid else None
+
+
+class _Step:
+    """Collects one step of one model; all its tenants are accounted over the same two halves."""
+
+    def __init__(self, before: int, at: int) -> None:
+        self.before, self.middle, self.at = before, (before + at) // 2, at
+        self.tenants: list[Tenant] = []
+        self.started: list[Interruption] = []
+        self.ended: list[Interruption] = []
+        self.moves: dict[str, Counter[tuple[bool, bool, Cause | None]]] = defaultdict(Counter)
+        self.at_risk_s = [0] * (len(_EDGES_S) + 1)
+        self.events = [0] * (len(_EDGES_S) + 1)
+
+    def take(self, tenant: Tenant, offer: Offer | None) -> None:
+        if _censored(tenant, offer, self.at):
+            return
+        cause = _lost(tenant, offer)
+        was_up = tenant.down_since is None
+        self.moves[tenant.region][was_up, cause is None, cause if was_up else None] += 1
+        if was_up:
+            self._held(tenant, cause)
+        elif cause is None:
+            self._resume(tenant)

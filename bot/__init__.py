@@ -1,0 +1,1 @@
+"""The command line, the collector, the store and the faces."""

@@ -1,0 +1,86 @@
+"""What a command is. Every face (console, HTTP, Slack, Discord) is generated from these declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from analytics.catalog import Catalog, resolve
+from analytics.evidence import Basis
+from bot.show.card import Card
+from bot.show.words import Words
+from bot.store.reader import Reader
+
+Kind = Literal["gpu", "gpus", "text", "choice", "int", "number", "money", "hours", "gigabytes", "percent", "flag"]
+"""``gpu``: one model (ambiguous names ask back); ``gpus``: every model that a name may mean, as a tuple;
+``money``: USD as float; ``hours``: "100", "100h", "3d" as float; ``gigabytes``: "50", "50GB", "1.5TB" as float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One argument of a command. ``name`` is its name on every face and in the query string."""
+
+    name: str
+    kind: Kind
+    help: str
+    required: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    suggest: tuple[str, ...] = ()
+    """values worth offering where the face can complete (models are offered from the market)"""
+    positional: bool = True
+    """may be given without its name in free text"""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a command may ask: the stored market at one instant, the catalogue, and where the asker's home is."""
+
+    reader: Reader
+    catalog: Catalog
+    now: int
+    home: str | None = None
+
+    async def basis(self, models: Sequence[str], *, offers: int = 0) -> Basis:
+        """The age and extent of the data about these models: the oldest latest poll, the longest history."""
+        rows = [row for row in await self.reader.models() if row.name in models]
+        polled = [row for row in rows if row.last_good_at is not None]
+        return Basis(
+            now=self.now,
+            as_of=min((row.last_good_at for row in polled if row.last_good_at is not None), default=None),
+            interval=max((row.interval for row in polled), default=0),
+            first_at=min((row.first_hour * 3600 for row in polled if row.first_hour is not None), default=None),
+            offers=offers,
+        )
+
+    async def known(self) -> tuple[str, ...]:
+        """Every model that the store has seen, busiest first."""
+        return tuple(row.name for row in await self.reader.models())
+
+    async def resolve(self, text: str) -> tuple[str, ...]:
+        """The models a typed name may mean, the store's own first; raises NotFound with suggestions."""
+        return resolve(text, self.catalog, await self.known())
+
+
+Ask = Callable[..., Awaitable[Any]]
+"""``async ask(desk, **params) -> answer``: a frozen dataclass whose fields are the JSON of the HTTP API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A question, declared once."""
+
+    name: str
+    """the chat verb: ``/spot <name>``"""
+    summary: str
+    """one line, English; the translation key"""
+    path: str
+    """HTTP path; ``{name}`` places are params"""
+    params: tuple[Param, ...]
+    ask: Ask
+    card: Callable[[Any, Words], Card]
+    examples: tuple[str, ...]
+    """what to type after ``/spot``; each runs on the demo"""

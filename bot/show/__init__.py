@@ -1,0 +1,1 @@
+"""Answers for people: cards, charts and words in two languages."""

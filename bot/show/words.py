@@ -1,0 +1,123 @@
+"""Words in the reader's language: translation (gettext catalogues), numbers, money, durations and times.
+
+English is the key; ``locales/pt_BR/LC_MESSAGES/*.po`` holds Brazilian Portuguese, one file a question.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from pathlib import Path
+from typing import Any
+
+from analytics.evidence import Evidence, Note
+
+LOCALES = {"en": "en_US", "pt-BR": "pt_BR"}
+"""Languages on offer -> the CLDR locale of their numbers."""
+
+_FOLDER = Path(__file__).with_name("locales")
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+@functools.cache
+def _catalogue(locale: str) -> dict[str, str]:
+    """English -> translation, from every .po file of the locale. Babel is slow to import, so only when needed."""
+    from babel.messages.pofile import read_po
+
+    words: dict[str, str] = {}
+    for path in sorted((_FOLDER / locale / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as file:
+            words.update({m.id: m.string for m in read_po(file, locale=locale) if m.id and m.string})
+    return words
+
+
+def pick_language(asked: str | None, default: str = "en") -> str:
+    """The language on offer nearest to a locale tag such as ``pt``, ``pt_BR`` or ``en-GB``, else the default."""
+    head = (asked or "").replace("_", "-").split(",")[0].split(";")[0].strip().lower()
+    for tag in LOCALES:
+        if head == tag.lower():
+            return tag
+    for tag in LOCALES:
+        if head.split("-")[0] == tag.split("-")[0].lower():
+            return tag
+    return default
+
+
+class Words:
+    """Texts and figures of one language. ``now`` (UTC seconds) is what ages are counted from."""
+
+    def __init__(self, language: str, now: int) -> None:
+        self.language = pick_language(language)
+        self.locale = LOCALES[self.language]
+        self.now = now
+
+    def __call__(self, text: str | Note, **values: Any) -> str:
+        """A sentence in this language with its places filled; notes inside it are translated too."""
+        if isinstance(text, Note):
+            text, values = text.text, dict(text.values)
+        if self.language != "en":
+            text = _catalogue(self.locale).get(text, text)
+        return text.format(**{key: self._value(value) for key, value in values.items()}) if values else text
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, Note):
+            return self(value)
+        if isinstance(value, (tuple, list)):
+            return ", ".join(str(self._value(item)) for item in value)
+        return self.number(value) if isinstance(value, float) else value
+
+    def number(self, value: float | None, digits: int | None = None) -> str:
+        """A number with this language's separators, ``–`` for None; without ``digits`` at most four decimals."""
+        if value is None:
+            return "–"
+        text = f"{value:,.{digits}f}" if digits is not None else f"{round(value, 4):,.10g}"
+        return text if self.language == "en" else text.translate(str.maketrans(",.", ".,"))
+
+    def money(self, dollars: float | None, digits: int | None = None) -> str:
+        """USD: three decimals below $10 (GPU prices are cents), two from there; ``–`` for None."""
+        if dollars is None:
+            return "–"
+        places = digits if digits is not None else (3 if abs(dollars) < 10 else 2)
+        return f"{'-' if dollars < 0 else ''}${self.number(abs(dollars), places)}"
+
+    def percent(self, value: float | None, digits: int = 1, *, signed: bool = False) -> str:
+        """A percentage given in percent."""
+        if value is None:
+            return "–"
+        sign = "+" if signed and value > 0 else ""
+        return f"{sign}{self.number(value, digits)}%"
+
+    def share(self, fraction: float | None, digits: int = 0) -> str:
+        """A fraction as a percentage."""
+        return self.percent(None if fraction is None else 100 * fraction, digits)
+
+    def hours(self, hours: float | None) -> str:
+        """A duration given in hours, in the unit people use for that length."""
+        if hours is None:
+            return "–"
+        if hours < 1:
+            return f"{self.number(hours * 60, 0)} min"
+        return f"{self.number(hours, 1)} h" if hours < 72 else f"{self.number(hours / 24, 1)} d"
+
+    def ago(self, at: int) -> str:
+        """How long ago UTC second ``at`` was."""
+        age = max(0, self.now - at)
+        if age < 2 * _MINUTE:
+            return self("{n} s ago", n=age)
+        if age < 2 * _HOUR:
+            return self("{n} min ago", n=age // _MINUTE)
+        return self("{n} h ago", n=age // _HOUR) if age < 2 * _DAY else self("{n} d ago", n=age // _DAY)
+
+    def footer(self, evidence: Evidence) -> str:
+        """The line under every answer: sample, history, age, and a warning when it is stale."""
+        parts = [self("{n} offers", n=evidence.offers)] if evidence.offers else []
+        if evidence.exposure_hours is not None:
+            parts.append(self("{hours} observed", hours=self.hours(evidence.exposure_hours)))
+        if evidence.history_days is not None:
+            parts.append(self("{days} days of history", days=self.number(evidence.history_days, 0)))
+        if evidence.as_of is None:
+            parts.append(self("never polled"))
+        else:
+            at = int(dt.datetime.fromisoformat(evidence.as_of).timestamp())
+            parts.append(self("STALE: {age}", age=self.ago(at)) if evidence.stale else self.ago(at))
+        return " · ".join(parts)
