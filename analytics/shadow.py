@@ -7,17 +7,17 @@ with everything the step adds to the books (definitions, "Interruptions: the sha
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from analytics.market import AGE_BINS_H, HOUR, Cause, Exposure, Interruption, LifeTable, Offer, Poll, Shadow, Tenant
 
 BID_FACTOR = 1.1
-"""What a shadow tenant bids, as a multiple of min_bid (source: definitions, "Interruptions"; ours, stored with the tenant)."""
+"""What a shadow tenant bids, as a multiple of min_bid (source: definitions, "Interruptions"; our choice)."""
 
 MAX_GAP_INTERVALS = 3
-"""A longer gap between two complete polls, in planned intervals, censors every tenancy (source: definitions, "Interruptions")."""
+"""A longer gap between complete polls, in planned intervals, censors all (source: definitions, "Interruptions")."""
 
 PATIENCE_S = 24 * HOUR
 """How long an interrupted tenant waits for its slice before it gives up and another may take it (ours: as long as the
@@ -78,14 +78,14 @@ def advance(
     """
     if previous_at is not None and poll.at <= previous_at:
         return Shadow(tenants=tuple(tenants))
-    seen = _by_slice(poll.offers)
-    step = _Step(poll.at)
+    step = _Step(poll.at if previous_at is None else previous_at, poll.at)
     if previous_at is not None and poll.at - previous_at <= MAX_GAP_INTERVALS * interval:
+        seen = _by_slice(poll.offers)
         for tenant in tenants:
             step.take(tenant, seen.get(tenant.slice_id))
     taken = {tenant.slice_id for tenant in step.tenants}
-    fresh = (_new(offer, poll.at, bid_factor) for offer in minimal(poll.offers) if offer.verified and offer.min_bid)
-    step.tenants += [tenant for tenant in fresh if tenant.slice_id not in taken]
+    free = (offer for offer in minimal(poll.offers) if offer.verified and offer.min_bid)
+    step.tenants += [_new(offer, poll.at, bid_factor) for offer in free if offer.slice_id not in taken]
     return step.result()
 
 
@@ -129,25 +129,110 @@ def _lost(tenant: Tenant, offer: Offer | None) -> Cause | None:
     return Cause.OUTBID if (offer.min_bid or 0) > tenant.bid else None
 
 
+def _interruption(tenant: Tenant, cause: Cause, held_at: int, seen_at: int, back_at: int | None = None) -> Interruption:
+    return Interruption(
+        model=tenant.model,
+        region=tenant.region,
+        slice_id=tenant.slice_id,
+        machine_id=tenant.machine_id,
+        host_id=tenant.host_id,
+        num_gpus=tenant.num_gpus,
+        cause=cause,
+        bid=tenant.bid,
+        held_at=held_at,
+        seen_at=seen_at,
+        back_at=back_at,
+    )
+
+
 class _Step:
-    """Collects one step of one model; all its tenants are accounted over the same two halves."""
+    """Collects one step of one model. All its tenants share the same two halves, so the hours are split once a region.
+
+    While a tenant waits, its ``since`` keeps the last poll at which it ran and ``down_since`` the first at which it did
+    not, so that the interruption that ends carries the same two polls as when it started.
+    """
 
     def __init__(self, before: int, at: int) -> None:
         self.before, self.middle, self.at = before, (before + at) // 2, at
         self.tenants: list[Tenant] = []
         self.started: list[Interruption] = []
         self.ended: list[Interruption] = []
-        self.moves: dict[str, Counter[tuple[bool, bool, Cause | None]]] = defaultdict(Counter)
+        self.moves: Counter[tuple[str, bool, bool, Cause | None]] = Counter()
         self.at_risk_s = [0] * (len(_EDGES_S) + 1)
         self.events = [0] * (len(_EDGES_S) + 1)
 
     def take(self, tenant: Tenant, offer: Offer | None) -> None:
+        """Account one tenant's step and keep it, unless it is censored or has lost its patience."""
         if _censored(tenant, offer, self.at):
             return
         cause = _lost(tenant, offer)
-        was_up = tenant.down_since is None
-        self.moves[tenant.region][was_up, cause is None, cause if was_up else None] += 1
-        if was_up:
-            self._held(tenant, cause)
-        elif cause is None:
-            self._resume(tenant)
+        end_date = tenant.end_date if offer is None else offer.end_date
+        if tenant.down_since is None:
+            self.moves[tenant.region, True, cause is None, cause] += 1
+            self.tenants.append(self._ran(tenant, cause, end_date))
+        else:
+            self.moves[tenant.region, False, cause is None, None] += 1
+            if cause is None:
+                self.tenants.append(self._resumed(tenant, end_date))
+            elif self.at - tenant.down_since < PATIENCE_S:
+                self.tenants.append(replace(tenant, last_at=self.at, end_date=end_date))
+
+    def _ran(self, tenant: Tenant, cause: Cause | None, end_date: int | None) -> Tenant:
+        if cause is None:
+            self._risk(self.before - tenant.since, self.at - tenant.since)
+            return replace(tenant, last_at=self.at, end_date=end_date)
+        self._risk(self.before - tenant.since, self.middle - tenant.since)
+        self.events[bisect_right(_EDGES_S, self.middle - tenant.since)] += 1
+        self.started.append(_interruption(tenant, cause, self.before, self.at))
+        return replace(tenant, since=self.before, last_at=self.at, end_date=end_date, down_since=self.at, cause=cause)
+
+    def _resumed(self, tenant: Tenant, end_date: int | None) -> Tenant:
+        self._risk(0, self.at - self.middle)
+        cause, seen_at = tenant.cause or Cause.ABSENT, tenant.down_since or self.at
+        self.ended.append(_interruption(tenant, cause, tenant.since, seen_at, self.at))
+        return replace(tenant, since=self.middle, last_at=self.at, end_date=end_date, down_since=None, cause=None)
+
+    def _risk(self, start: int, end: int) -> None:
+        """Spread seconds at risk over the age bins."""
+        index = bisect_right(_EDGES_S, start)
+        while index < len(_EDGES_S) and end > _EDGES_S[index]:
+            self.at_risk_s[index] += _EDGES_S[index] - start
+            start = _EDGES_S[index]
+            index += 1
+        self.at_risk_s[index] += end - start
+
+    def _exposure(self) -> dict[tuple[str, int], Exposure]:
+        books: dict[tuple[str, int], Exposure] = {}
+        for (region, was_up, is_up, cause), count in self.moves.items():
+            for start, end, up in ((self.before, self.middle, was_up), (self.middle, self.at, is_up)):
+                for hour, seconds in _hours(start, end):
+                    add = Exposure(held_s=count * seconds) if up else Exposure(interrupted_s=count * seconds)
+                    books[region, hour] = books.get((region, hour), Exposure()) + add
+            key = (region, self.middle // HOUR)
+            books[key] = books.get(key, Exposure()) + _counts(was_up, is_up, cause, count)
+        return books
+
+    def result(self) -> Shadow:
+        """The step as the books take it."""
+        return Shadow(
+            tenants=tuple(self.tenants),
+            started=tuple(self.started),
+            ended=tuple(self.ended),
+            exposure=self._exposure(),
+            life=LifeTable(tuple(self.at_risk_s), tuple(self.events)),
+        )
+
+
+def _hours(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The clock hours that [start, end) touches, and its seconds in each."""
+    while start < end:
+        stop = min(end, (start // HOUR + 1) * HOUR)
+        yield start // HOUR, stop - start
+        start = stop
+
+
+def _counts(was_up: bool, is_up: bool, cause: Cause | None, count: int) -> Exposure:
+    if not was_up:
+        return Exposure(down_steps=count, resumed=count if is_up else 0)
+    steps = Exposure(up_steps=count)
+    return replace(steps, **{_FIELD[cause]: count}) if cause is not None else steps

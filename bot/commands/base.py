@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from analytics.catalog import Catalog, resolve
 from analytics.evidence import Basis
 from bot.show.card import Card
 from bot.show.words import Words
-from bot.store.reader import Reader
+
+if TYPE_CHECKING:
+    from bot.store.reader import ModelRow, Reader
 
 Kind = Literal["gpu", "gpus", "text", "choice", "int", "number", "money", "hours", "gigabytes", "percent", "flag"]
 """``gpu``: one model (ambiguous names ask back); ``gpus``: every model that a name may mean, as a tuple;
@@ -46,7 +48,10 @@ class Desk:
 
     async def basis(self, models: Sequence[str], *, offers: int = 0) -> Basis:
         """The age and extent of the data about these models: the oldest latest poll, the longest history."""
-        rows = [row for row in await self.reader.models() if row.name in models]
+        return self.basis_of([row for row in await self.reader.models() if row.name in models], offers=offers)
+
+    def basis_of(self, rows: Sequence[ModelRow], *, offers: int = 0) -> Basis:
+        """The same from rows already read."""
         polled = [row for row in rows if row.last_good_at is not None]
         return Basis(
             now=self.now,

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analytics.catalog import Catalog, load_catalog, resolve
 from analytics.errors import AskError
 from bot.commands.base import Command, Desk
 from bot.commands.grammar import find_command, read
 from bot.commands.params import convert
-from bot.store.engine import Store
+
+if TYPE_CHECKING:
+    from bot.store.engine import Store
 
 RECENT_SECONDS = 6 * 3600
 """How long a question about a model counts as recent for the poller."""

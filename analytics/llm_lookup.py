@@ -1,0 +1,117 @@
+"""What people type for a language model: a name (``llama2-7b``, ``Qwen/Qwen2.5-7B-Instruct``) or a size (``8x7B``)."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+from analytics.catalog import Catalog, Llm
+from analytics.errors import AskError, NotFound
+from analytics.evidence import Note
+from analytics.names import LIKENESS, LONGEST_NAME, SUGGESTIONS, shown
+
+SMALLEST, LARGEST = 1e7, 1e13
+"""Parameters of the smallest and largest model that can be asked (source: our choice, beyond any published one)."""
+
+UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "": 1e9, "t": 1e12}
+"""What the letter behind a size multiplies; a bare number means billions (source: usage of model names)."""
+
+_SIZE = re.compile(r"(?:(\d{1,3})x)?(\d{1,5}(?:\.\d{1,4})?)\s*([kmbt]?)")
+_ENDINGS = re.compile(r"(?:hf|instruct|chat|base|it|v0\.[0-9]|[0-9]+k|preview|bf16|awq|gptq|gguf)$")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLlm:
+    """A model, and what had to be assumed to know its shape (None for a named model)."""
+
+    llm: Llm
+    assumption: Note | None = None
+
+
+def _key(text: str) -> str:
+    """A name without owner, punctuation and endings such as ``-Instruct-v0.1``."""
+    words = re.findall(r"[a-z0-9.]+", text.lower().rpartition("/")[2])
+    while len(words) > 1 and _ENDINGS.fullmatch(words[-1]):
+        words.pop()
+    return "".join(words).removeprefix("meta")
+
+
+def find_llm(text: str, catalog: Catalog) -> FoundLlm:
+    """The model that ``text`` names, or a typical one of the size that it gives.
+
+    Raises NotFound for an unknown name, AskError for an ambiguous one or a size that no model has.
+    """
+    if len(text) > LONGEST_NAME or not any(char.isalnum() for char in text):
+        raise NotFound(Note("“{text}” is not a language model.", {"text": shown(text)}))
+    size = _SIZE.fullmatch(text.strip().lower())
+    if size:
+        return _of_size(text.strip(), size, catalog)
+    key = _key(text)
+    same = [llm for llm in catalog.llms if _key(llm.name) == key]
+    if same:
+        return FoundLlm(same[0])
+    family = [llm.name for llm in catalog.llms if key and _key(llm.name).startswith(key)]
+    if len(family) == 1:
+        return find_llm(family[0], catalog)
+    if family:
+        raise AskError(Note("“{text}” may mean several models; say which", {"text": shown(text)}), suggestions=family)
+    raise NotFound(
+        Note("No language model called “{text}” is known here; a size such as 7B works too.", {"text": shown(text)}),
+        suggestions=_nearest(key, catalog),
+    )
+
+
+def _nearest(key: str, catalog: Catalog) -> tuple[str, ...]:
+    from rapidfuzz import fuzz, process
+
+    keys = {llm.name: _key(llm.name) for llm in catalog.llms}
+    found = process.extract(key, keys, scorer=fuzz.ratio, limit=SUGGESTIONS, score_cutoff=LIKENESS)
+    return tuple(str(name) for _, _, name in found)
+
+
+def _of_size(text: str, size: re.Match[str], catalog: Catalog) -> FoundLlm:
+    experts, each = int(size[1] or 1), float(size[2]) * UNITS[size[3]]
+    if not SMALLEST <= experts * each <= LARGEST:
+        raise AskError(Note("{text} is no size of a language model; try 7B, 70B or 8x7B", {"text": shown(text)}))
+    if experts > 1:
+        named = [llm for llm in catalog.llms if llm.moe and _key(llm.name).endswith(text.lower())]
+        return FoundLlm(named[0]) if named else _scaled(text, *_mixture(experts * each, catalog))
+    pattern = min((m for m in catalog.llms if m.typical), key=lambda llm: abs(math.log(each / llm.params)))
+    return _scaled(text, pattern, each)
+
+
+def _mixture(nominal: float, catalog: Catalog) -> tuple[Llm, float]:
+    """Mixtral as the pattern of a mixture of experts, and the parameters of one with this nominal size.
+
+    Experts share their attention, so N x M comes to fewer parameters; Mixtral's own figures say how many.
+    """
+    pattern = next(llm for llm in catalog.llms if llm.moe)
+    own = _SIZE.search(pattern.name.partition("-")[2])
+    named = int(own[1]) * float(own[2]) * UNITS[own[3]] if own else float(pattern.params)
+    return pattern, nominal * pattern.params / named
+
+
+def _scaled(text: str, pattern: Llm, params: float) -> FoundLlm:
+    """``pattern`` grown to ``params``: layers and widths by the cube root, as parameters go with layers x width^2."""
+    ratio = params / pattern.params
+    factor = math.cbrt(ratio)
+    llm = replace(
+        pattern,
+        name=_size_name(text),
+        params=round(params),
+        active_params=round(pattern.active_params * ratio),
+        layers=max(1, round(pattern.layers * factor)),
+        hidden=max(1, round(pattern.hidden * factor)),
+        ffn=max(1, round(pattern.ffn * factor)),
+        kv_width=max(1, round(pattern.kv_width * factor)),
+    )
+    return FoundLlm(
+        llm, Note("a model of {size} is taken to be shaped like {name}", {"size": llm.name, "name": pattern.name})
+    )
+
+
+def _size_name(text: str) -> str:
+    """``7b`` -> ``7B``, ``4X7b`` -> ``4x7B``, ``70`` -> ``70B``."""
+    upper = text.upper().replace("X", "x").replace(" ", "")
+    return upper if upper[-1].isalpha() else f"{upper}B"

@@ -1,0 +1,285 @@
+"""The composition root: the only file that knows every part, and what each command of the program starts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analytics.catalog import load_catalog, models_of, resolve
+from analytics.errors import AskError
+from bot.commands import COMMANDS
+from bot.commands.counter import Counter
+from bot.config import Settings
+from bot.store.engine import Store, open_store
+
+if TYPE_CHECKING:
+    from bot.poller import Poller
+    from bot.sources.base import Source
+
+Clock = Callable[[], int]
+
+LISTEN_GRACE = 10.0
+"""Seconds that parts get to finish after a stop was asked for."""
+
+CLOCK_STEP = 60
+"""A wall clock that falls this many seconds behind the monotonic one was set back."""
+
+
+def wall_clock() -> int:
+    """UTC seconds."""
+    return int(time.time())
+
+
+@asynccontextmanager
+async def open_counter(settings: Settings, clock: Clock = wall_clock) -> AsyncIterator[Counter]:
+    """A counter that only reads."""
+    store = await open_store(settings.database_url, writer=False)
+    try:
+        yield Counter(store, COMMANDS, clock, home=settings.home)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def open_writer(settings: Settings, *, alone: bool = True) -> AsyncIterator[Store]:
+    """The store for writing; ``alone=False`` beside a running spotbot, for small changes."""
+    store = await open_store(settings.database_url, writer=True, alone=alone)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def ask_once(settings: Settings, line: str, *, language: str, as_json: bool) -> int:
+    """Answer one line on the terminal; returns the exit code."""
+    from rich.console import Console
+
+    from bot.faces.console import answer
+
+    async with open_counter(settings) as counter:
+        out, err = Console(), Console(stderr=True)
+        return await answer(counter, line, language=language, as_json=as_json, out=out, err=err)
+
+
+async def chat(settings: Settings, *, language: str) -> None:
+    """The prompt on what is stored."""
+    from rich.console import Console
+
+    from bot.faces.console import chat as prompt
+
+    async with open_counter(settings) as counter:
+        await prompt(counter, language=language, out=Console())
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the schema up to date."""
+    async with open_writer(settings) as store:
+        print(f"{store.where}: the tables are up to date")  # noqa: T201
+
+
+async def backup(settings: Settings, file: Path) -> None:
+    """Copy the database while it is in use."""
+    store = await open_store(settings.database_url, writer=False)
+    try:
+        await store.backup(file)
+        print(f"{file}: written")  # noqa: T201
+    finally:
+        await store.close()
+
+
+@dataclass(slots=True)
+class App:
+    """One running process: its store, what it polls, and what it serves."""
+
+    settings: Settings
+    store: Store
+    counter: Counter
+    clock: Clock
+    poller: Poller | None = None
+    require_key: bool = True
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, *, web: bool, started: Callable[[int], None] | None = None) -> None:
+        """Run every part until ``stop`` is set or one of them fails."""
+        parts = [self._poll(self.poller)] if self.poller else []
+        if web:
+            parts.append(self._serve(started))
+        tasks = [asyncio.create_task(part) for part in parts]
+        waiting = asyncio.create_task(self.stop.wait())
+        await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+        self.stop.set()
+        _, late = await asyncio.wait(tasks, timeout=LISTEN_GRACE)
+        for task in (*late, waiting):
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
+
+    async def _poll(self, poller: Poller) -> None:
+        from bot.schedule import Job, rearm, start
+
+        jobs = [
+            Job("forecasts", self._forecast, minute=2),
+            Job("retention", self._forget_old, minute=40, hour=3),
+        ]
+        scheduler = start(jobs)
+        first = asyncio.create_task(self._forecast())  # those of the last run may be hours old
+        watch = asyncio.create_task(watch_clock(lambda: rearm(scheduler, jobs)))
+        try:
+            await poller.run(self.stop)
+        finally:
+            scheduler.shutdown(wait=False)
+            first.cancel()
+            watch.cancel()
+
+    async def _forecast(self) -> None:
+        from bot.forecasts import refresh
+
+        await refresh(self.store, self.clock())
+
+    async def _forget_old(self) -> None:
+        async with self.store.writer() as writer:
+            await writer.prune(self.clock())
+        await self.store.checkpoint()
+
+    async def _serve(self, started: Callable[[int], None] | None) -> None:
+        from bot.faces.http import build_api, serve, stored_keys
+        from bot.faces.metrics import Health, market_health
+
+        async def health() -> Health:
+            budget = self.settings.row_budget if self.poller else None
+            return await market_health(self.counter, polling=self.poller is not None, row_budget=budget)
+
+        api = build_api(self.counter, keys=stored_keys(self.store), health=health, require_key=self.require_key)
+        await serve(api, self.settings.host, self.settings.port, started=started, stop=self.stop)
+
+
+async def watch_clock(stepped_back: Callable[[], None], every: float = 30.0) -> None:
+    """Call back whenever the wall clock was set back, which silences wall-clock schedulers."""
+    offset = time.time() - time.monotonic()
+    while True:
+        await asyncio.sleep(every)
+        now = time.time() - time.monotonic()
+        if now < offset - CLOCK_STEP:
+            stepped_back()
+        offset = now
+
+
+def build_poller(settings: Settings, store: Store, counter: Counter, clock: Clock) -> Poller:
+    """The poller of the market that the settings name."""
+    from bot.collect import Collector
+    from bot.poller import Poller
+    from bot.sources.vast import VastSource
+
+    key = settings.vast_api_key.get_secret_value() if settings.vast_api_key else None
+    source = VastSource(settings.vast_url, key=key)
+    return Poller(
+        store=store,
+        source=source,
+        survey=source.survey,
+        collector=Collector(store),
+        clock=clock,
+        names=vast_names(settings.gpus),
+        budget=settings.row_budget,
+        wish=settings.poll_seconds,
+        asked=counter.recently_asked,
+    )
+
+
+def vast_names(typed: Sequence[str]) -> tuple[str, ...]:
+    """The market's own names of models that a person typed; an unknown one is taken as it is spelt."""
+    catalog = load_catalog()
+    by_model = {gpu.name: gpu.vast_name for gpu in catalog.gpus}
+    found: dict[str, None] = {}
+    for text in typed:
+        if models_of(text):
+            found[text] = None
+            continue
+        try:
+            found.update(dict.fromkeys(by_model.get(model, model) for model in resolve(text, catalog, ())))
+        except AskError:
+            found[text] = None
+    return tuple(found)
+
+
+async def serve(settings: Settings, *, poll: bool, web: bool) -> None:
+    """Run what was asked for until SIGINT or SIGTERM."""
+    from bot.logs import set_up
+
+    set_up()
+    store = await open_store(settings.database_url, writer=poll)
+    try:
+        counter = Counter(store, COMMANDS, wall_clock, home=settings.home)
+        poller = build_poller(settings, store, counter, wall_clock) if poll else None
+        app = App(settings, store, counter, wall_clock, poller)
+        stop_on_signals(app.stop)
+        await app.run(web=web, started=lambda port: say_address(settings.host, port))
+        if poller is not None:
+            await close_source(poller.source)
+    finally:
+        await store.close()
+
+
+async def close_source(source: Source) -> None:
+    """Let go of the market's connections."""
+    with contextlib.suppress(OSError):
+        await source.aclose()
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGINT and SIGTERM ask every part to finish."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+
+def say_address(host: str, port: int) -> None:
+    """Tell where the API listens."""
+    print(f"Listening on http://{host}:{port}", flush=True)  # noqa: T201
+
+
+async def poll(settings: Settings, *, once: bool) -> None:
+    """The collector alone; with ``once`` one poll of every followed model."""
+    from bot.logs import set_up
+
+    set_up()
+    async with open_writer(settings) as store:
+        counter = Counter(store, COMMANDS, wall_clock, home=settings.home)
+        poller = build_poller(settings, store, counter, wall_clock)
+        try:
+            if once:
+                for fetch in await poller.once():
+                    offers = sum(len(some.offers) for some in fetch.polls)
+                    note = f" ({fetch.note})" if fetch.note else ""
+                    print(f"{fetch.vast_name}: {fetch.quality.value}, {offers} offers, {fetch.rows} rows{note}")  # noqa: T201
+            else:
+                stop = asyncio.Event()
+                stop_on_signals(stop)
+                await poller.run(stop)
+        finally:
+            await close_source(poller.source)
+
+
+async def backtest(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
+    """Score the forecaster on the stored history."""
+    from bot.faces.console import error_lines, exit_code
+    from bot.forecasts import report
+    from bot.show.words import Words
+
+    async with open_counter(settings) as counter:
+        try:
+            async with counter.desk() as desk:
+                models = [model for name in names for model in await desk.resolve(name)]
+        except AskError as error:
+            for line in error_lines(error, Words(settings.locale, wall_clock())):
+                print(line, file=sys.stderr)  # noqa: T201
+            return exit_code(error)
+        return await report(counter.store, models or None, as_json=as_json)

@@ -1,0 +1,122 @@
+"""``status``: what is polled, how often, how fresh it is, and what it costs of the day's rows."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import dataclass
+
+from analytics.evidence import Evidence, Note, iso
+from analytics.market import DAY, Quality
+from bot.commands.base import Command, Desk
+from bot.show.card import Card, Column, Table
+from bot.show.words import Words
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """How one model is polled."""
+
+    gpu_name: str
+    interval_seconds: int
+    last_poll: str | None
+    last_quality: str | None
+    last_complete_poll: str | None
+    rows_a_poll: int | None
+    stale: bool
+    followed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of the collector."""
+
+    version: str
+    timestamp: str
+    rows_spent_today: int
+    rows_learned_limit: int | None
+    planned_rows_a_day: int
+    polls_24h: dict[str, int]
+    models: tuple[ModelStatus, ...]
+    evidence: Evidence
+
+
+async def ask(desk: Desk) -> Status:
+    """The state of the collector as the store knows it."""
+    rows = await desk.reader.models()
+    spent, limit = await desk.reader.quota(desk.now // DAY)
+    counts = await desk.reader.poll_counts(desk.now - DAY)
+    followed = [row for row in rows if row.followed]
+    models = tuple(
+        ModelStatus(
+            gpu_name=row.name,
+            interval_seconds=row.interval,
+            last_poll=_iso(row.last_poll_at),
+            last_quality=None if row.last_quality is None else row.last_quality.value,
+            last_complete_poll=_iso(row.last_good_at),
+            rows_a_poll=row.last_rows,
+            stale=desk.basis_of([row]).stale,
+            followed=row.followed,
+        )
+        for row in rows
+    )
+    by_name = {row.vast_name: row for row in followed if row.interval}
+    planned = sum((row.last_rows or 0) * DAY // row.interval for row in by_name.values())
+    basis = desk.basis_of(followed)
+    return Status(
+        version=importlib.metadata.version("spotbot"),
+        timestamp=iso(desk.now),
+        rows_spent_today=spent,
+        rows_learned_limit=limit,
+        planned_rows_a_day=planned,
+        polls_24h={quality.value: counts.get(quality, 0) for quality in Quality},
+        models=models,
+        evidence=basis.evidence(Note("read from the poll log; rows are what the market service delivered")),
+    )
+
+
+def _iso(at: int | None) -> str | None:
+    return None if at is None else iso(at)
+
+
+def card(answer: Status, words: Words) -> Card:
+    """Plan and spend, then a line a model."""
+    lead = words(
+        "{models} models followed · {spent} rows spent today, {planned} planned a day",
+        models=sum(model.followed for model in answer.models),
+        spent=answer.rows_spent_today,
+        planned=answer.planned_rows_a_day,
+    )
+    columns = (
+        Column(words("GPU")),
+        Column(words("every"), "right"),
+        Column(words("last complete poll")),
+        Column(words("rows"), "right"),
+        Column(words("state")),
+    )
+    rows = tuple(
+        (
+            model.gpu_name,
+            words.hours(model.interval_seconds / 3600),
+            model.last_complete_poll or "–",
+            words.number(model.rows_a_poll, 0),
+            words("stale") if model.stale else words("fresh"),
+        )
+        for model in answer.models
+    )
+    polls = ", ".join(f"{name} {count}" for name, count in answer.polls_24h.items())
+    notes = [words("polls in the last 24 h: {polls}", polls=polls), words("version {version}", version=answer.version)]
+    if answer.rows_learned_limit is not None:
+        notes.append(words("the market service said its limit is {n} rows a day", n=answer.rows_learned_limit))
+    table = Table(words("Models"), columns, rows)
+    return Card(words("Status"), lead, (table,) if rows else (), (), tuple(notes), words.footer(answer.evidence))
+
+
+COMMAND = Command(
+    name="status",
+    summary="What is polled, how fresh it is, and what it costs of the day's row budget",
+    path="/api/spot/status",
+    params=(),
+    ask=ask,
+    card=card,
+    examples=("status",),
+)

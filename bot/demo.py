@@ -1,0 +1,125 @@
+"""``spotbot demo``: a simulated market with history already in it, a prompt and the API, in a temporary database."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from analytics.market import DAY
+from bot.app import App, stop_on_signals, vast_names, wall_clock
+from bot.collect import Collector
+from bot.commands import COMMANDS
+from bot.commands.counter import Counter
+from bot.config import Settings, database_url
+from bot.faces.console import chat
+from bot.forecasts import refresh
+from bot.poller import Poller
+from bot.sources.simulated import SimulatedMarket
+from bot.store.engine import Store, open_store
+
+ROUNDS_A_COMMIT = 48
+"""Rounds of the back-history that are stored together."""
+
+LIVE_SECONDS = 60
+"""How often the demo polls each model once it runs."""
+
+NO_LIMIT = 10**9
+"""The simulated market does not count rows."""
+
+FIRST_QUESTION = "monitor"
+
+
+async def demo(settings: Settings, *, days: int, seed: int, language: str, prompt: bool) -> None:
+    """Build the market, then serve until the prompt is left or the process is told to stop."""
+    out = Console()
+    with tempfile.TemporaryDirectory(prefix="spotbot-demo-") as folder:
+        url = database_url(str(Path(folder) / "demo.db"))
+        store = await open_store(url, writer=True)
+        try:
+            began = time.monotonic()
+            now = wall_clock()
+            market = SimulatedMarket(seed, now - days * DAY)
+            collector = Collector(store, source="simulated")
+            await fill(market, collector, days=days, until=now, out=out)
+            await refresh(store, now)
+            out.print(
+                f"{days} days of {len(market.models)} models in {time.monotonic() - began:.0f} s.", highlight=False
+            )
+            stage = Stage(store, url, market, collector)
+            await _serve(settings, stage, language=language, prompt=prompt, out=out)
+        finally:
+            await store.close()
+
+
+async def fill(market: SimulatedMarket, collector: Collector, *, days: float, until: int, out: Console) -> None:
+    """Store the market's back-history, with a progress bar."""
+    rounds = market.history(days, until)
+    columns = (TextColumn("simulating"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=out, transient=True) as progress:
+        task = progress.add_task("", total=days * DAY)
+        while batch := list(itertools.islice(rounds, ROUNDS_A_COMMIT)):
+            last = batch[-1][0]
+            await collector.settle_many(batch, bands=last >= until)
+            progress.update(task, completed=last - (until - days * DAY))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the demo plays on."""
+
+    store: Store
+    url: str
+    market: SimulatedMarket
+    collector: Collector
+
+
+async def _serve(settings: Settings, stage: Stage, *, language: str, prompt: bool, out: Console) -> None:
+    store, market = stage.store, stage.market
+    counter = Counter(store, COMMANDS, wall_clock, home=settings.home)
+    names = vast_names(market.models)
+    poller = Poller(
+        store=store,
+        source=market,
+        collector=stage.collector,
+        clock=wall_clock,
+        names=names,
+        budget=NO_LIMIT,
+        wish=LIVE_SECONDS,
+        asked=counter.recently_asked,
+    )
+    async with store.writer() as writer:
+        secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=wall_clock())
+    app = App(settings.model_copy(update={"host": "127.0.0.1"}), store, counter, wall_clock, poller)
+    stop_on_signals(app.stop)
+    ready = asyncio.Event()
+    running = asyncio.create_task(
+        app.run(web=True, started=lambda port: _announce(port, secret, stage.url, out, ready.set))
+    )
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if prompt and not running.done():
+        await chat(counter, language=language, out=out)
+        app.stop.set()
+    await running
+
+
+def _announce(port: int, secret: str, url: str, out: Console, ready: Callable[[], None]) -> None:
+    address = f"http://127.0.0.1:{port}"
+    for line in (
+        f"Page and API: {address}",
+        f"API key: {secret}",
+        f'Try: curl -H "Authorization: Bearer {secret}" {address}/api/spot/monitor',
+        f"Or from another terminal: DATABASE_URL='{url}' spotbot ask {FIRST_QUESTION}",
+        "Everything here is simulated. Stop with Ctrl-C.",
+    ):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    ready()

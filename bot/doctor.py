@@ -1,0 +1,82 @@
+"""``spotbot doctor``: is everything set up, and if not, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from analytics.catalog import load_catalog, models_of, resolve
+from analytics.errors import AskError
+from bot.app import wall_clock
+from bot.config import Settings
+from bot.store.engine import StoreError, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. ``advice`` is empty where all is well."""
+
+    what: str
+    ok: bool
+    advice: str = ""
+
+
+async def doctor(settings: Settings) -> int:
+    """Look at everything, print a line each; 1 when something needs mending."""
+    checks: Sequence[Callable[[Settings], Awaitable[Finding]]] = (_database, _gpus, _home, _market)
+    findings = [await check(settings) for check in checks]
+    for finding in findings:
+        print(f"{'ok  ' if finding.ok else 'FIX '} {finding.what}{': ' + finding.advice if finding.advice else ''}")  # noqa: T201
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+async def _database(settings: Settings) -> Finding:
+    try:
+        store = await open_store(settings.database_url, writer=False)
+    except StoreError as error:
+        return Finding("database", ok=False, advice=str(error))
+    try:
+        wrong = await store.integrity()
+    finally:
+        await store.close()
+    return Finding(f"database {store.where}", ok=not wrong, advice="; ".join(wrong[:3]))
+
+
+async def _gpus(settings: Settings) -> Finding:
+    catalog = load_catalog()
+    unknown = []
+    for name in settings.gpus:
+        try:
+            if not models_of(name):
+                resolve(name, catalog, ())
+        except AskError as error:
+            unknown.append(f"{error.note} Did you mean {', '.join(error.suggestions[:3])}?")
+    shown = ", ".join(settings.gpus) or "the busiest that the budget allows"
+    return Finding(f"SPOTBOT_GPUS {shown}", ok=not unknown, advice=" ".join(unknown))
+
+
+async def _home(settings: Settings) -> Finding:
+    from analytics.regions import place
+
+    if settings.home is None:
+        return Finding("SPOTBOT_HOME", ok=True, advice="not set, so answers give no latency; for example Berlin, DE")
+    known = place(settings.home) is not None
+    return Finding(
+        f"SPOTBOT_HOME {settings.home}", ok=known, advice="" if known else "not a place that is known; try 52.5,13.4"
+    )
+
+
+async def _market(settings: Settings) -> Finding:
+    from bot.sources.vast import VastSource
+
+    key = settings.vast_api_key.get_secret_value() if settings.vast_api_key else None
+    source = VastSource(settings.vast_url, key=key)
+    try:
+        survey = await source.survey(at=wall_clock())
+    finally:
+        await source.aclose()
+    rows = sum(survey.rows_by_name.values())
+    note = survey.fetch.note or (
+        f"{rows} offers of {len(survey.rows_by_name)} models{', sampled' if survey.sampled else ''}"
+    )
+    return Finding(f"VAST_URL {settings.vast_url}", ok=bool(rows), advice=note)

@@ -1,0 +1,259 @@
+"""The HTTP face: one GET a command, made from its declaration, behind keys and quotas; and the server that carries it.
+
+``/`` (a page), ``/openapi.json``, ``/health`` and ``/metrics`` need no key: they hold no answer and no secret. Who must
+not see them is kept out by a proxy or by listening on loopback only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from analytics.errors import AskError
+from analytics.evidence import Note, to_json
+from bot.access import KeyCheck, Quotas, bearer
+from bot.commands.base import Command
+from bot.commands.counter import Counter
+from bot.commands.params import shorten
+from bot.faces.metrics import MEDIA_TYPE as EXPOSITION
+from bot.faces.metrics import Health, Meter, version
+from bot.faces.openapi import document
+from bot.faces.page import POLICY, page
+from bot.faces.problems import handlers, of_fault
+from bot.show.words import Words, pick_language
+from bot.store.engine import Store
+from bot.store.keys import ApiKey
+
+MAX_ADDRESS = 4096
+"""Longest path and query together, in bytes; no question needs a tenth of it."""
+
+MAX_HEAD = 32_768
+"""Longest request line and headers that the server reads, in bytes."""
+
+GRACE_SECONDS = 5
+"""How long answers under way may take after the server was told to stop."""
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+_TOLD = "spotbot.headers"
+"""Where in a request's scope the headers wait that its answer must carry, whatever becomes of it."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def stored_keys(store: Store) -> KeyCheck:
+    """The check of keys against the store."""
+
+    async def check(secret: str) -> ApiKey | None:
+        async with store.reader() as reader:
+            return await reader.find_key(secret)
+
+    return check
+
+
+def build_api(
+    counter: Counter,
+    *,
+    keys: KeyCheck,
+    health: Callable[[], Awaitable[Health]],
+    require_key: bool = True,
+    timer: Callable[[], float] = time.monotonic,
+) -> FastAPI:
+    """The API over a counter's commands. ``timer`` gives the seconds that quotas and latencies are counted in."""
+    gate = Gate(keys if require_key else None, Quotas(timer))
+    meter = Meter()
+    routes: dict[str, Handler] = {
+        **{command.path: question(counter, command, gate) for command in counter.commands},
+        **open_routes(counter, meter, health, require_key=require_key),
+    }
+    api = FastAPI(
+        title="spotbot",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers=handlers([path for path in routes if path != "/"]),
+    )
+    for path, handler in routes.items():
+        api.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
+    api.add_middleware(Door, meter=meter, timer=timer)
+    return api
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Who may pass: anybody where ``keys`` is None."""
+
+    keys: KeyCheck | None
+    quotas: Quotas
+
+    async def admit(self, request: Request) -> None:
+        """Raise 401 without a valid key, 429 beyond its quota; else leave the quota's headers for the answer."""
+        if self.keys is None:
+            return
+        headers = request.headers.getlist("authorization")
+        secret = bearer(headers)
+        holder = await self.keys(secret) if secret else None
+        if holder is None:
+            detail = "this key is not valid" if headers else "send a key: Authorization: Bearer spot_…"
+            scheme = 'Bearer error="invalid_token"' if headers else "Bearer"
+            raise HTTPException(401, detail, {"WWW-Authenticate": scheme})
+        allowance = self.quotas.take(holder)
+        request.scope[_TOLD] = allowance.headers
+        if allowance.wait:
+            raise HTTPException(429, f"this key may ask {allowance.limit} questions a minute")
+
+
+def question(counter: Counter, command: Command, gate: Gate) -> Handler:
+    """The handler of one command. Texts go to the counter as they came: one conversion serves all faces."""
+
+    async def handler(request: Request) -> Response:
+        await gate.admit(request)
+        return fresh(request, to_json(await counter.ask(command, given(request))).encode())
+
+    return handler
+
+
+def given(request: Request) -> dict[str, str]:
+    """The texts of a question's parameters, from path and query."""
+    if len(request.url.path) + len(request.scope["query_string"]) > MAX_ADDRESS:
+        raise HTTPException(414, f"path and query together may have {MAX_ADDRESS} bytes")
+    texts: dict[str, str] = dict(request.path_params)
+    for name, text in request.query_params.multi_items():
+        if name in texts:
+            raise AskError(Note("{name} was given twice", {"name": shorten(name)}))
+        texts[name] = text
+    return texts
+
+
+def fresh(request: Request, body: bytes, media_type: str = "application/json") -> Response:
+    """The body with its ETag, or 304 where the client has it already."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    known = {text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")}
+    if known & {tag, "*"}:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=media_type)
+
+
+def open_routes(
+    counter: Counter, meter: Meter, health: Callable[[], Awaitable[Health]], *, require_key: bool
+) -> dict[str, Handler]:
+    """What needs no key: the page, the OpenAPI document, health and metrics."""
+    described = to_json(document(counter.commands, version(), require_key=require_key)).encode()
+
+    async def index(request: Request) -> Response:
+        language = pick_language(request.headers.get("accept-language"))
+        text = await page(counter, Words(language, counter.clock()), require_key=require_key)
+        headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache", "Vary": "Accept-Language"}
+        return Response(text, headers=headers, media_type="text/html")
+
+    async def openapi(request: Request) -> Response:
+        return fresh(request, described)
+
+    async def healthy(request: Request) -> Response:
+        state = await health()
+        status = HTTPStatus.OK if state.status == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
+        return Response(to_json(state.document()), status, {"Cache-Control": "no-store"}, "application/json")
+
+    async def metrics(request: Request) -> Response:
+        return Response(meter.text(await health()), 200, {"Cache-Control": "no-store"}, EXPOSITION)
+
+    return {"/": index, "/openapi.json": openapi, "/health": healthy, "/metrics": metrics}
+
+
+class Door:
+    """Around every request: its faults become problems, its answer is dressed and counted."""
+
+    def __init__(self, app: ASGIApp, meter: Meter, timer: Callable[[], float]) -> None:
+        self.app, self.meter, self.timer = app, meter, timer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status, begun = 0, self.timer()
+
+        async def dressed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.update(scope.get(_TOLD, {}))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, dressed)
+        except Exception as error:
+            fault = of_fault(error, _route(scope))
+            if status:  # half of another answer is sent already: only the broken connection can tell
+                raise
+            await fault.response()(scope, receive, dressed)
+        if status:
+            self.meter.saw(_route(scope), status, self.timer() - begun)
+
+
+def _route(scope: Scope) -> str:
+    """The declared path that a request met; one word for all others, so that nobody can make up a million of them."""
+    return str(getattr(scope.get("route"), "path", "unmatched"))
+
+
+async def serve(
+    api: FastAPI, host: str, port: int, *, started: Callable[[int], None] | None = None, stop: asyncio.Event
+) -> None:
+    """Serve until ``stop`` is set, then finish what is under way. Port 0 takes a free one; ``started`` is told which.
+
+    Raises OSError where the address cannot be listened on. Signals are left to the caller.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=1024) as listener:
+        config = uvicorn.Config(
+            api,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            h11_max_incomplete_event_size=MAX_HEAD,
+        )
+        server = _Server(config)
+        stopper = asyncio.create_task(_stop_when(stop, server))
+        if started:
+            started(listener.getsockname()[1])
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            stopper.cancel()
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _stop_when(stop: asyncio.Event, server: uvicorn.Server) -> None:
+    await stop.wait()
+    server.should_exit = True

@@ -1,0 +1,65 @@
+"""The page at ``/``: what can be asked, with addresses to try. Self-contained, without script, every text escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from html import escape
+from urllib.parse import quote, urlencode
+
+from analytics.errors import AskError
+from bot.commands.counter import Counter
+from bot.show.words import Words
+
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
+    "dt{margin-top:1rem}dd{margin:0}code{font-size:.9em;overflow-wrap:anywhere}"
+)
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The page's Content-Security-Policy: its own style by hash, nothing else."""
+
+
+async def page(counter: Counter, words: Words, *, require_key: bool) -> str:
+    """The page in the reader's language."""
+    items = []
+    for command in counter.commands:
+        links = "".join(f"<dd>{_link(address)}</dd>" for address in await addresses(counter, command.examples))
+        items.append(
+            f"<dt>{escape(words(command.summary))}</dt>{links or f'<dd><code>{escape(command.path)}</code></dd>'}"
+        )
+    key = (
+        [words("Send your key with each question: {header}", header="Authorization: Bearer spot_…")]
+        if require_key
+        else []
+    )
+    lead = " ".join([words("Questions to the GPU spot market, each with an address to try."), *key])
+    also = " · ".join(_link(path) for path in ("/openapi.json", "/health", "/metrics"))
+    return (
+        f'<!doctype html><html lang="{words.language}"><head><meta charset="utf-8"><title>spotbot</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body><h1>spotbot</h1>'
+        f"<p>{escape(lead)}</p><dl>{''.join(items)}</dl><p>{also}</p></body></html>\n"
+    )
+
+
+async def addresses(counter: Counter, examples: Sequence[str]) -> list[str]:
+    """Each example line of a command as path and query; one that cannot be read today is left out."""
+    found = []
+    for line in examples:
+        try:
+            command, given = await counter.read(line)
+        except AskError:
+            continue
+        in_path = {name for name in given if f"{{{name}}}" in command.path}
+        path = command.path.format_map({name: quote(given[name], safe="") for name in in_path})
+        query = urlencode({name: text for name, text in given.items() if name not in in_path}, quote_via=quote)
+        found.append(f"{path}?{query}" if query else path)
+    return found
+
+
+def _link(address: str) -> str:
+    return f'<a href="{escape(address)}"><code>{escape(address)}</code></a>'

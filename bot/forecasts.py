@@ -1,0 +1,81 @@
+"""The hourly forecast job: history out of the store, worked through in a process of its own, results back in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, TypeVar
+
+import structlog
+
+from analytics import forecasting
+from analytics.market import HOUR, HourPoint
+from bot.store.engine import Store
+
+log = structlog.get_logger()
+
+LOOKBACK_HOURS = 60 * 24
+"""History that a refresh reads: 30 scored days, 14 of errors before them, and room for gaps."""
+
+Result = TypeVar("Result")
+
+
+async def refresh(store: Store, now: int) -> int:
+    """Forecast every model from the stored history; returns how many forecasts were issued."""
+    now_hour = now // HOUR
+    async with store.reader() as reader:
+        hours = await reader.hours(None, now_hour - LOOKBACK_HOURS, now_hour + 1)
+    if not hours:
+        return 0
+    results = await apart(forecasting.refresh, hours, now_hour)
+    async with store.writer() as writer:
+        await writer.save_forecasts([forecast for forecasts, _ in results for forecast in forecasts])
+        for _, record in results:
+            await writer.save_track_record(record)
+    issued = sum(len(forecasts) for forecasts, _ in results)
+    log.info("forecasts", models=len(results), issued=issued)
+    return issued
+
+
+async def apart(work: Callable[..., Result], *arguments: Any) -> Result:
+    """Run in a fresh process that ends when done: it loads 230 MB, and the event loop must not wait for it."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
+
+
+async def history(store: Store, models: Sequence[str] | None) -> Mapping[str, Sequence[HourPoint]]:
+    """All stored hours of these models, or of all."""
+    async with store.reader() as reader:
+        return await reader.hours(models, 0)
+
+
+async def report(store: Store, models: Sequence[str] | None, *, as_json: bool) -> int:
+    """Print how the forecaster would have fared on the stored history; 3 when there is none."""
+    hours = await history(store, models)
+    if not hours:
+        print("no history is stored yet: poll or import some first", file=sys.stderr)  # noqa: T201
+        return 3
+    found = await apart(forecasting.backtest_report, hours)
+    print(json.dumps(found, indent=2) if as_json else table(found))  # noqa: T201
+    return 0
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """The report for people: a line a series and horizon."""
+    head = f"{'GPU':<22}{'h':>4}{'n':>7}{'MAE':>9}{'naive':>9}{'ratio':>7}{'cover':>7}{'hit 5%':>8}{'moves':>7}"
+    rows = [
+        f"{row['gpu'][:21]:<22}{row['horizon_hours']:>4}{row['n']:>7}{_f(row['mae'], 9, 4)}{_f(row['mae_naive'], 9, 4)}"
+        f"{_f(row['ratio'], 7, 2)}{_f(row['coverage_80'], 7, 2)}{_f(row['hit_5_percent'], 8, 1)}"
+        f"{_f(row['moves_percent'], 7, 1)}"
+        for row in found["series"]
+    ]
+    return "\n".join([head, *rows])
+
+
+def _f(value: float | None, width: int, digits: int) -> str:
+    return f"{'–':>{width}}" if value is None else f"{value:>{width}.{digits}f}"

@@ -1,0 +1,41 @@
+"""``spotbot keys``: API keys by hand, also beside a running spotbot."""
+
+from __future__ import annotations
+
+from analytics.evidence import iso
+from bot.app import open_writer, wall_clock
+from bot.config import Settings
+from bot.store.engine import open_store
+
+SCOPES = ("read",)
+"""What a key may do."""
+
+
+async def create(settings: Settings, label: str, per_minute: int) -> None:
+    """Make a key and show it once."""
+    async with open_writer(settings, alone=False) as store, store.writer() as writer:
+        secret, key = await writer.create_key(label, scopes=SCOPES, per_minute=per_minute, at=wall_clock())
+    print(f"{secret}\nKeep it now: only its SHA-256 is stored. It may ask {key.per_minute} times a minute.")  # noqa: T201
+
+
+async def list_all(settings: Settings) -> None:
+    """One line a key."""
+    store = await open_store(settings.database_url, writer=False)
+    try:
+        async with store.reader() as reader:
+            keys = await reader.keys()
+    finally:
+        await store.close()
+    for key in keys:
+        state = f"revoked {iso(key.revoked_at)}" if key.revoked_at is not None else "in force"
+        print(f"{key.prefix}…  {key.label}  {key.per_minute}/min  created {iso(key.created_at)}  {state}")  # noqa: T201
+    if not keys:
+        print("no keys yet: spotbot keys create NAME")  # noqa: T201
+
+
+async def revoke(settings: Settings, prefix: str) -> int:
+    """Make a key useless; 2 when none in force begins so."""
+    async with open_writer(settings, alone=False) as store, store.writer() as writer:
+        done = await writer.revoke_key(prefix.rstrip("…"), wall_clock())
+    print("revoked" if done else f"no key in force has the prefix {prefix}")  # noqa: T201
+    return 0 if done else 2

@@ -1,0 +1,202 @@
+"""The live loop: whose turn it is, one fetch, one round; within the day's rows and the market's patience."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from analytics.market import DAY, Quality
+from bot.collect import Collector, Cost, Round
+from bot.sources.base import Fetch, Source, Survey
+from bot.sources.budget import Demand, allowance, busiest, due, next_reset, plan
+from bot.store.engine import Store
+from bot.store.reader import ModelRow
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 30
+"""Longest sleep between two looks at the plan: a question may have made another model urgent."""
+
+LEARNED_DAYS = 30
+"""How far back a limit that the market once named is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is followed and how often, for the rest of the day."""
+
+    demands: tuple[Demand, ...]
+    intervals: dict[str, int]
+    rows_left: int
+
+
+@dataclass(slots=True)
+class Poller:
+    """Polls followed names in turn. ``names`` empty: the busiest that the budget allows, found by a survey.
+
+    ``asked`` tells which models somebody asked about lately; ``heard`` is told of each stored round.
+    """
+
+    store: Store
+    source: Source
+    collector: Collector
+    clock: Callable[[], int]
+    names: tuple[str, ...] = ()
+    budget: int = 20_000
+    wish: int = 300
+    survey: Callable[..., Awaitable[Survey]] | None = None
+    asked: Callable[[], Iterable[str]] = tuple
+    heard: Callable[[Fetch, Round], None] = lambda fetch, round_: None
+    _closed_until: int = 0
+    _learned: int | None = None
+    _surveyed_at: int | None = None
+    _followed: dict[str, int] = field(default_factory=dict)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll until told to stop. What goes wrong in one turn is logged and the next one is tried."""
+        await self._recall()
+        while not stop.is_set():
+            try:
+                wait = await self.turn()
+            except Exception:
+                log.exception("poll failed")
+                wait = float(LOOK_SECONDS)
+            if wait > 0:
+                try:
+                    await asyncio.wait_for(stop.wait(), wait)
+                except TimeoutError:
+                    pass
+
+    async def once(self) -> list[Fetch]:
+        """Fetch every followed name once that the rows left can pay for."""
+        await self._recall()
+        if not self.names:
+            await self._choose()
+        fetches: list[Fetch] = []
+        for name in self.names:
+            now = await self._now()
+            current = await self._plan(now)
+            if current.rows_left <= 0 or now < self._closed_until:
+                break
+            fetches.append(await self._fetch(name, now, current))
+        return fetches
+
+    async def turn(self) -> float:
+        """Fetch what is due, if anything; returns the seconds to wait before the next turn."""
+        now = await self._now()
+        if not self.names or self._survey_is_old(now):
+            await self._choose()
+        current = await self._plan(now)
+        await self._publish(current)
+        last = self._last(await self._rows())
+        next_up = due(
+            current.demands,
+            current.intervals,
+            last,
+            now=now,
+            rows_left=current.rows_left,
+            closed_until=self._closed_until,
+        )
+        if next_up is None:
+            return float(LOOK_SECONDS)
+        if next_up.at > now:
+            return float(min(next_up.at - now, LOOK_SECONDS))
+        await self._fetch(next_up.vast_name, now, current)
+        return 0.0
+
+    async def _fetch(self, name: str, now: int, current: Plan) -> Fetch:
+        models = [row.name for row in await self._rows() if row.vast_name == name]
+        interval = current.intervals.get(name, self.wish)
+        fetch = await self.source.fetch(name, at=now, interval=interval, models=models, max_rows=current.rows_left)
+        self._closed_until = max(self._closed_until, fetch.closed_until)
+        if fetch.learned_limit is not None:
+            self._learned = fetch.learned_limit
+            async with self.store.writer() as writer:
+                await writer.learn_limit(now // DAY, fetch.learned_limit)
+        round_ = await self.collector.settle(now, fetch.polls, Cost(name, fetch.rows, fetch.requests, fetch.dropped))
+        if not models:
+            self._followed = {}  # the store knows the name only now: what is followed must be said again
+        self._report(fetch, round_)
+        return fetch
+
+    def _report(self, fetch: Fetch, round_: Round) -> None:
+        self.heard(fetch, round_)
+        say = log.info if fetch.quality is Quality.COMPLETE else log.warning
+        say(
+            "polled",
+            name=fetch.vast_name,
+            quality=fetch.quality.value,
+            offers=sum(len(poll.offers) for poll in fetch.polls),
+            rows=fetch.rows,
+            interruptions=len(round_.interruptions),
+            **({"note": fetch.note} if fetch.note else {}),
+        )
+
+    async def _now(self) -> int:
+        """The time of the next round: the clock's, but never before the last round, should the clock be set back."""
+        async with self.store.reader() as reader:
+            return max(self.clock(), await reader.last_round_at() or 0)
+
+    async def _rows(self) -> list[ModelRow]:
+        async with self.store.reader() as reader:
+            return await reader.models()
+
+    async def _plan(self, now: int) -> Plan:
+        async with self.store.reader() as reader:
+            rows = await reader.models()
+            spent, _ = await reader.quota(now // DAY)
+        rows_left = allowance(self.budget, self._learned) - spent
+        asked = set(self.asked())
+        urgent = {row.vast_name for row in rows if row.name in asked}
+        cost: dict[str, int] = defaultdict(int)
+        for row in rows:
+            cost[row.vast_name] = max(cost[row.vast_name], row.last_rows or 0)
+        demands = tuple(Demand(name, cost[name], name in urgent) for name in self.names)
+        seconds_left = next_reset(now) - now
+        intervals = plan(demands, rows_left=max(0, rows_left), seconds_left=seconds_left, wish=self.wish)
+        return Plan(demands, intervals, rows_left)
+
+    def _last(self, rows: Sequence[ModelRow]) -> dict[str, int]:
+        last: dict[str, int] = {}
+        for row in rows:
+            if row.last_poll_at is not None:
+                last[row.vast_name] = max(row.last_poll_at, last.get(row.vast_name, 0))
+        return last
+
+    async def _publish(self, current: Plan) -> None:
+        """Tell the store what is followed: answers judge staleness by it."""
+        if current.intervals == self._followed:
+            return
+        async with self.store.writer() as writer:
+            await writer.set_followed(current.intervals)
+        self._followed = dict(current.intervals)
+
+    async def _recall(self) -> None:
+        """What earlier runs learnt about the market's limit."""
+        today = self.clock() // DAY
+        async with self.store.reader() as reader:
+            limits = [(await reader.quota(today - n))[1] for n in range(LEARNED_DAYS)]
+        self._learned = next((limit for limit in limits if limit is not None), self._learned)
+
+    def _survey_is_old(self, now: int) -> bool:
+        return self._surveyed_at is not None and now - self._surveyed_at >= DAY
+
+    async def _choose(self) -> None:
+        """Choose what to follow when nobody has said: by what is stored, else by one look over the whole market."""
+        rows = await self._rows()
+        counts = {row.vast_name: row.last_rows or row.offers for row in rows}
+        now = await self._now()
+        if self.survey is not None and now >= self._closed_until:
+            survey = await self.survey(at=now)
+            self._closed_until = max(self._closed_until, survey.fetch.closed_until)
+            async with self.store.writer() as writer:
+                await writer.add_quota(now // DAY, survey.fetch.rows)
+            counts = {**survey.rows_by_name, **counts}
+        if counts:
+            self.names = busiest(counts, allowance(self.budget, self._learned))
+            self._surveyed_at = now
+            log.info("following", names=len(self.names))

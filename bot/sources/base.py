@@ -1,0 +1,63 @@
+"""What every source of the market hands on: one ``Fetch`` per service name, whole or marked as not whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from analytics.market import Poll, Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """One look at one service name. Models that share a name (A100 40 and 80 GB) have polls of one quality."""
+
+    vast_name: str
+    at: int
+    polls: tuple[Poll, ...]
+    """one per model of the name; a known model without rows has an empty poll"""
+    quality: Quality
+    rows: int = 0
+    """rows the service delivered, which is what it counts against the day"""
+    requests: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """unusable rows by reason"""
+    note: str = ""
+    """English, for the log and the operator: why it is not complete, or what was learned"""
+    retry_after: float | None = None
+    """seconds before which asking again is pointless"""
+    learned_limit: int | None = None
+    """rows a day, as the service said when it refused"""
+    quota_reset_at: int | None = None
+
+    @property
+    def closed_until(self) -> int:
+        """UTC second before which nothing may be asked of this source; 0 when it is open."""
+        waiting = 0 if self.retry_after is None else self.at + math.ceil(self.retry_after)
+        return max(waiting, self.quota_reset_at or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How many rentable offers each service name has: a count, or shares of a random sample when ``sampled``."""
+
+    rows_by_name: Mapping[str, int]
+    sampled: bool
+    fetch: Fetch
+    """what it cost and whether it worked; without polls"""
+
+
+class Source(Protocol):
+    """A market that can be asked for one service name at a time."""
+
+    async def fetch(
+        self, vast_name: str, *, at: int, interval: int, models: Sequence[str], max_rows: int | None = None
+    ) -> Fetch:
+        """Look at one name at UTC second ``at`` for at most ``max_rows`` rows. A refusal is a Fetch, no exception."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        ...

@@ -1,0 +1,188 @@
+"""From one answer of Vast's search to offers. A bad row is dropped by reason, a bad answer raises BadPage."""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from analytics.catalog import model_name
+from analytics.market import MICRO, Offer
+from analytics.regions import region_of
+
+LONGEST_TEXT = 80
+"""Characters kept of a name or place; the longest gpu_name constant of the official client has 24."""
+DOUBTFUL_SHARE = 3
+"""An answer with more than one row in this many unusable is suspect: its form has changed, or it is damaged."""
+_INT64 = 2**63 - 1
+
+
+class BadPage(Exception):
+    """An answer that holds no list of offers; says why."""
+
+
+def read_rows(body: bytes) -> list[Any]:
+    """The raw rows of one answer. Raises BadPage: an answer that cannot be read is a failure, never an empty market."""
+    try:
+        page = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadPage(f"the answer is not JSON ({type(error).__name__}, {len(body)} bytes)") from error
+    if not isinstance(page, dict) or page.get("success") is False:
+        raise BadPage("the answer is JSON, but not a search result")
+    offers = page.get("offers")
+    if isinstance(offers, dict):  # the official documentation's example has one bare offer
+        return [offers]
+    if not isinstance(offers, list):
+        raise BadPage("the answer has no list of offers")
+    return offers
+
+
+def to_offer(row: Any) -> Offer | str:
+    """One raw search row as an offer, or the field that makes it unusable. Never raises."""
+    if not isinstance(row, Mapping):
+        return "not an object"
+    machine_id, num_gpus = whole(row.get("machine_id")), whole(row.get("num_gpus"))
+    name = clean(row.get("gpu_name"))
+    on_demand = _micro(row.get("dph_base"), num_gpus or 1)
+    essential = {"machine_id": machine_id, "num_gpus": num_gpus, "gpu_name": name, "dph_base": on_demand}
+    if not (machine_id and num_gpus and name and on_demand):
+        return next(key for key, value in essential.items() if not value)
+    gpu_ram = _second(row.get("gpu_ram"))
+    place = clean(row.get("geolocation"), cut=True) or None
+    return Offer(
+        model=model_name(name, gpu_ram),
+        machine_id=machine_id,
+        num_gpus=num_gpus,
+        on_demand=on_demand,
+        min_bid=_micro(row.get("min_bid"), num_gpus) or None,
+        rentable=_flag(row.get("rentable"), missing=True),
+        verified=_verified(row),
+        gpu_ids=_gpu_ids(row.get("gpu_ids"), num_gpus),
+        geolocation=place,
+        region=region_of(place),
+        reliability=_fraction(row.get("reliability2", row.get("reliability"))),
+        host_id=whole(row.get("host_id")),
+        offer_id=whole(row.get("ask_contract_id", row.get("id"))),
+        gpu_ram_mb=gpu_ram,
+        end_date=_second(row.get("end_date")),
+        datacenter=whole(row.get("hosting_type")) == 1,
+        storage_cost=_micro(row.get("storage_cost")),
+        egress_cost=_micro(row.get("inet_up_cost")),
+    )
+
+
+def clean(value: Any, *, cut: bool = False) -> str:
+    """A text without control, direction and other unseen characters; empty if none, or too long and not to be cut."""
+    if not isinstance(value, str) or (len(value) > LONGEST_TEXT and not cut):
+        return ""
+    seen = (c if unicodedata.category(c)[0] != "C" else " " * c.isspace() for c in value[:LONGEST_TEXT])
+    return " ".join("".join(seen).split())
+
+
+def number(value: Any) -> float | None:
+    """A finite number, written as one or as text; None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        result = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return result if math.isfinite(result) else None
+
+
+def whole(value: Any, *, least: int = 1) -> int | None:
+    """An integer that a 64-bit column holds, from an integer, a float without fraction, or either as text."""
+    exact = value if type(value) is int else number(value)
+    if exact is None or not least <= exact <= _INT64 or exact != int(exact):
+        return None
+    return int(exact)
+
+
+def _micro(dollars: Any, gpus: int = 1) -> int | None:
+    """Micro-dollars per GPU; None when unreadable, negative, or beyond what a 64-bit column holds."""
+    share = (number(dollars) or 0) / gpus * MICRO
+    return round(share) if number(dollars) is not None and 0 <= share < _INT64 else None
+
+
+def _second(value: Any) -> int | None:
+    exact = number(value)
+    return int(exact) if exact is not None and 0 < exact < _INT64 else None
+
+
+def _fraction(value: Any) -> float | None:
+    exact = number(value)
+    return exact if exact is not None and 0 <= exact <= 1 else None
+
+
+def _flag(value: Any, *, missing: bool) -> bool:
+    return missing if value is None else str(value).strip().lower() in ("true", "1", "1.0")
+
+
+def _verified(row: Mapping[str, Any]) -> bool:
+    """The service says it in ``verification``; copies of its rows by third parties carry a plain ``verified``."""
+    said = row.get("verification")
+    return said == "verified" if said is not None else _flag(row.get("verified"), missing=False)
+
+
+def _gpu_ids(value: Any, num_gpus: int) -> tuple[int, ...]:
+    """Sorted, so that a slice keeps its identity whatever order they are listed in; empty when one cannot be read."""
+    if not isinstance(value, list) or len(value) > num_gpus:
+        return ()
+    ids = {whole(item, least=0) for item in value}
+    return tuple(sorted(i for i in ids if i is not None)) if None not in ids else ()
+
+
+_READABLE: dict[str, Callable[[Any], bool]] = {
+    "gpu_ids": lambda value: isinstance(value, list),
+    "gpu_ram": lambda value: number(value) is not None,
+    "verification": lambda value: isinstance(value, str),
+    "min_bid": lambda value: value is None or number(value) is not None,
+}
+"""Fields an offer can do without, but a market cannot: slices, models, scopes or prices would all change at once."""
+
+
+@dataclass(slots=True)
+class Haul:
+    """What the answers of one fetch held, slice by slice; ``capped`` says why there is more on the market than that."""
+
+    vast_name: str
+    offers: dict[str, Offer] = field(default_factory=dict)
+    dropped: Counter[str] = field(default_factory=Counter)
+    unreadable: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    capped: str = ""
+
+    def add(self, rows: Sequence[Any]) -> bool:
+        """Take in one answer; False when it has rows and none is usable. A slice met before is replaced."""
+        fresh: dict[str, Offer] = {}
+        for row in rows:
+            offer = self._offer(row)
+            if isinstance(offer, str):
+                self.dropped[offer] += 1
+                continue
+            self.unreadable.update(key for key, ok in _READABLE.items() if key not in row or not ok(row[key]))
+            twin = fresh.setdefault(offer.slice_id, offer)
+            if twin is not offer:  # rows come in random order: the cheaper twin is the same one at every poll
+                self.dropped["duplicate"] += 1
+                fresh[offer.slice_id] = min(twin, offer, key=lambda o: (o.on_demand, o.min_bid or 0))
+        self.rows += len(rows)
+        self.offers.update(fresh)
+        return bool(fresh) or not rows
+
+    def _offer(self, row: Any) -> Offer | str:
+        offer = to_offer(row)
+        if isinstance(offer, Offer) and clean(row["gpu_name"]) != self.vast_name:
+            return "another gpu_name"
+        return offer
+
+    def doubt(self) -> str:
+        """Why these rows are not to be trusted as a picture of the market; empty when they are."""
+        if self.dropped.total() * DOUBTFUL_SHARE > self.rows:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in self.dropped.most_common())
+            return f"{self.dropped.total()} of {self.rows} rows unusable: {reasons}"
+        lost = [f"{key} {n}" for key, n in self.unreadable.most_common() if n * DOUBTFUL_SHARE > self.rows]
+        return f"unreadable in many of {self.rows} rows: {', '.join(lost)}" if lost else ""

@@ -1,0 +1,84 @@
+"""Reading the books about ourselves: polls made, rows spent, forecasts served, API keys."""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import ColumnElement, func, select
+
+from analytics.forecasting import Forecast, HorizonRecord, TrackRecord
+from analytics.market import Quality
+from bot.store import tables as t
+from bot.store.keys import ApiKey, digest
+from bot.store.risk import Reads
+
+WHOLE = (Quality.COMPLETE, Quality.SUSPECT)
+"""Polls that saw all there was, believable or not."""
+
+
+class BookReads(Reads):
+    """Polls, quota, forecasts and keys."""
+
+    async def recent_offer_counts(self, model: str, n: int = 12) -> list[int]:
+        """Offers in the last ``n`` polls that were neither failed nor capped, ascending in time."""
+        p = t.poll.c
+        query = select(p.offers).where(p.gpu_id == self._names.gpu_id(model), p.quality.in_(WHOLE))
+        return [row[0] for row in await self._rows(query.order_by(p.at.desc()).limit(n))][::-1]
+
+    async def poll_counts(self, since: int) -> dict[Quality, int]:
+        """Polls of all models since a second, by quality; zeros included."""
+        p = t.poll.c
+        query = select(p.quality, func.count()).where(p.gpu_id.in_(self._names.gpu_ids(None)), p.at >= since)
+        counts = dict.fromkeys(Quality, 0)
+        counts.update(await self._rows(query.group_by(p.quality)))
+        return counts
+
+    async def last_round_at(self) -> int | None:
+        """When the last stored round was."""
+        rows = await self._rows(select(func.max(t.round_.c.at)))
+        return rows[0][0]  # type: ignore[no-any-return]
+
+    async def quota(self, day: int) -> tuple[int, int | None]:
+        """Rows spent on a UTC day (seconds // 86400), and the limit that the market named or refused at on that day."""
+        q = t.quota.c
+        rows = await self._rows(select(q.rows, q.learned_limit).where(q.day == day))
+        return (rows[0][0], rows[0][1]) if rows else (0, None)
+
+    async def forecasts(self, model: str) -> list[Forecast]:
+        """The latest served forecast of each horizon, nearest horizon first."""
+        f = t.forecast.c
+        gpu_id = self._names.gpu_id(model)
+        last = select(f.horizon_h, func.max(f.issued_at).label("issued_at")).where(f.gpu_id == gpu_id)
+        newest = last.group_by(f.horizon_h).subquery()
+        columns = (f.target_at, f.y_last, f.price, f.lo80, f.hi80, f.confidence, f.regime, f.source)
+        query = select(f.horizon_h, f.issued_at, *columns).join_from(
+            newest, t.forecast, (f.horizon_h == newest.c.horizon_h) & (f.issued_at == newest.c.issued_at)
+        )
+        return [
+            Forecast(model, *row) for row in await self._rows(query.where(f.gpu_id == gpu_id).order_by(f.horizon_h))
+        ]
+
+    async def track_record(self, model: str) -> TrackRecord | None:
+        """How the model's forecasts fared, None before the first scoring."""
+        r = t.track_record.c
+        rows = await self._rows(select(r.payload).where(r.gpu_id == self._names.gpu_id(model)))
+        if not rows:
+            return None
+        payload = json.loads(rows[0][0])
+        horizons = tuple(HorizonRecord(**row) for row in payload.pop("horizons"))
+        return TrackRecord(**payload, horizons=horizons)
+
+    async def keys(self) -> list[ApiKey]:
+        """All API keys, the revoked ones too, oldest first."""
+        return await self._keys(t.api_key.c.id > 0)
+
+    async def find_key(self, secret: str) -> ApiKey | None:
+        """The key that this secret opens, None for an unknown or revoked one."""
+        found = await self._keys((t.api_key.c.sha256 == digest(secret)) & t.api_key.c.revoked_at.is_(None))
+        return found[0] if found else None
+
+    async def _keys(self, where: ColumnElement[bool]) -> list[ApiKey]:
+        k = t.api_key.c
+        columns = (k.id, k.prefix, k.label, k.scopes, k.per_minute, k.created_at, k.revoked_at, k.last_used_at)
+        rows = await self._rows(select(*columns).where(where).order_by(k.id))
+        return [ApiKey(*row[:3], tuple(row[3].split()), *row[4:]) for row in rows]

@@ -1,0 +1,52 @@
+"""What can go wrong with the store, in sentences for its owner.
+
+StoreError      the store cannot be used; says why
+└── StoreBusy   somebody else is writing; nothing is broken
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+
+class StoreError(Exception):
+    """The store cannot be used."""
+
+
+class StoreBusy(StoreError):
+    """Another process is writing."""
+
+
+_SENTENCES: tuple[tuple[str, type[StoreError], str], ...] = (
+    ("is locked", StoreBusy, "The database is locked by another program. Nothing of this write was kept."),
+    ("is full", StoreError, "The disk is full. Nothing of this write was kept."),
+    ("disk I/O error", StoreError, "The disk cannot be written. Nothing of this write was kept."),
+    ("readonly database", StoreError, "The database file may not be written by this user."),
+    ("unable to open", StoreError, "The database file cannot be opened."),
+    ("malformed", StoreError, "The database file is damaged. Restore a backup."),
+    ("not a database", StoreError, "The file is not a database."),
+)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Failures of the database or of the way to it become StoreErrors; faults of ours (bad SQL, bad values) stay."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise explain(str(error.orig)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreError(f"The connection to the database was lost: {error.orig}") from error
+        raise
+
+
+def explain(message: str) -> StoreError:
+    """The error that a database driver's message stands for."""
+    for mark, kind, sentence in _SENTENCES:
+        if mark in message:
+            return kind(sentence)
+    return StoreError(f"The database failed: {message}")

@@ -1,0 +1,1 @@
+"""One file a revision, numbered in order; a new one raises HEAD in bot/store/schema.py."""

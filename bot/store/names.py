@@ -1,0 +1,64 @@
+"""The two dictionary tables (models, regions), held in memory while a transaction lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.market import WORLD
+from bot.store import tables as t
+from bot.store.bulk import put
+
+NOBODY = -1
+"""An id that no row has: asking for an unknown region finds nothing."""
+
+
+class Names:
+    """Names to ids and back, as of one transaction."""
+
+    def __init__(self, gpus: dict[str, int], regions: dict[str, int]) -> None:
+        self.gpus = gpus
+        self.regions = regions
+        self.gpu_name = {id_: name for name, id_ in gpus.items()}
+        self.region_name = {id_: name for name, id_ in regions.items()}
+
+    @staticmethod
+    async def load(conn: AsyncConnection) -> Names:
+        """Both tables; being the first statements, they also fix the snapshot of a reading transaction."""
+        gpus = await conn.execute(select(t.gpu.c.name, t.gpu.c.id))
+        regions = await conn.execute(select(t.region.c.name, t.region.c.id))
+        return Names(dict(row.tuple() for row in gpus), dict(row.tuple() for row in regions))
+
+    def gpu_ids(self, models: Iterable[str] | None) -> list[int]:
+        """The ids of the models that are known, or of all."""
+        if models is None:
+            return list(self.gpu_name)
+        return sorted({self.gpus[model] for model in models if model in self.gpus})
+
+    def gpu_id(self, model: str) -> int:
+        """The id of a model, NOBODY for an unknown one."""
+        return self.gpus.get(model, NOBODY)
+
+    def region_id(self, region: str) -> int:
+        """The id of a region, NOBODY for an unknown one."""
+        return self.regions.get(region, NOBODY)
+
+    async def add_gpus(self, conn: AsyncConnection, new: Sequence[tuple[str, str, int | None, int]]) -> None:
+        """Rows for models not seen before: (name, vast_name, vram_gb, interval_s)."""
+        first = max(self.gpu_name, default=0) + 1
+        rows = [row for row in {row[0]: row for row in new}.values() if row[0] not in self.gpus]
+        for id_, (name, vast_name, vram_gb, interval) in enumerate(rows, first):
+            self.gpus[name], self.gpu_name[id_] = id_, name
+            await put(
+                conn, t.gpu, [(id_, name, vast_name, vram_gb, False, interval, None, None, None, None, None, None, 0)]
+            )
+
+    async def add_regions(self, conn: AsyncConnection, regions: Iterable[str]) -> None:
+        """Rows for regions not seen before."""
+        new = sorted(set(regions) - self.regions.keys() - {WORLD})
+        rows = list(enumerate(new, max(self.region_name, default=t.WORLD_ID) + 1))
+        await put(conn, t.region, rows)
+        for id_, name in rows:
+            self.regions[name], self.region_name[id_] = id_, name

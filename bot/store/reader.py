@@ -1,0 +1,153 @@
+"""Reading the stored market. One Reader is one transaction: everything it says is of the same instant."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, select
+
+from analytics.market import WORLD, ChangeBand, HourPoint, Offer, Quality, Quote, Scope
+from bot.store import tables as t
+from bot.store.books import BookReads
+from bot.store.risk import RiskReads
+
+__all__ = ["ModelRow", "Reader"]
+
+_HOUR_POINT = [t.price_hour.c[name] for name in HourPoint.__dataclass_fields__]
+_QUOTE = [t.quote.c[name] for name in Quote.__dataclass_fields__]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """What is known of a model without its prices; times are UTC seconds, ``first_hour`` an hour."""
+
+    name: str
+    vast_name: str
+    vram_gb: int | None
+    followed: bool
+    interval: int
+    """planned seconds between polls"""
+    last_poll_at: int | None
+    last_quality: Quality | None
+    last_good_at: int | None
+    """the last complete poll"""
+    first_hour: int | None
+    last_rows: int | None
+    """rows that its last answered poll cost"""
+    asked_at: int | None = None
+    """when somebody last asked about it"""
+    offers: int = 0
+    """rentable slices at the last complete poll"""
+
+
+class Reader(RiskReads, BookReads):
+    """The stored market at one instant. Dicts leave out what has nothing stored; unknown names find nothing."""
+
+    async def models(self) -> list[ModelRow]:
+        """Every model, the one with most offers now first."""
+        g = t.gpu.c
+        columns = (
+            g.name, g.vast_name, g.vram_gb, g.followed, g.interval_s, g.last_poll_at, g.last_quality, g.last_good_at,
+            g.first_hour, g.last_rows, g.asked_at, g.offers,
+        )  # fmt: skip
+        return [ModelRow(*row) for row in await self._rows(select(*columns).order_by(g.offers.desc(), g.name))]
+
+    async def quotes(
+        self, models: Iterable[str] | None = None, *, region: str = WORLD, scope: Scope = Scope.VERIFIED
+    ) -> dict[str, Quote]:
+        """The market at the latest complete poll of each model."""
+        rows = await self._latest(models, t.quote.c.region_id == self._names.region_id(region), scope)
+        return {self._names.gpu_name[row[0]]: Quote(*row[2:]) for row in rows}
+
+    async def regional_quotes(self, model: str) -> dict[str, Quote]:
+        """Verified offers at the latest complete poll, by region without WORLD."""
+        rows = await self._latest([model], t.quote.c.region_id != t.WORLD_ID, Scope.VERIFIED)
+        return {self._names.region_name[row[1]]: Quote(*row[2:]) for row in rows}
+
+    async def _latest(self, models: Iterable[str] | None, where: ColumnElement[bool], scope: Scope) -> Sequence[Any]:
+        last = and_(t.quote.c.gpu_id == t.gpu.c.id, t.quote.c.at == t.gpu.c.last_good_at)
+        query = select(t.quote.c.gpu_id, t.quote.c.region_id, *_QUOTE).select_from(t.gpu.join(t.quote, last))
+        return await self._rows(
+            query.where(t.gpu.c.id.in_(self._names.gpu_ids(models)), where, t.quote.c.scope == scope)
+        )
+
+    async def book(self, models: Iterable[str] | None = None) -> list[Offer]:
+        """The rentable slices of the latest complete poll of each model, in the poll's order."""
+        s = t.slice_.c
+        columns = (
+            s.gpu_id, s.machine_id, s.num_gpus, s.on_demand, s.min_bid, s.verified, s.gpu_ids, s.geolocation,
+            s.region_id, s.reliability, s.host_id, s.offer_id, s.gpu_ram_mb, s.end_date, s.datacenter, s.storage_cost,
+            s.egress_cost,
+        )  # fmt: skip
+        query = select(*columns).where(s.gpu_id.in_(self._names.gpu_ids(models))).order_by(s.gpu_id, s.n)
+        return [self._offer(row) for row in await self._rows(query)]
+
+    def _offer(self, row: Sequence[Any]) -> Offer:
+        gpu_id, machine, gpus, on_demand, min_bid, verified, gpu_ids, place, region_id, *rest = row
+        ids = tuple(map(int, gpu_ids.split(","))) if gpu_ids else ()
+        return Offer(
+            self._names.gpu_name[gpu_id], machine, gpus, on_demand, min_bid, True, verified, ids, place,
+            self._names.region_name[region_id], *rest,
+        )  # fmt: skip
+
+    async def points(
+        self, model: str, since: int, *, region: str = WORLD, scope: Scope = Scope.VERIFIED
+    ) -> list[Quote]:
+        """Quotes of the complete polls since a second, ascending; they are kept for 30 days."""
+        query = self._complete(model).where(
+            t.quote.c.at >= since, t.quote.c.region_id == self._names.region_id(region), t.quote.c.scope == scope
+        )
+        return [Quote(*row[2:]) for row in await self._rows(query)]
+
+    async def quotes_in_hour(self, model: str, hour: int) -> dict[tuple[str, Scope], list[Quote]]:
+        """Quotes of the complete polls of one hour by region and scope, ascending."""
+        query = self._complete(model).where(t.quote.c.at >= hour * 3600, t.quote.c.at < (hour + 1) * 3600)
+        found: dict[tuple[str, Scope], list[Quote]] = defaultdict(list)
+        for region_id, scope, *values in await self._rows(query):
+            found[self._names.region_name[region_id], scope].append(Quote(*values))
+        return dict(found)
+
+    def _complete(self, model: str) -> Select[Any]:
+        same = and_(t.poll.c.gpu_id == t.quote.c.gpu_id, t.poll.c.at == t.quote.c.at)
+        query = select(t.quote.c.region_id, t.quote.c.scope, *_QUOTE).select_from(t.quote.join(t.poll, same))
+        whole = t.poll.c.quality == Quality.COMPLETE
+        return query.where(t.quote.c.gpu_id == self._names.gpu_id(model), whole).order_by(t.quote.c.at)
+
+    async def hours(
+        self,
+        models: Iterable[str] | None,
+        since_hour: int,
+        until_hour: int | None = None,
+        *,
+        region: str = WORLD,
+        scope: Scope = Scope.VERIFIED,
+    ) -> dict[str, list[HourPoint]]:
+        """Hour points in [since, until) of each model, ascending; hours without a poll are absent."""
+        p = t.price_hour.c
+        query = select(p.gpu_id, *_HOUR_POINT).where(
+            p.gpu_id.in_(self._names.gpu_ids(models)),
+            *self._span(p.hour, since_hour, until_hour),
+            p.region_id == self._names.region_id(region),
+            p.scope == scope,
+        )
+        found: dict[str, list[HourPoint]] = defaultdict(list)
+        for gpu_id, *values in await self._rows(query.order_by(p.gpu_id, p.hour)):
+            found[self._names.gpu_name[gpu_id]].append(HourPoint(*values))
+        return dict(found)
+
+    async def regional_hours(self, model: str, hour: int) -> dict[str, HourPoint]:
+        """One hour in all regions but WORLD."""
+        p = t.price_hour.c
+        query = select(p.region_id, *_HOUR_POINT).where(
+            p.gpu_id == self._names.gpu_id(model), p.hour == hour, p.region_id != t.WORLD_ID, p.scope == Scope.VERIFIED
+        )
+        return {self._names.region_name[row[0]]: HourPoint(*row[1:]) for row in await self._rows(query)}
+
+    async def bands(self) -> dict[str, ChangeBand]:
+        """The band of usual 24 h changes of each model that has one."""
+        b = t.band.c
+        rows = await self._rows(select(b.gpu_id, b.low, b.high, b.n))
+        return {self._names.gpu_name[row[0]]: ChangeBand(*row[1:]) for row in rows}

@@ -1,0 +1,97 @@
+"""Reading what shadow tenants lived through: sums over (model, region, hour), never scans of raw polls."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Executable, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.market import AGE_BINS_H, Exposure, Interruption, LifeTable, Tenant
+from bot.store import tables as t
+from bot.store.names import Names
+
+
+def _total(column: ColumnElement[int]) -> ColumnElement[int]:
+    # PostgreSQL sums bigints into decimals.
+    return cast(func.sum(column), BigInteger)
+
+
+_EXPOSURE = [_total(t.exposure_hour.c[name]) for name in Exposure.__dataclass_fields__]
+
+
+class Reads:
+    """One open reading transaction and the names that hold in it."""
+
+    def __init__(self, conn: AsyncConnection, names: Names) -> None:
+        self._conn = conn
+        self._names = names
+
+    async def _rows(self, query: Executable) -> Sequence[Any]:
+        return (await self._conn.execute(query)).all()
+
+    @staticmethod
+    def _span(column: ColumnElement[int], since: int, until: int | None) -> list[ColumnElement[bool]]:
+        return [column >= since] if until is None else [column >= since, column < until]
+
+
+class RiskReads(Reads):
+    """Exposure, life tables, interruptions and the tenants of now."""
+
+    async def exposure(
+        self, models: Iterable[str] | None, since_hour: int, until_hour: int | None = None
+    ) -> dict[str, dict[str, Exposure]]:
+        """Sums over the hours [since, until) by model and region."""
+        e = t.exposure_hour.c
+        query = select(e.gpu_id, e.region_id, *_EXPOSURE).where(
+            e.gpu_id.in_(self._names.gpu_ids(models)), *self._span(e.hour, since_hour, until_hour)
+        )
+        found: dict[str, dict[str, Exposure]] = defaultdict(dict)
+        for gpu_id, region_id, *sums in await self._rows(query.group_by(e.gpu_id, e.region_id)):
+            found[self._names.gpu_name[gpu_id]][self._names.region_name[region_id]] = Exposure(*sums)
+        return dict(found)
+
+    async def exposure_hours(
+        self, model: str, since_hour: int, until_hour: int | None = None
+    ) -> list[tuple[int, Exposure]]:
+        """The hours [since, until) of one model that have any, regions summed, ascending."""
+        e = t.exposure_hour.c
+        query = select(e.hour, *_EXPOSURE).where(
+            e.gpu_id == self._names.gpu_id(model), *self._span(e.hour, since_hour, until_hour)
+        )
+        return [(row[0], Exposure(*row[1:])) for row in await self._rows(query.group_by(e.hour).order_by(e.hour))]
+
+    async def life_tables(self, models: Iterable[str] | None, since_day: int) -> dict[str, LifeTable]:
+        """Life tables summed over the days (seconds // 86400) since."""
+        b = t.life_day.c
+        query = select(b.gpu_id, b.bin, _total(b.at_risk_s), _total(b.events)).where(
+            b.gpu_id.in_(self._names.gpu_ids(models)), b.day >= since_day
+        )
+        found: dict[str, list[tuple[int, int]]] = {}
+        for gpu_id, bin_, at_risk, events in await self._rows(query.group_by(b.gpu_id, b.bin)):
+            found.setdefault(self._names.gpu_name[gpu_id], [(0, 0)] * (len(AGE_BINS_H) + 1))[bin_] = (at_risk, events)
+        return {name: LifeTable(*zip(*bins, strict=True)) for name, bins in found.items()}
+
+    async def interruptions(self, model: str, since: int, limit: int = 100) -> list[Interruption]:
+        """Those seen since a second, the newest first."""
+        i = t.interruption.c
+        columns = (
+            i.region_id, i.slice_id, i.machine_id, i.host_id, i.num_gpus, i.cause, i.bid, i.held_at, i.seen_at, i.back_at,
+        )  # fmt: skip
+        query = select(*columns).where(i.gpu_id == self._names.gpu_id(model), i.seen_at >= since)
+        rows = await self._rows(query.order_by(i.seen_at.desc(), i.id.desc()).limit(limit))
+        return [Interruption(model, self._names.region_name[row[0]], *row[1:]) for row in rows]
+
+    async def tenants(self, model: str) -> tuple[Tenant, ...]:
+        """The shadow tenants after the latest complete poll."""
+        n = t.tenant.c
+        columns = (
+            n.region_id, n.machine_id, n.num_gpus, n.bid, n.since, n.last_at, n.verified, n.host_id, n.end_date,
+            n.down_since, n.cause,
+        )  # fmt: skip
+        query = select(n.slice_id, *columns).where(n.gpu_id == self._names.gpu_id(model)).order_by(n.slice_id)
+        return tuple(
+            Tenant(row[0], model, self._names.region_name[row[1]], *row[2:]) for row in await self._rows(query)
+        )

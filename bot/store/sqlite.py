@@ -1,0 +1,124 @@
+"""The store in one SQLite file: write-ahead log, one writer guarded by a lock file, readers on snapshots."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.store.errors import StoreBusy, StoreError, explain
+
+PATIENCE_S = "5"
+"""How long to wait for another program's lock; ``?timeout=`` in the URL overrides it."""
+
+READ_CACHE_KB = 8_000
+"""Page cache of a reading connection: a week of all models fits."""
+
+WRITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+READ_PRAGMAS = ("query_only=1", f"cache_size=-{READ_CACHE_KB}")
+
+
+class SqliteSite:
+    """A database file and the two ways into it."""
+
+    def __init__(self, url: URL) -> None:
+        if not url.database or url.database == ":memory:":
+            raise StoreError("SQLite needs a file: sqlite:///path/to/spotbot.db")
+        self.path = Path(url.database).expanduser().absolute()
+        self.where = str(self.path)
+        url = url.set(drivername="sqlite+aiosqlite", database=self.where)
+        url = url.update_query_dict({"timeout": PATIENCE_S, **url.query})
+        self.write = _engine(url, WRITE_PRAGMAS, "BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
+        self.read = _engine(url, READ_PRAGMAS, "BEGIN", pool_size=4)
+
+    def is_blank(self) -> bool:
+        """Nothing has been written there yet."""
+        return not self.path.exists() or not self.path.stat().st_size
+
+    async def hold(self) -> Callable[[], Any]:
+        """Become the only writer; gives the release."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
+            os.close(lock)
+            raise StoreBusy(
+                f"Another spotbot (process {holder}) is already writing to {self.path}. Stop it, or use another file."
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+
+        async def release() -> None:
+            os.close(lock)
+
+        return release
+
+    async def backup(self, target: Path) -> None:
+        """A compact copy of this instant; written beside the target first, so that a half copy never bears its name."""
+        await asyncio.to_thread(self._copy, target)
+
+    def _copy(self, target: Path) -> None:
+        if target.exists():
+            raise StoreError(f"{target} exists already; a backup does not overwrite.")
+        part = target.with_name(target.name + ".part")
+        part.unlink(missing_ok=True)
+        try:
+            with closing(sqlite3.connect(self.path)) as conn:
+                conn.execute("VACUUM INTO ?", (str(part),))
+            # VACUUM INTO does not wait for the disk.
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.rename(target)
+        except sqlite3.Error as error:
+            part.unlink(missing_ok=True)
+            raise explain(str(error)) from error
+
+    async def integrity(self) -> list[str]:
+        """What SQLite finds wrong with the file and its references."""
+        return await asyncio.to_thread(self._check)
+
+    def _check(self) -> list[str]:
+        try:
+            with closing(sqlite3.connect(self.path)) as conn:
+                found = [str(row[0]) for row in conn.execute("PRAGMA integrity_check") if row[0] != "ok"]
+                return found + [
+                    f"{row[0]} refers to a missing {row[2]}" for row in conn.execute("PRAGMA foreign_key_check")
+                ]
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
+
+    async def checkpoint(self) -> None:
+        """Fold the write-ahead log into the file and empty it, as far as readers allow."""
+        await asyncio.to_thread(self._fold)
+
+    def _fold(self) -> None:
+        with closing(sqlite3.connect(self.path)) as conn:
+            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _engine(url: URL, pragmas: tuple[str, ...], begin: str, **pool: int) -> AsyncEngine:
+    # With the driver's own transactions, SELECT opens none and read-then-write loses updates without an error.
+    engine = create_async_engine(url, connect_args={"isolation_level": None}, **pool)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begun(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,265 @@
+"""The tables. Money is integer micro-dollars, time integer UTC seconds, hours ``// 3600`` and days ``// 86400`` of them.
+
+The big ones lead with (gpu_id, time) and have no row ids: the last day of one model is one short walk. Zeros and NULLs
+take no room in SQLite; its record header takes a byte a column, so no column is there for convenience.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+from analytics.market import Cause, Quality, Scope
+
+WORLD_ID = 0
+"""The region row of WORLD; the first migration writes it."""
+
+ORDER: dict[type[enum.StrEnum], tuple[enum.StrEnum, ...]] = {
+    Scope: (Scope.VERIFIED, Scope.ALL),
+    Quality: (Quality.COMPLETE, Quality.CAPPED, Quality.SUSPECT, Quality.FAILED),
+    Cause: (Cause.TAKEN_OR_DOWN, Cause.OUTBID, Cause.ABSENT),
+}
+"""Words are stored as their place in these tuples: only ever append."""
+
+
+def code(word: enum.StrEnum | None) -> int | None:
+    """The stored number of a scope, quality or cause."""
+    return None if word is None else ORDER[type(word)].index(word)
+
+
+class Coded(TypeDecorator[enum.StrEnum]):
+    """A column that holds a word as its number."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def __init__(self, kind: type[enum.StrEnum]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: enum.StrEnum | None, dialect: Any) -> int | None:
+        """Word to number."""
+        return code(value)
+
+    def process_result_value(self, value: int | None, dialect: Any) -> enum.StrEnum | None:
+        """Number to word."""
+        return None if value is None else ORDER[self.kind][value]
+
+
+metadata = MetaData()
+
+
+def _table(name: str, *columns: Any, rowid: bool = True, **info: Any) -> Table:
+    return Table(name, metadata, *columns, sqlite_with_rowid=rowid, info=info)
+
+
+def _key(name: str, kind: Any = SmallInteger) -> Column[Any]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _gpu(*, key: bool = True) -> Column[Any]:
+    return Column("gpu_id", SmallInteger, ForeignKey("gpu.id"), primary_key=key, nullable=False, autoincrement=False)
+
+
+def _region(*, key: bool = True) -> Column[Any]:
+    return Column(
+        "region_id", SmallInteger, ForeignKey("region.id"), primary_key=key, nullable=False, autoincrement=False
+    )
+
+
+def _needed(name: str, kind: Any) -> Column[Any]:
+    return Column(name, kind, nullable=False)
+
+
+def _counted(*names: str, kind: Any = Integer) -> list[Column[Any]]:
+    return [Column(name, kind, nullable=False) for name in names]
+
+
+def _prices() -> list[Column[Any]]:
+    return [Column(name, BigInteger) for name in ("price", "floor", "p10", "p90", "on_demand")]
+
+
+gpu = _table(
+    "gpu",
+    _key("id", Integer),
+    Column("name", Text, nullable=False, unique=True),
+    _needed("vast_name", Text),
+    Column("vram_gb", Integer),
+    _needed("followed", Boolean),
+    _needed("interval_s", Integer),
+    Column("last_poll_at", BigInteger),
+    Column("last_quality", Coded(Quality)),
+    Column("last_good_at", BigInteger),
+    Column("first_hour", Integer),
+    Column("last_rows", Integer),
+    Column("asked_at", BigInteger),
+    _needed("offers", Integer),
+)
+
+region = _table("region", _key("id", Integer), Column("name", Text, nullable=False, unique=True))
+
+round_ = _table("round", _key("at", BigInteger), _needed("source", Text), _needed("polls", Integer))
+
+poll = _table(
+    "poll",
+    _gpu(),
+    _key("at", BigInteger),
+    _needed("quality", Coded(Quality)),
+    *_counted("offers", "rows", "requests"),
+    Column("dropped", Text),
+    Column("note", Text),
+    rowid=False,
+)
+
+quote = _table(
+    "quote",
+    _gpu(),
+    _key("at", BigInteger),
+    _region(),
+    _key("scope", Coded(Scope)),
+    *_prices(),
+    *_counted("offers", "gpus", "machines"),
+    rowid=False,
+)
+
+price_hour = _table(
+    "price_hour",
+    _gpu(),
+    _key("hour", Integer),
+    _region(),
+    _key("scope", Coded(Scope)),
+    *_prices(),
+    *_counted("offers", "gpus", "polls"),
+    rowid=False,
+)
+
+exposure_hour = _table(
+    "exposure_hour",
+    _gpu(),
+    _key("hour", Integer),
+    _region(),
+    *_counted("held_s", "interrupted_s", kind=BigInteger),
+    *_counted("up_steps", "down_steps", "outbid", "taken_or_down", "absent", "resumed"),
+    rowid=False,
+)
+
+life_day = _table(
+    "life_day",
+    _gpu(),
+    _key("day", Integer),
+    _key("bin"),
+    _needed("at_risk_s", BigInteger),
+    _needed("events", Integer),
+    rowid=False,
+)
+
+slice_ = _table(
+    "slice",
+    _gpu(),
+    _key("n", Integer),
+    _needed("machine_id", BigInteger),
+    _needed("num_gpus", Integer),
+    _needed("on_demand", BigInteger),
+    Column("min_bid", BigInteger),
+    _needed("verified", Boolean),
+    _needed("gpu_ids", Text),
+    Column("geolocation", Text),
+    _region(key=False),
+    Column("reliability", Float),
+    *(Column(name, BigInteger) for name in ("host_id", "offer_id", "gpu_ram_mb", "end_date")),
+    _needed("datacenter", Boolean),
+    *(Column(name, BigInteger) for name in ("storage_cost", "egress_cost")),
+    rowid=False,
+)
+
+tenant = _table(
+    "tenant",
+    _gpu(),
+    _key("slice_id", Text),
+    _region(key=False),
+    _needed("machine_id", BigInteger),
+    _needed("num_gpus", Integer),
+    *_counted("bid", "since", "last_at", kind=BigInteger),
+    _needed("verified", Boolean),
+    *(Column(name, BigInteger) for name in ("host_id", "end_date", "down_since")),
+    Column("cause", Coded(Cause)),
+    rowid=False,
+)
+
+interruption = _table(
+    "interruption",
+    Column("id", Integer, primary_key=True),
+    _gpu(key=False),
+    _region(key=False),
+    _needed("slice_id", Text),
+    _needed("machine_id", BigInteger),
+    Column("host_id", BigInteger),
+    _needed("num_gpus", Integer),
+    _needed("cause", Coded(Cause)),
+    *_counted("bid", "held_at", "seen_at", kind=BigInteger),
+    Column("back_at", BigInteger),
+    UniqueConstraint("gpu_id", "slice_id", "held_at"),
+    Index("interruption_by_time", "gpu_id", "seen_at"),
+    serial="id",
+    same=("gpu_id", "slice_id", "held_at"),
+)
+
+band = _table(
+    "band",
+    _gpu(),
+    _needed("low", Float),
+    _needed("high", Float),
+    _needed("n", Integer),
+    _needed("at", BigInteger),
+    rowid=False,
+)
+
+quota = _table("quota", _key("day", Integer), _needed("rows", Integer), Column("learned_limit", Integer))
+
+forecast = _table(
+    "forecast",
+    _gpu(),
+    _key("issued_at", BigInteger),
+    _key("horizon_h"),
+    *_counted("target_at", "y_last", "price", kind=BigInteger),
+    *(Column(name, BigInteger) for name in ("lo80", "hi80")),
+    Column("confidence", Float),
+    _needed("regime", Text),
+    _needed("source", Text),
+    Column("actual", BigInteger),
+    Column("scored_at", BigInteger),
+    rowid=False,
+)
+
+track_record = _table("track_record", _gpu(), _needed("payload", Text), rowid=False)
+
+api_key = _table(
+    "api_key",
+    Column("id", Integer, primary_key=True),
+    _needed("prefix", Text),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    _needed("label", Text),
+    _needed("scopes", Text),
+    _needed("per_minute", Integer),
+    _needed("created_at", BigInteger),
+    *(Column(name, BigInteger) for name in ("revoked_at", "last_used_at")),
+)
+
+lease = _table("lease", _key("id"), _needed("epoch", BigInteger))

@@ -1,0 +1,176 @@
+"""Writing everything but rounds: budget, plan, forecasts, keys, back-fill, and forgetting what is old."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
+
+from analytics.forecasting import Forecast, TrackRecord
+from analytics.market import DAY, HOUR, Exposure, HourPoint, Scope
+from bot.store import tables as t
+from bot.store.bulk import put
+from bot.store.keys import ApiKey, digest, new_secret, shown
+from bot.store.risk import Reads
+from bot.store.tables import code
+
+Place = tuple[str, Scope]
+"""Region and scope."""
+
+RAW_DAYS = 30
+"""How long polls and their quotes are kept."""
+
+HISTORY_DAYS = 396
+"""How long everything by the hour or day is kept: 13 months."""
+
+
+class Upkeep(Reads):
+    """The writes that are not a round."""
+
+    async def add_quota(self, day: int, rows: int) -> None:
+        """Count rows spent on a UTC day (seconds // 86400)."""
+        await put(self._conn, t.quota, [(day, 0, None)], "skip")
+        q = t.quota.c
+        await self._conn.execute(update(t.quota).where(q.day == day).values(rows=q.rows + rows))
+
+    async def learn_limit(self, day: int, limit: int) -> None:
+        """Remember how many rows the market gives on a day."""
+        await put(self._conn, t.quota, [(day, 0, None)], "skip")
+        await self._conn.execute(update(t.quota).where(t.quota.c.day == day).values(learned_limit=limit))
+
+    async def set_followed(self, plan: Mapping[str, int]) -> list[str]:
+        """Follow these models and no others: name (the model's or Vast's) -> planned seconds between polls.
+
+        Returns the names that no stored model bears; call again once they have been seen.
+        """
+        g = t.gpu.c
+        await self._conn.execute(update(t.gpu).values(followed=False))
+        unknown = []
+        for name, interval in plan.items():
+            change = update(t.gpu).where(or_(g.name == name, g.vast_name == name))
+            done = await self._conn.execute(change.values(followed=True, interval_s=interval))
+            if not done.rowcount:
+                unknown.append(name)
+        return unknown
+
+    async def touch_asked(self, models: Iterable[str], at: int) -> None:
+        """Note that somebody asked about these models; never earlier than already noted."""
+        g = t.gpu.c
+        older = or_(g.asked_at.is_(None), g.asked_at < at)
+        await self._conn.execute(update(t.gpu).where(g.id.in_(self._names.gpu_ids(models)), older).values(asked_at=at))
+
+    async def save_forecasts(self, forecasts: Sequence[Forecast]) -> None:
+        """Enter served forecasts into the ledger; models must have been seen."""
+        rows = [
+            (
+                self._names.gpus[f.model], f.issued_at, f.horizon_h, f.target_at, f.y_last, f.price, f.lo80, f.hi80,
+                f.confidence, f.regime, f.source, None, None,
+            )
+            for f in forecasts
+        ]  # fmt: skip
+        await put(self._conn, t.forecast, rows)
+
+    async def save_track_record(self, record: TrackRecord) -> None:
+        """Replace what is said about a model's past forecasts."""
+        await put(self._conn, t.track_record, [(self._names.gpus[record.model], json.dumps(asdict(record)))])
+
+    async def bulk_hours(self, model: str, points: Mapping[Place, Iterable[HourPoint]]) -> None:
+        """Back-fill hours of one model, whole: they replace what was there. The model becomes known."""
+        await self._names.add_gpus(self._conn, [(model, model, None, HOUR)])
+        await self._names.add_regions(self._conn, {region for region, _ in points})
+        await self._save_hours([(model, place, point) for place, some in points.items() for point in some])
+
+    async def bulk_exposure(self, model: str, lived: Mapping[tuple[str, int], Exposure]) -> None:
+        """Back-fill exposure of one model by (region, hour): replaces what was there. The model becomes known."""
+        await self._names.add_gpus(self._conn, [(model, model, None, HOUR)])
+        await self._names.add_regions(self._conn, {region for region, _ in lived})
+        rows = [self._exposure(model, region, hour, sums) for (region, hour), sums in lived.items()]
+        await put(self._conn, t.exposure_hour, rows)
+
+    async def _save_hours(self, points: Sequence[tuple[str, Place, HourPoint]]) -> None:
+        gpus, regions = self._names.gpus, self._names.regions
+        rows = [
+            (
+                gpus[model], p.hour, regions[region], code(scope),
+                p.price, p.floor, p.p10, p.p90, p.on_demand, p.offers, p.gpus, p.polls,
+            )
+            for model, (region, scope), p in points
+        ]  # fmt: skip
+        await put(self._conn, t.price_hour, rows)
+        first: dict[str, int] = {}
+        for model, _, point in points:
+            first[model] = min(point.hour, first.get(model, point.hour))
+        g = t.gpu.c
+        for model, hour in first.items():
+            later = or_(g.first_hour.is_(None), g.first_hour > hour)
+            await self._conn.execute(update(t.gpu).where(g.id == gpus[model], later).values(first_hour=hour))
+
+    def _exposure(self, model: str, region: str, hour: int, e: Exposure) -> tuple[Any, ...]:
+        return (
+            self._names.gpus[model], hour, self._names.regions[region], e.held_s, e.interrupted_s, e.up_steps,
+            e.down_steps, e.outbid, e.taken_or_down, e.absent, e.resumed,
+        )  # fmt: skip
+
+    async def _gpu_rows(self, models: Iterable[str]) -> dict[str, dict[str, Any]]:
+        rows = await self._rows(select(t.gpu).where(t.gpu.c.id.in_(self._names.gpu_ids(models))))
+        return {row.name: dict(row._mapping) for row in rows}
+
+    async def _put_gpu_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        stored = [{**row, "last_quality": code(row["last_quality"])} for row in rows]
+        await put(self._conn, t.gpu, [tuple(row[c.name] for c in t.gpu.columns) for row in stored])
+
+    async def create_key(self, label: str, *, scopes: Sequence[str], per_minute: int, at: int) -> tuple[str, ApiKey]:
+        """A new API key: the secret, to be shown once, and what is kept. Scopes are words without blanks."""
+        secret = new_secret()
+        insert = t.api_key.insert().values(
+            prefix=shown(secret),
+            sha256=digest(secret),
+            label=label,
+            scopes=" ".join(scopes),
+            per_minute=per_minute,
+            created_at=at,
+        )
+        done = await self._conn.execute(insert.returning(t.api_key.c.id))
+        return secret, ApiKey(done.scalar_one(), shown(secret), label, tuple(scopes), per_minute, at)
+
+    async def revoke_key(self, key: int | str, at: int) -> bool:
+        """Revoke by id or prefix; False when no key in force bears it."""
+        k = t.api_key.c
+        named = k.id == key if isinstance(key, int) else k.prefix == key
+        done = await self._conn.execute(update(t.api_key).where(named, k.revoked_at.is_(None)).values(revoked_at=at))
+        return bool(done.rowcount)
+
+    async def touch_key(self, key_id: int, at: int) -> None:
+        """Note that a key was used."""
+        await self._conn.execute(update(t.api_key).where(t.api_key.c.id == key_id).values(last_used_at=at))
+
+    async def prune(self, now: int) -> dict[str, int]:
+        """Forget raw points older than 30 days and the rest older than 13 months; rows removed by table."""
+        raw, old = now - RAW_DAYS * DAY, now - HISTORY_DAYS * DAY
+        edges: list[tuple[Any, ColumnElement[bool]]] = [
+            (t.poll, t.poll.c.at < raw),
+            (t.quote, t.quote.c.at < raw),
+            (t.price_hour, t.price_hour.c.hour < old // HOUR),
+            (t.exposure_hour, t.exposure_hour.c.hour < old // HOUR),
+            (t.life_day, t.life_day.c.day < old // DAY),
+            (t.interruption, t.interruption.c.seen_at < old),
+            (t.forecast, t.forecast.c.issued_at < old),
+        ]
+        ids = self._names.gpu_ids(None)
+        removed = {}
+        for table, past in edges:
+            # Naming every model lets each key be entered at its old end instead of scanning the table.
+            done = await self._conn.execute(delete(table).where(table.c.gpu_id.in_(ids), past))
+            removed[table.name] = done.rowcount
+        await self._forget_first_hours(old // HOUR)
+        for table, past in ((t.round_, t.round_.c.at < raw), (t.quota, t.quota.c.day < raw // DAY)):
+            removed[table.name] = (await self._conn.execute(delete(table).where(past))).rowcount
+        return removed
+
+    async def _forget_first_hours(self, edge: int) -> None:
+        g, p = t.gpu.c, t.price_hour.c
+        left = select(func.min(p.hour)).where(p.gpu_id == g.id).scalar_subquery()
+        await self._conn.execute(update(t.gpu).where(g.first_hour < edge).values(first_hour=left))

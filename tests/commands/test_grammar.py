@@ -1,0 +1,121 @@
+"""Free text in, command and named texts out."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.errors import AskError
+from bot.commands.base import Command, Param
+from bot.commands.grammar import find_command, read, tokens
+from bot.show.card import Card
+
+MODELS = {"4090", "rtx 4090", "rtx4090", "h100", "h100 sxm", "a100 sxm4 80gb"}
+
+
+async def _ask(desk: Any, **values: Any) -> None: ...
+
+
+def _card(answer: Any, words: Any) -> Card:
+    return Card("", "")
+
+
+def _command(name: str, *params: Param) -> Command:
+    return Command(name, name, f"/{name}", params, _ask, _card, (f"{name} example",))
+
+
+COMMANDS = (
+    _command("predict", Param("gpu_name", "gpu", "", required=True)),
+    _command("savings", Param("gpu", "gpu", "", required=True), Param("hours", "hours", "")),
+    _command(
+        "cost",
+        Param("model", "text", "", required=True),
+        Param("dataset_size", "gigabytes", ""),
+        Param("gpu", "gpus", ""),
+        Param("method", "choice", "", choices=("lora", "qlora", "full")),
+    ),
+    _command(
+        "fleet",
+        Param("budget", "money", "", required=True),
+        Param("workload", "choice", "", choices=("training", "inference")),
+        Param("hours_per_month", "number", "", positional=False),
+    ),
+    _command("monitor", Param("gpu", "gpus", "")),
+)
+
+
+def _read(line: str) -> tuple[str, dict[str, str]]:
+    command, given_texts = read(line, COMMANDS, lambda text: text.lower() in MODELS)
+    return command.name, given_texts
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "texts"),
+    [
+        ("monitor", "monitor", {}),
+        ("/spot monitor", "monitor", {}),
+        ("Predict rtx4090", "predict", {"gpu_name": "rtx4090"}),
+        ("predict RTX 4090", "predict", {"gpu_name": "RTX 4090"}),
+        ("predict “RTX 4090”", "predict", {"gpu_name": "RTX 4090"}),
+        ("predict gpu_name='rtx 4090'", "predict", {"gpu_name": "rtx 4090"}),
+        ("savings 4090 100h", "savings", {"gpu": "4090", "hours": "100h"}),
+        ("savings 100h 4090", "savings", {"gpu": "4090", "hours": "100h"}),
+        ("savings RTX 4090 100", "savings", {"gpu": "RTX 4090", "hours": "100"}),
+        ("cost llama2-7b 50GB", "cost", {"model": "llama2-7b", "dataset_size": "50GB"}),
+        ("cost llama2-7b 50GB h100 sxm", "cost", {"model": "llama2-7b", "dataset_size": "50GB", "gpu": "h100 sxm"}),
+        ("cost qlora llama2-7b", "cost", {"model": "llama2-7b", "method": "qlora"}),
+        ("cost llama2-7b gpu=h100", "cost", {"model": "llama2-7b", "gpu": "h100"}),
+        ("fleet $500 training", "fleet", {"budget": "$500", "workload": "training"}),
+        ("fleet training 500", "fleet", {"budget": "500", "workload": "training"}),
+        ("fleet 500 hours-per-month=200", "fleet", {"budget": "500", "hours_per_month": "200"}),
+    ],
+)
+def test_a_line_names_a_command_and_its_texts(line: str, name: str, texts: dict[str, str]) -> None:
+    assert _read(line) == (name, texts)
+
+
+def test_an_unknown_gpu_still_reaches_its_parameter_to_be_suggested_about() -> None:
+    assert _read("predict RTX 4O90") == ("predict", {"gpu_name": "RTX 4O90"})
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "say what you want"),
+        ("predikt 4090", "no command “predikt”"),
+        ("savings 4090 100h 4090", "“4090” was not understood"),
+        ("predict gpu_name=a gpu_name=b", "given twice"),
+        ("monitor " + "x" * 2000, "at most 1000"),
+    ],
+)
+def test_what_cannot_be_read_says_why(line: str, says: str) -> None:
+    with pytest.raises(AskError, match=says):
+        _read(line)
+
+
+def test_a_misspelt_verb_gets_the_nearest_ones() -> None:
+    with pytest.raises(AskError) as caught:
+        find_command("predikt", COMMANDS)
+    assert caught.value.suggestions == ("predict",)
+
+
+def test_a_verb_near_nothing_gets_all() -> None:
+    with pytest.raises(AskError) as caught:
+        find_command("zzzzzz", COMMANDS)
+    assert set(caught.value.suggestions) == {command.name for command in COMMANDS}
+
+
+def test_quotes_keep_words_together() -> None:
+    assert tokens("""a "b c" name="d e" 'f'""") == ["a", "b c", "name=d e", "f"]
+
+
+@settings(max_examples=300)
+@given(st.text(max_size=200))
+def test_any_line_is_read_or_refused(line: str) -> None:
+    try:
+        name, texts = _read(line)
+    except AskError:
+        return
+    assert name in {command.name for command in COMMANDS}
+    assert all(isinstance(text, str) for text in texts.values())

@@ -1,0 +1,137 @@
+"""Typed values from texts, and clear refusals."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.catalog import load_catalog, resolve
+from analytics.errors import AskError, NotFound
+from bot.commands.base import Command, Kind, Param
+from bot.commands.params import CONVERT, MAX_TEXT, convert, quantity, shorten
+from bot.show.card import Card
+
+
+class FakeDesk:
+    """Knows two models; what `convert` needs of a desk."""
+
+    async def resolve(self, text: str) -> tuple[str, ...]:
+        return resolve(text, load_catalog(), ("RTX 4090", "H100 SXM"))
+
+
+async def _ask(desk: Any, **values: Any) -> None: ...
+
+
+def _command(*params: Param) -> Command:
+    return Command("made-up", "", "/x", params, _ask, lambda a, w: Card("", ""), ("made-up 1",))
+
+
+async def _value(kind: Kind, text: str, **more: Any) -> Any:
+    values = await convert(_command(Param("p", kind, "", **more)), {"p": text}, FakeDesk())  # type: ignore[arg-type]
+    return values["p"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("gpu", "rtx4090", "RTX 4090"),
+        ("gpus", "4090", ("RTX 4090",)),
+        ("int", "8", 8),
+        ("int", "8x", 8),
+        ("number", "1e3", 1000.0),
+        ("percent", "5%", 5.0),
+        ("money", "$0.35", 0.35),
+        ("money", "US$ 1,200.50", 1200.5),
+        ("hours", "100h", 100.0),
+        ("hours", "3d", 72.0),
+        ("hours", "90 min", 1.5),
+        ("gigabytes", "50GB", 50.0),
+        ("gigabytes", "1.5tb", 1500.0),
+        ("flag", "sim", True),
+        ("flag", "no", False),
+        ("text", " llama2-7b ", "llama2-7b"),
+    ],
+)
+async def test_each_kind_understands_what_people_type(kind: Kind, text: str, value: Any) -> None:
+    assert await _value(kind, text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("int", "1.5"),
+        ("int", "many"),
+        ("number", "nan"),
+        ("number", "1e999"),
+        ("money", "€5"),
+        ("hours", "3 parsecs"),
+        ("gigabytes", "50 bananas"),
+        ("flag", "maybe"),
+        ("choice", "blue"),
+        ("gpu", "RTX 9999 Turbo"),
+    ],
+)
+async def test_what_does_not_fit_is_refused_with_what_to_do(kind: Kind, text: str) -> None:
+    with pytest.raises(AskError) as caught:
+        await _value(kind, text, choices=("red", "green"))
+    assert str(caught.value)
+
+
+async def test_an_ambiguous_gpu_asks_back() -> None:
+    with pytest.raises(AskError, match="several models") as caught:
+        await _value("gpu", "a100")
+    assert {"A100 SXM4 80GB", "A100 PCIE 40GB"} <= set(caught.value.suggestions)
+
+
+async def test_a_near_miss_is_suggested() -> None:
+    with pytest.raises(NotFound) as caught:
+        await _value("gpu", "RTX 409O")
+    assert "RTX 4090" in caught.value.suggestions
+
+
+@pytest.mark.parametrize(("text", "says"), [("0", "between 1 and 8"), ("9", "between 1 and 8")])
+async def test_limits_are_told(text: str, says: str) -> None:
+    with pytest.raises(AskError, match=says):
+        await _value("int", text, minimum=1, maximum=8)
+
+
+async def test_one_sided_limits_are_told() -> None:
+    with pytest.raises(AskError, match="at least 1"):
+        await _value("int", "0", minimum=1)
+    with pytest.raises(AskError, match="at most 8"):
+        await _value("int", "9", maximum=8)
+
+
+async def test_a_missing_value_takes_its_default_or_is_asked_for() -> None:
+    assert await convert(_command(Param("p", "int", "", default=3)), {}, FakeDesk()) == {"p": 3}  # type: ignore[arg-type]
+    with pytest.raises(AskError, match="needs p"):
+        await convert(_command(Param("p", "int", "", required=True)), {"p": " "}, FakeDesk())  # type: ignore[arg-type]
+
+
+async def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(AskError, match="no parameter “q”") as caught:
+        await convert(_command(Param("p", "int", "")), {"q": "1"}, FakeDesk())  # type: ignore[arg-type]
+    assert caught.value.suggestions == ("p",)
+
+
+async def test_a_very_long_value_is_refused_unread() -> None:
+    with pytest.raises(AskError, match="too long"):
+        await _value("text", "x" * (MAX_TEXT + 1))
+
+
+def test_typed_text_is_repeated_short_and_printable() -> None:
+    assert shorten("a\x00b\u202ec" + "x" * 100) == "abc" + "x" * 36 + "…"
+
+
+@given(st.sampled_from(sorted(CONVERT)), st.text(max_size=MAX_TEXT))
+async def test_no_text_makes_any_kind_crash(kind: Kind, text: str) -> None:
+    try:
+        await _value(kind, text, choices=("red",))
+    except AskError as error:
+        assert len(str(error)) < 300  # noqa: PT017 - either outcome is fine, a crash is not
+
+
+@given(st.floats(min_value=0, max_value=1e12, allow_nan=False))
+def test_a_written_number_reads_back(value: float) -> None:
+    assert quantity(repr(value), {"": 1.0}) == value
