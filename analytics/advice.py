@@ -111,7 +111,7 @@ def apart(waits: Sequence[Case]) -> list[Case]:
 
 
 def advise(series: Grid | None, price: int | None) -> tuple[Advice, Note]:
-    """What to do at the current price (micro-dollars), given the hourly prices up to now; and the sentence that says so."""
+    """What to do at ``price`` (micro-dollars, now), given the hourly prices up to now; and the sentence saying it."""
     if series is None or price is None or len(series.seen) <= COLD_H:
         hours = len(series.seen) if series else 0
         none = Advice(None, None, None, None, None, None, 0, 0, None, None)

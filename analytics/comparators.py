@@ -92,7 +92,7 @@ def _comparator(row: CloudPrice, gpu: Gpu, other: Gpu, catalog: Catalog, now: in
 
 
 def work_ratio(gpu: Gpu, other: Gpu, catalog: Catalog) -> float | None:
-    """GPU-hours on ``other`` for what ``gpu`` trains in one hour: peak times usual share of it, one against the other."""
+    """GPU-hours on ``other`` for what ``gpu`` trains in one hour: ratio of peak rates times usual shares of them."""
     if gpu.name == other.name:
         return 1.0
     ours, theirs = _effective(gpu, mfu_of(gpu, catalog)), _effective(other, mfu_of(other, catalog))

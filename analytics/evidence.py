@@ -11,7 +11,7 @@ from typing import Any
 from analytics.market import DAY
 
 STALE_AFTER_INTERVALS = 3
-"""Data older than this many planned poll intervals is stale (definitions, "Freshness")."""
+"""Data older than this many planned poll intervals is stale (source: definitions, "Freshness")."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,14 @@ from analytics.backtest import COLD_H, HORIZONS_H, Grid, Stand, grid, pool, walk
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Evidence, Note, iso
 from analytics.market import HOUR, HourPoint, Quote, usd
-from analytics.track import HorizonRecord, TrackRecord, record
+from analytics.track import HorizonRecord, TrackRecord, backtest_report, record
 
-__all__ = ["HORIZONS_H", "Forecast", "HorizonRecord", "Prediction", "TrackRecord", "prediction", "refresh"]
+__all__ = [
+    "HORIZONS_H", "Forecast", "HorizonRecord", "Prediction", "TrackRecord", "backtest_report", "prediction", "refresh",
+]  # fmt: skip
 
 MAX_AGE_H = 6
 """Forecasts are refused when prices, or the forecasts themselves, are older (source: definitions, "Freshness")."""
-
-HISTORY_H = 60 * 24
-"""Hours of history to hand to `refresh` (ours: 30 days of record, 14 of errors before them, and time to settle)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,9 @@ class Forecast:
 def refresh(hours: Mapping[str, Sequence[HourPoint]], now_hour: int) -> list[tuple[tuple[Forecast, ...], TrackRecord]]:
     """Forecasts (one a horizon; none for a model without a fresh price) and track record of every model with history.
 
-    Slow: run it in a process pool; arguments and result can be pickled. ``hours``: model -> ascending points of the
-    world, verified, best the last ``HISTORY_H``; points after ``now_hour`` are not looked at.
+    Slow: run it in a process of its own; arguments and result can be pickled. ``hours``: model -> ascending points
+    (world, verified), best of the last 60 days: 30 of record, 14 of errors before them, and time to settle. Points
+    after ``now_hour`` are not looked at.
     Source: definitions, "Forecasts".
     """
     grids = [series for model, points in hours.items() if (series := grid(model, points, now_hour))]

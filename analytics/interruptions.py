@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Evidence, Note
-from analytics.market import DAY, HOUR, Cause, Exposure
+from analytics.market import HOUR, Cause, Exposure
 from analytics.shadow import BID_FACTOR, PATIENCE_S
 
 TAILS = (0.025, 0.975)
@@ -22,8 +22,11 @@ SHRINK_BELOW = 10
 RESOLUTION = 3
 """An MTBI shorter than this many poll steps is refused (source: definitions, "Interruptions")."""
 
+JEFFREYS = 0.5
+"""What the Jeffreys prior adds to a count, or to each side of a proportion (source: Jeffreys 1946)."""
+
 MIN_EXPOSURE_H = 24.0
-"""Less tenant-time than this says nothing about up-time or a region (ours: one tenant for the 24 h that Q8 is about)."""
+"""Less tenant-time than this says nothing about up-time or a region (ours: one tenant for the 24 h of Q8)."""
 
 MIN_CLASS = 3
 """A class prior needs this many models: with two, their spread is one difference (ours)."""
@@ -52,7 +55,7 @@ class Prior(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What an exposure says. Hours are tenant-hours; None where the data do not carry the number (``notes`` say why)."""
+    """What an exposure says, hours being tenant-hours. None where the data do not carry a number: ``notes`` say why."""
 
     exposure_hours: float
     events: int
@@ -88,14 +91,13 @@ def estimate(exposure: Exposure, *, prior: Prior | None = None) -> Rate:
         return plain.rate(notes=(NOTHING,))
     if not events:
         return plain.rate(interval=(held_h / _gamma(1, TAILS[1]), None), notes=(LOWER_BOUND,))
-    corrected = _markov(exposure, step_s or 0.0)
-    if corrected is None:
+    hours = _effective_hours(exposure)
+    if hours is None:
         return plain.rate(notes=(TOO_COARSE,))
-    return _measured(plain, events / corrected, prior if events < SHRINK_BELOW else None)
+    return _measured(plain, hours, prior if events < SHRINK_BELOW else None)
 
 
 def _measured(plain: _Sample, hours: float, prior: Prior | None) -> Rate:
-    """``hours``: the exposure in which the events seen make the corrected rate."""
     more = prior or Prior(0.0, 0.0)
     k, t = plain.events + more.events, hours + more.hours
     correction = plain.held_h / hours
@@ -140,13 +142,20 @@ class _Sample(NamedTuple):
         )
 
 
-def _markov(exposure: Exposure, step_s: float) -> float | None:
-    """Events per held hour of the continuous chain seen every ``step_s``; None when the steps are too coarse for one."""
-    p = exposure.events / exposure.up_steps
+def _effective_hours(exposure: Exposure) -> float | None:
+    """The exposure in which the events seen make the rate of the continuous chain; None when steps are too coarse."""
+    held_h, k = exposure.held_s / HOUR, exposure.events
+    if not k or not exposure.up_steps:
+        return held_h
+    step_h = (exposure.held_s + exposure.interrupted_s) / HOUR / (exposure.up_steps + exposure.down_steps)
+    p = k / exposure.up_steps
     q = exposure.resumed / exposure.down_steps if exposure.down_steps else 0.0
-    if p + q >= 1 or not step_s:
+    if p + q >= 1:
+        # A small sample in which every tenant was back at the next poll does not say that one always is (Jeffreys).
+        q = (exposure.resumed + JEFFREYS) / (exposure.down_steps + 2 * JEFFREYS)
+    if p + q >= 1:
         return None
-    return -math.log1p(-p - q) * p / ((p + q) * step_s / HOUR)
+    return k * (p + q) * step_h / (-math.log1p(-p - q) * p)
 
 
 def _gamma(shape: float, quantile: float) -> float:
@@ -167,7 +176,7 @@ def class_prior(exposures: Mapping[str, Exposure]) -> Prior | None:
     ``exposures``: model -> exposure. Where the models do not differ beyond chance it weighs as much as all of them.
     Source: definitions ("shrunk to its class by a Gamma prior"); empirical Bayes, DerSimonian-Laird moments.
     """
-    sampled = [(e.events, _effective_hours(e)) for e in exposures.values() if e.held_s]
+    sampled = [(e.events, hours) for e in exposures.values() if e.held_s and (hours := _effective_hours(e))]
     events, hours = sum(k for k, _ in sampled), math.fsum(t for _, t in sampled)
     if len(sampled) < MIN_CLASS or events < SHRINK_BELOW:
         return None
@@ -176,11 +185,6 @@ def class_prior(exposures: Mapping[str, Exposure]) -> Prior | None:
     variance = spread / (hours - math.fsum(t * t for _, t in sampled) / hours)
     weight = min(hours, mean / variance) if variance > 0 else hours
     return Prior(mean * weight, weight)
-
-
-def _effective_hours(exposure: Exposure) -> float:
-    rate = _markov(exposure, (exposure.held_s + exposure.interrupted_s) / (exposure.up_steps + exposure.down_steps))
-    return exposure.events / rate if rate else exposure.held_s / HOUR
 
 
 def total(regions: Mapping[str, Exposure]) -> Exposure:
@@ -263,13 +267,13 @@ def _model_rate(model: str, regions: Mapping[str, Exposure], rate: Rate) -> Mode
         gpu_name=model,
         total_interruptions=rate.events,
         interruption_rate_per_day=rounded(rate.per_hour and rate.per_hour * 24, 4),
-        avg_duration_minutes=rounded(rate.duration_hours and rate.duration_hours * 60, 1),
+        avg_duration_minutes=rounded(rate.duration_hours and rate.duration_hours * 60, 2),
         worst_region=worst_region(regions, rate),
         by_cause=rate.by_cause,
         exposure_hours=round(rate.exposure_hours, 1),
-        mean_time_between_interruptions_hours=rounded(rate.mtbi_hours, 3),
+        mean_time_between_interruptions_hours=rounded(rate.mtbi_hours, 4),
         interval_95={"low": rounded(low, 3), "high": rounded(high, 3)},
-        uptime_percent=rounded(rate.uptime and rate.uptime * 100, 2),
+        uptime_percent=rounded(rate.uptime and rate.uptime * 100, 3),
         poll_interval_minutes=rounded(rate.step_s and rate.step_s / 60, 1),
         shrunk=rate.shrunk,
         notes=rate.notes,

@@ -23,8 +23,9 @@ _ENDINGS = re.compile(r"(?:hf|instruct|chat|base|it|v0\.[0-9]|[0-9]+k|preview|bf
 
 @dataclass(frozen=True, slots=True)
 class FoundLlm:
-    """A model, and what had to be assumed to know its shape (None for a named model)."""
+    """A model, the text that asked for it, and what had to be assumed to know its shape (None for a named model)."""
 
+    asked: str
     llm: Llm
     assumption: Note | None = None
 
@@ -50,10 +51,10 @@ def find_llm(text: str, catalog: Catalog) -> FoundLlm:
     key = _key(text)
     same = [llm for llm in catalog.llms if _key(llm.name) == key]
     if same:
-        return FoundLlm(same[0])
+        return FoundLlm(text.strip(), same[0])
     family = [llm.name for llm in catalog.llms if key and _key(llm.name).startswith(key)]
     if len(family) == 1:
-        return find_llm(family[0], catalog)
+        return replace(find_llm(family[0], catalog), asked=text.strip())
     if family:
         raise AskError(Note("“{text}” may mean several models; say which", {"text": shown(text)}), suggestions=family)
     raise NotFound(
@@ -76,7 +77,7 @@ def _of_size(text: str, size: re.Match[str], catalog: Catalog) -> FoundLlm:
         raise AskError(Note("{text} is no size of a language model; try 7B, 70B or 8x7B", {"text": shown(text)}))
     if experts > 1:
         named = [llm for llm in catalog.llms if llm.moe and _key(llm.name).endswith(text.lower())]
-        return FoundLlm(named[0]) if named else _scaled(text, *_mixture(experts * each, catalog))
+        return FoundLlm(text, named[0]) if named else _scaled(text, *_mixture(experts * each, catalog))
     pattern = min((m for m in catalog.llms if m.typical), key=lambda llm: abs(math.log(each / llm.params)))
     return _scaled(text, pattern, each)
 
@@ -107,7 +108,7 @@ def _scaled(text: str, pattern: Llm, params: float) -> FoundLlm:
         kv_width=max(1, round(pattern.kv_width * factor)),
     )
     return FoundLlm(
-        llm, Note("a model of {size} is taken to be shaped like {name}", {"size": llm.name, "name": pattern.name})
+        text, llm, Note("a model of {size} is taken to be shaped like {name}", {"size": llm.name, "name": pattern.name})
     )
 
 

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 MICRO = 1_000_000
 HOUR = 3600
 DAY = 86_400
 WORLD = ""
+
+DEFAULT_INTERVAL = 300
+"""Wished seconds between two polls of a model (source: design, SPOTBOT_POLL_SECONDS)."""
+
+EPOCH_HOUR_OF_WEEK = 72
+"""1970-01-01 00:00 UTC was a Thursday: the 72nd hour of a week that begins on Monday (source: the calendar)."""
 
 
 class Scope(enum.StrEnum):
@@ -80,7 +86,7 @@ class Poll:
     at: int
     quality: Quality
     offers: tuple[Offer, ...] = ()
-    interval: int = 300
+    interval: int = DEFAULT_INTERVAL
     """planned seconds between two polls of this model"""
     note: str = ""
 
@@ -147,11 +153,22 @@ class Exposure:
         return self.outbid + self.taken_or_down + self.absent
 
     def __add__(self, other: Exposure) -> Exposure:
-        return Exposure(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Exposure)))
+        # spelt out because a round adds thousands
+        return Exposure(
+            self.held_s + other.held_s,
+            self.interrupted_s + other.interrupted_s,
+            self.up_steps + other.up_steps,
+            self.down_steps + other.down_steps,
+            self.outbid + other.outbid,
+            self.taken_or_down + other.taken_or_down,
+            self.absent + other.absent,
+            self.resumed + other.resumed,
+        )
 
 
 AGE_BINS_H = (0.25, 0.5, 1.0, 2.0, 3.0, 6.0, 12.0, 18.0, 24.0, 48.0, 96.0, 168.0)
-"""Upper edges (hours) of the life table's age bins; a last bin holds everything older."""
+"""Upper edges (hours) of the life table's age bins; a last bin holds everything older (ours: finer where most up-times
+end, and with edges at the horizons 1, 6 and 24 h that are asked about)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +231,7 @@ class HourOfWeek:
     @staticmethod
     def of(hour: int) -> HourOfWeek:
         """The hour of the week of an hour since 1970 (which began on a Thursday)."""
-        return HourOfWeek((hour + 72) % 168)
+        return HourOfWeek((hour + EPOCH_HOUR_OF_WEEK) % 168)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analytics.catalog import Llm
+from analytics.evidence import Note
 
 Mode = Literal["inference", "lora", "qlora", "full"]
 Precision = Literal["fp32", "bf16", "fp16", "int8", "int4"]
@@ -94,6 +95,18 @@ class Need:
         if self.on_each(gpus, "copies") <= usable:
             return "copies"
         return "sharded" if gpus > 1 and self.on_each(gpus, "sharded") <= usable else None
+
+    def shortage(self, gpus: int, vram_bytes: float) -> Note:
+        """By how much each of ``gpus`` is too small."""
+        wanted = self.on_each(gpus, "sharded" if gpus > 1 else "copies")
+        usable = USABLE_SHARE * vram_bytes
+        values = {"want": gib(wanted), "have": gib(usable), "short": gib(wanted - usable)}
+        return Note("needs {want} GiB on each GPU, {have} usable: {short} GiB short", values)
+
+
+def gib(size: float) -> float:
+    """Bytes as GiB for people."""
+    return round(size / GIB, 1)
 
 
 def weight_bytes(llm: Llm, precision: str) -> float:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from analytics.evidence import OMIT, Basis, Evidence, Note, iso
+from analytics.errors import NotYet
+from analytics.evidence import Basis, Evidence, Note, iso
 from analytics.market import HOUR, WORLD, ChangeBand, HourPoint, Offer, Quote, Scope, usd
 from analytics.shadow import minimal
 
@@ -112,30 +113,201 @@ def hour_point(hour: int, quotes: Sequence[Quote]) -> HourPoint:
     return HourPoint(hour=hour, **prices, offers=middle("offers") or 0, gpus=middle("gpus") or 0, polls=len(quotes))
 
 
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """Running sums over a model's priced hours, from which the mean of any 24 h is one subtraction.
+
+    Each price stands until the next one, for at most ``HOLD_HOURS``.
+    """
+
+    times: Sequence[int]
+    prices: Sequence[int]
+    covered: Sequence[int]
+    worth: Sequence[int]
+
+    @staticmethod
+    def of(hours: Iterable[HourPoint], end: int) -> _Days:
+        """``end``: the hour at which the last price stops to stand."""
+        points = [(point.hour, point.price) for point in hours if point.price and point.hour < end]
+        times, prices = [hour for hour, _ in points], [price for _, price in points]
+        spans = [min(later - hour, HOLD_HOURS) for hour, later in pairwise([*times, end])]
+        worth = accumulate((span * price for span, price in zip(spans, prices, strict=True)), initial=0)
+        return _Days(times, prices, list(accumulate(spans, initial=0)), list(worth))
+
+    def mean_before(self, hour: int) -> float | None:
+        """The time-weighted mean of the 24 h before an hour of the series or its end; None when too little is known."""
+        first, last = bisect_left(self.times, hour - DAY_HOURS), bisect_left(self.times, hour)
+        held = self.covered[last] - self.covered[first]
+        return (self.worth[last] - self.worth[first]) / held if held >= DAY_MIN_HOURS else None
+
+
 def change_band(hours: Sequence[HourPoint]) -> ChangeBand | None:
     """The middle 80 % of a model's 24 h changes (fractions) over the 30 days up to the last of ``hours`` (ascending).
 
     One change per priced hour: its price against the time-weighted mean of the 24 h before. None when there are
     fewer than ``BAND_MIN_CHANGES``. Source: definitions, "Q1 monitor".
     """
-    points = [(point.hour, point.price) for point in hours if point.price]
-    if not points:
+    if not hours:
         return None
-    times = [hour for hour, _ in points]
-    spans = [min(later - hour, HOLD_HOURS) for hour, later in pairwise(times)]
-    covered = list(accumulate(spans, initial=0))
-    worth = list(accumulate((span * p for span, (_, p) in zip(spans, points, strict=False)), initial=0))
-    changes = []
-    for i in range(bisect_left(times, times[-1] - BAND_HOURS + 1), len(points)):
-        first = bisect_left(times, times[i] - DAY_HOURS)
-        held = covered[i] - covered[first]
-        if held >= DAY_MIN_HOURS:
-            changes.append(points[i][1] * held / (worth[i] - worth[first]) - 1)
+    end = hours[-1].hour + 1
+    days = _Days.of(hours, end)
+    since = bisect_left(days.times, max(end - BAND_HOURS, hours[0].hour + DAY_HOURS))
+    pairs = ((days.prices[i], days.mean_before(days.times[i])) for i in range(since, len(days.times)))
+    changes = sorted(price / mean - 1 for price, mean in pairs if mean is not None)
     if len(changes) < BAND_MIN_CHANGES:
         return None
-    changes.sort()
-    return ChangeBand(_at(changes, BAND_LOW), _at(changes, BAND_HIGH), len(changes))
+    low, high = (changes[min(len(changes) - 1, int(q * len(changes)))] for q in (BAND_LOW, BAND_HIGH))
+    return ChangeBand(low, high, len(changes))
 
 
-def _at(ordered: Sequence[float], q: float) -> float:
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is stored of one model: the latest quote, the hours of the day before it, its band and first hour."""
+
+    model: str
+    quote: Quote | None
+    hours: Sequence[HourPoint]
+    band: ChangeBand | None
+    first_hour: int | None
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTrend:
+    """One model on the monitor; USD per GPU-hour. Figures of 24 h look back from the poll of ``as_of``."""
+
+    gpu_name: str
+    current_price: float | None
+    avg_price_24h: float | None
+    min_price_24h: float | None
+    max_price_24h: float | None
+    trend: str | None
+    change_percent: float | None
+    floor_price: float | None
+    p10: float | None
+    p90: float | None
+    on_demand_price: float | None
+    offers: int
+    gpus_available: int
+    machines: int
+    history_hours: int
+    gaps_24h: int
+    """hours of the last 24 without a complete poll (those before the first poll do not count)"""
+    as_of: str | None
+    stale: bool
+    why: Note | None
+    """why figures are missing"""
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """Q1. ``total_gpus_tracked``: the models that are followed or have stored prices, also those cut by a limit."""
+
+    timestamp: str
+    total_gpus_tracked: int
+    price_trends: tuple[PriceTrend, ...]
+    evidence: Evidence
+
+
+def monitor(listings: Sequence[Listing], basis: Basis, *, scope: Scope, limit: int | None = None) -> Monitor:
+    """Prices now and over 24 h of each model, the one with most offers first.
+
+    ``trend`` leaves ``stable`` only when the change is outside the model's own 80 % band of 24 h changes; it is None
+    without a band or 24 h of history. Raises NotYet when nothing was polled. Source: definitions, "Q1 monitor".
+    """
+    if not any(listing.quote for listing in listings):
+        raise nothing_polled()
+    ordered = sorted(listings, key=lambda one: (-(one.quote.offers if one.quote else -1), one.model))
+    trends = tuple(_trend(listing) for listing in ordered)[:limit]
+    caveats = [Note("{n} models have no price now", {"n": blank})] if (blank := _blank(trends)) else []
+    if gaps := sum(trend.gaps_24h > 0 for trend in trends):
+        caveats.append(Note("{n} models have gaps in the last 24 h; gaps are not filled", {"n": gaps}))
+    hosts = Note("verified hosts") if scope is Scope.VERIFIED else Note("all hosts")
+    method = Note(
+        "median of min_bid per GPU-hour over free minimal slices of {hosts}, weighted by GPUs", {"hosts": hosts}
+    )
+    return Monitor(iso(basis.now), len(listings), trends, basis.evidence(method, tuple(caveats)))
+
+
+def nothing_polled() -> NotYet:
+    """The refusal of every price question when no complete poll is stored."""
+    note = Note("no complete poll of the market is stored yet")
+    return NotYet(note, have=Note("no price"), need=Note("one complete poll"))
+
+
+def _blank(trends: Iterable[PriceTrend]) -> int:
+    return sum(trend.current_price is None for trend in trends)
+
+
+_NO_QUOTE = Quote(0, None, None, None, None, None, 0, 0, 0)
+
+
+def _trend(listing: Listing) -> PriceTrend:
+    quote = listing.quote or _NO_QUOTE
+    day = _Day.of(listing, quote) if listing.quote else _Day(None, None, None, None, 0, 0)
+    return PriceTrend(
+        gpu_name=listing.model,
+        current_price=usd(quote.price),
+        avg_price_24h=usd(day.mean),
+        min_price_24h=usd(day.low),
+        max_price_24h=usd(day.high),
+        trend=_direction(day.change, listing.band),
+        change_percent=None if day.change is None else round(100 * day.change, 2),
+        floor_price=usd(quote.floor),
+        p10=usd(quote.p10),
+        p90=usd(quote.p90),
+        on_demand_price=usd(quote.on_demand),
+        offers=quote.offers,
+        gpus_available=quote.gpus,
+        machines=quote.machines,
+        history_hours=day.history,
+        gaps_24h=day.gaps,
+        as_of=iso(quote.at) if listing.quote else None,
+        stale=listing.stale,
+        why=_why(listing, quote, day),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """The 24 hours before a quote's own hour."""
+
+    mean: float | None
+    low: int | None
+    high: int | None
+    change: float | None
+    history: int
+    gaps: int
+
+    @staticmethod
+    def of(listing: Listing, quote: Quote) -> _Day:
+        hour = quote.at // HOUR
+        first = min((p.hour for p in listing.hours), default=hour) if listing.first_hour is None else listing.first_hour
+        since = max(hour - DAY_HOURS, first)
+        known = [point for point in listing.hours if since <= point.hour < hour]
+        prices = [point.price for point in known if point.price]
+        days = _Days.of(known, hour)
+        mean = days.mean_before(hour) if hour - first >= DAY_HOURS else None
+        change = quote.price / mean - 1 if quote.price and mean else None
+        low, high = (min(prices), max(prices)) if mean is not None else (None, None)
+        return _Day(mean, low, high, change, hour - first, hour - since - len(known))
+
+
+def _direction(change: float | None, band: ChangeBand | None) -> str | None:
+    if change is None or band is None:
+        return None
+    if change > max(band.high, 0.0):
+        return "increasing"
+    return "decreasing" if change < min(band.low, 0.0) else "stable"
+
+
+def _why(listing: Listing, quote: Quote, day: _Day) -> Note | None:
+    if listing.quote is None:
+        return Note("no complete poll yet")
+    if quote.price is None:
+        return Note("nothing with a bid price on offer at the last poll")
+    if day.mean is None:
+        return Note("{n} hours of history in the last 24; not enough", {"n": min(day.history, DAY_HOURS) - day.gaps})
+    if listing.band is None:
+        return Note("trend needs {n} hours of this model's own 24 h changes", {"n": BAND_MIN_CHANGES})
+    return None

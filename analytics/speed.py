@@ -22,7 +22,7 @@ QLORA_SLOWDOWN = 1.375
 """Q-LoRA takes longer than LoRA because weights are unpacked (source: Qwen README, 2048 tokens, 7B 1.35, 14B 1.40)."""
 
 MBU = 0.6
-"""Share of the memory bandwidth that decoding reaches (source: Qwen README, 72B on vLLM, 2 A100: 17.6 tokens/s = 62 %)."""
+"""Share of the memory bandwidth that decoding reaches (source: Qwen README, 72B on vLLM, 2 A100: 17.6/s = 62 %)."""
 
 NVLINK_EFFICIENCY = 0.95
 """Share of the rate that is left when NVLink carries the traffic (source: lower end of what the formula below gives for
@@ -30,7 +30,7 @@ A100 and H100 at their published 600 and 900 GB/s)."""
 
 PCIE_BYTES_PER_S = 12e9
 """What PCIe 4.0 x16 carries between consumer GPUs, which cannot address each other (source: half of the 24 GB/s that
-peer-to-peer reaches, because each byte goes through host memory)."""
+peer-to-peer reaches, as bytes go through host memory)."""
 
 STEP_TOKENS = 16_384
 """Tokens for each GPU between two exchanges of gradients (source: common fine-tuning recipes, 8 sequences of 2048)."""

@@ -93,7 +93,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def backtest_report(hours: Mapping[str, Sequence[HourPoint]]) -> dict[str, Any]:
     """Rolling origins over the whole history of every model: the JSON of ``spotbot backtest``.
 
-    ``hours``: model -> its points, ascending. ``mae``: mean |log error|; ``hit_5_percent``: share within ±5 %, in [0, 1].
+    ``hours``: model -> its points, ascending. ``mae``: mean |log error|; ``hit_5_percent``: share within ±5 %.
     ``overall`` by horizon: geometric mean of the ratios over the series that move, mean coverage, expected calibration
     error of the confidence. ``advice``: the rule at every hour. Source: definitions, "Forecasts".
     """

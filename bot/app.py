@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from analytics.catalog import load_catalog, models_of, resolve
 from analytics.errors import AskError
+from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.commands.counter import Counter
 from bot.config import Settings
@@ -33,17 +34,12 @@ CLOCK_STEP = 60
 """A wall clock that falls this many seconds behind the monotonic one was set back."""
 
 
-def wall_clock() -> int:
-    """UTC seconds."""
-    return int(time.time())
-
-
 @asynccontextmanager
-async def open_counter(settings: Settings, clock: Clock = wall_clock) -> AsyncIterator[Counter]:
+async def open_counter(settings: Settings) -> AsyncIterator[Counter]:
     """A counter that only reads."""
     store = await open_store(settings.database_url, writer=False)
     try:
-        yield Counter(store, COMMANDS, clock, home=settings.home)
+        yield Counter(store, COMMANDS, SteadyClock(), home=settings.home)
     finally:
         await store.close()
 
@@ -162,6 +158,12 @@ class App:
         await serve(api, self.settings.host, self.settings.port, started=started, stop=self.stop)
 
 
+async def steady_clock(store: Store) -> SteadyClock:
+    """A clock that does not begin before what is stored."""
+    async with store.reader() as reader:
+        return SteadyClock(floor=await reader.last_round_at() or 0)
+
+
 async def watch_clock(stepped_back: Callable[[], None], every: float = 30.0) -> None:
     """Call back whenever the wall clock was set back, which silences wall-clock schedulers."""
     offset = time.time() - time.monotonic()
@@ -217,9 +219,10 @@ async def serve(settings: Settings, *, poll: bool, web: bool) -> None:
     set_up()
     store = await open_store(settings.database_url, writer=poll)
     try:
-        counter = Counter(store, COMMANDS, wall_clock, home=settings.home)
-        poller = build_poller(settings, store, counter, wall_clock) if poll else None
-        app = App(settings, store, counter, wall_clock, poller)
+        clock = await steady_clock(store)
+        counter = Counter(store, COMMANDS, clock, home=settings.home)
+        poller = build_poller(settings, store, counter, clock) if poll else None
+        app = App(settings, store, counter, clock, poller)
         stop_on_signals(app.stop)
         await app.run(web=web, started=lambda port: say_address(settings.host, port))
         if poller is not None:
@@ -252,8 +255,9 @@ async def poll(settings: Settings, *, once: bool) -> None:
 
     set_up()
     async with open_writer(settings) as store:
-        counter = Counter(store, COMMANDS, wall_clock, home=settings.home)
-        poller = build_poller(settings, store, counter, wall_clock)
+        clock = await steady_clock(store)
+        counter = Counter(store, COMMANDS, clock, home=settings.home)
+        poller = build_poller(settings, store, counter, clock)
         try:
             if once:
                 for fetch in await poller.once():
@@ -279,7 +283,7 @@ async def backtest(settings: Settings, names: Sequence[str], *, as_json: bool) -
             async with counter.desk() as desk:
                 models = [model for name in names for model in await desk.resolve(name)]
         except AskError as error:
-            for line in error_lines(error, Words(settings.locale, wall_clock())):
+            for line in error_lines(error, Words(settings.locale, counter.clock())):
                 print(line, file=sys.stderr)  # noqa: T201
             return exit_code(error)
         return await report(counter.store, models or None, as_json=as_json)

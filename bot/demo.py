@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from analytics.market import DAY
-from bot.app import App, stop_on_signals, vast_names, wall_clock
+from bot.app import App, stop_on_signals, vast_names
+from bot.clock import SteadyClock
 from bot.collect import Collector
 from bot.commands import COMMANDS
 from bot.commands.counter import Counter
@@ -45,7 +46,8 @@ async def demo(settings: Settings, *, days: int, seed: int, language: str, promp
         store = await open_store(url, writer=True)
         try:
             began = time.monotonic()
-            now = wall_clock()
+            clock = SteadyClock()
+            now = clock()
             market = SimulatedMarket(seed, now - days * DAY)
             collector = Collector(store, source="simulated")
             await fill(market, collector, days=days, until=now, out=out)
@@ -53,7 +55,7 @@ async def demo(settings: Settings, *, days: int, seed: int, language: str, promp
             out.print(
                 f"{days} days of {len(market.models)} models in {time.monotonic() - began:.0f} s.", highlight=False
             )
-            stage = Stage(store, url, market, collector)
+            stage = Stage(store, url, clock, market, collector)
             await _serve(settings, stage, language=language, prompt=prompt, out=out)
         finally:
             await store.close()
@@ -77,27 +79,28 @@ class Stage:
 
     store: Store
     url: str
+    clock: SteadyClock
     market: SimulatedMarket
     collector: Collector
 
 
 async def _serve(settings: Settings, stage: Stage, *, language: str, prompt: bool, out: Console) -> None:
     store, market = stage.store, stage.market
-    counter = Counter(store, COMMANDS, wall_clock, home=settings.home)
+    counter = Counter(store, COMMANDS, stage.clock, home=settings.home)
     names = vast_names(market.models)
     poller = Poller(
         store=store,
         source=market,
         collector=stage.collector,
-        clock=wall_clock,
+        clock=stage.clock,
         names=names,
         budget=NO_LIMIT,
         wish=LIVE_SECONDS,
         asked=counter.recently_asked,
     )
     async with store.writer() as writer:
-        secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=wall_clock())
-    app = App(settings.model_copy(update={"host": "127.0.0.1"}), store, counter, wall_clock, poller)
+        secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=stage.clock())
+    app = App(settings.model_copy(update={"host": "127.0.0.1"}), store, counter, stage.clock, poller)
     stop_on_signals(app.stop)
     ready = asyncio.Event()
     running = asyncio.create_task(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analytics.catalog import load_catalog, models_of, resolve
 from analytics.errors import AskError
-from bot.app import wall_clock
+from bot.clock import SteadyClock
 from bot.config import Settings
 from bot.store.engine import StoreError, open_store
 
@@ -72,7 +72,7 @@ async def _market(settings: Settings) -> Finding:
     key = settings.vast_api_key.get_secret_value() if settings.vast_api_key else None
     source = VastSource(settings.vast_url, key=key)
     try:
-        survey = await source.survey(at=wall_clock())
+        survey = await source.survey(at=SteadyClock()())
     finally:
         await source.aclose()
     rows = sum(survey.rows_by_name.values())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from analytics.evidence import iso
-from bot.app import open_writer, wall_clock
+from bot.app import open_writer
+from bot.clock import SteadyClock
 from bot.config import Settings
 from bot.store.engine import open_store
 
@@ -14,7 +15,7 @@ SCOPES = ("read",)
 async def create(settings: Settings, label: str, per_minute: int) -> None:
     """Make a key and show it once."""
     async with open_writer(settings, alone=False) as store, store.writer() as writer:
-        secret, key = await writer.create_key(label, scopes=SCOPES, per_minute=per_minute, at=wall_clock())
+        secret, key = await writer.create_key(label, scopes=SCOPES, per_minute=per_minute, at=SteadyClock()())
     print(f"{secret}\nKeep it now: only its SHA-256 is stored. It may ask {key.per_minute} times a minute.")  # noqa: T201
 
 
@@ -36,6 +37,6 @@ async def list_all(settings: Settings) -> None:
 async def revoke(settings: Settings, prefix: str) -> int:
     """Make a key useless; 2 when none in force begins so."""
     async with open_writer(settings, alone=False) as store, store.writer() as writer:
-        done = await writer.revoke_key(prefix.rstrip("…"), wall_clock())
+        done = await writer.revoke_key(prefix.rstrip("…"), SteadyClock()())
     print("revoked" if done else f"no key in force has the prefix {prefix}")  # noqa: T201
     return 0 if done else 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
@@ -34,6 +34,15 @@ class Plan:
     rows_left: int
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The time, and what the store says at that instant. ``spent``: rows of this UTC day."""
+
+    now: int
+    rows: tuple[ModelRow, ...]
+    spent: int
+
+
 @dataclass(slots=True)
 class Poller:
     """Polls followed names in turn. ``names`` empty: the busiest that the budget allows, found by a survey.
@@ -55,6 +64,8 @@ class Poller:
     _learned: int | None = None
     _surveyed_at: int | None = None
     _followed: dict[str, int] = field(default_factory=dict)
+    _tried: dict[str, int] = field(default_factory=dict)
+    """name -> last fetch of this process: one that failed before any model was known leaves nothing in the store"""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until told to stop. What goes wrong in one turn is logged and the next one is tried."""
@@ -75,43 +86,44 @@ class Poller:
         """Fetch every followed name once that the rows left can pay for."""
         await self._recall()
         if not self.names:
-            await self._choose()
+            await self._choose(await self._look())
         fetches: list[Fetch] = []
         for name in self.names:
-            now = await self._now()
-            current = await self._plan(now)
-            if current.rows_left <= 0 or now < self._closed_until:
+            look = await self._look()
+            current = self._plan(look)
+            if current.rows_left <= 0 or look.now < self._closed_until:
                 break
-            fetches.append(await self._fetch(name, now, current))
+            fetches.append(await self._fetch(name, look, current))
         return fetches
 
     async def turn(self) -> float:
         """Fetch what is due, if anything; returns the seconds to wait before the next turn."""
-        now = await self._now()
-        if not self.names or self._survey_is_old(now):
-            await self._choose()
-        current = await self._plan(now)
+        look = await self._look()
+        if not self.names or self._survey_is_old(look.now):
+            await self._choose(look)
+        current = self._plan(look)
         await self._publish(current)
-        last = self._last(await self._rows())
         next_up = due(
             current.demands,
             current.intervals,
-            last,
-            now=now,
+            self._last(look),
+            now=look.now,
             rows_left=current.rows_left,
             closed_until=self._closed_until,
         )
         if next_up is None:
             return float(LOOK_SECONDS)
-        if next_up.at > now:
-            return float(min(next_up.at - now, LOOK_SECONDS))
-        await self._fetch(next_up.vast_name, now, current)
+        if next_up.at > look.now:
+            return float(min(next_up.at - look.now, LOOK_SECONDS))
+        await self._fetch(next_up.vast_name, look, current)
         return 0.0
 
-    async def _fetch(self, name: str, now: int, current: Plan) -> Fetch:
-        models = [row.name for row in await self._rows() if row.vast_name == name]
+    async def _fetch(self, name: str, look: Look, current: Plan) -> Fetch:
+        now = look.now
+        models = [row.name for row in look.rows if row.vast_name == name]
         interval = current.intervals.get(name, self.wish)
         fetch = await self.source.fetch(name, at=now, interval=interval, models=models, max_rows=current.rows_left)
+        self._tried[name] = now
         self._closed_until = max(self._closed_until, fetch.closed_until)
         if fetch.learned_limit is not None:
             self._learned = fetch.learned_limit
@@ -136,33 +148,28 @@ class Poller:
             **({"note": fetch.note} if fetch.note else {}),
         )
 
-    async def _now(self) -> int:
-        """The time of the next round: the clock's, but never before the last round, should the clock be set back."""
+    async def _look(self) -> Look:
+        """What the store says; the time is the clock's, but never before the last round, should it be set back."""
         async with self.store.reader() as reader:
-            return max(self.clock(), await reader.last_round_at() or 0)
-
-    async def _rows(self) -> list[ModelRow]:
-        async with self.store.reader() as reader:
-            return await reader.models()
-
-    async def _plan(self, now: int) -> Plan:
-        async with self.store.reader() as reader:
-            rows = await reader.models()
+            now = max(self.clock(), await reader.last_round_at() or 0)
             spent, _ = await reader.quota(now // DAY)
-        rows_left = allowance(self.budget, self._learned) - spent
+            return Look(now, tuple(await reader.models()), spent)
+
+    def _plan(self, look: Look) -> Plan:
+        rows_left = allowance(self.budget, self._learned) - look.spent
         asked = set(self.asked())
-        urgent = {row.vast_name for row in rows if row.name in asked}
+        urgent = {row.vast_name for row in look.rows if row.name in asked}
         cost: dict[str, int] = defaultdict(int)
-        for row in rows:
+        for row in look.rows:
             cost[row.vast_name] = max(cost[row.vast_name], row.last_rows or 0)
         demands = tuple(Demand(name, cost[name], name in urgent) for name in self.names)
-        seconds_left = next_reset(now) - now
+        seconds_left = next_reset(look.now) - look.now
         intervals = plan(demands, rows_left=max(0, rows_left), seconds_left=seconds_left, wish=self.wish)
         return Plan(demands, intervals, rows_left)
 
-    def _last(self, rows: Sequence[ModelRow]) -> dict[str, int]:
-        last: dict[str, int] = {}
-        for row in rows:
+    def _last(self, look: Look) -> dict[str, int]:
+        last = dict(self._tried)
+        for row in look.rows:
             if row.last_poll_at is not None:
                 last[row.vast_name] = max(row.last_poll_at, last.get(row.vast_name, 0))
         return last
@@ -185,18 +192,16 @@ class Poller:
     def _survey_is_old(self, now: int) -> bool:
         return self._surveyed_at is not None and now - self._surveyed_at >= DAY
 
-    async def _choose(self) -> None:
+    async def _choose(self, look: Look) -> None:
         """Choose what to follow when nobody has said: by what is stored, else by one look over the whole market."""
-        rows = await self._rows()
-        counts = {row.vast_name: row.last_rows or row.offers for row in rows}
-        now = await self._now()
-        if self.survey is not None and now >= self._closed_until:
-            survey = await self.survey(at=now)
+        counts = {row.vast_name: row.last_rows or row.offers for row in look.rows}
+        if self.survey is not None and look.now >= self._closed_until:
+            survey = await self.survey(at=look.now)
             self._closed_until = max(self._closed_until, survey.fetch.closed_until)
             async with self.store.writer() as writer:
-                await writer.add_quota(now // DAY, survey.fetch.rows)
+                await writer.add_quota(look.now // DAY, survey.fetch.rows)
             counts = {**survey.rows_by_name, **counts}
         if counts:
             self.names = busiest(counts, allowance(self.budget, self._learned))
-            self._surveyed_at = now
+            self._surveyed_at = look.now
             log.info("following", names=len(self.names))

@@ -146,7 +146,7 @@ def fresh(request: Request, body: bytes, media_type: str = "application/json") -
     """The body with its ETag, or 304 where the client has it already."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    known = {text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")}
+    known = {text.strip() for text in request.headers.get("if-none-match", "").split(",")}
     if known & {tag, "*"}:
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=media_type)

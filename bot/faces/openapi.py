@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from analytics.evidence import Note
-from bot.commands.base import Command, Kind, Param
+from bot.commands.base import Ask, Command, Kind, Param
 from bot.commands.params import MAX_TEXT
 from bot.faces.problems import MEDIA_TYPE as PROBLEM
 
@@ -87,6 +87,13 @@ class Schemas:
             return {"enum": [member.value for member in kind]}
         return self._generic(get_origin(kind), get_args(kind))
 
+    def returned_by(self, ask: Ask) -> Schema:
+        """The schema of what a function promises to return; ``{}`` where its annotations do not say."""
+        try:
+            return self.of(get_type_hints(ask).get("return", Any))
+        except NameError:  # names imported for the type checker only
+            return {}
+
     def _generic(self, origin: Any, args: tuple[Any, ...]) -> Schema:
         if origin is Literal:
             return {"enum": list(args)}
@@ -140,7 +147,7 @@ def parameter(param: Param, path: str) -> Schema:
 
 def operation(command: Command, schemas: Schemas, *, require_key: bool) -> Schema:
     """One command as the GET of its path."""
-    answer = schemas.of(get_type_hints(command.ask).get("return"))
+    answer = schemas.returned_by(command.ask)
     answered = {
         "description": "The answer, with its evidence",
         "headers": {"ETag": {"schema": {"type": "string"}}},

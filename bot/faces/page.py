@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from urllib.parse import quote, urlencode
 
 from analytics.errors import AskError
+from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.show.words import Words
 
@@ -51,14 +52,17 @@ async def addresses(counter: Counter, examples: Sequence[str]) -> list[str]:
     found = []
     for line in examples:
         try:
-            command, given = await counter.read(line)
-        except AskError:
+            found.append(_address(*await counter.read(line)))
+        except (AskError, KeyError):
             continue
-        in_path = {name for name in given if f"{{{name}}}" in command.path}
-        path = command.path.format_map({name: quote(given[name], safe="") for name in in_path})
-        query = urlencode({name: text for name, text in given.items() if name not in in_path}, quote_via=quote)
-        found.append(f"{path}?{query}" if query else path)
     return found
+
+
+def _address(command: Command, given: Mapping[str, str]) -> str:
+    """Raises KeyError when a place of the path is not given."""
+    path = command.path.format_map({name: quote(text, safe="") for name, text in given.items()})
+    rest = {name: text for name, text in given.items() if f"{{{name}}}" not in command.path}
+    return f"{path}?{urlencode(rest, quote_via=quote)}" if rest else path
 
 
 def _link(address: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import secrets
+import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -88,7 +89,8 @@ def of_store(error: StoreError) -> Problem:
 def of_fault(error: Exception, route: str) -> Problem:
     """A fault of ours: the log gets the traceback under a short id, the asker gets the id."""
     fault_id = secrets.token_hex(4)
-    log.error("http_fault", id=fault_id, route=route, exc_info=error)
+    # as text, not as exc_info: some renderers print local variables, and a key is one of them
+    log.error("http_fault", id=fault_id, route=route, exception="".join(traceback.format_exception(error)))
     detail = f"something broke here; the log knows it as {fault_id}"
     return Problem(500, "fault", "Internal error", detail, {"id": fault_id})
 

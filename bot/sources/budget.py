@@ -86,7 +86,7 @@ def due(
     """The next poll: whose, and when (``now`` or later); None when nothing is followed.
 
     ``last``: UTC second of each name's last poll, whatever its quality; ``closed_until``: when a refusal ends.
-    Nothing is due that the rows left cannot pay for together with the six-hourly polls of all others until midnight.
+    Nothing is due that the rows left cannot pay for together with the six-hourly polls of all names until midnight.
     """
     turns = [_turn(m, models, intervals, last, now, rows_left) for m in models]
     if not turns:
@@ -143,7 +143,8 @@ def _turn(
     seen = min(last.get(model.vast_name, now - LONGEST), now)  # the clock may have been set back
     at = max(seen + intervals.get(model.vast_name, LONGEST), now)
     if at < reset:
-        reserve = sum(m.rows * _base_polls(last.get(m.vast_name, 0), at) for m in models if m is not model)
+        after = {**last, model.vast_name: at}
+        reserve = sum(m.rows * _base_polls(after.get(m.vast_name, 0), at) for m in models)
         if model.rows + reserve > rows_left:
             at = min(max(seen + LONGEST, now), reset)
         if model.rows > rows_left or model.vast_name not in intervals:

@@ -1,8 +1,8 @@
 """One GPU model of the simulated market: hosts, machines and their blocks of GPUs, moved by events.
 
-A block is the smallest slice that a machine rents. It is free, outbid (on offer, but only at a raised min_bid) or taken; free
-and other times alternate with lognormal lengths. Nothing is drawn at random when the market is looked at, so what happens
-does not depend on who polls when.
+A block is the smallest slice that a machine rents. It is free, outbid (on offer, but only at a raised min_bid) or
+taken; free and other times alternate with lognormal lengths. Nothing is drawn at random when the market is looked at,
+so what happens does not depend on who polls when.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ _FREE, _TAKEN = 1.0, 0.0
 
 
 class Clock:
-    """Time that runs faster in some hours of the week: ``ratio`` is the peak's speed over the trough's, the mean is 1."""
+    """Time that runs faster in some hours of the week: ``ratio`` is the peak's speed over the trough's, the mean is
+    1."""
 
-    def __init__(self, ratio: float) -> None:
-        weights = [math.exp(math.log(ratio) / 2 * _season(index)) for index in range(WEEK // HOUR)]
+    def __init__(self, ratio: float, peak_hour: int) -> None:
+        weights = [math.exp(math.log(ratio) / 2 * _season(index, peak_hour)) for index in range(WEEK // HOUR)]
         scale = len(weights) / sum(weights)
         self.weights = [weight * scale for weight in weights]
         self._sums = [0.0]
@@ -54,9 +55,9 @@ class Clock:
         return (weeks + more) * WEEK + hour * HOUR + (target - self._sums[hour]) / self.weights[hour] - _MONDAY
 
 
-def _season(index: int) -> float:
+def _season(index: int, peak_hour: int) -> float:
     """From -1 to 1 over the hours of the week: high at the peak hour of working days."""
-    wave = math.cos(2 * math.pi * (index % 24 - cal.PEAK_HOUR_UTC) / 24)
+    wave = math.cos(2 * math.pi * (index % 24 - peak_hour) / 24)
     working = 1 if index < 5 * 24 else -1
     return (1 - cal.WEEKDAY_WEIGHT) * wave + cal.WEEKDAY_WEIGHT * working
 
@@ -116,7 +117,8 @@ class ModelMarket:
     def __init__(self, spec: SimModel, index: int, seed: int, start: int, hazard_ratio: float) -> None:
         self.spec, self.name, self.now, self.blocks = spec, spec.name, start, list[Block]()
         self._rng = random.Random(f"{seed}/{spec.name}")  # noqa: S311 - a simulation, not a secret
-        self._losing, self._returning = Clock(hazard_ratio), Clock(1 / cal.RELEASE_RATIO)
+        self._losing = Clock(hazard_ratio, cal.PEAK_HOUR_UTC)
+        self._returning = Clock(hazard_ratio**cal.RELEASE_POWER, cal.RELEASE_HOUR_UTC)
         self._events: list[tuple[int, int, Callable[[Any], None], Any]] = []
         self._sequence = 0
         self._base_id, self._index = (index + 1) * ID_SPACE, 0
@@ -156,7 +158,8 @@ class ModelMarket:
         return self._book
 
     def changes(self) -> Iterator[tuple[int, int, int]]:
-        """All that happened: (second, block number, its min_bid from then on); 0 when not on offer, GONE when delisted."""
+        """All that happened: (second, block number, its min_bid from then on); 0 when not on offer, GONE when
+        delisted."""
         return zip(*self._log, strict=True)
 
     def _in(self, seconds: float, act: Callable[[Any], None], subject: Any = None) -> None:
@@ -262,7 +265,8 @@ class ModelMarket:
         self._show(block.machine)
 
     def _set(self, block: Block, pressure: float, met_at: float | None = None) -> None:
-        """Put a block into a state and draw how long; ``met_at`` in [0, 1): it is met so far into a state that long had begun."""
+        """Put a block into a state and draw how long; ``met_at`` in [0, 1): it is met so far into a state that long had
+        begun."""
         free = pressure == _FREE
         block.pressure = pressure
         log_median, sigma = (self._log_up, self._up_sigma) if free else (self._log_down, cal.DOWN_SIGMA)
@@ -321,7 +325,8 @@ class ModelMarket:
         machine.rows = self._book = None
 
     def _regime(self, _: None) -> None:
-        """Either one host lists many machines at prices of its own, or the level moves and the hosts follow in their time."""
+        """Either one host lists many machines at prices of its own, or the level moves and the hosts follow in their
+        time."""
         rng, spec = self._rng, self.spec
         if rng.random() < 0.5:
             many = max(2, round(spec.machines * rng.uniform(*cal.NEW_HOST_SHARE)))

@@ -1,7 +1,7 @@
 """A market that needs no account and no network: made from a seed, moved by hand, its truth open to inspection.
 
-It behaves like the real one as far as that was measured (``sim_calibration``), and gives what the real one gives: rentable
-slices, overlapping ones too, under offer ids that do not last.
+It behaves like the real one as far as that was measured (``sim_calibration``), and gives what the real one gives:
+rentable slices, overlapping ones too, under offer ids that do not last.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from bot.sources.sim_model import GONE, ModelMarket
 
 OLD_INTERVAL_S, RECENT_INTERVAL_S, RECENT_S = HOUR, 900, 2 * DAY
 """The back-history is polled hourly, and every 15 minutes over its last two days: enough for hourly prices and for
-interruption rates (a third of the shortest mean up-time is three hours), and little enough to be stored while one waits."""
+interruption rates (a third of the shortest mean up-time is three hours), and little enough to be stored while one
+waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What really happened between two instants to tenants who held every verified block and bid like shadow tenants."""
+    """What really happened between two instants to tenants who held every verified block and bid like shadow
+    tenants."""
 
     model: str
     since: int
@@ -86,7 +88,8 @@ class SimulatedMarket:
         return self._moved(market).offers() if market else ()
 
     def truth(self, model: str, since: int, until: int, *, bid_factor: float = BID_FACTOR) -> Truth:
-        """What tenants lived through from ``since`` to ``until``, which must not lie ahead. Raises KeyError for a strange model."""
+        """What tenants lived through from ``since`` to ``until``, which must not lie ahead. Raises KeyError for a
+        strange model."""
         if until > self.now:
             raise ValueError(f"the simulated market is at {self.now}: what happens until {until} is not decided yet")
         market = self._moved(self._markets[model])
@@ -111,7 +114,8 @@ class SimulatedMarket:
     async def fetch(
         self, vast_name: str, *, at: int, interval: int, models: Sequence[str], max_rows: int | None = None
     ) -> Fetch:
-        """All offers of one service name at ``at``; over ``max_rows`` there are only so many, and the polls are capped."""
+        """All offers of one service name at ``at``; over ``max_rows`` there are only so many, and the polls are
+        capped."""
         self.advance(max(at, self.now))
         names = sorted(
             {*models, *(name for name, market in self._markets.items() if market.spec.vast_name == vast_name)}
@@ -139,7 +143,8 @@ class SimulatedMarket:
         """Nothing to let go of."""
 
     def history(self, days: float, until: int) -> Iterator[tuple[int, list[Poll]]]:
-        """Polls of every model over the ``days`` up to ``until``, round by round; the last one is at ``until`` itself."""
+        """Polls of every model over the ``days`` up to ``until``, round by round; the last one is at ``until``
+        itself."""
         for at, interval in poll_times(until - round(days * DAY), until):
             yield at, [Poll(model, at, Quality.COMPLETE, self.offers(model, at), interval) for model in self._markets]
 
@@ -159,7 +164,8 @@ def poll_times(since: int, until: int) -> Iterator[tuple[int, int]]:
 
 
 class _Life:
-    """One block's tenant, watched without gaps: takes it when it is on offer, waits when it loses it, at last gives up."""
+    """One block's tenant, watched without gaps: takes it when it is on offer, waits when it loses it, at last gives
+    up."""
 
     def __init__(self, since: int, until: int, bid_factor: float) -> None:
         self.since, self.until, self.bid_factor = since, until, bid_factor
@@ -179,11 +185,6 @@ class _Life:
         if price == GONE:
             self._bid = self._down_since = None
             return
-        if self._down_since is not None and end > self._down_since + PATIENCE_S and not self._affords(price):
-            given_up = max(start, self._down_since + PATIENCE_S)
-            self.interrupted_s += given_up - start
-            self._bid = self._down_since = None
-            start = given_up
         if self._bid is None and price:
             self._bid, self._began = round(price * self.bid_factor), None
         if self._affords(price):

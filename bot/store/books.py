@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -81,4 +82,4 @@ class BookReads(Reads):
         k = t.api_key.c
         columns = (k.id, k.prefix, k.label, k.scopes, k.per_minute, k.created_at, k.revoked_at, k.last_used_at)
         rows = await self._rows(select(*columns).where(where).order_by(k.id))
-        return [ApiKey(*row[:3], tuple(row[3].split()), *row[4:]) for row in rows]
+        return [replace(ApiKey(*row), scopes=tuple(row.scopes.split())) for row in rows]

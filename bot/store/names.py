@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import WORLD
 from bot.store import tables as t
 from bot.store.bulk import put
+
+_BOTH = union_all(
+    select(literal(0), t.gpu.c.name, t.gpu.c.id),
+    select(literal(1), t.region.c.name, t.region.c.id),
+)
 
 NOBODY = -1
 """An id that no row has: asking for an unknown region finds nothing."""
@@ -26,10 +31,11 @@ class Names:
 
     @staticmethod
     async def load(conn: AsyncConnection) -> Names:
-        """Both tables; being the first statements, they also fix the snapshot of a reading transaction."""
-        gpus = await conn.execute(select(t.gpu.c.name, t.gpu.c.id))
-        regions = await conn.execute(select(t.region.c.name, t.region.c.id))
-        return Names(dict(row.tuple() for row in gpus), dict(row.tuple() for row in regions))
+        """Both tables; being the first statement, this also fixes the snapshot of a reading transaction."""
+        names: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        for kind, name, id_ in await conn.execute(_BOTH):
+            names[kind][name] = id_
+        return Names(*names)
 
     def gpu_ids(self, models: Iterable[str] | None) -> list[int]:
         """The ids of the models that are known, or of all."""

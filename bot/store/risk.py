@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Executable, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Executable, FromClause, cast, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import AGE_BINS_H, Exposure, Interruption, LifeTable, Tenant
@@ -19,7 +19,7 @@ def _total(column: ColumnElement[int]) -> ColumnElement[int]:
     return cast(func.sum(column), BigInteger)
 
 
-_EXPOSURE = [_total(t.exposure_hour.c[name]) for name in Exposure.__dataclass_fields__]
+_SUMS = tuple(Exposure.__dataclass_fields__)
 
 
 class Reads:
@@ -44,21 +44,37 @@ class RiskReads(Reads):
         self, models: Iterable[str] | None, since_hour: int, until_hour: int | None = None
     ) -> dict[str, dict[str, Exposure]]:
         """Sums over the hours [since, until) by model and region."""
-        e = t.exposure_hour.c
-        query = select(e.gpu_id, e.region_id, *_EXPOSURE).where(
-            e.gpu_id.in_(self._names.gpu_ids(models)), *self._span(e.hour, since_hour, until_hour)
-        )
+        e = self._lived(models, since_hour, until_hour).c
+        query = select(e.gpu_id, e.region_id, *(_total(e[name]) for name in _SUMS)).group_by(e.gpu_id, e.region_id)
         found: dict[str, dict[str, Exposure]] = defaultdict(dict)
-        for gpu_id, region_id, *sums in await self._rows(query.group_by(e.gpu_id, e.region_id)):
+        for gpu_id, region_id, *sums in await self._rows(query):
             found[self._names.gpu_name[gpu_id]][self._names.region_name[region_id]] = Exposure(*sums)
         return dict(found)
+
+    def _lived(self, models: Iterable[str] | None, since: int, until: int | None) -> FromClause:
+        """The hours [since, until) as rows of whole days and, before and after these, of single hours."""
+        ids = self._names.gpu_ids(models)
+        first, last = -(-since // 24), None if until is None else until // 24
+        hours, days = t.exposure_hour, t.exposure_day
+        if last is not None and first >= last:
+            spans = [(hours, self._span(hours.c.hour, since, until))]
+        else:
+            spans = [(hours, self._span(hours.c.hour, since, first * 24)), (days, self._span(days.c.day, first, last))]
+            spans += [] if last is None else [(hours, self._span(hours.c.hour, last * 24, until))]
+        columns = ("gpu_id", "region_id", *_SUMS)
+        return union_all(
+            *(
+                select(*(table.c[name] for name in columns)).where(table.c.gpu_id.in_(ids), *span)
+                for table, span in spans
+            )
+        ).subquery()
 
     async def exposure_hours(
         self, model: str, since_hour: int, until_hour: int | None = None
     ) -> list[tuple[int, Exposure]]:
         """The hours [since, until) of one model that have any, regions summed, ascending."""
         e = t.exposure_hour.c
-        query = select(e.hour, *_EXPOSURE).where(
+        query = select(e.hour, *(_total(e[name]) for name in _SUMS)).where(
             e.gpu_id == self._names.gpu_id(model), *self._span(e.hour, since_hour, until_hour)
         )
         return [(row[0], Exposure(*row[1:])) for row in await self._rows(query.group_by(e.hour).order_by(e.hour))]
@@ -78,7 +94,8 @@ class RiskReads(Reads):
         """Those seen since a second, the newest first."""
         i = t.interruption.c
         columns = (
-            i.region_id, i.slice_id, i.machine_id, i.host_id, i.num_gpus, i.cause, i.bid, i.held_at, i.seen_at, i.back_at,
+            i.region_id, i.slice_id, i.machine_id, i.host_id, i.num_gpus, i.cause, i.bid, i.held_at, i.seen_at,
+            i.back_at,
         )  # fmt: skip
         query = select(*columns).where(i.gpu_id == self._names.gpu_id(model), i.seen_at >= since)
         rows = await self._rows(query.order_by(i.seen_at.desc(), i.id.desc()).limit(limit))

@@ -1,4 +1,4 @@
-"""The tables. Money is integer micro-dollars, time integer UTC seconds, hours ``// 3600`` and days ``// 86400`` of them.
+"""The tables. Money is integer micro-dollars, time integer UTC seconds, hours and days ``// 3600``, ``// 86400``.
 
 The big ones lead with (gpu_id, time) and have no row ids: the last day of one model is one short walk. Zeros and NULLs
 take no room in SQLite; its record header takes a byte a column, so no column is there for convenience.
@@ -150,15 +150,23 @@ price_hour = _table(
     rowid=False,
 )
 
-exposure_hour = _table(
-    "exposure_hour",
-    _gpu(),
-    _key("hour", Integer),
-    _region(),
-    *_counted("held_s", "interrupted_s", kind=BigInteger),
-    *_counted("up_steps", "down_steps", "outbid", "taken_or_down", "absent", "resumed"),
-    rowid=False,
-)
+
+def _exposure(name: str, time: str) -> Table:
+    return _table(
+        name,
+        _gpu(),
+        _key(time, Integer),
+        _region(),
+        *_counted("held_s", "interrupted_s", kind=BigInteger),
+        *_counted("up_steps", "down_steps", "outbid", "taken_or_down", "absent", "resumed"),
+        rowid=False,
+    )
+
+
+exposure_hour = _exposure("exposure_hour", "hour")
+
+exposure_day = _exposure("exposure_day", "day")
+"""Sums of exposure_hour: a month of all models is 24 times fewer rows."""
 
 life_day = _table(
     "life_day",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 
 from analytics.forecasting import Forecast, TrackRecord
 from analytics.market import DAY, HOUR, Exposure, HourPoint, Scope
@@ -89,6 +89,18 @@ class Upkeep(Reads):
         await self._names.add_regions(self._conn, {region for region, _ in lived})
         rows = [self._exposure(model, region, hour, sums) for (region, hour), sums in lived.items()]
         await put(self._conn, t.exposure_hour, rows)
+        if lived:
+            hours = [hour for _, hour in lived]
+            await self._sum_days(self._names.gpus[model], min(hours) // 24, max(hours) // 24)
+
+    async def _sum_days(self, gpu_id: int, first: int, last: int) -> None:
+        h, d = t.exposure_hour.c, t.exposure_day
+        await self._conn.execute(delete(d).where(d.c.gpu_id == gpu_id, d.c.day.between(first, last)))
+        day = (h.hour // 24).label("day")
+        sums = [func.sum(h[c.name]) for c in d.columns if c.name not in ("gpu_id", "day", "region_id")]
+        mine = and_(h.gpu_id == gpu_id, h.hour.between(first * 24, last * 24 + 23))
+        query = select(h.gpu_id, day, h.region_id, *sums).where(mine).group_by(h.gpu_id, day, h.region_id)
+        await self._conn.execute(insert(d).from_select([c.name for c in d.columns], query))
 
     async def _save_hours(self, points: Sequence[tuple[str, Place, HourPoint]]) -> None:
         gpus, regions = self._names.gpus, self._names.regions
@@ -125,7 +137,7 @@ class Upkeep(Reads):
     async def create_key(self, label: str, *, scopes: Sequence[str], per_minute: int, at: int) -> tuple[str, ApiKey]:
         """A new API key: the secret, to be shown once, and what is kept. Scopes are words without blanks."""
         secret = new_secret()
-        insert = t.api_key.insert().values(
+        row = insert(t.api_key).values(
             prefix=shown(secret),
             sha256=digest(secret),
             label=label,
@@ -133,7 +145,7 @@ class Upkeep(Reads):
             per_minute=per_minute,
             created_at=at,
         )
-        done = await self._conn.execute(insert.returning(t.api_key.c.id))
+        done = await self._conn.execute(row.returning(t.api_key.c.id))
         return secret, ApiKey(done.scalar_one(), shown(secret), label, tuple(scopes), per_minute, at)
 
     async def revoke_key(self, key: int | str, at: int) -> bool:
@@ -149,12 +161,13 @@ class Upkeep(Reads):
 
     async def prune(self, now: int) -> dict[str, int]:
         """Forget raw points older than 30 days and the rest older than 13 months; rows removed by table."""
-        raw, old = now - RAW_DAYS * DAY, now - HISTORY_DAYS * DAY
+        raw, old = now - RAW_DAYS * DAY, (now // DAY - HISTORY_DAYS) * DAY
         edges: list[tuple[Any, ColumnElement[bool]]] = [
             (t.poll, t.poll.c.at < raw),
             (t.quote, t.quote.c.at < raw),
             (t.price_hour, t.price_hour.c.hour < old // HOUR),
             (t.exposure_hour, t.exposure_hour.c.hour < old // HOUR),
+            (t.exposure_day, t.exposure_day.c.day < old // DAY),
             (t.life_day, t.life_day.c.day < old // DAY),
             (t.interruption, t.interruption.c.seen_at < old),
             (t.forecast, t.forecast.c.issued_at < old),

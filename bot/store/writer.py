@@ -122,12 +122,10 @@ class Writer(Upkeep):
 
     async def _save_shadows(self, entries: Sequence[Entry]) -> None:
         shadows = [(e.poll, e.shadow) for e in entries if e.shadow is not None]
-        exposure = [
-            self._exposure(poll.model, region, hour, lived)
-            for poll, shadow in shadows
-            for (region, hour), lived in (shadow.exposure or {}).items()
-        ]
-        await put(self._conn, t.exposure_hour, exposure, "add")
+        lived = [(poll.model, key, sums) for poll, shadow in shadows for key, sums in (shadow.exposure or {}).items()]
+        hours = [self._exposure(model, region, hour, sums) for model, (region, hour), sums in lived]
+        await put(self._conn, t.exposure_hour, hours, "add")
+        await put(self._conn, t.exposure_day, [(row[0], row[1] // 24, *row[2:]) for row in hours], "add")
         life = [row for poll, shadow in shadows if shadow.life for row in self._life(poll.model, poll.at, shadow.life)]
         await put(self._conn, t.life_day, life, "add")
         await self._save_interruptions(shadows)

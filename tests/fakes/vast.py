@@ -32,7 +32,7 @@ def offer_row(n: int = 0, **changes: Any) -> dict[str, Any]:
         "dph_base": 0.3, "dph_total": 0.3 + n / 10_000, "min_bid": 0.2, "storage_cost": 0.15, "inet_up_cost": 0.002,
         "verification": "verified", "vericode": 1, "rentable": True, "rented": False, "reliability2": 0.99,
         "reliability": 0.99, "geolocation": "Texas, US", "hosting_type": 0, "end_date": 1_800_000_000.0,
-        "start_date": None, "cpu_cores": None, "gpu_frac": 1, "search": {"gpuCostPerHour": 0.3, "totalHour": 0.31}, **changes,
+        "start_date": None, "cpu_cores": None, "gpu_frac": 1, "search": {"totalHour": 0.31}, **changes,
     }  # fmt: skip
 
 

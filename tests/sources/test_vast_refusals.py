@@ -1,9 +1,10 @@
-"""Each refusal and fault that the market's contract names, over loopback: what is done about it, and what it never is."""
+"""Each refusal and fault that the market's contract names, over loopback: what is done, and what never comes of it."""
 
 from __future__ import annotations
 
 import email.utils
 import gzip
+import itertools
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -161,7 +162,7 @@ async def test_a_threshold_is_learned(market: FakeVast, source: VastSource, time
     market.script.append(Say(429, body))
     await look(source)
     await look(source)
-    assert [b - a for a, b in zip(market.times, market.times[1:], strict=False)] == [3.5, 3.5]
+    assert [b - a for a, b in itertools.pairwise(market.times)] == [3.5, 3.5]
 
 
 async def test_a_threshold_without_a_number_backs_off_and_gives_up(market: FakeVast, source: VastSource) -> None:

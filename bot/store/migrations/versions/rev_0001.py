@@ -120,15 +120,16 @@ def _hours() -> None:
         *_all(sa.Integer, "offers", "gpus", "polls"),
         rowid=False,
     )
-    _table(
-        "exposure_hour",
-        _gpu(),
-        _key("hour", sa.Integer),
-        _region(),
-        *_all(sa.BigInteger, "held_s", "interrupted_s"),
-        *_all(sa.Integer, "up_steps", "down_steps", "outbid", "taken_or_down", "absent", "resumed"),
-        rowid=False,
-    )
+    for time in ("hour", "day"):
+        _table(
+            f"exposure_{time}",
+            _gpu(),
+            _key(time, sa.Integer),
+            _region(),
+            *_all(sa.BigInteger, "held_s", "interrupted_s"),
+            *_all(sa.Integer, "up_steps", "down_steps", "outbid", "taken_or_down", "absent", "resumed"),
+            rowid=False,
+        )
     _table(
         "life_day",
         _gpu(),

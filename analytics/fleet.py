@@ -1,0 +1,300 @@
+"""Which GPUs to rent for a monthly budget (Q3): an integer programme over model, market, region and machine size."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analytics.catalog import Catalog, Gpu
+from analytics.comparators import Comparator, comparator, old_prices
+from analytics.evidence import Basis, Evidence, Note
+from analytics.fleet_program import LEVELS, Fleet, Level, Lot, best, cheapest, cost
+from analytics.interruptions import assumptions, estimate, total
+from analytics.machines import rated
+from analytics.market import MICRO, Exposure, Offer, micro
+from analytics.prices import quantile
+from analytics.shadow import minimal
+from analytics.speed import mfu_of
+
+DEFAULT_HOURS = 160
+"""Hours a month that the fleet runs unless told otherwise (source: definitions, "Q3": eight hours on twenty days)."""
+
+PRICE_STEP = 100
+"""Costs are shown to a hundredth of a cent, in micro-dollars, rounded down (source: `usd` shows four decimals)."""
+
+Speed = Callable[[Gpu, Catalog], float | None]
+
+SPEEDS: dict[str, tuple[Speed, Note]] = {
+    "training": (
+        lambda gpu, catalog: None if gpu.tflops is None else gpu.tflops * mfu_of(gpu, catalog).mid,
+        Note("dense 16-bit TFLOPS x the share of it that training reaches"),
+    ),
+    "inference": (lambda gpu, catalog: gpu.mem_bw_gbs, Note("memory bandwidth, which generating text is limited by")),
+    "rendering": (
+        lambda gpu, catalog: gpu.tflops,
+        Note("dense 16-bit TFLOPS, for want of rendering figures for every GPU"),
+    ),
+}
+"""What work means for each workload: the measure and its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is wanted."""
+
+    workload: str
+    budget: float
+    reliability: str = "medium"
+    hours_per_month: float = DEFAULT_HOURS
+    min_vram: float | None = None
+
+    @property
+    def level(self) -> Level:
+        """The limits of the reliability level."""
+        return LEVELS[self.reliability]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One line of a fleet; ``quantity`` counts GPUs, ``price_per_hour`` is USD for one."""
+
+    gpu_type: str
+    quantity: int
+    role: str
+    cost_per_month: float
+    market: str
+    region: str
+    price_per_hour: float
+    gpus_per_machine: int
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStrategy:
+    """Q3; USD. Quantities add up to ``total_gpus``, costs to ``monthly_cost``; ``roi_percent`` is savings over cost."""
+
+    strategy: str
+    """``spot``, ``on-demand``, ``hybrid``; ``none`` when the budget is too small for any fleet"""
+    total_gpus: int
+    monthly_cost: float
+    composition: tuple[Part, ...]
+    savings_vs_aws: float | None
+    roi_percent: float | None
+    workload: str
+    budget: float
+    reliability: str
+    hours_per_month: float
+    expected_time_lost_percent: float | None
+    smallest_budget: float | None
+    """what the cheapest fleet of this reliability costs; only looked for when the budget is too small"""
+    binding_limits: tuple[Note, ...]
+    evidence: Evidence
+
+
+def lots(
+    book: Iterable[Offer], order: Order, exposures: Mapping[str, Mapping[str, Exposure]], catalog: Catalog
+) -> list[Lot]:
+    """Everything that can be rented, from the free verified slices; models without a published speed are left out.
+
+    ``exposures``: model -> region -> sums, from which the time lost comes: of the region where it says enough, else
+    of the model, else of all.
+    """
+    shelves: dict[tuple[str, str, int], list[Offer]] = defaultdict(list)
+    for offer in minimal(offer for offer in book if offer.verified):
+        shelves[offer.model, offer.region, offer.num_gpus].append(offer)
+    speeds = {model: _speed(model, order, catalog) for model in {model for model, _, _ in shelves}}
+    lost = _losses(exposures)
+    found = []
+    for (model, region, size), slices in shelves.items():
+        speed = speeds[model]
+        if speed:
+            gone = lost.get((model, region), lost.get((model, ""), lost.get(("", ""))))
+            found += _markets((model, region, size), slices, speed, gone)
+    return found
+
+
+def _speed(model: str, order: Order, catalog: Catalog) -> float | None:
+    gpu = rated(model, catalog)
+    if gpu is None or (order.min_vram is not None and gpu.vram_gb < order.min_vram):
+        return None
+    return SPEEDS[order.workload][0](gpu, catalog)
+
+
+def _losses(exposures: Mapping[str, Mapping[str, Exposure]]) -> dict[tuple[str, str], float]:
+    """(model, region) -> share of time lost; "" stands for all."""
+    sums = {(model, region): e for model, regions in exposures.items() for region, e in regions.items()}
+    sums |= {(model, ""): total(regions) for model, regions in exposures.items()}
+    sums["", ""] = sum((e for (_, region), e in sums.items() if not region), Exposure())
+    return {key: 1 - up for key, e in sums.items() if (up := estimate(e).uptime) is not None}
+
+
+def _markets(shelf: tuple[str, str, int], slices: Sequence[Offer], speed: float, lost: float | None) -> list[Lot]:
+    found = []
+    bids = sorted((offer.min_bid, 1) for offer in slices if offer.min_bid)
+    asks = sorted((offer.on_demand, 1) for offer in slices if offer.on_demand)
+    if price := quantile(bids, 0.5):
+        found.append(Lot(*shelf, "spot", price, len(bids), len(slices), speed * (1 - (lost or 0.0)), lost))
+    if price := quantile(asks, 0.5):
+        found.append(Lot(*shelf, "on-demand", price, len(asks), len(slices), speed, 0.0))
+    return found
+
+
+def fleet_strategy(
+    order: Order, offered: Sequence[Lot], basis: Basis, catalog: Catalog, *, left_out: int = 0
+) -> FleetStrategy:
+    """The fleet that does most work for the budget, within what is free and what the reliability level demands.
+
+    Never raises: a budget that is too small gives an empty fleet and the ``smallest_budget`` that would do, and so
+    does a market with nothing that can be used. USD; hours of one month. ``left_out``: models too stale to count on. Source: definitions, "Q3 fleet-strategy".
+    """
+    hours = order.hours_per_month
+    fleet = best(offered, order.level, micro(order.budget), hours)
+    fleet.sort(key=lambda item: (-item[0].work * item[0].size * item[1], item[0].place, item[0].market, item[0].size))
+    parts = tuple(_part(lot, n, hours, first=i == 0) for i, (lot, n) in enumerate(fleet))
+    monthly = sum(_steps(lot, n, hours) for lot, n in fleet)
+    aws, missing, compared = _aws(fleet, order, catalog, basis.now)
+    savings = None if aws is None or not fleet else round(aws - _dollars(monthly), 2)
+    smallest = None if fleet else _smallest(offered, order)
+    return FleetStrategy(
+        strategy=_strategy({lot.market for lot, _ in fleet}),
+        total_gpus=sum(lot.size * n for lot, n in fleet),
+        monthly_cost=_dollars(monthly),
+        composition=parts,
+        savings_vs_aws=savings,
+        roi_percent=round(100 * savings / _dollars(monthly), 1) if savings is not None and monthly else None,
+        workload=order.workload,
+        budget=order.budget,
+        reliability=order.reliability,
+        hours_per_month=hours,
+        expected_time_lost_percent=_time_lost(fleet),
+        smallest_budget=smallest,
+        binding_limits=tuple(_binding(fleet, order)),
+        evidence=basis.evidence(
+            Note(
+                "integer programme over model, market, region and machine size; work measured by {measure}",
+                {"measure": SPEEDS[order.workload][1]},
+            ),
+            tuple(_caveats(fleet, missing, compared, left_out)),
+            assumptions=_assumptions(order),
+        ),
+    )
+
+
+def _steps(lot: Lot, n: int, hours: float) -> int:
+    return lot.cost(hours) * n // PRICE_STEP
+
+
+def _dollars(steps: int) -> float:
+    return round(steps * PRICE_STEP / MICRO, 4)
+
+
+def _part(lot: Lot, n: int, hours: float, *, first: bool) -> Part:
+    safe = lot.market == "on-demand"
+    return Part(
+        gpu_type=lot.model,
+        quantity=lot.size * n,
+        role="primary" if first else "high_priority" if safe else "secondary",
+        cost_per_month=_dollars(_steps(lot, n, hours)),
+        market=lot.market,
+        region=lot.region,
+        price_per_hour=round(lot.price / MICRO, 4),
+        gpus_per_machine=lot.size,
+    )
+
+
+def _strategy(markets: set[str]) -> str:
+    return "hybrid" if len(markets) > 1 else next(iter(markets), "none")
+
+
+def _time_lost(fleet: Fleet) -> float | None:
+    if not fleet or any(lot.lost is None for lot, _ in fleet):
+        return None
+    gpus = sum(lot.size * n for lot, n in fleet)
+    return round(100 * sum((lot.lost or 0.0) * lot.size * n for lot, n in fleet) / gpus, 2)
+
+
+def _aws(fleet: Fleet, order: Order, catalog: Catalog, now: int) -> tuple[float | None, list[str], list[Comparator]]:
+    """What the fleet's work costs on AWS on demand, the models without a comparable GPU, and what was compared with."""
+    dollars, missing, found = 0.0, [], {}
+    for lot, n in fleet:
+        gpu = rated(lot.model, catalog)
+        comp = comparator("AWS", gpu, catalog, now) if gpu else None
+        other = catalog.gpu(comp.gpu_name) if comp else None
+        speed = SPEEDS[order.workload][0](other, catalog) if other else None
+        if comp is None or not speed:
+            missing.append(lot.model)
+            continue
+        found[comp.gpu_name] = comp
+        dollars += lot.work / speed * lot.size * n * order.hours_per_month * comp.usd_per_gpu_hour
+    return None if missing else dollars, list(dict.fromkeys(missing)), list(found.values())
+
+
+def _smallest(offered: Sequence[Lot], order: Order) -> float | None:
+    fleet = cheapest(offered, order.level, order.hours_per_month)
+    return math.ceil(cost(fleet, order.hours_per_month) * 100 / MICRO) / 100 if fleet else None
+
+
+def _binding(fleet: Fleet, order: Order) -> list[Note]:
+    """What keeps the fleet from growing or changing."""
+    if not fleet:
+        return []
+    notes = []
+    left = micro(order.budget) - cost(fleet, order.hours_per_month)
+    if any(lot.cost(order.hours_per_month) > left for lot, _ in fleet):
+        notes.append(
+            Note("budget: ${left} a month left, too little for more of these", {"left": round(left / MICRO, 2)})
+        )
+    taken: Counter[tuple[str, str, int]] = Counter()
+    for lot, n in fleet:
+        taken[lot.shelf] += n
+    for lot in {lot.shelf: lot for lot, _ in fleet}.values():
+        if taken[lot.shelf] >= lot.supply:
+            values = {"model": lot.model, "region": lot.region, "n": lot.supply * lot.size, "size": lot.size}
+            notes.append(Note("supply: all {n} free {model} in {region} on machines of {size} are taken", values))
+    return notes + _bound_by_level(fleet, order.level)
+
+
+def _bound_by_level(fleet: Fleet, level: Level) -> list[Note]:
+    """The shares that one more GPU in the fullest place, or one more spot GPU, would break."""
+    gpus = sum(lot.size * n for lot, n in fleet)
+    places: Counter[tuple[str, str]] = Counter()
+    for lot, n in fleet:
+        places[lot.place] += lot.size * n
+    notes = []
+    most, least = level.most_in_one_place, level.least_on_demand
+    if most is not None and (max(places.values()) + 1) / (gpus + 1) > most:
+        notes.append(Note("reliability: at most {n} % of one model in one region", {"n": round(100 * most)}))
+    if sum(lot.size * n for lot, n in fleet if lot.market == "on-demand") / (gpus + 1) < least:
+        notes.append(Note("reliability: at least {n} % on demand", {"n": round(100 * least)}))
+    return notes
+
+
+def _caveats(fleet: Fleet, missing: Sequence[str], compared: Sequence[Comparator], left_out: int) -> list[Note]:
+    notes = []
+    if left_out:
+        notes.append(Note("{n} models were left out: their last poll is too old", {"n": left_out}))
+    if missing:
+        names = ", ".join(missing)
+        notes.append(Note("AWS sells nothing comparable to {models}: no savings are given", {"models": names}))
+    others = [f"{c.gpu_name} ({c.instance}, ${c.usd_per_gpu_hour}/GPU-h, {c.date})" for c in compared]
+    if others and not missing:
+        notes.append(Note("savings: the same effective work on AWS on demand on {gpus}", {"gpus": ", ".join(others)}))
+    if any(lot.lost is None for lot, _ in fleet):
+        notes.append(Note("no interruption history for some of these: their work is not discounted"))
+    if fleet:
+        notes.append(Note("prices are medians of the region; GPUs of different machines do separate jobs"))
+    return [*notes, *old_prices(compared)]
+
+
+def _assumptions(order: Order) -> dict[str, Any]:
+    level = order.level
+    return {
+        "hours_per_month": order.hours_per_month,
+        "most_in_one_place": level.most_in_one_place,
+        "least_on_demand": level.least_on_demand,
+        "most_time_lost": level.most_time_lost,
+        "min_vram_gb": order.min_vram,
+        **assumptions(),
+    }

@@ -1,0 +1,197 @@
+"""`make acceptance`: the program against the stand-in services beside the checkout, as a user would run it.
+
+    python -m benchmarks.acceptance [--minutes 10] [--only faults,live,quota,truth] [--recording DIR]
+
+Skipped with a message where the stand-ins are absent. Traffic stays on loopback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.estimator import compare
+from benchmarks.processes import TOOLS, environment, fake_vast, get, run, spotbot
+
+FAULTS = (
+    *("429", "429?retry_after=2", "429_json", "500", "502", "503", "timeout?hold=3"),
+    *("truncated", "html", "empty", "no_offers", "redirect"),
+    *("drift_missing", "drift_extra", "drift_null", "drift_strings", "drift_nan"),
+)
+"""Every fault of the stand-in but `quota`, which has a part of its own."""
+
+MACHINES = 600
+failures: list[str] = []
+
+
+def check(what: str, ok: bool, shown: Any = "") -> None:
+    print(f"{'ok  ' if ok else 'FAIL'} {what}{f': {shown}' if shown != '' else ''}", flush=True)
+    if not ok:
+        failures.append(what)
+
+
+def query(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(f"file:{folder / 'spotbot.db'}?mode=ro", uri=True) as conn:
+        return conn.execute(sql).fetchall()
+
+
+def polls(folder: Path) -> dict[int, int]:
+    """Stored polls by quality code (0 is complete)."""
+    return dict(query(folder, "SELECT quality, count(*) FROM poll GROUP BY quality"))
+
+
+def inject(vast: str, fault: str) -> None:
+    name, _, options = fault.partition("?")
+    status, body = get(f"{vast}/_control/{name}?{options}", method="POST")
+    assert status == 200, (fault, body)
+
+
+def wait_until(what: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def faults(folder: Path) -> None:
+    """A market that stands still: whatever changes in the store, a fault has made."""
+    options = ("--machines", str(MACHINES), "--speedup", "0", "--quota", "0", "--seed", "7")
+    with (
+        fake_vast(folder, *options) as vast,
+        spotbot(
+            folder,
+            vast,
+            SPOTBOT_GPUS="RTX 4090,H100 SXM,L40S",
+            SPOTBOT_POLL_SECONDS="1",
+            SPOTBOT_ROW_BUDGET="100000000",
+        ) as (api, key, process),
+    ):
+        check("polls a standing market", wait_until(lambda: polls(folder).get(0, 0) >= 9, 60), polls(folder))
+        before = get(f"{api}/api/spot/monitor", key)[1]["price_trends"]
+        for fault in FAULTS:
+            inject(vast, fault)
+            seen = polls(folder).get(0, 0)
+            back = wait_until(lambda seen=seen: polls(folder).get(0, 0) >= seen + 4, 60)
+            check(f"{fault}: polls go on", back and process.poll() is None, polls(folder))
+        after = get(f"{api}/api/spot/monitor", key)[1]["price_trends"]
+        prices = [[(row["gpu_name"], row["current_price"]) for row in rows] for rows in (before, after)]
+        check("no price changed by a fault", prices[0] == prices[1] and len(prices[0]) == 3, prices[1])
+        distinct = query(
+            folder, "SELECT gpu_id, count(DISTINCT price) FROM quote WHERE region_id=0 AND scope=0 GROUP BY 1"
+        )
+        check("no stored price changed by a fault", all(n == 1 for _, n in distinct), distinct)
+        count = query(folder, "SELECT count(*) FROM interruption")[0][0]
+        check("no interruption recorded because of a fault", count == 0, count)
+        failed = sum(n for quality, n in polls(folder).items() if quality)
+        check("faults were seen as failed or suspect polls", failed > 0, polls(folder))
+
+
+def live(folder: Path, minutes: float) -> None:
+    """The market at real speed, each fault once meanwhile."""
+    options = ("--machines", str(MACHINES), "--speedup", "1", "--quota", "0", "--seed", "11")
+    with (
+        fake_vast(folder, *options) as vast,
+        spotbot(folder, vast, SPOTBOT_POLL_SECONDS="20", SPOTBOT_ROW_BUDGET="100000000") as (api, key, process),
+    ):
+        end = time.monotonic() + 60 * minutes
+        todo = list(FAULTS)
+        pause = 60 * minutes / (len(todo) + 1)
+        while time.monotonic() < end:
+            time.sleep(min(pause, max(0.0, end - time.monotonic())))
+            if todo:
+                inject(vast, todo.pop(0))
+        check(f"alive after {minutes:g} minutes with {len(FAULTS) - len(todo)} faults", process.poll() is None)
+        status, health = get(f"{api}/health")
+        check("healthy", status == 200, health)
+        status, body = get(f"{api}/api/spot/monitor", key)
+        check(
+            "monitor answers",
+            status == 200,
+            f"{body.get('total_gpus_tracked')} models, {polls(folder)} polls by quality",
+        )
+        log = (folder / "spotbot.log").read_text()
+        check("no traceback in the log", "Traceback" not in log, len(log.splitlines()))
+
+
+def quota(folder: Path) -> None:
+    """A quota far below what is believed: refused once, then silence until the reset."""
+    options = ("--machines", str(MACHINES), "--speedup", "1", "--quota", "3000", "--seed", "13")
+    with fake_vast(folder, *options) as vast, spotbot(folder, vast, SPOTBOT_POLL_SECONDS="1") as (api, key, process):
+        spent = wait_until(lambda: "search_quota" in (folder / "spotbot.log").read_text() or _learned(folder), 300)
+        check("the quota is met and learned", spent and _learned(folder) == 3000, _learned(folder))
+        before = get(f"{vast}/_control/status")[1]["requests"]
+        time.sleep(30)
+        after = get(f"{vast}/_control/status")[1]["requests"]
+        check("no request after the refusal", before == after, f"{before} requests, then {after - before} in 30 s")
+        status, body = get(f"{api}/api/spot/monitor", key)
+        check("answers go on", status == 200, len(body.get("price_trends", [])))
+        check("still running", process.poll() is None)
+
+
+def _learned(folder: Path) -> int | None:
+    rows = query(folder, "SELECT learned_limit FROM quota WHERE learned_limit IS NOT NULL")
+    return rows[0][0] if rows else None
+
+
+def truth(folder: Path, recording: Path | None) -> None:
+    """A recorded market of 14 days with known interruptions: our MTBI through import, store and API."""
+    if recording is None:
+        recording = folder / "recording"
+        maker = [
+            sys.executable,
+            str(TOOLS / "record_market.py"),
+            str(recording),
+            "--days",
+            "14",
+            "--every",
+            "15",
+            "--seed",
+            "11",
+        ]
+        subprocess.run(maker, check=True)
+    env = environment(folder)
+    print(run(["import", str(recording / "offers.csv.gz"), "--kind", "offers"], env).strip())
+    for what, ok, shown in compare(recording / "truth.json", lambda gpu: run_json(["ask", f"reliability {gpu}"], env)):
+        check(what, ok, shown)
+
+
+def run_json(arguments: list[str], env: dict[str, str]) -> Any:
+    import json
+
+    return json.loads(run([*arguments, "--json"], env))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--only", default="faults,live,quota,truth")
+    parser.add_argument("--recording", type=Path)
+    args = parser.parse_args()
+    if not TOOLS.exists():
+        print("acceptance: skipped, there are no stand-in services beside this checkout")
+        return
+    parts: dict[str, Callable[[Path], None]] = {
+        "faults": faults,
+        "live": lambda folder: live(folder, args.minutes),
+        "quota": quota,
+        "truth": lambda folder: truth(folder, args.recording),
+    }
+    for name in args.only.split(","):
+        print(f"== {name}: {(parts[name].__doc__ or '').strip()}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="spotbot-acceptance-") as folder:
+            parts[name](Path(folder))
+    print(f"{len(failures)} failed" if failures else "acceptance: all passed")
+    sys.exit(bool(failures))
+
+
+if __name__ == "__main__":
+    main()

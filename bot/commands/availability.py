@@ -1,0 +1,88 @@
+"""``availability`` (Q5): how many GPUs are free where."""
+
+from __future__ import annotations
+
+from analytics.availability import Availability, RegionSupply, availability
+from analytics.errors import NotYet
+from analytics.evidence import Note
+from analytics.market import HOUR
+from bot.commands.base import Command, Desk, Param
+from bot.show.card import Card, Column, Table
+from bot.show.words import Words
+
+SHOWN = 12
+"""Rows of the card's table; the JSON has them all."""
+
+DAY_HOURS = 24
+
+
+async def ask(desk: Desk, *, gpu: str, gpus: int | None, home: str | None) -> Availability:
+    """The book of the latest complete poll, beside the same hour a day before it."""
+    basis = await desk.basis([gpu])
+    if basis.as_of is None:
+        note = Note("there is no complete poll of this model yet")
+        raise NotYet(note, have=Note("no sighting"), need=Note("one complete poll"))
+    book = await desk.reader.book([gpu])
+    basis = await desk.basis([gpu], offers=len(book))
+    hour = basis.as_of // HOUR - DAY_HOURS
+    polled = await desk.reader.hours([gpu], hour, hour + 1)
+    regional = await desk.reader.regional_hours(gpu, hour) if polled else {}
+    yesterday = {region: point.gpus for region, point in regional.items()} if polled else None
+    return availability(gpu, book, basis, at_least=gpus or 1, yesterday=yesterday, home=home or desk.home)
+
+
+def card(answer: Availability, words: Words) -> Card:
+    """The total and where it is cheapest, then a line a region."""
+    columns = (
+        Column(words("region")),
+        Column(words("GPUs"), "right"),
+        Column(words("vs yesterday"), "right"),
+        Column(words("median"), "right"),
+        Column(words("floor"), "right"),
+        Column(words("latency"), "right"),
+    )
+    rows = tuple(_cells(row, words) for row in answer.regions[:SHOWN])
+    notes = [words(note) for note in answer.evidence.caveats]
+    if len(answer.regions) > SHOWN:
+        notes.append(words("{n} more regions in the full answer", n=len(answer.regions) - SHOWN))
+    tables = (Table(words("Free GPUs by region, USD per GPU-hour"), columns, rows),) if rows else ()
+    title = words("Free now: {gpu}", gpu=answer.gpu_name)
+    return Card(title, _lead(answer, words), tables, notes=tuple(notes), footer=words.footer(answer.evidence))
+
+
+def _cells(row: RegionSupply, words: Words) -> tuple[str, ...]:
+    change = row.change_vs_yesterday
+    return (
+        row.region,
+        words.number(row.available_count, 0),
+        "–" if change is None else f"{change:+d}",
+        words.money(row.avg_price),
+        words.money(row.floor_price),
+        "–" if row.latency_ms is None else f"~{row.latency_ms} ms",
+    )
+
+
+def _lead(answer: Availability, words: Words) -> str:
+    values = {"n": answer.total_available, "gpu": answer.gpu_name, "size": answer.gpus_per_machine}
+    best = next((row for row in answer.regions if row.region == answer.best_region), None)
+    if not answer.total_available:
+        return words("No {gpu} is free on machines of {size} GPUs or more", **values)
+    if best is None:
+        return words("{n} {gpu} free on machines of {size} GPUs or more", **values)
+    text = "{n} {gpu} free on machines of {size} GPUs or more; best: {best} at a median of {price}"
+    return words(text, **values, best=best.region, price=words.money(best.avg_price))
+
+
+COMMAND = Command(
+    name="availability",
+    summary="How many GPUs are free now, by region, and where they are cheapest",
+    path="/api/spot/availability",
+    params=(
+        Param("gpu", "gpu", "the model", required=True),
+        Param("gpus", "int", "GPUs needed on one machine", default=1, minimum=1, maximum=64),
+        Param("home", "text", "where to estimate latency from, e.g. Sao Paulo, BR", positional=False),
+    ),
+    ask=ask,
+    card=card,
+    examples=("availability RTX 4090", "availability H100 SXM gpus=4"),
+)

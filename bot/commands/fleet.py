@@ -1,0 +1,95 @@
+"""``fleet`` (Q3): which GPUs to rent for a monthly budget."""
+
+from __future__ import annotations
+
+from analytics.errors import NotYet
+from analytics.evidence import Note
+from analytics.fleet import DEFAULT_HOURS, LEVELS, SPEEDS, FleetStrategy, Order, Part, fleet_strategy, lots
+from analytics.market import HOUR
+from bot.commands.base import Command, Desk, Param
+from bot.show.card import Card, Column, Table
+from bot.show.words import Words
+
+LOOKBACK_HOURS = 30 * 24
+"""Interruptions of the last 30 days tell how much time spot loses."""
+
+
+async def ask(
+    desk: Desk, *, workload: str, budget: float, reliability: str, hours_per_month: float, min_vram: float | None
+) -> FleetStrategy:
+    """Everything that is free now, and how much time each place has lost lately."""
+    order = Order(workload, budget, reliability, hours_per_month, min_vram)
+    rows = [row for row in await desk.reader.models() if row.last_good_at]
+    if not rows:
+        note = Note("no complete poll of the market is stored yet")
+        raise NotYet(note, have=Note("no offer"), need=Note("one complete poll"))
+    fresh = [row for row in rows if not desk.basis_of([row]).stale] or rows
+    book = await desk.reader.book([row.name for row in fresh])
+    exposures = await desk.reader.exposure(None, desk.now // HOUR - LOOKBACK_HOURS)
+    offered = lots(book, order, exposures, desk.catalog)
+    basis = desk.basis_of(fresh, offers=len(book))
+    return fleet_strategy(order, offered, basis, desk.catalog, left_out=len(rows) - len(fresh))
+
+
+def card(answer: FleetStrategy, words: Words) -> Card:
+    """Size and cost, then a line a part."""
+    columns = (
+        Column(words("GPU")),
+        Column(words("number"), "right"),
+        Column(words("market")),
+        Column(words("region")),
+        Column(words("$/GPU-h"), "right"),
+        Column(words("a month"), "right"),
+        Column(words("role")),
+    )
+    rows = tuple(_cells(part, words) for part in answer.composition)
+    notes = [words(note) for note in (*answer.binding_limits, *answer.evidence.caveats)]
+    tables = (Table(words("Fleet"), columns, rows),) if rows else ()
+    title = words("Fleet for {workload}", workload=words(answer.workload))
+    return Card(title, _lead(answer, words), tables, notes=tuple(notes), footer=words.footer(answer.evidence))
+
+
+def _cells(part: Part, words: Words) -> tuple[str, ...]:
+    return (
+        part.gpu_type + (f" ×{part.gpus_per_machine}" if part.gpus_per_machine > 1 else ""),
+        words.number(part.quantity, 0),
+        words(part.market),
+        part.region,
+        words.money(part.price_per_hour),
+        words.money(part.cost_per_month, 2),
+        words(part.role),
+    )
+
+
+def _lead(answer: FleetStrategy, words: Words) -> str:
+    budget = words.money(answer.budget, 2)
+    if not answer.total_gpus:
+        if answer.smallest_budget is None:
+            return words("Nothing on offer makes a fleet of this reliability")
+        enough = words.money(answer.smallest_budget, 2)
+        return words("{budget} a month is too little; from {enough} a fleet is possible", budget=budget, enough=enough)
+    text = "{n} GPUs for {hours} a month cost {cost} of {budget}"
+    hours = f"{words.number(answer.hours_per_month)} h"
+    cost = words.money(answer.monthly_cost, 2)
+    lead = words(text, n=answer.total_gpus, hours=hours, cost=cost, budget=budget)
+    if answer.savings_vs_aws is None:
+        return lead
+    saved = words.money(answer.savings_vs_aws, 2)
+    return words("{fleet}; the same work on AWS costs {saved} more", fleet=lead, saved=saved)
+
+
+COMMAND = Command(
+    name="fleet",
+    summary="Which GPUs to rent for a monthly budget, spot and on demand",
+    path="/api/spot/fleet-strategy",
+    params=(
+        Param("budget", "money", "USD a month", required=True, minimum=0.01, maximum=10_000_000),
+        Param("workload", "choice", "what it is for", default="training", choices=tuple(SPEEDS)),
+        Param("reliability", "choice", "how much must survive", default="medium", choices=tuple(LEVELS)),
+        Param("hours_per_month", "hours", "hours that it runs a month", default=DEFAULT_HOURS, minimum=1, maximum=744),
+        Param("min_vram", "gigabytes", "least memory of a GPU in GB", minimum=1, maximum=1000, positional=False),
+    ),
+    ask=ask,
+    card=card,
+    examples=("fleet training $100", "fleet inference $2000 high"),
+)

@@ -1,0 +1,137 @@
+"""``monitor`` (Q1): the prices of every model now and over the last day."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from analytics.market import HOUR, ChangeBand, HourPoint, Quote, Scope
+from analytics.prices import BAND_HOURS, DAY_HOURS, Listing, Monitor, PriceTrend, change_band, monitor
+from bot.commands.base import Command, Desk, Param
+from bot.show.card import Card, Column, Table
+from bot.show.words import Words
+from bot.store.reader import ModelRow
+
+SHOWN = 15
+"""Rows of the card's table; the JSON has them all."""
+
+
+async def ask(desk: Desk, *, gpu: tuple[str, ...] | None, scope: str, limit: int | None) -> Monitor:
+    """Every model that is followed or stored, or those of one name."""
+    rows = [row for row in await desk.reader.models() if row.followed or row.last_good_at]
+    if gpu is not None:
+        rows = [row for row in rows if row.name in gpu]
+    whose = Scope(scope)
+    names = [row.name for row in rows]
+    quotes = await desk.reader.quotes(names, scope=whose)
+    days = await _days(desk, quotes, whose)
+    bands = await _bands(desk, names, whose)
+    listings = [_listing(desk, row, quotes.get(row.name), days.get(row.name, ()), bands) for row in rows]
+    # one forgotten model must not make the whole board look stale; each row has its own age beside
+    basis = desk.basis_of([row for row in rows if row.followed] or rows, offers=sum(q.offers for q in quotes.values()))
+    return monitor(listings, basis, scope=whose, limit=limit)
+
+
+async def _days(desk: Desk, quotes: dict[str, Quote], scope: Scope) -> dict[str, list[HourPoint]]:
+    """The 24 hours before each model's own latest poll; models polled at the same hour are read together."""
+    same: dict[int, list[str]] = defaultdict(list)
+    for name, quote in quotes.items():
+        same[quote.at // HOUR].append(name)
+    found: dict[str, list[HourPoint]] = {}
+    for hour, names in same.items():
+        found |= await desk.reader.hours(names, hour - DAY_HOURS, hour, scope=scope)
+    return found
+
+
+async def _bands(desk: Desk, names: Sequence[str], scope: Scope) -> dict[str, ChangeBand]:
+    """Stored bands are of verified offers; for all offers they are made here."""
+    if scope is Scope.VERIFIED:
+        return await desk.reader.bands()
+    history = await desk.reader.hours(names, desk.now // HOUR - BAND_HOURS - DAY_HOURS, scope=scope)
+    return {name: band for name, hours in history.items() if (band := change_band(hours))}
+
+
+def _listing(
+    desk: Desk, row: ModelRow, quote: Quote | None, hours: Sequence[HourPoint], bands: dict[str, ChangeBand]
+) -> Listing:
+    stale = desk.basis_of([row]).stale
+    return Listing(row.name, quote, hours, bands.get(row.name), row.first_hour, stale)
+
+
+def card(answer: Monitor, words: Words) -> Card:
+    """What moves, then a line a model."""
+    shown = answer.price_trends[:SHOWN]
+    columns = (
+        Column(words("GPU")),
+        Column(words("now"), "right"),
+        Column(words("24 h low–high"), "right"),
+        Column(words("change"), "right"),
+        Column(words("trend")),
+        Column(words("floor"), "right"),
+        Column(words("on demand"), "right"),
+        Column(words("GPUs"), "right"),
+    )
+    rows = tuple(_cells(trend, words) for trend in shown)
+    notes = [words(note) for note in answer.evidence.caveats]
+    if len(answer.price_trends) > SHOWN:
+        notes.append(words("{n} more models in the full answer", n=len(answer.price_trends) - SHOWN))
+    if len(shown) == 1 and shown[0].why is not None:
+        notes.append(words(shown[0].why))
+    table = Table(words("Spot prices, USD per GPU-hour"), columns, rows)
+    footer = words.footer(answer.evidence)
+    return Card(words("Spot prices"), _lead(answer, words), (table,), notes=tuple(notes), footer=footer)
+
+
+def _cells(trend: PriceTrend, words: Words) -> tuple[str, ...]:
+    span = "–"
+    if trend.min_price_24h is not None:
+        span = f"{words.money(trend.min_price_24h)}–{words.money(trend.max_price_24h)}"
+    return (
+        trend.gpu_name + (f" ({words('stale')})" if trend.stale else ""),
+        words.money(trend.current_price),
+        span,
+        words.percent(trend.change_percent, signed=True),
+        "–" if trend.trend is None else words(trend.trend),
+        words.money(trend.floor_price),
+        words.money(trend.on_demand_price),
+        words.number(trend.gpus_available, 0),
+    )
+
+
+def _lead(answer: Monitor, words: Words) -> str:
+    if len(answer.price_trends) == 1:
+        return _one(answer.price_trends[0], words)
+    moving = [trend for trend in answer.price_trends if trend.trend in ("increasing", "decreasing")]
+    falling = sum(trend.trend == "decreasing" for trend in moving)
+    counts = {"n": answer.total_gpus_tracked, "falling": falling, "rising": len(moving) - falling}
+    if not moving:
+        return words("{n} models; none moves outside its usual range", n=answer.total_gpus_tracked)
+    top = max(moving, key=lambda trend: abs(trend.change_percent or 0.0))
+    change = words.percent(top.change_percent, signed=True)
+    text = "{n} models: {falling} falling, {rising} rising; the largest move is {gpu} {change}"
+    return words(text, **counts, gpu=top.gpu_name, change=change)
+
+
+def _one(trend: PriceTrend, words: Words) -> str:
+    price = words.money(trend.current_price)
+    if trend.current_price is None:
+        return words("{gpu}: no price now", gpu=trend.gpu_name)
+    if trend.change_percent is None:
+        return words("{gpu} {price}", gpu=trend.gpu_name, price=price)
+    change = words.percent(trend.change_percent, signed=True)
+    return words("{gpu} {price}, {change} against its last 24 h", gpu=trend.gpu_name, price=price, change=change)
+
+
+COMMAND = Command(
+    name="monitor",
+    summary="Spot prices now and over 24 hours, with their trend",
+    path="/api/spot/monitor",
+    params=(
+        Param("gpu", "gpus", "models to show; all when not given"),
+        Param("scope", "choice", "whose offers count", default="verified", choices=("verified", "all")),
+        Param("limit", "int", "how many models, busiest first", minimum=1, maximum=500),
+    ),
+    ask=ask,
+    card=card,
+    examples=("monitor", "monitor 4090", "monitor scope=all"),
+)

@@ -1,0 +1,261 @@
+"""The logical side of an import file: one line, CSV or NDJSON, becomes an offer or a price, or says why it cannot."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+from analytics.catalog import model_name
+from analytics.market import WORLD, Offer, Quote, micro
+from analytics.regions import region_of
+from bot.sources.import_lines import LONGEST_LINE, TOO_LONG
+from bot.sources.vast_rows import clean, number, to_offer, whole
+
+Kind = Literal["offers", "prices"]
+Cells = Mapping[str, Any]
+
+REQUIRED: dict[Kind, tuple[str, ...]] = {
+    "offers": (
+        *("ts_utc", "gpu_name", "machine_id", "num_gpus", "geolocation", "on_demand_per_gpu", "min_bid_per_gpu"),
+        *("rentable", "verified", "reliability"),
+    ),
+    "prices": ("ts_utc", "gpu_name", "region", "price"),
+}
+RAW = ("ts_utc", "gpu_name", "machine_id", "num_gpus", "dph_base")
+"""What tells a raw row of the service, with ts_utc added, from a row in our own format."""
+WORLD_NAME = "World"
+"""How all regions together are written in a file; an empty cell means the same."""
+EARLIEST, LATEST = 946_684_800, 4_102_444_800
+"""Times outside the years 2000 to 2099 are mistakes, milliseconds for example."""
+DEAREST = 1_000_000
+"""USD per GPU-hour beyond which a price is a mistake."""
+GUARDED = ("=", "+", "-", "@", "\t", "\r")
+"""First characters that make a spreadsheet take a cell for a formula."""
+MOST_KNOWN = 50_000
+"""Lines remembered by their content, some 60 MB; a poll of the whole rentable market has some 2,400."""
+_FLAGS = {"1": True, "true": True, "yes": True, "1.0": True, "0": False, "false": False, "no": False, "0.0": False}
+
+
+class BadLine(Exception):
+    """A line that is skipped; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRow:
+    """What one line of an offers file says, but for its time."""
+
+    offer: Offer
+    complete: bool
+
+
+class OfferReader:
+    """Reads the lines of one offers file. Most differ from an earlier one only in time, and are not worked out again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[tuple[str, Any], ...], OfferRow] = {}
+
+    def read(self, cells: Cells) -> OfferRow:
+        """As :func:`offer_row`."""
+        key = tuple(item for item in cells.items() if item[0] != "ts_utc")
+        try:
+            row = self._known.get(key)
+        except TypeError:  # an NDJSON line with a list in it
+            return offer_row(cells)
+        if row is None:
+            row = offer_row(cells)
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = row
+        return row
+
+
+def missing(kind: Kind, columns: Sequence[str], *, raw: bool = False) -> tuple[str, ...]:
+    """The columns that a file of that kind needs and this one has not; ``raw`` rows of the service pass as offers."""
+    raw = raw and kind == "offers" and "dph_base" in columns and "on_demand_per_gpu" not in columns
+    return tuple(name for name in (RAW if raw else REQUIRED[kind]) if name not in columns)
+
+
+def csv_cells(line: bytes) -> list[str]:
+    """One line of CSV. Each line stands alone, so that a forgotten quote spoils no other."""
+    if line == TOO_LONG:
+        raise BadLine(f"longer than {LONGEST_LINE} bytes")
+    try:
+        return next(csv.reader([line.decode("utf-8", "replace")]), [])
+    except csv.Error as error:
+        raise BadLine(str(error)) from error
+
+
+def csv_reader(header: Sequence[str]) -> Callable[[bytes], Cells]:
+    """What reads the lines under a CSV header."""
+
+    def read(line: bytes) -> Cells:
+        cells = csv_cells(line)
+        if len(cells) != len(header):
+            raise BadLine(f"{len(cells)} cells under {len(header)} columns")
+        return dict(zip(header, cells, strict=True))
+
+    return read
+
+
+def json_cells(line: bytes) -> Cells:
+    """One line of NDJSON."""
+    if line == TOO_LONG:
+        raise BadLine(f"longer than {LONGEST_LINE} bytes")
+    try:
+        cells = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadLine("not JSON") from error
+    if not isinstance(cells, dict):
+        raise BadLine("not a JSON object")
+    return cells
+
+
+@functools.lru_cache(maxsize=4096)
+def _second(text: str) -> int | None:
+    exact = number(text)
+    if exact is None:
+        try:
+            when = dt.datetime.fromisoformat(text.strip())
+        except ValueError:
+            return None
+        exact = (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
+    return int(exact) if EARLIEST <= exact < LATEST else None
+
+
+def time_of(cells: Cells, name: str = "ts_utc") -> int:
+    """UTC second of a cell: ISO 8601 with Z or offset (UTC without), or seconds since 1970; fractions are cut off."""
+    value = cells.get(name)
+    second = _second(str(value)) if isinstance(value, (str, int, float)) else None
+    if second is None:
+        raise BadLine(f"{name} is not a time: {_shown(value)}")
+    return second
+
+
+def model_of(cells: Cells) -> str:
+    """The canonical model of a line; an unlisted name is kept as it is."""
+    name = clean(_unguarded(cells.get("gpu_name")))
+    if not name:
+        raise BadLine(f"gpu_name is no name: {_shown(cells.get('gpu_name'))}")
+    return model_name(name, number(cells.get("gpu_ram_mb", cells.get("gpu_ram"))))
+
+
+def offer_row(cells: Cells) -> OfferRow:
+    """An offer from a line in our own format or from a raw row of the service. Raises BadLine."""
+    complete = _flag(cells, "complete", default=True)
+    if "dph_base" in cells and "on_demand_per_gpu" not in cells:
+        offer = to_offer(cells)
+        if isinstance(offer, str):
+            raise BadLine(f"{offer} is missing or unusable")
+        return OfferRow(offer, complete)
+    num_gpus = _whole(cells, "num_gpus", least=1)
+    place = clean(_unguarded(cells.get("geolocation")), cut=True) or None
+    offer = Offer(
+        model=model_of(cells),
+        machine_id=_whole(cells, "machine_id", least=1),
+        num_gpus=num_gpus,
+        on_demand=_price(cells, "on_demand_per_gpu") or _refuse(cells, "on_demand_per_gpu", "a price"),
+        min_bid=_price(cells, "min_bid_per_gpu") or None,
+        rentable=_flag(cells, "rentable"),
+        verified=_flag(cells, "verified"),
+        gpu_ids=_gpu_ids(cells, num_gpus),
+        geolocation=place,
+        region=region_of(place),
+        reliability=_reliability(cells),
+        host_id=_perhaps(cells, "host_id"),
+        offer_id=_perhaps(cells, "offer_id"),
+        gpu_ram_mb=_perhaps(cells, "gpu_ram_mb"),
+        end_date=None if _blank(cells.get("end_date")) else time_of(cells, "end_date"),
+    )
+    return OfferRow(offer, complete)
+
+
+def price_row(cells: Cells) -> tuple[str, str, Quote]:
+    """Model, region and quote from a line of a prices file. Raises BadLine."""
+    region = clean(_unguarded(cells.get("region")))
+    quote = Quote(
+        at=time_of(cells),
+        price=_price(cells, "price"),
+        floor=_price(cells, "floor"),
+        p10=_price(cells, "p10"),
+        p90=_price(cells, "p90"),
+        on_demand=_price(cells, "on_demand_price"),
+        offers=_perhaps(cells, "offers", least=0) or 0,
+        gpus=_perhaps(cells, "gpus", least=0) or 0,
+        machines=_perhaps(cells, "machines", least=0) or 0,
+    )
+    return model_of(cells), WORLD if region == WORLD_NAME else region, quote
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:40]
+
+
+def _refuse(cells: Cells, name: str, wanted: str) -> NoReturn:
+    raise BadLine(f"{name} is not {wanted}: {_shown(cells.get(name))}")
+
+
+def _blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _unguarded(value: Any) -> Any:
+    """A text without the apostrophe that an export puts before characters which a spreadsheet would run."""
+    return value[1:] if isinstance(value, str) and value[:1] == "'" and value[1:2] in GUARDED else value
+
+
+def _whole(cells: Cells, name: str, *, least: int) -> int:
+    value = whole(cells.get(name), least=least)
+    if value is None:
+        _refuse(cells, name, f"a whole number from {least}")
+    return value
+
+
+def _perhaps(cells: Cells, name: str, *, least: int = 1) -> int | None:
+    return None if _blank(cells.get(name)) else _whole(cells, name, least=least)
+
+
+def _price(cells: Cells, name: str) -> int | None:
+    value = cells.get(name)
+    if _blank(value):
+        return None
+    dollars = number(value)
+    if dollars is None or not 0 <= dollars <= DEAREST:
+        _refuse(cells, name, "a price")
+    return micro(dollars)
+
+
+def _flag(cells: Cells, name: str, *, default: bool | None = None) -> bool:
+    value = cells.get(name)
+    if default is not None and _blank(value):
+        return default
+    flag = _FLAGS.get(str(value).strip().lower())
+    if flag is None:
+        _refuse(cells, name, "1 or 0")
+    return flag
+
+
+def _reliability(cells: Cells) -> float | None:
+    if _blank(cells.get("reliability")):
+        return None
+    share = number(cells.get("reliability"))
+    if share is None or not 0 <= share <= 1:
+        _refuse(cells, "reliability", "between 0 and 1")
+    return share
+
+
+def _gpu_ids(cells: Cells, num_gpus: int) -> tuple[int, ...]:
+    """Sorted, so that a slice keeps its identity; unusable when there are more of them than GPUs."""
+    value = cells.get("gpu_ids")
+    if _blank(value):
+        return ()
+    words = value if isinstance(value, list) else re.split(r"[\s,;]+", str(value).strip("[] \t"))
+    ids = {whole(word, least=0) for word in words}
+    if None in ids or len(words) > num_gpus:
+        _refuse(cells, "gpu_ids", f"a list of at most {num_gpus} numbers")
+    return tuple(sorted(i for i in ids if i is not None))

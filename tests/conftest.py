@@ -1,0 +1,51 @@
+"""Stores to test with: each test that asks for one runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.store.engine import Store, open_store
+from tests.fakes.postgres import Databases, postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Databases]:
+    """The server that TEST_POSTGRES_URL names (its user must be able to create databases), else one of our own."""
+    if url := os.environ.get("TEST_POSTGRES_URL"):
+        yield Databases(url)
+        return
+    with postgres_server() as url:
+        yield Databases(url)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A file that is not there yet."""
+    return f"sqlite:///{tmp_path / 'spotbot.db'}"
+
+
+@pytest.fixture
+async def postgres_url(postgres: Databases) -> AsyncIterator[str]:
+    """An empty database."""
+    url = await postgres.create()
+    yield url
+    await postgres.drop(url)
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A place where nothing has been stored, on either database."""
+    url: str = request.getfixturevalue(request.param)
+    return url
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    """An empty store to write and read, on either database."""
+    opened = await open_store(database_url, writer=True)
+    yield opened
+    await opened.close()

@@ -1,0 +1,166 @@
+"""Rounds: judged, worked out, stored together, and the same however they are cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from analytics.market import Cause, Exposure, Poll, Quality
+from bot.collect import Collector, Cost, Ledger, judge, step
+from bot.store.engine import Store, open_store
+from tests.fakes.markets import offer, poll
+
+T0 = 1_800_000_000 // 3600 * 3600
+STEP = 300
+
+
+def _book(n: int, bid: int = 300_000) -> list:
+    return [offer(machine, bid) for machine in range(1, n + 1)]
+
+
+def _round(at: int, *machines: int) -> tuple[int, list[Poll]]:
+    return at, [poll(at, *(offer(machine) for machine in machines))]
+
+
+async def _exposure(store: Store) -> Exposure:
+    async with store.reader() as reader:
+        regions = await reader.exposure(["RTX 4090"], 0)
+    return sum(regions.get("RTX 4090", {}).values(), Exposure())
+
+
+async def test_a_complete_poll_is_quoted_stored_and_held(store: Store) -> None:
+    collector = Collector(store)
+    await collector.settle(*_round(T0, 1, 2, 3), Cost("RTX 4090", rows=3, requests=1))
+    done = await collector.settle(*_round(T0 + STEP, 1, 2, 3), Cost("RTX 4090", rows=3, requests=1))
+    assert done.prices["RTX 4090"].price == 300_000
+    async with store.reader() as reader:
+        assert (await reader.quotes())["RTX 4090"].offers == 3
+        assert len(await reader.book(["RTX 4090"])) == 3
+        assert (await reader.regional_quotes("RTX 4090")).keys() == {"EU-North"}
+        assert (await reader.hours(None, 0))["RTX 4090"][0].polls == 2
+        assert (await reader.quota(T0 // 86_400))[0] == 6
+    assert (await _exposure(store)).held_s == 3 * STEP
+
+
+async def test_a_slice_that_goes_is_an_interruption_and_coming_back_ends_it(store: Store) -> None:
+    collector = Collector(store)
+    await collector.settle(*_round(T0, 1, 2))
+    lost = await collector.settle(*_round(T0 + STEP, 1))
+    assert [(i.machine_id, i.cause) for i in lost.interruptions] == [(2, Cause.ABSENT)]
+    await collector.settle(*_round(T0 + 2 * STEP, 1, 2))
+    async with store.reader() as reader:
+        [kept] = await reader.interruptions("RTX 4090", 0)
+    assert (kept.held_at, kept.seen_at, kept.back_at) == (T0, T0 + STEP, T0 + 2 * STEP)
+    assert (await _exposure(store)).resumed == 1
+
+
+@pytest.mark.parametrize("quality", [Quality.FAILED, Quality.CAPPED])
+async def test_a_failed_or_capped_poll_is_unknown_not_an_empty_market(store: Store, quality: Quality) -> None:
+    collector = Collector(store)
+    await collector.settle(*_round(T0, 1, 2))
+    await collector.settle(T0 + STEP, [poll(T0 + STEP, quality=quality)])
+    await collector.settle(*_round(T0 + 2 * STEP, 1, 2))
+    async with store.reader() as reader:
+        assert len(await reader.book()) == 2
+        assert await reader.interruptions("RTX 4090", 0) == []
+        assert (await reader.poll_counts(0))[quality] == 1
+    assert (await _exposure(store)).held_s == 2 * 2 * STEP
+
+
+async def test_a_collapsed_market_is_suspect_and_interrupts_nobody(store: Store) -> None:
+    collector = Collector(store)
+    for n in range(3):
+        await collector.settle(T0 + n * STEP, [poll(T0 + n * STEP, *_book(10))])
+    await collector.settle(T0 + 3 * STEP, [poll(T0 + 3 * STEP)])
+    await collector.settle(T0 + 4 * STEP, [poll(T0 + 4 * STEP, *_book(10))])
+    async with store.reader() as reader:
+        assert await reader.interruptions("RTX 4090", 0) == []
+        assert (await reader.poll_counts(0))[Quality.SUSPECT] == 1
+        assert len(await reader.book()) == 10
+    assert (await _exposure(store)).events == 0
+
+
+def test_a_collapse_that_lasts_becomes_the_market() -> None:
+    ledger, qualities = Ledger(), []
+    for n, size in enumerate([10] * 12 + [2] * 8):
+        [judged] = judge([poll(T0 + n * STEP, *_book(size))], {"RTX 4090": ledger.recent})
+        ledger, _ = step(ledger, judged)
+        qualities.append(judged.quality)
+    assert qualities[12] is Quality.SUSPECT
+    assert qualities[-1] is Quality.COMPLETE
+
+
+def test_small_books_are_judged_only_together() -> None:
+    small = [poll(T0, model=name) for name in ("A", "B", "C")]
+    recent = dict.fromkeys(("A", "B", "C"), (2, 2, 2))
+    assert judge(small[:1], recent)[0].quality is Quality.COMPLETE
+    assert {p.quality for p in judge(small, recent)} == {Quality.SUSPECT}
+
+
+def test_the_first_polls_of_a_model_have_nothing_to_be_judged_by() -> None:
+    assert judge([poll(T0)], {})[0].quality is Quality.COMPLETE
+
+
+async def test_replaying_a_round_changes_nothing(store: Store) -> None:
+    rounds = [_round(T0, 1, 2), _round(T0 + STEP, 1), _round(T0 + 2 * STEP, 1, 2)]
+    await Collector(store).settle_many(rounds)
+    before = await _everything(store)
+    await Collector(store).settle_many(rounds)
+    assert await _everything(store) == before
+
+
+async def _everything(store: Store) -> tuple:
+    async with store.reader() as reader:
+        return (
+            await reader.models(),
+            await reader.points("RTX 4090", 0),
+            await reader.hours(None, 0),
+            await reader.exposure(None, 0),
+            await reader.life_tables(None, 0),
+            await reader.interruptions("RTX 4090", 0),
+            await reader.tenants("RTX 4090"),
+        )
+
+
+SEEN = [(1, 2, 3), (1, 2), (1,), (1, 3), (1, 2, 3), (2, 3), (2, 3), (1, 2, 3)]
+
+
+async def test_together_singly_or_across_restarts_the_books_are_the_same(tmp_path: Path) -> None:
+    rounds = [_round(T0 + n * 7 * STEP, *machines) for n, machines in enumerate(SEEN)]
+    rounds = [(at, [Poll(p.model, p.at, p.quality, p.offers, 7 * STEP) for p in polls]) for at, polls in rounds]
+    files = [f"sqlite:///{tmp_path / name}" for name in ("together", "singly", "restarted")]
+    together, singly, restarted = [await open_store(file, writer=True) for file in files]
+    await Collector(together).settle_many(rounds)
+    collector = Collector(singly)
+    for one in rounds:
+        await collector.settle(*one)
+        await Collector(restarted).settle(*one)
+    expected = await _everything(together)
+    assert await _everything(singly) == expected
+    assert await _everything(restarted) == expected
+    for opened in (together, singly, restarted):
+        await opened.close()
+
+
+async def test_a_round_that_cannot_be_stored_leaves_no_trace_and_the_next_one_is_right(store: Store) -> None:
+    collector = Collector(store)
+    await collector.settle(*_round(T0, 1, 2))
+    bad = poll(T0 + STEP, offer(1, bid=2**70), offer(2))
+    with pytest.raises((OverflowError, DBAPIError)):
+        await collector.settle(T0 + STEP, [bad])
+    await collector.settle(*_round(T0 + STEP, 1, 2))
+    async with store.reader() as reader:
+        assert (await reader.poll_counts(0))[Quality.COMPLETE] == 2
+    assert (await _exposure(store)).held_s == 2 * STEP
+
+
+async def test_the_cost_of_a_fetch_is_counted_once_for_models_that_share_a_name(store: Store) -> None:
+    polls = [poll(T0, model="A100 SXM4 80GB"), poll(T0, model="A100 SXM4 40GB")]
+    await Collector(store).settle(T0, polls, Cost("A100 SXM4", rows=7, requests=2))
+    async with store.reader() as reader:
+        rows = await reader.models()
+        assert (await reader.quota(T0 // 86_400))[0] == 7
+    assert {row.vast_name for row in rows} == {"A100 SXM4"}
+    assert max(row.last_rows or 0 for row in rows) == 7
