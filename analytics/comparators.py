@@ -26,6 +26,7 @@ PRICE_OLD_DAYS = 90
 """Cloud prices older than this are flagged (source: definitions, Q7)."""
 
 
+GPU_ALONE = "GPU part only"
 DATE_PARTS = 3
 """Year, month and day (source: ISO 8601)."""
 
@@ -111,6 +112,10 @@ def price_age_days(date: str, now: int) -> int:
 
 
 def old_prices(found: Sequence[Comparator]) -> tuple[Note, ...]:
-    """A caveat for each cloud whose price is older than 90 days."""
-    text = "The {cloud} price is from {date}, more than {days} days old."
-    return tuple(Note(text, {"cloud": c.cloud, "date": c.date, "days": PRICE_OLD_DAYS}) for c in found if c.old)
+    """What is wrong with the clouds' prices: too old, or of the GPU without its host."""
+    old = "The {cloud} price is from {date}, more than {days} days old."
+    bare = "The {cloud} price is of the GPU alone; its host machine comes on top."
+    return (
+        *(Note(old, {"cloud": c.cloud, "date": c.date, "days": PRICE_OLD_DAYS}) for c in found if c.old),
+        *(Note(bare, {"cloud": c.cloud}) for c in found if c.note.startswith(GPU_ALONE)),
+    )

@@ -147,7 +147,8 @@ def fleet_strategy(
     """The fleet that does most work for the budget, within what is free and what the reliability level demands.
 
     Never raises: a budget that is too small gives an empty fleet and the ``smallest_budget`` that would do, and so
-    does a market with nothing that can be used. USD; hours of one month. ``left_out``: models too stale to count on. Source: definitions, "Q3 fleet-strategy".
+    does a market with nothing that can be used. USD; hours of one month. ``left_out``: models too stale to
+    count on. Source: definitions, "Q3 fleet-strategy".
     """
     hours = order.hours_per_month
     fleet = best(offered, order.level, micro(order.budget), hours)
@@ -274,7 +275,7 @@ def _bound_by_level(fleet: Fleet, level: Level) -> list[Note]:
 def _caveats(fleet: Fleet, missing: Sequence[str], compared: Sequence[Comparator], left_out: int) -> list[Note]:
     notes = []
     if left_out:
-        notes.append(Note("{n} models were left out: their last poll is too old", {"n": left_out}))
+        notes.append(Note("models left out because their last poll is too old: {n}", {"n": left_out}))
     if missing:
         names = ", ".join(missing)
         notes.append(Note("AWS sells nothing comparable to {models}: no savings are given", {"models": names}))

@@ -82,7 +82,7 @@ def history(model: str, hours: Sequence[HourPoint], days: int, basis: Basis) -> 
     first = max(basis.now // HOUR - 24 * days + 1, (basis.first_at or 0) // HOUR)
     gaps = tuple(_gaps((point.hour for point in hours), first, basis.now // HOUR))
     caveats = (
-        (Note("{n} gaps, {hours} hours in all, are not filled", {"n": len(gaps), "hours": _lost(gaps)}),)
+        (Note("gaps, which are not filled: {n}, together {hours} h", {"n": len(gaps), "hours": _lost(gaps)}),)
         if gaps
         else ()
     )

@@ -57,6 +57,9 @@ OVERHEAD_BYTES = 1.5e9
 SHARDING_BYTES = 3e9
 """Gather buffers of ZeRO-3 on each GPU: 0.5e9 bucketed, 1e9 live parameters of 2 bytes (source: DeepSpeed defaults)."""
 
+DEFAULT_CONTEXT = 2048
+"""Tokens of a sequence when none are given (source: middle of the lengths at which Qwen's figures were measured)."""
+
 USABLE_SHARE = 0.92
 """What of the memory may be filled (source: definitions, Q2)."""
 
@@ -71,7 +74,7 @@ class Work:
     llm: Llm
     mode: Mode = "inference"
     precision: Precision = "bf16"
-    context: int = 2048
+    context: int = DEFAULT_CONTEXT
     batch: int = 1
 
 

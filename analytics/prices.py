@@ -25,6 +25,9 @@ BAND_HOURS = 30 * 24
 BAND_MIN_CHANGES = 168
 """Fewer 24 h changes than this give no band (ours: one week of hours, so that each hour of the week was seen once)."""
 
+TIE = 1e-9
+"""Cumulative weights this close, relative to their sum, meet (ours: beyond floating-point error, below any weight)."""
+
 DAY_HOURS = 24
 """The window of the 24 h figures."""
 
@@ -91,8 +94,8 @@ def quantile(pairs: Sequence[tuple[int, int]], q: float) -> int | None:
         return None
     sums = list(accumulate(weight for _, weight in pairs))
     wanted = q * sums[-1]
-    i = min(bisect_left(sums, wanted - 1e-9 * sums[-1]), len(pairs) - 1)
-    if abs(sums[i] - wanted) <= 1e-9 * sums[-1] and i + 1 < len(pairs):
+    i = min(bisect_left(sums, wanted - TIE * sums[-1]), len(pairs) - 1)
+    if abs(sums[i] - wanted) <= TIE * sums[-1] and i + 1 < len(pairs):
         return (pairs[i][0] + pairs[i + 1][0]) // 2
     return pairs[i][0]
 
@@ -219,9 +222,9 @@ def monitor(listings: Sequence[Listing], basis: Basis, *, scope: Scope, limit: i
         raise nothing_polled()
     ordered = sorted(listings, key=lambda one: (-(one.quote.offers if one.quote else -1), one.model))
     trends = tuple(_trend(listing) for listing in ordered)[:limit]
-    caveats = [Note("{n} models have no price now", {"n": blank})] if (blank := _blank(trends)) else []
+    caveats = [Note("models without a price now: {n}", {"n": blank})] if (blank := _blank(trends)) else []
     if gaps := sum(trend.gaps_24h > 0 for trend in trends):
-        caveats.append(Note("{n} models have gaps in the last 24 h; gaps are not filled", {"n": gaps}))
+        caveats.append(Note("models with gaps in the last 24 h, which are not filled: {n}", {"n": gaps}))
     hosts = Note("verified hosts") if scope is Scope.VERIFIED else Note("all hosts")
     method = Note(
         "median of min_bid per GPU-hour over free minimal slices of {hosts}, weighted by GPUs", {"hosts": hosts}

@@ -18,7 +18,7 @@ DEFAULT_HOURS = 100.0
 """Hours when none are given (source: the guide's example for question 7)."""
 
 METHOD = Note(
-    "cost = hours x the median spot price; each cloud by its on-demand price for the same GPU, else for its nearest one; "
+    "cost = hours x the median spot price; each cloud by its on-demand price for the same GPU, else the nearest; "
     "same_work counts the hours that the other GPU needs for it"
 )
 
@@ -47,7 +47,7 @@ class CloudCost:
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """Q7. ``savings_*`` and ``roi_*`` are against AWS; None where a cloud has nothing comparable or nothing is on offer."""
+    """Q7. ``savings_*`` and ``roi_*`` are against AWS; None where nothing compares or nothing is on offer."""
 
     gpu_name: str
     hours: float

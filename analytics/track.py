@@ -112,7 +112,7 @@ def backtest_report(hours: Mapping[str, Sequence[HourPoint]]) -> dict[str, Any]:
 
 def _row(series: Grid, horizon: int, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     found = _horizon(horizon, outcomes)
-    widths = [None if o.half is None else 200 * math.sinh(o.half) for o in outcomes]
+    widths = [None if o.half is None else 100 * (math.exp(o.half) - math.exp(-o.half)) for o in outcomes]
     steps = [a != b for a, b in zip(series.seen, series.seen[1:], strict=False) if a is not None and b is not None]
     return {
         "gpu": series.model,

@@ -14,13 +14,13 @@ from analytics.llm import NotFitting
 from analytics.machines import Machine
 from analytics.memory import LORA_RANK, USABLE_SHARE, need
 from analytics.runs import BYTES_PER_TOKEN, Bench, GpuCost, Job, run_on
-from analytics.speed import PCIE_BYTES_PER_S, STEP_TOKENS
+from analytics.speed import GIGA, PCIE_BYTES_PER_S, STEP_TOKENS
 
 DEFAULT_DATASET_GB = 1.0
 """The text that is assumed when none is given (source: our choice, stated in the answer)."""
 
 ATTENTION_SHORT = (4, 8)
-"""Percent by which hours are short without attention's own arithmetic (source: llm-foundry, MPT-7B and 30B against 6ND)."""
+"""Percent by which hours are short without attention's arithmetic (source: llm-foundry, MPT-7B, 30B against 6ND)."""
 
 METHOD = Note(
     "hours = k x active parameters x tokens x epochs / (GPUs x dense 16-bit peak x MFU x link efficiency); "
@@ -137,7 +137,7 @@ def _assumptions(job: Job) -> dict[str, Any]:
         "context": job.work.context,
         "batch": job.work.batch,
         "step_tokens_per_gpu": STEP_TOKENS,
-        "pcie_gb_per_s": PCIE_BYTES_PER_S / 1e9,
+        "pcie_gb_per_s": PCIE_BYTES_PER_S / GIGA,
         "disk_gb": round(job.disk_needed_gb, 1),
         "save_minutes": round(job.upkeep.save_hours * 60, 2),
         "restart_minutes": round(job.restart_minutes, 2),

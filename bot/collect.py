@@ -147,6 +147,10 @@ class Collector:
             raise
         return [round_ for round_, _ in done]
 
+    def knows(self, model: str) -> bool:
+        """Whether it carries a ledger of this model."""
+        return model in self._ledgers
+
     def forget(self, model: str, ledger: Ledger | None = None) -> None:
         """Let a model's next poll begin from what is stored, or from the given ledger."""
         if ledger is None:

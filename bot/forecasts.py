@@ -70,7 +70,7 @@ def table(found: Mapping[str, Any]) -> str:
     head = f"{'GPU':<22}{'h':>4}{'n':>7}{'MAE':>9}{'naive':>9}{'ratio':>7}{'cover':>7}{'hit 5%':>8}{'moves':>7}"
     rows = [
         f"{row['gpu'][:21]:<22}{row['horizon_hours']:>4}{row['n']:>7}{_f(row['mae'], 9, 4)}{_f(row['mae_naive'], 9, 4)}"
-        f"{_f(row['ratio'], 7, 2)}{_f(row['coverage_80'], 7, 2)}{_f(row['hit_5_percent'], 8, 1)}"
+        f"{_f(row['ratio'], 7, 2)}{_f(row['coverage_80'], 7, 2)}{_f(row['hit_5_percent'], 8, 2)}"
         f"{_f(row['moves_percent'], 7, 1)}"
         for row in found["series"]
     ]

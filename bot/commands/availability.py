@@ -6,6 +6,7 @@ from analytics.availability import Availability, RegionSupply, availability
 from analytics.errors import NotYet
 from analytics.evidence import Note
 from analytics.market import HOUR
+from analytics.prices import DAY_HOURS
 from bot.commands.base import Command, Desk, Param
 from bot.show.card import Card, Column, Table
 from bot.show.words import Words
@@ -13,17 +14,14 @@ from bot.show.words import Words
 SHOWN = 12
 """Rows of the card's table; the JSON has them all."""
 
-DAY_HOURS = 24
-
 
 async def ask(desk: Desk, *, gpu: str, gpus: int | None, home: str | None) -> Availability:
     """The book of the latest complete poll, beside the same hour a day before it."""
-    basis = await desk.basis([gpu])
+    book = await desk.reader.book([gpu])
+    basis = await desk.basis([gpu], offers=len(book))
     if basis.as_of is None:
         note = Note("there is no complete poll of this model yet")
         raise NotYet(note, have=Note("no sighting"), need=Note("one complete poll"))
-    book = await desk.reader.book([gpu])
-    basis = await desk.basis([gpu], offers=len(book))
     hour = basis.as_of // HOUR - DAY_HOURS
     polled = await desk.reader.hours([gpu], hour, hour + 1)
     regional = await desk.reader.regional_hours(gpu, hour) if polled else {}
@@ -44,7 +42,7 @@ def card(answer: Availability, words: Words) -> Card:
     rows = tuple(_cells(row, words) for row in answer.regions[:SHOWN])
     notes = [words(note) for note in answer.evidence.caveats]
     if len(answer.regions) > SHOWN:
-        notes.append(words("{n} more regions in the full answer", n=len(answer.regions) - SHOWN))
+        notes.append(words("more regions in the full answer: {n}", n=len(answer.regions) - SHOWN))
     tables = (Table(words("Free GPUs by region, USD per GPU-hour"), columns, rows),) if rows else ()
     title = words("Free now: {gpu}", gpu=answer.gpu_name)
     return Card(title, _lead(answer, words), tables, notes=tuple(notes), footer=words.footer(answer.evidence))

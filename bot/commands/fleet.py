@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from analytics.errors import NotYet
 from analytics.evidence import Note
-from analytics.fleet import DEFAULT_HOURS, LEVELS, SPEEDS, FleetStrategy, Order, Part, fleet_strategy, lots
+from analytics.fleet import DEFAULT_HOURS, SPEEDS, FleetStrategy, Order, Part, fleet_strategy, lots
+from analytics.fleet_program import LEVELS
 from analytics.market import HOUR
 from bot.commands.base import Command, Desk, Param
 from bot.show.card import Card, Column, Table

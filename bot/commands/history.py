@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from analytics.history import DEFAULT_DAYS, MOST_DAYS, History, history
-from analytics.market import HOUR
+from analytics.market import DAY, HOUR
 from bot.commands.base import Command, Desk, Param
 from bot.show.card import Card, Column, Spark, Table
 from bot.show.words import Words
@@ -53,10 +55,12 @@ LINE = 60
 
 
 def _line(answer: History) -> tuple[float | None, ...]:
-    """The prices thinned to a line of text; the newest point is always among them."""
-    prices = [point.price for point in answer.points]
-    stride = max(1, -(-len(prices) // LINE))
-    return tuple(reversed(prices[::-1][::stride]))
+    """The prices thinned to a line of text, gaps kept; the newest point is always among them."""
+    step = HOUR if answer.step == "hour" else DAY
+    prices = {int(dt.datetime.fromisoformat(point.at).timestamp()): point.price for point in answer.points}
+    stride = max(1, -(-(max(prices) - min(prices)) // (step * LINE)))
+    line = [prices.get(at) for at in range(max(prices), min(prices) - 1, -step * stride)]
+    return tuple(reversed(line))
 
 
 COMMAND = Command(

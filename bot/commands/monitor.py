@@ -74,7 +74,7 @@ def card(answer: Monitor, words: Words) -> Card:
     rows = tuple(_cells(trend, words) for trend in shown)
     notes = [words(note) for note in answer.evidence.caveats]
     if len(answer.price_trends) > SHOWN:
-        notes.append(words("{n} more models in the full answer", n=len(answer.price_trends) - SHOWN))
+        notes.append(words("more models in the full answer: {n}", n=len(answer.price_trends) - SHOWN))
     if len(shown) == 1 and shown[0].why is not None:
         notes.append(words(shown[0].why))
     table = Table(words("Spot prices, USD per GPU-hour"), columns, rows)

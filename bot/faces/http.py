@@ -39,9 +39,6 @@ from bot.store.keys import ApiKey
 MAX_ADDRESS = 4096
 """Longest path and query together, in bytes; no question needs a tenth of it."""
 
-MAX_HEAD = 32_768
-"""Longest request line and headers that the server reads, in bytes."""
-
 GRACE_SECONDS = 5
 """How long answers under way may take after the server was told to stop."""
 
@@ -132,7 +129,7 @@ def question(counter: Counter, command: Command, gate: Gate) -> Handler:
 
 def given(request: Request) -> dict[str, str]:
     """The texts of a question's parameters, from path and query."""
-    if len(request.url.path) + len(request.scope["query_string"]) > MAX_ADDRESS:
+    if len(request.scope["path"]) + len(request.scope["query_string"]) > MAX_ADDRESS:
         raise HTTPException(414, f"path and query together may have {MAX_ADDRESS} bytes")
     texts: dict[str, str] = dict(request.path_params)
     for name, text in request.query_params.multi_items():
@@ -142,14 +139,14 @@ def given(request: Request) -> dict[str, str]:
     return texts
 
 
-def fresh(request: Request, body: bytes, media_type: str = "application/json") -> Response:
+def fresh(request: Request, body: bytes) -> Response:
     """The body with its ETag, or 304 where the client has it already."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    known = {text.strip() for text in request.headers.get("if-none-match", "").split(",")}
+    known = {text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")}
     if known & {tag, "*"}:
         return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type=media_type)
+    return Response(body, headers=headers, media_type="application/json")
 
 
 def open_routes(
@@ -236,7 +233,6 @@ async def serve(
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            h11_max_incomplete_event_size=MAX_HEAD,
         )
         server = _Server(config)
         stopper = asyncio.create_task(_stop_when(stop, server))

@@ -102,7 +102,7 @@ def handlers(paths: Sequence[str]) -> Handlers:
         return of_question(error).response()
 
     async def http(request: Request, error: HTTPException) -> Response:
-        return of_http(error, request.url.path, paths).response()
+        return of_http(error, request.scope["path"], paths).response()
 
     async def store(request: Request, error: StoreError) -> Response:
         return of_store(error).response()

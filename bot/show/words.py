@@ -27,7 +27,7 @@ def _catalogue(locale: str) -> dict[str, str]:
     words: dict[str, str] = {}
     for path in sorted((_FOLDER / locale / "LC_MESSAGES").glob("*.po")):
         with path.open("rb") as file:
-            words.update({m.id: m.string for m in read_po(file, locale=locale) if m.id and m.string})
+            words.update({str(m.id): str(m.string) for m in read_po(file, locale=locale) if m.id and m.string})
     return words
 
 
@@ -54,7 +54,7 @@ class Words:
     def __call__(self, text: str | Note, **values: Any) -> str:
         """A sentence in this language with its places filled; notes inside it are translated too."""
         if isinstance(text, Note):
-            text, values = text.text, dict(text.values)
+            return self(text.text, **text.values)
         if self.language != "en":
             text = _catalogue(self.locale).get(text, text)
         return text.format(**{key: self._value(value) for key, value in values.items()}) if values else text

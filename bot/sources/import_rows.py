@@ -36,9 +36,9 @@ EARLIEST, LATEST = 946_684_800, 4_102_444_800
 DEAREST = 1_000_000
 """USD per GPU-hour beyond which a price is a mistake."""
 GUARDED = ("=", "+", "-", "@", "\t", "\r")
-"""First characters that make a spreadsheet take a cell for a formula."""
+"""First characters that make a spreadsheet take a cell for a formula; an export puts an apostrophe before them."""
 MOST_KNOWN = 50_000
-"""Lines remembered by their content, some 60 MB; a poll of the whole rentable market has some 2,400."""
+"""Lines remembered by what they say, some 60 MB; the whole rentable market has some 2,400 at a time."""
 _FLAGS = {"1": True, "true": True, "yes": True, "1.0": True, "0": False, "false": False, "no": False, "0.0": False}
 
 
@@ -55,7 +55,7 @@ class OfferRow:
 
 
 class OfferReader:
-    """Reads the lines of one offers file. Most differ from an earlier one only in time, and are not worked out again."""
+    """Reads one offers file. Most lines differ from an earlier one only in time, and are not worked out again."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[tuple[str, Any], ...], OfferRow] = {}
@@ -96,6 +96,8 @@ def csv_reader(header: Sequence[str]) -> Callable[[bytes], Cells]:
 
     def read(line: bytes) -> Cells:
         cells = csv_cells(line)
+        if b"'" in line:
+            cells = [_unguarded(cell) for cell in cells]
         if len(cells) != len(header):
             raise BadLine(f"{len(cells)} cells under {len(header)} columns")
         return dict(zip(header, cells, strict=True))
@@ -139,7 +141,7 @@ def time_of(cells: Cells, name: str = "ts_utc") -> int:
 
 def model_of(cells: Cells) -> str:
     """The canonical model of a line; an unlisted name is kept as it is."""
-    name = clean(_unguarded(cells.get("gpu_name")))
+    name = clean(cells.get("gpu_name"))
     if not name:
         raise BadLine(f"gpu_name is no name: {_shown(cells.get('gpu_name'))}")
     return model_name(name, number(cells.get("gpu_ram_mb", cells.get("gpu_ram"))))
@@ -154,7 +156,7 @@ def offer_row(cells: Cells) -> OfferRow:
             raise BadLine(f"{offer} is missing or unusable")
         return OfferRow(offer, complete)
     num_gpus = _whole(cells, "num_gpus", least=1)
-    place = clean(_unguarded(cells.get("geolocation")), cut=True) or None
+    place = clean(cells.get("geolocation"), cut=True) or None
     offer = Offer(
         model=model_of(cells),
         machine_id=_whole(cells, "machine_id", least=1),
@@ -177,7 +179,7 @@ def offer_row(cells: Cells) -> OfferRow:
 
 def price_row(cells: Cells) -> tuple[str, str, Quote]:
     """Model, region and quote from a line of a prices file. Raises BadLine."""
-    region = clean(_unguarded(cells.get("region")))
+    region = clean(cells.get("region"))
     quote = Quote(
         at=time_of(cells),
         price=_price(cells, "price"),
@@ -204,9 +206,9 @@ def _blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _unguarded(value: Any) -> Any:
-    """A text without the apostrophe that an export puts before characters which a spreadsheet would run."""
-    return value[1:] if isinstance(value, str) and value[:1] == "'" and value[1:2] in GUARDED else value
+def _unguarded(cell: str) -> str:
+    """A cell without the apostrophe that an export puts before what a spreadsheet would take for a formula."""
+    return cell[1:] if cell[:1] == "'" and cell.lstrip("'").startswith(GUARDED) else cell
 
 
 def _whole(cells: Cells, name: str, *, least: int) -> int:

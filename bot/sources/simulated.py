@@ -155,11 +155,11 @@ class SimulatedMarket:
 
 
 def poll_times(since: int, until: int) -> Iterator[tuple[int, int]]:
-    """When a back-history is polled and the interval planned then: (UTC second, seconds), oldest first."""
-    recent = max(since, until - RECENT_S)
-    for at in range(recent - (recent - since) // OLD_INTERVAL_S * OLD_INTERVAL_S, recent, OLD_INTERVAL_S):
+    """When a back-history is polled, and how long after the poll before that was planned: (UTC second, seconds)."""
+    recent = max(since + (until - since) % RECENT_INTERVAL_S, until - RECENT_S)
+    for at in range(since + (recent - since) % OLD_INTERVAL_S, recent + 1, OLD_INTERVAL_S):
         yield at, OLD_INTERVAL_S
-    for at in range(recent + (until - recent) % RECENT_INTERVAL_S, until + 1, RECENT_INTERVAL_S):
+    for at in range(recent + RECENT_INTERVAL_S, until + 1, RECENT_INTERVAL_S):
         yield at, RECENT_INTERVAL_S
 
 

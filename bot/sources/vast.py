@@ -88,9 +88,9 @@ class VastSource:
         """All rentable offers of one gpu_name, verified and not; ``models`` are those known to share the name."""
         async with self._lock:
             haul, errand = Haul(vast_name), self._client.errand(at, max_rows)
-            refusal = self._client.closed()
+            refusal = self._client.closed(errand)
             if refusal is None:
-                refusal = self._client.settle(await self._census(haul, errand))
+                refusal = self._client.settle(await self._census(haul, errand), errand)
         fetch = _account(vast_name, errand, haul, refusal)
         groups: dict[str, list[Offer]] = defaultdict(list, {model: [] for model in models})
         if fetch.quality is not Quality.FAILED:
@@ -106,10 +106,10 @@ class VastSource:
         """What the market is made of, from one search over all names, to choose what to follow. At most 512 rows."""
         async with self._lock:
             haul, errand = Haul(""), self._client.errand(at, None)
-            answer = self._client.closed() or await self._client.ask(_query({}, ROW_LIMIT), errand)
+            answer = self._client.closed(errand) or await self._client.ask(_query({}, ROW_LIMIT), errand)
             refusal = answer if isinstance(answer, Refusal) else None
             if errand.requests:
-                refusal = self._client.settle(refusal)
+                refusal = self._client.settle(refusal, errand)
         rows = answer if isinstance(answer, list) else []
         names = Counter(clean(row.get("gpu_name")) for row in rows if isinstance(row, dict))
         del names[""]

@@ -118,7 +118,7 @@ class Client:
         self._timeout, self._timing = timeout, timing
         self._last: float | None = None
         self._failures = 0
-        self._closed: tuple[float, Refusal] | None = None
+        self._closed: tuple[float, float, Refusal] | None = None
 
     def errand(self, at: int, max_rows: int | None) -> Errand:
         """The account of a fetch that begins now."""
@@ -128,18 +128,21 @@ class Client:
         """Close the connection."""
         await self._http.aclose()
 
-    def closed(self) -> Refusal | None:
-        """Why nothing may be asked now, and for how long still; None when something may."""
+    def closed(self, errand: Errand) -> Refusal | None:
+        """Why nothing may be asked now, and for how long still; None when something may.
+
+        Two clocks are asked and the one that opens first is believed: one stands still while a machine sleeps.
+        """
         if self._closed is None:
             return None
-        until, refusal = self._closed
-        left = until - self._timing.clock()
+        until, until_at, refusal = self._closed
+        left = min(until - self._timing.clock(), until_at - errand.at)
         if left <= 0:
             self._closed = None
             return None
         return Refusal(refusal.act, refusal.note, left, limit=refusal.limit)
 
-    def settle(self, refusal: Refusal | None) -> Refusal | None:
+    def settle(self, refusal: Refusal | None, errand: Errand) -> Refusal | None:
         """Learn from how a fetch ended: count failures, close for as long as the service or five failures demand."""
         if refusal is None:
             self._failures = 0
@@ -149,7 +152,8 @@ class Client:
             note = f"{refusal.note}; pausing after {self._failures} failures in a row"
             refusal = Refusal(refusal.act, note, PAUSE_S, limit=refusal.limit)
         if refusal.wait:
-            self._closed = self._timing.clock() + refusal.wait, refusal
+            until_at = errand.at + errand.elapsed + refusal.wait
+            self._closed = self._timing.clock() + refusal.wait, until_at, refusal
         return refusal
 
     async def ask(self, query: Mapping[str, Any], errand: Errand) -> list[Any] | Refusal:
@@ -170,22 +174,22 @@ class Client:
         raise AssertionError("unreachable: the last try returns")
 
     async def _once(self, query: Mapping[str, Any], errand: Errand) -> list[Any] | Refusal:
-        reply: Reply | None = None
         try:
             reply = await self._send(query, errand)
-            refusal = judge(reply, errand.at + int(errand.elapsed))
-            if refusal is None:
-                rows = read_rows(reply.body)
-                errand.rows += len(rows)
-                return rows
         except Broken as error:
             return Refusal(Act.RETRY, str(error))
+        refusal = judge(reply, errand.at + int(errand.elapsed))
+        if refusal is not None:
+            self.spacing = max(self.spacing, refusal.spacing or 0)
+            return refusal
+        try:
+            rows = read_rows(reply.body)
         except BadPage as error:
             # the service has counted the rows of a damaged answer, so we count those that can be recognized
-            errand.rows += reply.body.count(_ROW_MARK) if reply else 0
+            errand.rows += reply.body.count(_ROW_MARK)
             return Refusal(Act.RETRY, str(error))
-        self.spacing = max(self.spacing, refusal.spacing or 0)
-        return refusal
+        errand.rows += len(rows)
+        return rows
 
     async def _send(self, query: Mapping[str, Any], errand: Errand) -> Reply:
         headers = {"Content-Type": "application/json"}

@@ -53,8 +53,7 @@ def _gpus(reply: Reply) -> dict[str, Any]:
         page = None
     known: dict[str, Any] = page if isinstance(page, dict) else {}
     if reply.status in (401, 403) or known.get("needs_machine"):
-        text = "The market shows its history only to hosts: this key belongs to no account with an active machine."
-        raise Refused(Note(text))
+        raise Refused(Note("The market shows its history only to hosts with an active machine; this key has none."))
     gpus = known.get("gpus")
     if reply.status != 200 or not isinstance(gpus, dict):
         raise MarketDown(Note("The market's history cannot be read: {why}.", {"why": f"HTTP {reply.status}"}))

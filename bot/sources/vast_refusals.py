@@ -16,6 +16,8 @@ from bot.sources.vast_rows import clean, number, whole
 
 LONGEST_WAIT_S = 900.0
 """No stated wait but the day's quota is honoured beyond 15 minutes (reliability promise A6)."""
+RESET_MARGIN_S = 5.0
+"""Waited beyond a stated reset: it is told in whole seconds, and the service's clock is not ours. A choice."""
 QUOTA_ERROR = "search_quota_exceeded"
 _THRESHOLD = re.compile(r"threshold\s*=\s*(\d+(?:\.\d+)?)")
 _KEY_TROUBLE = ("invalid user key", "session expired")
@@ -94,10 +96,11 @@ def _too_many(reply: Reply, said: str, wait: float | None, now: int) -> Refusal:
 
 
 def _until_reset(reply: Reply, page: Mapping[str, Any], now: int) -> float:
-    """Seconds until the quota is new, at most a day. Relative statements first: they survive a wrong clock."""
+    """Seconds until the quota is surely new. Relative statements first: they survive a wrong clock."""
     reset = number(reply.headers.get("X-RateLimit-Reset"))
     stated = (number(page.get("retry_after")), _retry_after(reply.headers, now), None if reset is None else reset - now)
-    return next((wait for wait in stated if wait is not None and 0 < wait <= DAY), float(DAY - now % DAY))
+    left = next((wait for wait in stated if wait is not None and 0 < wait <= DAY), DAY - now % DAY)
+    return left + RESET_MARGIN_S
 
 
 def _retry_after(headers: Mapping[str, str], now: int) -> float | None:

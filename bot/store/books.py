@@ -26,6 +26,12 @@ class BookReads(Reads):
         query = select(p.offers).where(p.gpu_id == self._names.gpu_id(model), p.quality.in_(WHOLE))
         return [row[0] for row in await self._rows(query.order_by(p.at.desc()).limit(n))][::-1]
 
+    async def poll_times(self, model: str, since: int, until: int) -> list[tuple[int, Quality]]:
+        """When the model's polls in [since, until] were, and how good they were, ascending."""
+        p = t.poll.c
+        query = select(p.at, p.quality).where(p.gpu_id == self._names.gpu_id(model), p.at.between(since, until))
+        return [(row[0], row[1]) for row in await self._rows(query.order_by(p.at))]
+
     async def poll_counts(self, since: int) -> dict[Quality, int]:
         """Polls of all models since a second, by quality; zeros included."""
         p = t.poll.c

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -61,8 +61,10 @@ async def open_store(url: str, *, writer: bool, alone: bool = True) -> Store:
                 release = await site.hold()
             await _prepare(site, held=release is not None)
             epoch = await _new_epoch(site) if release is not None else None
-    except BaseException:
+    except BaseException as error:
         await _shut(site, release)
+        if isinstance(error, OSError):
+            raise StoreError(f"{site.where} cannot be reached: {error}") from error
         raise
     return Store(site, release, epoch, writable=writer)
 
@@ -121,6 +123,17 @@ async def _shut(site: Site, release: Release | None) -> None:
     await site.write.dispose()
 
 
+@asynccontextmanager
+async def _connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    with plain_errors():
+        async with AsyncExitStack() as stack:
+            try:
+                conn = await stack.enter_async_context(engine.connect())
+            except OSError as error:
+                raise StoreError(f"The database cannot be reached: {error}") from error
+            yield conn
+
+
 class Store:
     """The open store. Close it, or a lock and some threads stay behind."""
 
@@ -135,20 +148,17 @@ class Store:
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[Reader]:
         """Read at one instant: what is written meanwhile is not seen."""
-        with plain_errors():
-            async with self._site.read.connect() as conn:
-                yield Reader(conn, await Names.load(conn))
+        async with _connection(self._site.read) as conn:
+            yield Reader(conn, await Names.load(conn))
 
     @asynccontextmanager
     async def writer(self) -> AsyncIterator[Writer]:
         """Write all or nothing: kept when the block ends, undone when it raises. One at a time: no network inside."""
         if not self._writable:
             raise StoreError("The store was opened for reading only.")
-        async with self._turn:
-            with plain_errors():
-                async with self._site.write.begin() as conn:
-                    await self._fence(conn)
-                    yield Writer(conn, await Names.load(conn))
+        async with self._turn, _connection(self._site.write) as conn, conn.begin():
+            await self._fence(conn)
+            yield Writer(conn, await Names.load(conn))
 
     async def _fence(self, conn: AsyncConnection) -> None:
         # On PostgreSQL this row is also what makes writers of several processes wait for each other.

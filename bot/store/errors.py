@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 
 class StoreError(Exception):
@@ -33,15 +33,13 @@ _SENTENCES: tuple[tuple[str, type[StoreError], str], ...] = (
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Failures of the database or of the way to it become StoreErrors; faults of ours (bad SQL, bad values) stay."""
+    """Failures of the database become StoreErrors; faults of ours (bad SQL, bad values) stay what they are."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise explain(str(error.orig)) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise StoreError(f"The connection to the database was lost: {error.orig}") from error
+    except (IntegrityError, ProgrammingError, DataError):
         raise
+    except DBAPIError as error:
+        raise explain(str(error.orig)) from error
 
 
 def explain(message: str) -> StoreError:

@@ -143,6 +143,12 @@ async def test_an_address_of_many_kilobytes_is_refused(web):
     problem(await web.get(PRICE_OF_4090, params={"note": "x" * 500}), 400)
 
 
+@pytest.mark.parametrize("host", ["[::", "[", "a b", "x:port", "\u00e9".encode(), "@", ""])
+async def test_a_strange_host_header_changes_nothing(web, host):
+    assert (await web.get(PRICE_OF_4090, headers={"Host": host})).status_code == 200
+    problem(await web.get("/nowhere", headers={"Host": host}), 404)
+
+
 async def test_an_unchanged_answer_is_not_sent_again(house, web):
     first = await web.get(PRICE_OF_4090)
     tag = first.headers["etag"]

@@ -86,7 +86,7 @@ async def test_odd_series_are_no_points(market: FakeVast, odd: Any) -> None:
 )
 async def test_a_key_without_a_machine_is_told_so(market: FakeVast, status: int, body: Any) -> None:
     says(market, body, status)
-    with pytest.raises(Refused, match="no account with an active machine"):
+    with pytest.raises(Refused, match="only to hosts with an active machine"):
         await history(market, "RTX 4090")
 
 

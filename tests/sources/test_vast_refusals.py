@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import gzip
 import itertools
 import json
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from analytics.market import DAY, Quality
 from bot.sources.base import Fetch
 from bot.sources.vast import VastSource
 from bot.sources.vast_client import BODY_CAP, Client
-from bot.sources.vast_refusals import LONGEST_WAIT_S, Act, Reply, judge
+from bot.sources.vast_refusals import LONGEST_WAIT_S, RESET_MARGIN_S, Act, Reply, judge
 from tests.fakes.vast import FakeVast, Say, Time, offer_row, page
 
 AT = 1_790_000_000  # 2026-09-21 14:13:20 UTC
@@ -73,7 +75,7 @@ TROUBLE = {
     "truncated gzip": Say(body=gzip.compress(FULL_PAGE)[:-40], headers={"Content-Encoding": "gzip"}),
     "no gzip": Say(body=FULL_PAGE, headers={"Content-Encoding": "gzip"}),
     "nested without end": Say(body=b'{"offers":' + b"[" * 1_000_000),
-    "too large": Say(body=b" " * (BODY_CAP + 1)),
+    "too large": Say(body=page(offer_row(), padding="x" * BODY_CAP)),
     "a bomb": Say(body=gzip.compress(b" " * 60_000_000), headers={"Content-Encoding": "gzip"}),
 }
 
@@ -116,6 +118,12 @@ async def test_nobody_there_is_a_failed_poll(time: Time) -> None:
 async def test_rows_of_a_damaged_answer_are_counted_as_spent(market: FakeVast, source: VastSource) -> None:
     market.script.append(TROUBLE["truncated JSON"])
     assert 5 <= (await look(source)).rows - 1 <= 15
+
+
+async def test_a_try_that_the_budget_cannot_pay_is_not_made(market: FakeVast, source: VastSource) -> None:
+    market.script.append(TROUBLE["truncated JSON"])
+    fetch = await source.fetch("RTX 4090", at=AT, interval=300, models=(), max_rows=30)
+    assert (fetch.quality, fetch.requests) == (Quality.FAILED, 1)
 
 
 async def test_backoff_is_random_below_its_upper_end(market: FakeVast, time: Time) -> None:
@@ -191,6 +199,7 @@ async def test_a_spent_quota_stops_all_searches_until_its_reset(
 ) -> None:
     market.script.append(Say(429, {**QUOTA, **more}, headers))
     fetch = await look(source)
+    reset += int(RESET_MARGIN_S)
     assert (fetch.quality, fetch.requests, fetch.learned_limit) == (Quality.FAILED, 1, 3000)
     assert fetch.quota_reset_at == fetch.closed_until == reset
     time.now += reset - AT - 1
@@ -201,6 +210,24 @@ async def test_a_spent_quota_stops_all_searches_until_its_reset(
     assert len(market.queries) == 2
 
 
+@pytest.mark.parametrize(("slept", "passed"), [(7300, 0), (0, 7300)])
+async def test_a_reset_is_noticed_on_either_clock(
+    market: FakeVast, source: VastSource, time: Time, slept: int, passed: int
+) -> None:
+    market.script.append(Say(429, {**QUOTA, "retry_after": 7200}))
+    await look(source)
+    assert (await look(source, AT + 60)).requests == 0
+    time.now += passed
+    assert (await look(source, AT + slept)).quality is Quality.COMPLETE
+
+
+async def test_a_spent_quota_is_no_failure_of_the_market(market: FakeVast, source: VastSource, time: Time) -> None:
+    market.script.extend([Say(429, QUOTA), Say(503)])
+    await look(source)
+    time.now += DAY
+    assert (await look(source, AT + DAY)).requests == 2
+
+
 async def test_the_limit_may_be_told_by_a_header(market: FakeVast, source: VastSource) -> None:
     market.script.append(Say(429, "search_quota_exceeded", {"X-RateLimit-Limit": "20000"}))
     assert (await look(source)).learned_limit == 20_000
@@ -208,7 +235,7 @@ async def test_the_limit_may_be_told_by_a_header(market: FakeVast, source: VastS
 
 async def test_a_refusal_that_comes_late_in_a_look_does_not_open_early(market: FakeVast, source: VastSource) -> None:
     market.script.extend([Say(503), Say(503), Say(429, QUOTA)])
-    assert (await look(source)).quota_reset_at == MIDNIGHT
+    assert (await look(source)).quota_reset_at == MIDNIGHT + RESET_MARGIN_S
 
 
 @pytest.mark.parametrize(
@@ -309,6 +336,20 @@ async def test_searches_keep_their_distance(market: FakeVast, time: Time) -> Non
     assert time.naps == [6, 2]
 
 
+async def test_searches_wanted_at_once_keep_their_distance_too(market: FakeVast, time: Time) -> None:
+    source = VastSource(market.url, spacing=6, timing=time.timing())
+    await asyncio.gather(*(look(source) for _ in range(3)))
+    await source.aclose()
+    assert market.times == [1000, 1006, 1012]
+
+
+def test_a_fetch_knows_when_it_may_be_repeated() -> None:
+    fetch = Fetch("RTX 4090", AT, (), Quality.FAILED)
+    assert fetch.closed_until == 0
+    assert replace(fetch, retry_after=7.2).closed_until == AT + 8
+    assert replace(fetch, retry_after=7.2, quota_reset_at=AT + 90).closed_until == AT + 90
+
+
 @pytest.mark.parametrize(
     ("url", "spacing"),
     [
@@ -354,7 +395,9 @@ def test_any_refusal_is_understood_and_its_wait_bounded(status: int, headers: di
     if refusal is None:
         assert status == 200
         return
-    assert refusal.wait is None or 0 <= refusal.wait <= (DAY if refusal.act is Act.QUOTA else LONGEST_WAIT_S)
+    assert refusal.wait is None or 0 <= refusal.wait <= (
+        DAY + RESET_MARGIN_S if refusal.act is Act.QUOTA else LONGEST_WAIT_S
+    )
     assert refusal.spacing is None or 0 <= refusal.spacing <= LONGEST_WAIT_S
     assert refusal.limit is None or refusal.limit > 0
     assert refusal.note.isprintable()

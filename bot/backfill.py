@@ -1,0 +1,190 @@
+"""``spotbot import`` and ``spotbot export``: history from files and to files."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from analytics.errors import AskError
+from analytics.market import DAY, HOUR, HourPoint, Poll, Quality, Quote, Scope
+from analytics.prices import hour_point
+from analytics.shadow import MAX_GAP_INTERVALS
+from bot.app import open_counter, open_writer
+from bot.collect import Collector, Ledger
+from bot.config import Settings
+from bot.forecasts import refresh
+from bot.sources.exporting import COLUMNS, ExportFault, ExportKind, export_rows, write_export
+from bot.sources.import_lines import ImportFault
+from bot.sources.import_rows import Kind
+from bot.sources.importing import ImportFile, ImportReport, import_file
+from bot.store.engine import Store
+
+ROUNDS_A_COMMIT = 96
+"""Rounds stored together; each is stored whole or not at all."""
+
+HOURS_A_COMMIT = 5_000
+
+Round = tuple[int, list[Poll]]
+
+
+async def import_files(settings: Settings, files: Sequence[Path], *, kind: Kind | None) -> int:
+    """Import each file; 2 when one of them cannot be used at all."""
+    code = 0
+    async with open_writer(settings) as store:
+        newest = 0
+        for path in files:
+            try:
+                report = await _import_one(store, path, kind)
+                newest = max(newest, report.until or 0)
+            except ImportFault as error:
+                print(error, file=sys.stderr)  # noqa: T201
+                code = 2
+        if newest:
+            await refresh(store, newest)
+    return code
+
+
+async def _import_one(store: Store, path: Path, kind: Kind | None) -> ImportReport:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(path.name, total=None)
+        file = import_file(
+            path,
+            kind,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+        stored = await (import_offers(store, file) if file.kind == "offers" else import_prices(store, file))
+    _say(file.report, stored)
+    return file.report
+
+
+def _say(report: ImportReport, stored: str) -> None:
+    print(f"{report.path.name}: {report.rows} rows of {len(report.models)} models, {stored}")  # noqa: T201
+    for message in report.messages:
+        print(f"  {message}")  # noqa: T201
+    if report.bad > len(report.messages):
+        print(f"  and {report.bad - len(report.messages)} more bad lines")  # noqa: T201
+
+
+async def import_offers(store: Store, file: ImportFile) -> str:
+    """Back-fill polls; those in time that is accounted for already are left out, so that nothing counts twice."""
+    report = file.report
+    covered = await _covered(store, report, file.interval)
+    collector = Collector(store, source="import")
+    rounds = file.rounds()
+    polls = skipped = 0
+    while batch := list(itertools.islice(rounds, ROUNDS_A_COMMIT)):
+        fresh = list(_uncovered(batch, covered, collector))
+        done = await collector.settle_many(fresh, bands=batch[-1][0] == report.until)
+        polls += sum(len(round_.polls) for round_ in done)
+        skipped += sum(len(some) for _, some in batch) - sum(len(some) for _, some in fresh)
+    return f"{polls} polls stored" + (f", {skipped} already covered" if skipped else "")
+
+
+async def _covered(store: Store, report: ImportReport, interval: int) -> Mapping[str, Covered]:
+    """The time of each model that stored polls account for, and ledgers for what lies before it."""
+    gap = MAX_GAP_INTERVALS * interval
+    since, until = (report.since or 0) - gap, (report.until or 0) + gap
+    async with store.reader() as reader:
+        times = {model: await reader.poll_times(model, since, until) for model in report.models}
+        last = {row.name: row.last_poll_at or 0 for row in await reader.models()}
+    return {model: Covered(times[model], gap, last.get(model, 0)) for model in report.models}
+
+
+class Covered:
+    """Stored polls of a model: a moment is covered if it is one of them, or in a step between two complete ones."""
+
+    def __init__(self, polls: Sequence[tuple[int, Quality]], gap: int, last: int) -> None:
+        self.polled = {at for at, _ in polls}
+        self.complete = [at for at, quality in polls if quality is Quality.COMPLETE]
+        self.gap, self.last = gap, last
+
+    def __contains__(self, at: int) -> bool:
+        n = bisect_left(self.complete, at)
+        between = 0 < n < len(self.complete) and self.complete[n] - self.complete[n - 1] <= self.gap
+        return between or at in self.polled
+
+
+def _uncovered(batch: Sequence[Round], covered: Mapping[str, Covered], collector: Collector) -> Iterator[Round]:
+    """The rounds without polls of covered time; after such a stretch a model starts anew, or goes on from the store."""
+    for at, polls in batch:
+        fresh = []
+        for poll in polls:
+            stored = covered[poll.model]
+            if at in stored:
+                collector.forget(poll.model, None if at >= stored.last else Ledger())
+                continue
+            if at < stored.last and not collector.knows(poll.model):
+                collector.forget(poll.model, Ledger())
+            fresh.append(poll)
+        if fresh:
+            yield at, fresh
+
+
+async def import_prices(store: Store, file: ImportFile) -> str:
+    """Back-fill hourly prices; hours that are stored already are kept as they are."""
+    stored = skipped = 0
+    hours = _hours(file)
+    while batch := list(itertools.islice(hours, HOURS_A_COMMIT)):
+        fresh = await _not_stored(store, batch)
+        by_model: dict[str, dict[tuple[str, Scope], list[HourPoint]]] = defaultdict(lambda: defaultdict(list))
+        for model, region, point in fresh:
+            by_model[model][region, Scope.VERIFIED].append(point)
+        async with store.writer() as writer:
+            for model, points in by_model.items():
+                await writer.bulk_hours(model, points)
+        stored += len(fresh)
+        skipped += len(batch) - len(fresh)
+    return f"{stored} hours stored" + (f", {skipped} already there" if skipped else "")
+
+
+def _hours(file: ImportFile) -> Iterator[tuple[str, str, HourPoint]]:
+    """(model, region, hour point) from quotes in time order."""
+    open_hour, quotes = -1, defaultdict[tuple[str, str], list[Quote]](list)
+    for model, region, quote in file.prices():
+        hour = quote.at // HOUR
+        if hour != open_hour:
+            yield from _close(open_hour, quotes)
+            open_hour = hour
+            quotes.clear()
+        quotes[model, region].append(quote)
+    yield from _close(open_hour, quotes)
+
+
+def _close(hour: int, quotes: Mapping[tuple[str, str], Sequence[Quote]]) -> Iterator[tuple[str, str, HourPoint]]:
+    for (model, region), some in quotes.items():
+        yield model, region, hour_point(hour, some)
+
+
+async def _not_stored(store: Store, batch: Sequence[tuple[str, str, HourPoint]]) -> list[tuple[str, str, HourPoint]]:
+    first, last = min(p.hour for _, _, p in batch), max(p.hour for _, _, p in batch)
+    models = {model for model, _, _ in batch}
+    known: set[tuple[str, str, int]] = set()
+    async with store.reader() as reader:
+        for region in {region for _, region, _ in batch}:
+            for model, points in (await reader.hours(models, first, last + 1, region=region)).items():
+                known.update((model, region, point.hour) for point in points)
+    return [(model, region, p) for model, region, p in batch if (model, region, p.hour) not in known]
+
+
+async def export_file(settings: Settings, file: Path, *, kind: ExportKind, days: int, names: Sequence[str]) -> int:
+    """Write the last days of history to a file; prices and offers are what ``import`` reads."""
+    async with open_counter(settings) as counter:
+        try:
+            async with counter.desk() as desk:
+                models = [model for name in names for model in await desk.resolve(name)] or None
+                rows = export_rows(desk.reader, kind, desk.now - days * DAY, desk.now + 1, models)
+                count = await write_export(file, COLUMNS[kind], rows)
+        except (AskError, ExportFault) as error:
+            print(error, file=sys.stderr)  # noqa: T201
+            return 2
+    print(f"{file}: {count} rows")  # noqa: T201
+    return 0

@@ -1,0 +1,111 @@
+"""``llm`` (Q2): which machines on offer hold a language model, the best value first."""
+
+from __future__ import annotations
+
+from analytics.llm import LlmGpus, Recommendation, Wish, llm_gpus
+from analytics.llm_lookup import find_llm
+from analytics.machines import machines
+from analytics.memory import DEFAULT_CONTEXT, MODES, PRECISIONS, Mode, Precision, Work
+from analytics.prices import nothing_polled
+from analytics.runs import BYTES_PER_TOKEN
+from analytics.speed import GIGA
+from analytics.training import DEFAULT_DATASET_GB
+from bot.commands.base import Command, Desk, Param
+from bot.show.card import Card, Column, Table
+from bot.show.words import Words
+
+SHOWN = 10
+"""Rows of the card's table; the JSON has them all."""
+
+
+async def ask(
+    desk: Desk,
+    *,
+    model_size: str,
+    min_vram: float | None,
+    max_price: float | None,
+    mode: Mode,
+    precision: Precision,
+    context: int,
+    batch: int,
+    gpus: int | None,
+    tokens: float | None,
+) -> LlmGpus:
+    """The free machines of every model polled."""
+    found = find_llm(model_size, desk.catalog)
+    rows = [row for row in await desk.reader.models() if row.last_good_at]
+    if not rows:
+        raise nothing_polled()
+    book = await desk.reader.book([row.name for row in rows])
+    wish = Wish(min_vram, max_price, gpus, tokens or DEFAULT_DATASET_GB * GIGA / BYTES_PER_TOKEN)
+    work = Work(found.llm, mode, precision, context, batch)
+    return llm_gpus(found, work, machines(book, desk.catalog), wish, desk.basis_of(rows, offers=len(book)))
+
+
+def card(answer: LlmGpus, words: Words) -> Card:
+    """The best value, then a line for each model that fits and one for those that do not."""
+    columns = (
+        Column(words("GPU")),
+        Column(words("$/h"), "right"),
+        Column(words("score"), "right"),
+        Column(words("memory"), "right"),
+        Column(words("tokens/s"), "right"),
+        Column(words("$ per million tokens"), "right"),
+        *((Column(words("hours"), "right"),) if answer.training_tokens else ()),
+    )
+    rows = tuple(_cells(row, answer, words) for row in answer.recommendations[:SHOWN])
+    title = words("GPUs for {model} ({mode})", model=answer.model_size, mode=words(answer.mode))
+    tables = (Table(words("Machines that fit, best value first"), columns, rows),) if rows else ()
+    return Card(title, _lead(answer, words), tables, notes=_notes(answer, words), footer=words.footer(answer.evidence))
+
+
+def _cells(row: Recommendation, answer: LlmGpus, words: Words) -> tuple[str, ...]:
+    cells = (
+        f"{row.gpus}× {row.gpu_name}",
+        words.money(row.price_per_hour),
+        words.number(row.fit_score, 2),
+        f"{words.number(row.memory_need_gib, 1)}/{words.number(row.memory_gib, 1)} GiB",
+        words.number(row.tokens_per_second, 0),
+        words.money(row.usd_per_million_tokens),
+    )
+    return (*cells, words.hours(row.estimated_training_time_hours)) if answer.training_tokens else cells
+
+
+def _lead(answer: LlmGpus, words: Words) -> str:
+    if not answer.recommendations:
+        return words("No machine on offer holds {model}", model=answer.model_size)
+    best = answer.recommendations[0]
+    text = "{n}× {gpu} at {price} an hour: {why}"
+    price = words.money(best.price_per_hour)
+    return words(text, n=best.gpus, gpu=best.gpu_name, price=price, why=words(best.reasoning))
+
+
+def _notes(answer: LlmGpus, words: Words) -> tuple[str, ...]:
+    notes = [words("{model} needs {n} GiB on one GPU", model=answer.model, n=answer.memory_need_gib)]
+    if answer.training_tokens:
+        notes.append(words("hours are for {n} million training tokens", n=round(answer.training_tokens / 1e6, 1)))
+    if answer.not_fitting:
+        reasons = ", ".join(f"{miss.gpu_name} ({words(miss.reason)})" for miss in answer.not_fitting[:SHOWN])
+        notes.append(words("Not fitting: {list}", list=reasons))
+    return (*notes, *(words(caveat) for caveat in answer.evidence.caveats))
+
+
+COMMAND = Command(
+    name="llm",
+    summary="GPUs on offer that hold a language model, best value first",
+    path="/api/spot/llm-gpus",
+    params=(
+        Param("model_size", "text", "a size or a model", required=True, suggest=("7B", "13B", "30B", "70B", "8x7B")),
+        Param("min_vram", "gigabytes", "least memory of one GPU", minimum=0),
+        Param("max_price", "money", "most USD per hour for the whole machine", minimum=0),
+        Param("mode", "choice", "what the model is to do", default="lora", choices=MODES),
+        Param("precision", "choice", "of the weights, when running it", default="bf16", choices=PRECISIONS),
+        Param("context", "int", "tokens", default=DEFAULT_CONTEXT, minimum=1, maximum=1e7, positional=False),
+        Param("batch", "int", "sequences at a time", default=1, minimum=1, maximum=4096, positional=False),
+        Param("gpus", "int", "most GPUs in one machine", minimum=1, maximum=64, positional=False),
+        Param("tokens", "number", "training tokens, for the hours", minimum=1, maximum=1e15, positional=False),
+    ),
+    ask=ask,
+    card=card,
+    examples=("llm 7B", "llm llama2-13b qlora $1", "llm 70B inference min_vram=48GB"),
+)

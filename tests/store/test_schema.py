@@ -1,0 +1,60 @@
+"""The migrations make the tables that the code speaks of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+import bot.store
+from analytics.market import Cause, Quality, Scope
+from bot.store import schema, tables
+from bot.store.engine import Store
+from bot.store.tables import ORDER, code
+
+MIGRATIONS = Path(bot.store.__file__).with_name("migrations")
+
+
+async def test_migrated_tables_are_those_of_the_code(store: Store) -> None:
+    def differences(conn: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(conn), tables.metadata))
+
+    async with store._site.read.connect() as conn:
+        assert await conn.run_sync(differences) == []
+
+
+async def test_the_order_of_key_columns_is_that_of_the_code(store: Store) -> None:
+    def keys(conn: Connection) -> dict[str, list[str]]:
+        return {name: inspect(conn).get_pk_constraint(name)["constrained_columns"] for name in tables.metadata.tables}
+
+    async with store._site.read.connect() as conn:
+        found = await conn.run_sync(keys)
+    assert found == {name: [c.name for c in table.primary_key] for name, table in tables.metadata.tables.items()}
+    assert found["price_hour"] == ["gpu_id", "hour", "region_id", "scope"]
+    assert found["exposure_hour"] == ["gpu_id", "hour", "region_id"]
+
+
+async def test_big_tables_have_no_row_ids(sqlite_url: str) -> None:
+    del sqlite_url
+    for name in ("quote", "price_hour", "exposure_hour", "exposure_day", "life_day"):
+        assert tables.metadata.tables[name].dialect_options["sqlite"]["with_rowid"] is False
+
+
+def test_the_head_in_the_code_is_the_newest_revision() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
+
+
+def test_the_stored_numbers_of_words_never_change() -> None:
+    numbers = {word: code(word) for kind in ORDER for word in kind}
+    assert numbers == {
+        Scope.VERIFIED: 0, Scope.ALL: 1,
+        Quality.COMPLETE: 0, Quality.CAPPED: 1, Quality.SUSPECT: 2, Quality.FAILED: 3,
+        Cause.TAKEN_OR_DOWN: 0, Cause.OUTBID: 1, Cause.ABSENT: 2,
+    }  # fmt: skip
