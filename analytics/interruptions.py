@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Evidence, Note
-from analytics.market import HOUR, Cause, Exposure
+from analytics.market import DAY, HOUR, Cause, Exposure
 from analytics.shadow import BID_FACTOR, PATIENCE_S
 
 TAILS = (0.025, 0.975)
@@ -201,6 +201,34 @@ def priors(exposures: Mapping[str, Exposure]) -> dict[str, Prior | None]:
     return {model: fitted[kind(model)] for model in exposures}
 
 
+class Figures(NamedTuple):
+    """A rate as answers show it: the same digits in every answer, so that they agree with each other."""
+
+    per_day: float | None
+    mtbi_hours: float | None
+    interval_95: Mapping[str, float | None]
+    duration_minutes: float | None
+    uptime_percent: float | None
+    poll_minutes: float | None
+
+
+def figures(rate: Rate) -> Figures:
+    """Per day of running, hours, minutes, percent."""
+    low, high = rate.interval_95
+    return Figures(
+        per_day=_round(rate.per_hour, 4, times=DAY / HOUR),
+        mtbi_hours=_round(rate.mtbi_hours, 4),
+        interval_95={"low": _round(low, 4), "high": _round(high, 4)},
+        duration_minutes=_round(rate.duration_hours, 2, times=HOUR / 60),
+        uptime_percent=_round(rate.uptime, 3, times=100),
+        poll_minutes=_round(rate.step_s, 1, times=1 / 60),
+    )
+
+
+def _round(value: float | None, digits: int, *, times: float = 1) -> float | None:
+    return None if value is None else round(value * times, digits)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRate:
     """One model's interruptions; ``interruption_rate_per_day`` is per day of running, 24 / MTBI."""
@@ -262,19 +290,19 @@ def _by_rate(row: ModelRate) -> tuple[bool, float, str]:
 
 
 def _model_rate(model: str, regions: Mapping[str, Exposure], rate: Rate) -> ModelRate:
-    low, high = rate.interval_95
+    shown = figures(rate)
     return ModelRate(
         gpu_name=model,
         total_interruptions=rate.events,
-        interruption_rate_per_day=rounded(rate.per_hour and rate.per_hour * 24, 4),
-        avg_duration_minutes=rounded(rate.duration_hours and rate.duration_hours * 60, 2),
+        interruption_rate_per_day=shown.per_day,
+        avg_duration_minutes=shown.duration_minutes,
         worst_region=worst_region(regions, rate),
         by_cause=rate.by_cause,
         exposure_hours=round(rate.exposure_hours, 1),
-        mean_time_between_interruptions_hours=rounded(rate.mtbi_hours, 4),
-        interval_95={"low": rounded(low, 3), "high": rounded(high, 3)},
-        uptime_percent=rounded(rate.uptime and rate.uptime * 100, 3),
-        poll_interval_minutes=rounded(rate.step_s and rate.step_s / 60, 1),
+        mean_time_between_interruptions_hours=shown.mtbi_hours,
+        interval_95=shown.interval_95,
+        uptime_percent=shown.uptime_percent,
+        poll_interval_minutes=shown.poll_minutes,
         shrunk=rate.shrunk,
         notes=rate.notes,
     )
@@ -290,11 +318,6 @@ def worst_region(regions: Mapping[str, Exposure], whole: Rate) -> str | None:
         if enough and rate.mtbi_hours and whole.mtbi_hours and high and high < whole.mtbi_hours:
             worse.append((rate.mtbi_hours, region))
     return min(worse)[1] if worse else None
-
-
-def rounded(value: float | None, digits: int) -> float | None:
-    """Rounded, None kept."""
-    return None if value is None else round(value, digits)
 
 
 def implied() -> Note:

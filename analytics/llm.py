@@ -143,16 +143,21 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
 def _sort_out(
     offered: Sequence[Machine], work: Work, memory: Need, wish: Wish
 ) -> tuple[list[_Fit], tuple[NotFitting, ...]]:
+    """What fits, and for each other model why its cheapest machine that holds the work is refused, or none holds it."""
     fits: list[_Fit] = []
-    misses: dict[str, NotFitting] = {}
-    for machine in sorted(offered, key=lambda m: (m.model, m.gpus)):
-        fit = _refused(machine, wish) or _fit_on(machine, work, memory)
-        if isinstance(fit, _Fit):
-            fits.append(fit)
+    small: dict[str, NotFitting] = {}
+    refused: dict[str, NotFitting] = {}
+    for machine in sorted(offered, key=lambda m: (m.model, m.usd_per_hour)):
+        fit = _fit_on(machine, work, memory)
+        if isinstance(fit, Note):
+            if machine.model not in small or machine.gpus > small[machine.model].gpus:
+                small[machine.model] = NotFitting(machine.model, machine.gpus, fit)
+        elif reason := _refused(machine, wish):
+            refused.setdefault(machine.model, NotFitting(machine.model, machine.gpus, reason))
         else:
-            misses[machine.model] = NotFitting(machine.model, machine.gpus, fit)
+            fits.append(fit)
     held = {fit.machine.model for fit in fits}
-    return fits, tuple(miss for model, miss in misses.items() if model not in held)
+    return fits, tuple(miss for model, miss in sorted({**small, **refused}.items()) if model not in held)
 
 
 def _refused(machine: Machine, wish: Wish) -> Note | None:
@@ -227,8 +232,8 @@ def _reasoning(fit: _Fit, best: float) -> Note:
     values = {"want": gib(fit.bytes_each), "have": gib(fit.vram_bytes), "worth": worth}
     if fit.placement == "sharded":
         values["n"] = fit.machine.gpus
-        return Note("split over {n} GPUs, {want} of {have} GiB each; {worth}", values)
-    return Note("{want} of {have} GiB; {worth}", values)
+        return Note("split over {n} GPUs, needs {want} of {have} GiB each; {worth}", values)
+    return Note("needs {want} of {have} GiB; {worth}", values)
 
 
 def _caveats(found: FoundLlm, work: Work) -> tuple[Note, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MICRO = 1_000_000
 HOUR = 3600
@@ -70,12 +70,12 @@ class Offer:
     """micro-dollars per GB and month"""
     egress_cost: int | None = None
     """micro-dollars per GB sent"""
+    slice_id: str = field(init=False, repr=False, compare=False)
+    """what stays the same while offer ids change: the machine and its GPUs (or their number)"""
 
-    @property
-    def slice_id(self) -> str:
-        """What stays the same while offer ids change: the machine and its GPUs (or their number)."""
+    def __post_init__(self) -> None:
         gpus = ",".join(map(str, self.gpu_ids)) if self.gpu_ids else f"x{self.num_gpus}"
-        return f"{self.machine_id}:{gpus}"
+        object.__setattr__(self, "slice_id", f"{self.machine_id}:{gpus}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +196,6 @@ class Tenant:
     num_gpus: int
     bid: int
     since: int
-    last_at: int
-    """the poll up to which this tenant's time is accounted"""
     verified: bool = True
     host_id: int | None = None
     end_date: int | None = None

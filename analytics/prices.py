@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from analytics.errors import NotYet
@@ -38,26 +38,25 @@ DAY_MIN_HOURS = 12
 """Fewer hours than this that a price stands for give no 24 h figures (ours: half of the window)."""
 
 
-def quotes(offers: Sequence[Offer], at: int) -> dict[tuple[str, Scope], Quote]:
+def quotes(offers: Sequence[Offer], at: int, *, free: Sequence[Offer] | None = None) -> dict[tuple[str, Scope], Quote]:
     """The market of one model at one poll, for the world in both scopes and for each region in scope verified.
 
     Prices in micro-dollars per GPU-hour over rentable minimal slices, weighted by GPUs; ``floor`` the cheapest;
     ``offers`` slices, ``gpus`` physical GPUs (each once), ``machines``. A slice without min_bid counts for
     ``on_demand`` and availability only. ``at``: UTC seconds. The two world quotes are there even when nothing is free.
+    ``free``: ``minimal(offers)``, where it is at hand.
     Source: definitions, "current_price".
     """
-    verified = [offer for offer in offers if offer.verified and offer.rentable]
-    everyone = verified if len(verified) == len(offers) else [offer for offer in offers if offer.rentable]
+    everyone = free or minimal(offers)
+    verified = [offer for offer in everyone if offer.verified]
     regions: dict[str, list[Offer]] = defaultdict(list)
-    free = minimal(verified)
-    for offer in free:
+    for offer in verified:
         regions[offer.region].append(offer)
-    gpus = _gpus(verified)
+    gpus = _gpus(offer for offer in offers if offer.rentable)
     book = {(region, Scope.VERIFIED): _quote(at, slices, gpus) for region, slices in regions.items()}
-    book[WORLD, Scope.VERIFIED] = _quote(at, free, gpus)
-    book[WORLD, Scope.ALL] = (
-        book[WORLD, Scope.VERIFIED] if everyone is verified else _quote(at, minimal(everyone), _gpus(everyone))
-    )
+    book[WORLD, Scope.VERIFIED] = _quote(at, verified, gpus)
+    alike = len(verified) == len(everyone)
+    book[WORLD, Scope.ALL] = book[WORLD, Scope.VERIFIED] if alike else _quote(at, everyone, gpus)
     return book
 
 
@@ -72,15 +71,16 @@ def _gpus(offers: Iterable[Offer]) -> dict[int, int]:
 
 
 def _quote(at: int, slices: Sequence[Offer], gpus: Mapping[int, int]) -> Quote:
-    spot = sorted((o.min_bid, o.num_gpus) for o in slices if o.min_bid)
-    demand = sorted((o.on_demand, o.num_gpus) for o in slices if o.on_demand)
+    spot = sorted([(o.min_bid, o.num_gpus) for o in slices if o.min_bid])
+    demand = sorted([(o.on_demand, o.num_gpus) for o in slices if o.on_demand])
+    p10, price, p90 = quantiles(spot, (BAND_LOW, 0.5, BAND_HIGH))
     machines = {o.machine_id for o in slices}
     return Quote(
         at=at,
-        price=quantile(spot, 0.5),
+        price=price,
         floor=spot[0][0] if spot else None,
-        p10=quantile(spot, BAND_LOW),
-        p90=quantile(spot, BAND_HIGH),
+        p10=p10,
+        p90=p90,
         on_demand=quantile(demand, 0.5),
         offers=len(slices),
         gpus=sum(gpus[machine] for machine in machines),
@@ -88,16 +88,24 @@ def _quote(at: int, slices: Sequence[Offer], gpus: Mapping[int, int]) -> Quote:
     )
 
 
-def quantile(pairs: Sequence[tuple[int, int]], q: float) -> int | None:
-    """The weighted quantile of (value, weight) pairs sorted by value; where two values meet at q, their mean."""
+def quantiles(pairs: Sequence[tuple[int, int]], wanted: Sequence[float]) -> list[int | None]:
+    """The weighted quantiles of (value, weight) pairs sorted by value; where two values meet at one, their mean."""
     if not pairs:
-        return None
-    sums = list(accumulate(weight for _, weight in pairs))
-    wanted = q * sums[-1]
-    i = min(bisect_left(sums, wanted - TIE * sums[-1]), len(pairs) - 1)
-    if abs(sums[i] - wanted) <= TIE * sums[-1] and i + 1 < len(pairs):
-        return (pairs[i][0] + pairs[i + 1][0]) // 2
-    return pairs[i][0]
+        return [None] * len(wanted)
+    sums = list(accumulate([weight for _, weight in pairs]))
+    tie, last = TIE * sums[-1], len(pairs) - 1
+    found: list[int | None] = []
+    for q in wanted:
+        at = q * sums[-1]
+        i = min(bisect_left(sums, at - tie), last)
+        meets = i < last and abs(sums[i] - at) <= tie
+        found.append((pairs[i][0] + pairs[i + 1][0]) // 2 if meets else pairs[i][0])
+    return found
+
+
+def quantile(pairs: Sequence[tuple[int, int]], q: float) -> int | None:
+    """One of :func:`quantiles`."""
+    return quantiles(pairs, (q,))[0]
 
 
 def hour_point(hour: int, quotes: Sequence[Quote]) -> HourPoint:
@@ -105,6 +113,10 @@ def hour_point(hour: int, quotes: Sequence[Quote]) -> HourPoint:
 
     A quote stands until the next or the end of the hour. Prices are None when no quote had one.
     """
+    if quotes and all(replace(quote, at=quotes[0].at) == quotes[0] for quote in quotes[1:]):
+        only = quotes[0]
+        known = (only.price, only.floor, only.p10, only.p90, only.on_demand)
+        return HourPoint(hour, *known, only.offers, only.gpus, polls=len(quotes))
     edges = [*(quote.at for quote in quotes[1:]), (hour + 1) * HOUR]
     spans = [max(1, edge - quote.at) for quote, edge in zip(quotes, edges, strict=True)] if quotes else []
 

@@ -16,9 +16,9 @@ from analytics.interruptions import (
     Rate,
     assumptions,
     estimate,
+    figures,
     implied,
     not_yet,
-    rounded,
 )
 from analytics.market import Exposure, LifeTable, Offer
 from analytics.survival import Chance, Curve, fit
@@ -82,13 +82,14 @@ def reliability(
     curve = fit(life, correction=rate.correction)
     seen_h = (basis.history_days or 0.0) * 24 if rate.exposure_hours >= MIN_EXPOSURE_H else 0.0
     chance = curve.chance(SCORE_HOURS) if curve and seen_h >= SEEN_TWICE * SCORE_HOURS else None
+    shown = figures(rate)
     score = None if chance is None else round(chance.value, 4)
     return Reliability(
         gpu_name=gpu,
         reliability_score=score,
-        uptime_percent_30d=rounded(rate.uptime and rate.uptime * 100, 3),
-        mean_time_between_interruptions_hours=rounded(rate.mtbi_hours, 4),
-        avg_interruption_duration_minutes=rounded(rate.duration_hours and rate.duration_hours * 60, 2),
+        uptime_percent_30d=shown.uptime_percent,
+        mean_time_between_interruptions_hours=shown.mtbi_hours,
+        avg_interruption_duration_minutes=shown.duration_minutes,
         risk_level=None if score is None else risk_level(score),
         survival=_survival(curve, score, seen_h),
         total_interruptions=rate.events,
@@ -101,7 +102,8 @@ def _survival(curve: Curve | None, score: float | None, seen_h: float) -> Surviv
     if curve is None or not seen_h:
         return Survival(None, None, None, None)
     short, longer = (round(curve.survival(h), 4) if seen_h >= SEEN_TWICE * h else None for h in SHORT_HOURS)
-    return Survival(short, longer, score, rounded(curve.median(seen_h / SEEN_TWICE), 2))
+    median = curve.median(seen_h / SEEN_TWICE)
+    return Survival(short, longer, score, None if median is None else round(median, 2))
 
 
 def risk_level(score: float) -> Risk:
@@ -118,17 +120,15 @@ def host_reliability(book: Sequence[Offer]) -> float | None:
 
 
 def _evidence(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) -> Evidence:
-    low, high = rate.interval_95
-    interval: dict[str, object] = {
-        "mean_time_between_interruptions_hours": {"low": rounded(low, 4), "high": rounded(high, 4)}
-    }
+    shown = figures(rate)
+    interval: dict[str, object] = {"mean_time_between_interruptions_hours": shown.interval_95}
     if chance is not None:
         interval["reliability_score"] = {"low": round(chance.low_95, 4), "high": round(chance.high_95, 4)}
     details = {
         "reliability_score_lower_5": None if chance is None else round(chance.lower_5, 4),
         "by_cause": rate.by_cause,
         "shrunk": rate.shrunk,
-        "poll_interval_minutes": rounded(rate.step_s and rate.step_s / 60, 1),
+        "poll_interval_minutes": shown.poll_minutes,
     }
     return basis.evidence(
         implied(),

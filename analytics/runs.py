@@ -151,8 +151,6 @@ class Bench:
 def run_on(bench: Bench, machine: Machine, risk: Risk) -> GpuCost | Note:
     """What ``bench.job`` takes and costs on a machine, or why it cannot be done there. USD, hours."""
     job, vram, gpu = bench.job, machine.vram_bytes, machine.gpu
-    if job.gpus is not None and machine.gpus != job.gpus:
-        return Note("no machine with {n} free GPUs on offer", {"n": job.gpus})
     if vram is None or gpu is None or machine.mfu is None:
         return Note("this GPU is not in the catalogue: its memory or speed is not known")
     placement = bench.memory.placement(machine.gpus, vram)

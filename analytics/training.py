@@ -57,15 +57,21 @@ def training_cost(
     ``wanted``: only these models, all when empty. Source: definitions, "Q6 training-cost".
     """
     best: dict[str, GpuCost] = {}
-    misses = {name: NotFitting(name, 0, Note("none on offer now")) for name in wanted}
+    misses: dict[str, NotFitting] = {}
     for machine in offered:
         if wanted and machine.model not in wanted:
+            continue
+        if bench.job.gpus not in (None, machine.gpus):
+            reason = Note("no machine with {n} free GPUs on offer", {"n": bench.job.gpus})
+            misses.setdefault(machine.model, NotFitting(machine.model, machine.gpus, reason))
             continue
         cost = run_on(bench, machine, risks.get(machine.model, Risk()))
         if isinstance(cost, Note):
             misses[machine.model] = NotFitting(machine.model, machine.gpus, cost)
         elif machine.model not in best or cost.cost_dumont < best[machine.model].cost_dumont:
             best[machine.model] = cost
+    for name in wanted:
+        misses.setdefault(name, NotFitting(name, 0, Note("none on offer now")))
     ranked = sorted(best.values(), key=lambda cost: (cost.cost_dumont, cost.gpu_name))
     return _answer(bench.job, ranked, tuple(miss for name, miss in misses.items() if name not in best), basis)
 

@@ -10,8 +10,9 @@ from analytics.interruptions import SHRINK_BELOW
 from analytics.market import HOUR, Exposure, HourOfWeek
 from analytics.survival import Z_ONE_SIDED_95
 
-WEEK = 7 * 24
-"""Hours of a week."""
+DAY_HOURS = 24
+WEEK = 7 * DAY_HOURS
+"""Hours of a day and of a week."""
 
 PRIOR_WEEKS = 12
 """What the prior of a cell weighs, in weeks of its own exposure (source: definitions, "Q10"; features 4.7)."""
@@ -22,7 +23,7 @@ MIN_WEEKS = 4
 MIN_EVENTS = 20
 """Fewer interruptions tell nothing about hours of the week (source: forecasting, "Safe windows, MTBI")."""
 
-LEVEL_HOURS = 7 * 24
+LEVEL_HOURS = WEEK
 """The span whose level scales all cells (source: definitions, "Q10")."""
 
 Hours = Sequence[tuple[int, Exposure]]
@@ -80,9 +81,9 @@ def profile(hours: Hours) -> Profile | None:
         return None
     base = events / held
     weight = PRIOR_WEEKS * held / len(hours)
-    of_hour = [_effect(counts, range(hour, WEEK, 24), base, weight) for hour in range(24)]
-    of_day = [_effect(counts, range(24 * day, 24 * day + 24), base, weight) for day in range(7)]
-    expected = [base * of_hour[cell % 24] * of_day[cell // 24] for cell in range(WEEK)]
+    of_hour = [_effect(counts, range(hour, WEEK, DAY_HOURS), base, weight) for hour in range(DAY_HOURS)]
+    of_day = [_effect(counts, range(day, day + DAY_HOURS), base, weight) for day in range(0, WEEK, DAY_HOURS)]
+    expected = [base * of_hour[cell % DAY_HOURS] * of_day[cell // DAY_HOURS] for cell in range(WEEK)]
     hazards = [
         (k + mean * weight) / (t + weight) for k, t, mean in zip(counts.events, counts.held_h, expected, strict=True)
     ]
@@ -133,7 +134,7 @@ def _score(known: Profile, week: Hours, gains: list[float], losses: list[float])
         survived = max(0.0, exposure.held_s / HOUR - k)
         loss = survived * known.base - k * math.log(-math.expm1(-known.base))
         gain = loss - (survived * cell - k * math.log(-math.expm1(-cell)))
-        before = days.get(hour // 24, (0.0, 0.0))
-        days[hour // 24] = (before[0] + gain, before[1] + loss)
+        before = days.get(hour // DAY_HOURS, (0.0, 0.0))
+        days[hour // DAY_HOURS] = (before[0] + gain, before[1] + loss)
     gains += [gain for gain, _ in days.values()]
     losses += [loss for _, loss in days.values()]

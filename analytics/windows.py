@@ -11,7 +11,7 @@ from analytics.errors import NotYet
 from analytics.evidence import Basis, Evidence, Note
 from analytics.interruptions import BUNCHED, assumptions, estimate, implied
 from analytics.market import HOUR, Exposure, HourOfWeek, HourPoint, usd
-from analytics.weekly import MIN_EVENTS, MIN_WEEKS, PRIOR_WEEKS, WEEK, Hours, Profile, Skill, profile, skill
+from analytics.weekly import DAY_HOURS, MIN_EVENTS, MIN_WEEKS, PRIOR_WEEKS, WEEK, Hours, Profile, Skill, profile, skill
 
 LOOK_BACK_HOURS = PRIOR_WEEKS * WEEK
 """How far back hours of the week are counted (ours: as long as the prior weighs, so that old habits fade)."""
@@ -135,8 +135,8 @@ def _not_yet(recorded: int, basis: Basis) -> NotYet:
     missing = MIN_WEEKS * WEEK - recorded
     return NotYet(
         Note("hours of the week need {weeks} weeks of records", {"weeks": MIN_WEEKS}),
-        have=Note("{days} days with followed slices", {"days": round(recorded / 24, 1)}),
-        need=Note("{days} days", {"days": MIN_WEEKS * 7}),
+        have=Note("{days} days with followed slices", {"days": round(recorded / DAY_HOURS, 1)}),
+        need=Note("{days} days", {"days": MIN_WEEKS * WEEK // DAY_HOURS}),
         ready_at=None if basis.as_of is None else basis.as_of + missing * HOUR,
     )
 

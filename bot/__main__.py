@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -54,6 +54,7 @@ def _fail(message: str, code: int) -> typer.Exit:
 
 def _run(work: Coroutine[Any, Any, int | None]) -> None:
     """Run to the end; what the store refuses becomes one line and an exit code."""
+    from bot.app import CannotListen
     from bot.store.engine import StoreBusy, StoreError
 
     try:
@@ -62,6 +63,8 @@ def _run(work: Coroutine[Any, Any, int | None]) -> None:
         raise _fail(str(error), EXIT_BUSY) from None
     except StoreError as error:
         raise _fail(str(error), EXIT_STORE) from None
+    except CannotListen as error:
+        raise _fail(str(error), EXIT_USAGE) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     raise typer.Exit(code or 0)
@@ -142,7 +145,7 @@ def poll(
 @cli.command("import")
 def import_(
     files: Files,
-    kind: Annotated[str | None, typer.Option(help="offers or prices; default: by the columns")] = None,
+    kind: Annotated[Literal["offers", "prices"] | None, typer.Option(help="default: by the columns")] = None,
 ) -> None:
     """Back-fill history from files. Doing it twice changes nothing."""
     from bot.backfill import import_files
@@ -153,7 +156,7 @@ def import_(
 @cli.command()
 def export(
     file: Annotated[Path, typer.Argument(help="CSV or NDJSON by its ending, .gz allowed")],
-    kind: Annotated[str, typer.Option(help="prices, offers or interruptions")] = "prices",
+    kind: Annotated[Literal["prices", "offers", "interruptions"], typer.Option(help="what to write")] = "prices",
     days: Annotated[int, typer.Option(min=1, max=396, help="how far back")] = 30,
     gpu: Annotated[list[str] | None, typer.Option(help="only this model; may be repeated")] = None,
 ) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analytics.catalog import load_catalog, models_of, resolve
+from analytics.catalog import load_catalog, resolve
 from analytics.errors import AskError
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], int]
 
-LISTEN_GRACE = 10.0
+STOP_GRACE = 10.0
 """Seconds that parts get to finish after a stop was asked for."""
 
 CLOCK_STEP = 60
 """A wall clock that falls this many seconds behind the monotonic one was set back."""
+
+
+class CannotListen(Exception):
+    """The API's address is taken or not ours."""
 
 
 @asynccontextmanager
@@ -112,7 +116,7 @@ class App:
         waiting = asyncio.create_task(self.stop.wait())
         await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
         self.stop.set()
-        _, late = await asyncio.wait(tasks, timeout=LISTEN_GRACE)
+        _, late = await asyncio.wait(tasks, timeout=STOP_GRACE)
         for task in (*late, waiting):
             task.cancel()
         for result in await asyncio.gather(*tasks, return_exceptions=True):
@@ -155,7 +159,11 @@ class App:
             return await market_health(self.counter, polling=self.poller is not None, row_budget=budget)
 
         api = build_api(self.counter, keys=stored_keys(self.store), health=health, require_key=self.require_key)
-        await serve(api, self.settings.host, self.settings.port, started=started, stop=self.stop)
+        host, port = self.settings.host, self.settings.port
+        try:
+            await serve(api, host, port, started=started, stop=self.stop)
+        except OSError as error:
+            raise CannotListen(f"Cannot listen on {host}:{port} ({error.strerror}). Set PORT to a free one.") from error
 
 
 async def steady_clock(store: Store) -> SteadyClock:
@@ -199,16 +207,16 @@ def build_poller(settings: Settings, store: Store, counter: Counter, clock: Cloc
 def vast_names(typed: Sequence[str]) -> tuple[str, ...]:
     """The market's own names of models that a person typed; an unknown one is taken as it is spelt."""
     catalog = load_catalog()
-    by_model = {gpu.name: gpu.vast_name for gpu in catalog.gpus}
+    spelt = {gpu.vast_name for gpu in catalog.gpus}
     found: dict[str, None] = {}
     for text in typed:
-        if models_of(text):
-            found[text] = None
-            continue
         try:
-            found.update(dict.fromkeys(by_model.get(model, model) for model in resolve(text, catalog, ())))
+            models = (text,) if text in spelt else resolve(text, catalog, ())
         except AskError:
-            found[text] = None
+            models = (text,)
+        for model in models:
+            gpu = catalog.gpu(model)
+            found[gpu.vast_name if gpu else model] = None
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from analytics.catalog import load_catalog
 from analytics.market import (
     DAY,
     HOUR,
@@ -23,7 +24,7 @@ from analytics.market import (
     Tenant,
 )
 from analytics.prices import BAND_HOURS, DAY_HOURS, change_band, hour_point, quotes
-from analytics.shadow import advance
+from analytics.shadow import advance, minimal
 from bot.store.engine import Store
 from bot.store.reader import Reader
 from bot.store.writer import Entry, Writer
@@ -93,14 +94,15 @@ def step(ledger: Ledger, poll: Poll) -> tuple[Ledger, Entry | None]:
     if poll.quality in (Quality.FAILED, Quality.CAPPED):
         return ledger, Entry(poll)
     ledger = replace(ledger, recent=(*ledger.recent, len(poll.offers))[-RECENT_POLLS:])
-    found = quotes(poll.offers, poll.at)
+    free = minimal(poll.offers)
+    found = quotes(poll.offers, poll.at, free=free)
     if poll.quality is Quality.SUSPECT:
         return ledger, Entry(poll, quotes=found)
     hour = poll.at // HOUR
     earlier = ledger.hour_quotes if ledger.hour == hour else {}
     so_far = {**earlier, **{place: (*earlier.get(place, ()), quote) for place, quote in found.items()}}
     points = {place: hour_point(hour, so_far[place]) for place in found}
-    shadow = advance(ledger.tenants, poll, previous_at=ledger.good_at, interval=poll.interval)
+    shadow = advance(ledger.tenants, poll, previous_at=ledger.good_at, interval=poll.interval, free=free)
     ledger = replace(ledger, tenants=shadow.tenants, good_at=poll.at, hour=hour, hour_quotes=so_far)
     return ledger, Entry(poll, quotes=found, points=points, shadow=shadow)
 
@@ -189,12 +191,13 @@ class Collector:
 
 
 def _priced(entry: Entry, cost: Cost | None, *, first: bool) -> Entry:
-    """The entry with what its fetch cost; models that share a name share a fetch, so only the first bears it."""
+    """The entry with its name on the market and what its fetch cost, borne by the first of the models that share it."""
+    gpu = load_catalog().gpu(entry.poll.model)
+    known = None if gpu is None else gpu.vram_gb
     if cost is None:
-        return entry
-    if not first:
-        return replace(entry, vast_name=cost.vast_name)
-    return replace(entry, vast_name=cost.vast_name, rows=cost.rows, requests=cost.requests, dropped=cost.dropped)
+        return replace(entry, vast_name=None if gpu is None else gpu.vast_name, vram_gb=known)
+    entry = replace(entry, vast_name=cost.vast_name, vram_gb=known)
+    return replace(entry, rows=cost.rows, requests=cost.requests, dropped=cost.dropped) if first else entry
 
 
 def _round(at: int, entries: Sequence[Entry]) -> Round:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from bot.commands.counter import Counter
 from bot.config import Settings, database_url
 from bot.faces.console import chat
 from bot.forecasts import refresh
+from bot.logs import set_up
 from bot.poller import Poller
 from bot.sources.simulated import SimulatedMarket
 from bot.store.engine import Store, open_store
@@ -41,6 +43,7 @@ FIRST_QUESTION = "monitor"
 async def demo(settings: Settings, *, days: int, seed: int, language: str, prompt: bool) -> None:
     """Build the market, then serve until the prompt is left or the process is told to stop."""
     out = Console()
+    set_up(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="spotbot-demo-") as folder:
         url = database_url(str(Path(folder) / "demo.db"))
         store = await open_store(url, writer=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from analytics.catalog import load_catalog, models_of, resolve
+from analytics.catalog import load_catalog, resolve
 from analytics.errors import AskError
 from bot.clock import SteadyClock
 from bot.config import Settings
@@ -44,10 +44,11 @@ async def _database(settings: Settings) -> Finding:
 
 async def _gpus(settings: Settings) -> Finding:
     catalog = load_catalog()
+    spelt = {gpu.vast_name for gpu in catalog.gpus}
     unknown = []
     for name in settings.gpus:
         try:
-            if not models_of(name):
+            if name not in spelt:
                 resolve(name, catalog, ())
         except AskError as error:
             unknown.append(f"{error.note} Did you mean {', '.join(error.suggestions[:3])}?")

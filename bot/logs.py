@@ -11,13 +11,16 @@ import structlog
 def set_up(level: int = logging.INFO) -> None:
     """Configure logging for a process that serves or polls."""
     tty = sys.stderr.isatty()
+    # the default formatter of a terminal prints local variables, and keys may be among them
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if tty else [structlog.processors.format_exc_info]),
-            structlog.dev.ConsoleRenderer() if tty else structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+            if tty
+            else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from analytics.market import Cause, Exposure, Poll, Quality
 from bot.collect import Collector, Cost, Ledger, judge, step
-from bot.store.engine import Store, open_store
+from bot.store.engine import Store, StoreError, open_store
 from tests.fakes.markets import offer, poll
 
 T0 = 1_800_000_000 // 3600 * 3600
@@ -148,7 +147,7 @@ async def test_a_round_that_cannot_be_stored_leaves_no_trace_and_the_next_one_is
     collector = Collector(store)
     await collector.settle(*_round(T0, 1, 2))
     bad = poll(T0 + STEP, offer(1, bid=2**70), offer(2))
-    with pytest.raises((OverflowError, DBAPIError)):
+    with pytest.raises((OverflowError, StoreError)):
         await collector.settle(T0 + STEP, [bad])
     await collector.settle(*_round(T0 + STEP, 1, 2))
     async with store.reader() as reader:

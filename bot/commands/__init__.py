@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
-from bot.commands import availability, fleet, history, monitor, predict, status
+from bot.commands import (
+    availability,
+    cost,
+    fleet,
+    history,
+    interruptions,
+    llm,
+    monitor,
+    predict,
+    reliability,
+    savings,
+    status,
+    windows,
+)
 from bot.commands.base import Command
 
-COMMANDS: tuple[Command, ...] = tuple(
-    module.COMMAND for module in (monitor, fleet, predict, availability, history, status)
+COMMANDS: tuple[Command, ...] = (
+    monitor.COMMAND,
+    llm.COMMAND,
+    fleet.COMMAND,
+    predict.COMMAND,
+    availability.COMMAND,
+    cost.COMMAND,
+    savings.COMMAND,
+    reliability.COMMAND,
+    interruptions.COMMAND,
+    windows.COMMAND,
+    history.COMMAND,
+    status.COMMAND,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from analytics.checkpoints import Risk
 from analytics.errors import AskError
@@ -11,7 +11,7 @@ from analytics.interruptions import estimate, priors, total
 from analytics.llm_lookup import find_llm
 from analytics.machines import machines
 from analytics.market import HOUR
-from analytics.memory import DEFAULT_CONTEXT, MODES, Mode, Work
+from analytics.memory import DEFAULT_CONTEXT, Mode, Work
 from analytics.prices import nothing_polled
 from analytics.runs import BYTES_PER_TOKEN, RESTART_MINUTES, GpuCost, Job
 from analytics.speed import GIGA
@@ -23,23 +23,153 @@ from bot.show.words import Words
 LOOKBACK_HOURS = 30 * 24
 """Interruptions of the last 30 days are what a run is expected to live through."""
 
-SHOWN = 10
-"""Rows of the card's table; the JSON has them all."""
+SHOWN, SHOWN_MISSES = 10, 4
+"""Rows of the card's table and reasons below it; the JSON has them all."""
+
+MILLION = 1_000_000
+MOST_TOKENS = 1e15
+"""More text than this has nobody."""
+
+OVERRIDES = ("epochs", "mfu", "gpus", "max_hours", "disk_gb", "save_minutes", "restart_minutes")
+"""Parameters that go into the job as they are."""
 
 METHODS: tuple[Mode, ...] = ("lora", "qlora", "full")
 
 
 async def ask(
-    desk: Desk, *, model: str, gpu: tuple[str, ...] | None, method: Mode, **given: float | None
+    desk: Desk,
+    *,
+    model: str,
+    gpu: tuple[str, ...] | None,
+    method: Mode,
+    context: int,
+    batch: int,
+    **given: Any,
 ) -> TrainingCost:
-    """The free machines of every model polled (or of ``gpu``), with what interrupted them in the last 30 days."""
-    job = _job(desk, model, method, given)
+    """The free machines of every model polled lately (or of ``gpu``), and their interruptions of the last 30 days."""
+    found = find_llm(model, desk.catalog)
+    tokens = _tokens(given["dataset_size"], given["tokens"], given["rows"], context)
+    job = Job(
+        found, Work(found.llm, method, context=context, batch=batch), tokens, **{key: given[key] for key in OVERRIDES}
+    )
     rows = [row for row in await desk.reader.models() if row.last_good_at]
     if not rows:
         raise nothing_polled()
     used = [row for row in rows if gpu is None or row.name in gpu]
-    book = await desk.reader.book([row.name for row in used])
-    basis = desk.basis_of(used or rows, offers=len(book))
-    risks = await _risks(desk, [row.name for row in used])
+    fresh = [row for row in used if not desk.basis_of([row]).stale] or used
+    book = await desk.reader.book([row.name for row in fresh])
+    basis = desk.basis_of(fresh or rows, offers=len(book))
     bench = bench_for(job, desk.catalog, desk.now)
-    return training_cost(bench, machines(book, desk.catalog), risks, basis, gpu or ())
+    return training_cost(bench, machines(book, desk.catalog), await _risks(desk), basis, gpu or ())
+
+
+def _tokens(dataset_gb: float | None, tokens: float | None, rows: float | None, context: int) -> float:
+    """Training tokens from the one way in which the data were described; rows count as full."""
+    if sum(value is not None for value in (dataset_gb, tokens, rows)) > 1:
+        raise AskError(Note("give only one of dataset_size, tokens and rows"))
+    if tokens is not None:
+        return tokens
+    if rows is not None:
+        return rows * context
+    return (DEFAULT_DATASET_GB if dataset_gb is None else dataset_gb) * GIGA / BYTES_PER_TOKEN
+
+
+async def _risks(desk: Desk) -> dict[str, Risk]:
+    """What interrupts each model; a model's class is made of all models, so all are read."""
+    exposures = await desk.reader.exposure(None, desk.now // HOUR - LOOKBACK_HOURS)
+    summed = {model: total(regions) for model, regions in exposures.items()}
+    prior = priors(summed)
+    rates = {model: estimate(exposure, prior=prior[model]) for model, exposure in summed.items()}
+    return {model: Risk(rate.mtbi_hours, rate.interval_95[0], rate.duration_hours) for model, rate in rates.items()}
+
+
+def card(answer: TrainingCost, words: Words) -> Card:
+    """The cheapest machine, then a line a model, then what was assumed."""
+    columns = (
+        Column(words("GPU")),
+        Column(words("time"), "right"),
+        Column(words("cost"), "right"),
+        Column(words("p10–p90"), "right"),
+        Column(words("AWS"), "right"),
+        Column(words("saved"), "right"),
+        Column(words("save every"), "right"),
+    )
+    rows = tuple(_cells(row, words) for row in answer.gpu_recommendations[:SHOWN])
+    title = words("Training {model} ({mode})", model=answer.model, mode=words(answer.method))
+    tables = (Table(words("Cheapest machine of each model, USD"), columns, rows),) if rows else ()
+    return Card(title, _lead(answer, words), tables, notes=_notes(answer, words), footer=words.footer(answer.evidence))
+
+
+def _cells(row: GpuCost, words: Words) -> tuple[str, ...]:
+    every = row.checkpoints.every_minutes
+    return (
+        f"{row.gpus}× {row.gpu_name}",
+        words.hours(row.estimated_hours),
+        words.money(row.cost_dumont, 2),
+        f"{words.money(row.cost_low, 2)}–{words.money(row.cost_high, 2)}",
+        words.money(row.cost_aws, 2),
+        words.percent(row.savings_percent, 0),
+        "–" if every is None else words.hours(every / 60),
+    )
+
+
+def _lead(answer: TrainingCost, words: Words) -> str:
+    if not answer.gpu_recommendations:
+        return words("No machine on offer can train {model}", model=answer.model)
+    best = answer.gpu_recommendations[0]
+    values = {"n": best.gpus, "gpu": best.gpu_name, "cost": words.money(best.cost_dumont, 2)}
+    values["time"] = words.hours(best.estimated_hours)
+    lead = words("{n}× {gpu}: {cost} in {time}", **values)
+    if best.aws is None:
+        return lead
+    theirs = {"aws": words.money(best.cost_aws, 2), "instance": f"{best.aws.gpus}× {best.aws.gpu_name}"}
+    return words("{lead}; AWS would take {aws} ({instance})", lead=lead, **theirs)
+
+
+def _notes(answer: TrainingCost, words: Words) -> tuple[str, ...]:
+    text = "{tokens} million tokens ({size} GB of text) × {epochs}"
+    values = {"tokens": round(answer.tokens / MILLION, 1), "size": answer.dataset_size_gb, "epochs": answer.epochs}
+    notes = [words(text, **values)]
+    if answer.not_fitting:
+        reasons = ", ".join(f"{miss.gpu_name} ({words(miss.reason)})" for miss in answer.not_fitting[:SHOWN_MISSES])
+        notes.append(words("Not fitting: {list}", list=reasons))
+    return (*notes, *(words(caveat) for caveat in answer.evidence.caveats))
+
+
+COMMAND = Command(
+    name="cost",
+    summary="What training a language model costs on spot GPUs and on AWS, interruptions included",
+    path="/api/spot/training-cost",
+    params=(
+        Param("model", "text", "a model or a size", required=True, suggest=("llama2-7b", "llama3-8b", "mistral-7b")),
+        Param("gpu", "gpus", "a model or family; all if not given"),
+        Param("dataset_size", "gigabytes", "text to train on; 1 GB if not given", minimum=1e-6, maximum=1e6),
+        Param("method", "choice", "what is trained", default="lora", choices=METHODS),
+        Param(
+            "tokens", "number", "training tokens instead of a size", minimum=1, maximum=MOST_TOKENS, positional=False
+        ),
+        Param("rows", "number", "training rows of full context instead", minimum=1, maximum=1e12, positional=False),
+        Param("epochs", "number", "passes over the data", default=1.0, minimum=0.01, maximum=1000, positional=False),
+        Param("mfu", "number", "share of the peak rate reached", minimum=0.01, maximum=1, positional=False),
+        Param("gpus", "int", "exactly so many GPUs", minimum=1, maximum=64, positional=False),
+        Param("max_hours", "hours", "to be done within", minimum=0.01, positional=False),
+        Param("disk_gb", "gigabytes", "disk to rent", minimum=0, maximum=1e6, positional=False),
+        Param("save_minutes", "number", "to write a checkpoint", minimum=0.001, maximum=1440, positional=False),
+        Param(
+            "restart_minutes", "number", "to go on", default=RESTART_MINUTES, minimum=0, maximum=1440, positional=False
+        ),
+        Param(
+            "context",
+            "int",
+            "tokens of a row",
+            default=DEFAULT_CONTEXT,
+            minimum=1,
+            maximum=10_000_000,
+            positional=False,
+        ),
+        Param("batch", "int", "rows at a time on a GPU", default=1, minimum=1, maximum=4096, positional=False),
+    ),
+    ask=ask,
+    card=card,
+    examples=("cost llama2-7b 50GB", "cost llama2-13b 4090", "cost 70B full tokens=1e9"),
+)

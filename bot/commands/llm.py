@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from analytics.llm import LlmGpus, Recommendation, Wish, llm_gpus
 from analytics.llm_lookup import find_llm
 from analytics.machines import machines
@@ -14,32 +16,26 @@ from bot.commands.base import Command, Desk, Param
 from bot.show.card import Card, Column, Table
 from bot.show.words import Words
 
-SHOWN = 10
-"""Rows of the card's table; the JSON has them all."""
+MILLION = 1_000_000
+MOST_TOKENS = 1e15
+"""More text than this has nobody."""
+
+SHOWN, SHOWN_MISSES = 10, 4
+"""Rows of the card's table and reasons below it; the JSON has them all."""
 
 
-async def ask(
-    desk: Desk,
-    *,
-    model_size: str,
-    min_vram: float | None,
-    max_price: float | None,
-    mode: Mode,
-    precision: Precision,
-    context: int,
-    batch: int,
-    gpus: int | None,
-    tokens: float | None,
-) -> LlmGpus:
-    """The free machines of every model polled."""
+async def ask(desk: Desk, *, model_size: str, mode: Mode, precision: Precision, **given: Any) -> LlmGpus:
+    """The free machines of every model polled lately."""
     found = find_llm(model_size, desk.catalog)
     rows = [row for row in await desk.reader.models() if row.last_good_at]
     if not rows:
         raise nothing_polled()
-    book = await desk.reader.book([row.name for row in rows])
-    wish = Wish(min_vram, max_price, gpus, tokens or DEFAULT_DATASET_GB * GIGA / BYTES_PER_TOKEN)
-    work = Work(found.llm, mode, precision, context, batch)
-    return llm_gpus(found, work, machines(book, desk.catalog), wish, desk.basis_of(rows, offers=len(book)))
+    fresh = [row for row in rows if not desk.basis_of([row]).stale] or rows
+    book = await desk.reader.book([row.name for row in fresh])
+    tokens = given["tokens"] or DEFAULT_DATASET_GB * GIGA / BYTES_PER_TOKEN
+    wish = Wish(given["min_vram"], given["max_price"], given["gpus"], tokens)
+    work = Work(found.llm, mode, precision, given["context"], given["batch"])
+    return llm_gpus(found, work, machines(book, desk.catalog), wish, desk.basis_of(fresh, offers=len(book)))
 
 
 def card(answer: LlmGpus, words: Words) -> Card:
@@ -83,9 +79,9 @@ def _lead(answer: LlmGpus, words: Words) -> str:
 def _notes(answer: LlmGpus, words: Words) -> tuple[str, ...]:
     notes = [words("{model} needs {n} GiB on one GPU", model=answer.model, n=answer.memory_need_gib)]
     if answer.training_tokens:
-        notes.append(words("hours are for {n} million training tokens", n=round(answer.training_tokens / 1e6, 1)))
+        notes.append(words("hours are for {n} million training tokens", n=round(answer.training_tokens / MILLION, 1)))
     if answer.not_fitting:
-        reasons = ", ".join(f"{miss.gpu_name} ({words(miss.reason)})" for miss in answer.not_fitting[:SHOWN])
+        reasons = ", ".join(f"{miss.gpu_name} ({words(miss.reason)})" for miss in answer.not_fitting[:SHOWN_MISSES])
         notes.append(words("Not fitting: {list}", list=reasons))
     return (*notes, *(words(caveat) for caveat in answer.evidence.caveats))
 
@@ -100,10 +96,10 @@ COMMAND = Command(
         Param("max_price", "money", "most USD per hour for the whole machine", minimum=0),
         Param("mode", "choice", "what the model is to do", default="lora", choices=MODES),
         Param("precision", "choice", "of the weights, when running it", default="bf16", choices=PRECISIONS),
-        Param("context", "int", "tokens", default=DEFAULT_CONTEXT, minimum=1, maximum=1e7, positional=False),
+        Param("context", "int", "tokens", default=DEFAULT_CONTEXT, minimum=1, maximum=10_000_000, positional=False),
         Param("batch", "int", "sequences at a time", default=1, minimum=1, maximum=4096, positional=False),
         Param("gpus", "int", "most GPUs in one machine", minimum=1, maximum=64, positional=False),
-        Param("tokens", "number", "training tokens, for the hours", minimum=1, maximum=1e15, positional=False),
+        Param("tokens", "number", "training tokens, for the hours", minimum=1, maximum=MOST_TOKENS, positional=False),
     ),
     ask=ask,
     card=card,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from analytics.market import DAY, HOUR
 
 KEPT_BACK = 10
-"""One row in this many stays unspent, for answers that are larger than the last ones (vast-market-api, section 0)."""
+"""One row in this many stays unspent, for answers that are larger than the last ones. A choice."""
 LONGEST = 6 * HOUR
 """Each followed name is polled at least this often: forecasts refuse older data (definitions, "Freshness")."""
 PRIORITY_SHARE = 4
@@ -86,7 +86,8 @@ def due(
     """The next poll: whose, and when (``now`` or later); None when nothing is followed.
 
     ``last``: UTC second of each name's last poll, whatever its quality; ``closed_until``: when a refusal ends.
-    Nothing is due that the rows left cannot pay for together with the six-hourly polls of all names until midnight.
+    Nothing is due that the rows left cannot pay for together with the six-hourly polls of all names until midnight,
+    but for those six-hourly polls themselves. A name without an interval (it did not fit the plan) has no such right.
     """
     turns = [_turn(m, models, intervals, last, now, rows_left) for m in models]
     if not turns:
@@ -145,9 +146,9 @@ def _turn(
     if at < reset:
         after = {**last, model.vast_name: at}
         reserve = sum(m.rows * _base_polls(after.get(m.vast_name, 0), at) for m in models)
-        if model.rows + reserve > rows_left:
+        if short := model.rows + reserve > rows_left:
             at = min(max(seen + LONGEST, now), reset)
-        if model.rows > rows_left or model.vast_name not in intervals:
+        if model.rows > rows_left or (short and model.vast_name not in intervals):
             at = reset
     rank = 0 if at >= seen + LONGEST else 1 if model.priority else 2
     return at, rank, model.vast_name

@@ -1,5 +1,4 @@
-"""The physical side of an import file: plain or gzipped lines, read again and again in bounded memory, sorted when
-needed."""
+"""The physical side of an import file: its lines, plain or gzipped, sorted when needed, in bounded memory."""
 
 from __future__ import annotations
 

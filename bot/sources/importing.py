@@ -175,8 +175,7 @@ class _Book:
         return twin is row.offer
 
     def blame(self, at: int, cells: Cells) -> None:
-        """Note that a row of this time could not be read: its model's poll is not complete, or no model's when it has
-        none."""
+        """Note that a row of this time is unreadable: its model's poll is not complete, or none is if it names none."""
         if at != self.at:
             return
         try:
@@ -200,11 +199,11 @@ def import_file(path: Path, kind: Kind | None = None, *, on_progress: Progress |
 
     Raises ImportFault, which says what is wrong, before anything is handed on: empty, damaged, or columns missing.
     """
-    lines = Lines(path, on_progress=on_progress)
-    with contextlib.closing(lines.read()) as start:
+    with contextlib.closing(Lines(path).read()) as start:
         first = list(itertools.islice(start, SNIFFED_LINES))
     if not first:
         raise ImportFault(f"{path}: the file is empty")
+    lines = Lines(path, on_progress=on_progress)
     number, content = first[0]
     if content.removeprefix(b"\xef\xbb\xbf").startswith(b"{"):
         return ImportFile(lines, _kind(path, kind, _objects(path, first), raw=True), json_cells, header=0)

@@ -214,63 +214,32 @@ class SimModel:
         return model_name(self.vast_name, self.gpu_ram_mb)
 
 
-_COMMUNITY = "[gpr] RunPod community price"
+_POD = "[gpr] RunPod community"
 
+# fmt: off
 DEFAULT: tuple[SimModel, ...] = (
-    SimModel("RTX 4090", 24564, 0.336, 46, 1.5, 0.55, 0.93, 0.47, 0.24, 2.3, 0.024, 0.006, source="[cri]"),
+    #        name         MiB   USD  machines up_h free bid  verif spread hosts price changes
+    SimModel("RTX 4090", 24564, 0.336, 46, 1.5, 0.55, 0.93, 0.47, 0.24, 2.3, 0.024, 0.006, HOME, "[cri]"),
     SimModel("RTX 5090", 32607, 0.535, 38, 1.8, 0.55, 0.60, source="[5090] on-demand median .535, bid median .322"),
-    SimModel("RTX 3090", 24576, 0.20, 32, 2.0, 0.65, source="[gpr] TensorDock price"),
-    SimModel("RTX 5080", 16303, 0.30, 16, 2.0, source="[gpr] median community price"),
-    SimModel("RTX A4000", 16376, 0.15, 14, 3.0, 0.75, source="[gpr] Hyperstack price"),
-    SimModel("RTX A5000", 24564, 0.16, 14, 3.0, 0.7, source=_COMMUNITY),
-    SimModel("RTX A6000", 49140, 0.33, 18, 2.5, source=_COMMUNITY),
-    SimModel("RTX 6000Ada", 49140, 0.74, 12, 3.0, source=_COMMUNITY),
-    SimModel("RTX PRO 6000 WS", 97887, 1.69, 16, 2.5, 0.5, source=_COMMUNITY),
-    SimModel("L4", 23034, 0.44, 12, 5.0, 0.8, sizes=RACK, source=_COMMUNITY),
-    SimModel("L40S", 46068, 0.601, 18, 3.0, 0.6, 0.65, 0.87, 0.37, 3.4, 0.008, 0.05, RACK, "[cri]"),
-    SimModel(
-        "L40", 46068, 0.69, 6, 4.0, 0.6, 0.65, 0.87, 0.37, 3.4, 0.008, 0.05, RACK, f"{_COMMUNITY}; the rest as L40S"
-    ),
-    SimModel("A100 PCIE", 81920, 1.067, 16, 3.0, 0.6, 0.86, 0.44, 0.48, 1.8, 0.022, 0.05, RACK, "[cri]"),
-    SimModel(
-        "A100 SXM4",
-        81920,
-        1.39,
-        12,
-        3.5,
-        0.5,
-        0.60,
-        0.56,
-        0.39,
-        2.3,
-        sizes=RACK,
-        source=f"{_COMMUNITY}; bid / on-demand floor .36/.60",
-    ),
-    SimModel(
-        "A100 SXM4",
-        40960,
-        1.00,
-        8,
-        3.5,
-        0.6,
-        0.60,
-        0.56,
-        0.39,
-        2.3,
-        sizes=RACK,
-        source=f"{_COMMUNITY}; the rest as 80 GB",
-    ),
+    SimModel("RTX 3090", 24576, 0.200, 32, 2.0, 0.65, source="[gpr] TensorDock price"),
+    SimModel("RTX 5080", 16303, 0.300, 11, 2.0, source="[gpr] median community price"),
+    SimModel("RTX A4000", 16376, 0.150, 10, 3.0, 0.75, source="[gpr] Hyperstack price"),
+    SimModel("RTX A5000", 24564, 0.160, 10, 3.0, 0.70, source=_POD),
+    SimModel("RTX A6000", 49140, 0.330, 14, 2.5, source=_POD),
+    SimModel("RTX 6000Ada", 49140, 0.740, 8, 3.0, source=_POD),
+    SimModel("RTX PRO 6000 WS", 97887, 1.690, 12, 2.5, 0.50, source=_POD),
+    SimModel("L4", 23034, 0.440, 8, 5.0, 0.80, sizes=RACK, source=_POD),
+    SimModel("L40S", 46068, 0.601, 18, 3.0, 0.60, 0.65, 0.87, 0.37, 3.4, 0.008, 0.05, RACK, "[cri]"),
+    SimModel("L40", 46068, 0.690, 7, 4.0, 0.60, 0.65, 0.87, 0.37, 3.4, 0.008, 0.05, RACK, _POD + ", else as L40S"),
+    SimModel("A100 PCIE", 81920, 1.067, 16, 3.0, 0.60, 0.86, 0.44, 0.48, 1.8, 0.022, 0.05, RACK, "[cri]"),
+    SimModel("A100 SXM4", 81920, 1.390, 14, 3.5, 0.50, 0.60, 0.56, 0.39, sizes=RACK, source=_POD + ", bids as floors"),
+    SimModel("A100 SXM4", 40960, 1.000, 9, 3.5, 0.60, 0.60, 0.56, 0.39, sizes=RACK, source=_POD + ", else as 80 GB"),
     SimModel("H100 SXM", 81559, 1.537, 20, 4.0, 0.55, 0.57, 0.60, 0.15, 2.3, 0.079, 0.21, RACK, "[cri]"),
-    SimModel(
-        "H100 NVL", 95830, 2.59, 6, 4.0, 0.6, 0.57, 0.60, 0.15, sizes=RACK, source=f"{_COMMUNITY}; the rest as SXM"
-    ),
-    SimModel("H200", 143771, 2.452, 18, 4.0, 0.5, 0.93, 0.89, 0.15, 4.8, 0.027, 0.05, RACK, "[cri]"),
-    SimModel(
-        "B200", 183359, 5.98, 5, 4.0, 0.6, 0.83, 0.89, 0.12, 2.3, sizes=RACK, source=f"{_COMMUNITY}; verified as H200"
-    ),
-    SimModel(
-        "Tesla V100", 32768, 0.094, 14, 8.0, 0.75, 0.72, 0.45, 0.23, 6.8, 0.005, 0.05, RACK, "[cri]; verified .33 there"
-    ),
+    SimModel("H100 NVL", 95830, 2.590, 7, 4.0, 0.60, 0.57, 0.60, 0.15, sizes=RACK, source=_POD + ", else as SXM"),
+    SimModel("H200", 143771, 2.452, 18, 4.0, 0.50, 0.93, 0.89, 0.15, 4.8, 0.027, 0.05, RACK, "[cri]"),
+    SimModel("B200", 183359, 5.980, 6, 4.0, 0.60, 0.83, 0.89, 0.12, sizes=RACK, source=_POD + ", verified as H200"),
+    SimModel("Tesla V100", 32768, 0.094, 18, 8.0, 0.75, 0.72, 0.33, 0.23, 6.8, 0.005, 0.05, RACK, "[cri]"),
 )
+# fmt: on
 """The demo's fleet: the models that [cri] recorded, and others with a posted marketplace price. Machine counts are
 ours."""

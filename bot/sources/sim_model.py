@@ -35,8 +35,7 @@ _FREE, _TAKEN = 1.0, 0.0
 
 
 class Clock:
-    """Time that runs faster in some hours of the week: ``ratio`` is the peak's speed over the trough's, the mean is
-    1."""
+    """Time that runs faster in some hours of the week: ``ratio`` is peak over trough, the mean speed is 1."""
 
     def __init__(self, ratio: float, peak_hour: int) -> None:
         weights = [math.exp(math.log(ratio) / 2 * _season(index, peak_hour)) for index in range(WEEK // HOUR)]
@@ -158,8 +157,7 @@ class ModelMarket:
         return self._book
 
     def changes(self) -> Iterator[tuple[int, int, int]]:
-        """All that happened: (second, block number, its min_bid from then on); 0 when not on offer, GONE when
-        delisted."""
+        """All that happened: (second, block number, min_bid from then on; 0 when not on offer, or GONE)."""
         return zip(*self._log, strict=True)
 
     def _in(self, seconds: float, act: Callable[[Any], None], subject: Any = None) -> None:
@@ -265,8 +263,7 @@ class ModelMarket:
         self._show(block.machine)
 
     def _set(self, block: Block, pressure: float, met_at: float | None = None) -> None:
-        """Put a block into a state and draw how long; ``met_at`` in [0, 1): it is met so far into a state that long had
-        begun."""
+        """Put a block into a state and draw how long; ``met_at``: it is met when that share of the state is over."""
         free = pressure == _FREE
         block.pressure = pressure
         log_median, sigma = (self._log_up, self._up_sigma) if free else (self._log_down, cal.DOWN_SIGMA)
@@ -325,8 +322,7 @@ class ModelMarket:
         machine.rows = self._book = None
 
     def _regime(self, _: None) -> None:
-        """Either one host lists many machines at prices of its own, or the level moves and the hosts follow in their
-        time."""
+        """Either a new host lists many machines at its own prices, or the level moves and hosts follow one by one."""
         rng, spec = self._rng, self.spec
         if rng.random() < 0.5:
             many = max(2, round(spec.machines * rng.uniform(*cal.NEW_HOST_SHARE)))

@@ -25,8 +25,7 @@ waits."""
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What really happened between two instants to tenants who held every verified block and bid like shadow
-    tenants."""
+    """What really happened in a span to tenants of every verified block who bid like shadow tenants."""
 
     model: str
     since: int
@@ -88,8 +87,7 @@ class SimulatedMarket:
         return self._moved(market).offers() if market else ()
 
     def truth(self, model: str, since: int, until: int, *, bid_factor: float = BID_FACTOR) -> Truth:
-        """What tenants lived through from ``since`` to ``until``, which must not lie ahead. Raises KeyError for a
-        strange model."""
+        """What tenants lived through. Raises ValueError if ``until`` lies ahead, KeyError for a strange model."""
         if until > self.now:
             raise ValueError(f"the simulated market is at {self.now}: what happens until {until} is not decided yet")
         market = self._moved(self._markets[model])
@@ -114,8 +112,7 @@ class SimulatedMarket:
     async def fetch(
         self, vast_name: str, *, at: int, interval: int, models: Sequence[str], max_rows: int | None = None
     ) -> Fetch:
-        """All offers of one service name at ``at``; over ``max_rows`` there are only so many, and the polls are
-        capped."""
+        """All offers of one service name at ``at``; if there are over ``max_rows``, that many in capped polls."""
         self.advance(max(at, self.now))
         names = sorted(
             {*models, *(name for name, market in self._markets.items() if market.spec.vast_name == vast_name)}
@@ -143,8 +140,7 @@ class SimulatedMarket:
         """Nothing to let go of."""
 
     def history(self, days: float, until: int) -> Iterator[tuple[int, list[Poll]]]:
-        """Polls of every model over the ``days`` up to ``until``, round by round; the last one is at ``until``
-        itself."""
+        """Polls of every model over ``days``, round by round, the last one at ``until`` itself."""
         for at, interval in poll_times(until - round(days * DAY), until):
             yield at, [Poll(model, at, Quality.COMPLETE, self.offers(model, at), interval) for model in self._markets]
 
@@ -164,8 +160,7 @@ def poll_times(since: int, until: int) -> Iterator[tuple[int, int]]:
 
 
 class _Life:
-    """One block's tenant, watched without gaps: takes it when it is on offer, waits when it loses it, at last gives
-    up."""
+    """One block's tenant, watched without gaps: takes it when on offer, waits when it is lost, gives up in the end."""
 
     def __init__(self, since: int, until: int, bid_factor: float) -> None:
         self.since, self.until, self.bid_factor = since, until, bid_factor

@@ -31,7 +31,7 @@ INLINE_WAIT_S = 60.0
 """A longer stated wait ends the fetch, as in the official client; nothing is asked until it has passed."""
 PAUSE_AFTER, PAUSE_S = 5, 300.0
 """Failed fetches in a row after which nothing is asked for a while, and for how long: at most 12 requests in an outage
-of 10 minutes (reliability promise A6)."""
+of 10 minutes. A choice."""
 _ROW_MARK = b'"machine_id"'
 
 

@@ -15,7 +15,7 @@ from analytics.market import DAY
 from bot.sources.vast_rows import clean, number, whole
 
 LONGEST_WAIT_S = 900.0
-"""No stated wait but the day's quota is honoured beyond 15 minutes (reliability promise A6)."""
+"""No stated wait but the day's quota is honoured beyond 15 minutes. A choice."""
 RESET_MARGIN_S = 5.0
 """Waited beyond a stated reset: it is told in whole seconds, and the service's clock is not ours. A choice."""
 QUOTA_ERROR = "search_quota_exceeded"

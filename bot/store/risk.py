@@ -105,7 +105,7 @@ class RiskReads(Reads):
         """The shadow tenants after the latest complete poll."""
         n = t.tenant.c
         columns = (
-            n.region_id, n.machine_id, n.num_gpus, n.bid, n.since, n.last_at, n.verified, n.host_id, n.end_date,
+            n.region_id, n.machine_id, n.num_gpus, n.bid, n.since, n.verified, n.host_id, n.end_date,
             n.down_since, n.cause,
         )  # fmt: skip
         query = select(n.slice_id, *columns).where(n.gpu_id == self._names.gpu_id(model)).order_by(n.slice_id)

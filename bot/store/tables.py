@@ -204,7 +204,7 @@ tenant = _table(
     _region(key=False),
     _needed("machine_id", BigInteger),
     _needed("num_gpus", Integer),
-    *_counted("bid", "since", "last_at", kind=BigInteger),
+    *_counted("bid", "since", kind=BigInteger),
     _needed("verified", Boolean),
     *(Column(name, BigInteger) for name in ("host_id", "end_date", "down_since")),
     Column("cause", Coded(Cause)),

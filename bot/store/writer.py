@@ -184,7 +184,7 @@ class Writer(Upkeep):
     def _tenant(self, n: Tenant) -> tuple[Any, ...]:
         return (
             self._names.gpus[n.model], n.slice_id, self._names.regions[n.region], n.machine_id, n.num_gpus, n.bid,
-            n.since, n.last_at, n.verified, n.host_id, n.end_date, n.down_since, code(n.cause),
+            n.since, n.verified, n.host_id, n.end_date, n.down_since, code(n.cause),
         )  # fmt: skip
 
 

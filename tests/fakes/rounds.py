@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from analytics.market import (
@@ -47,7 +48,7 @@ def point(hour: int, price: int | None = 300_000) -> HourPoint:
 
 def tenant(at: int, machine: int = 11, model: str = MODEL) -> Tenant:
     return Tenant(
-        f"{machine}:0,3", model, "EU-North", machine, 2, 231_000, at - 900, at, False, 22, at + 9, at - 5, Cause.OUTBID
+        f"{machine}:0,3", model, "EU-North", machine, 2, 231_000, at - 900, False, 22, at + 9, at - 5, Cause.OUTBID
     )
 
 
@@ -85,5 +86,4 @@ def entry(
 
 
 def _of(model: str, offer: Offer) -> Offer:
-    values = {name: getattr(offer, name) for name in Offer.__dataclass_fields__}
-    return Offer(**{**values, "model": model})
+    return replace(offer, model=model)

@@ -130,7 +130,6 @@ def test_nothing_followed_is_never_due() -> None:
 def test_spent_rows_come_back_at_midnight() -> None:
     now = MIDNIGHT + 22 * HOUR
     assert due([A], {"A": 300}, {"A": now - 300}, now=now, rows_left=9) == Due("A", MIDNIGHT + DAY)
-    assert due([A], {}, {"A": now - LONGEST}, now=now, rows_left=99) == Due("A", MIDNIGHT + DAY)
     assert next_reset(MIDNIGHT - 1) == MIDNIGHT
     assert next_reset(MIDNIGHT) == MIDNIGHT + DAY
 
@@ -146,6 +145,14 @@ def test_what_the_others_need_today_is_kept_back() -> None:
     # after this poll A needs one more before midnight and B two: 40 rows in all
     assert due([A, B], {"A": 300, "B": LONGEST}, last, now=now, rows_left=40) == Due("A", now)
     assert due([A, B], {"A": 300, "B": LONGEST}, last, now=now, rows_left=39) == Due("A", now - 300 + LONGEST)
+
+
+def test_a_name_the_plan_left_out_gets_only_what_no_other_needs() -> None:
+    now = MIDNIGHT + 12 * HOUR
+    last = {"A": now - LONGEST, "B": now}
+    # A needs 10 rows now and 10 later, B 10 later
+    assert due([A, B], {"B": LONGEST}, last, now=now, rows_left=30) == Due("A", now)
+    assert due([A, B], {"B": LONGEST}, last, now=now, rows_left=29) == Due("B", now + LONGEST)
 
 
 @pytest.mark.parametrize("step", [-DAY, -HOUR, HOUR])

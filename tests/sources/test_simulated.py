@@ -14,7 +14,7 @@ from analytics.catalog import load_catalog
 from analytics.market import DAY, HOUR, Cause, Exposure, Offer, Poll, Quality, Tenant
 from analytics.regions import region_of
 from analytics.shadow import advance, minimal
-from bot.sources.sim_calibration import BID_RATIO, DEFAULT, RELIABILITY, share_at, value_at
+from bot.sources.sim_calibration import BID_RATIO, DEFAULT, RELIABILITY, SimModel, share_at, value_at
 from bot.sources.sim_model import WEEK, Clock
 from bot.sources.simulated import OLD_INTERVAL_S, RECENT_INTERVAL_S, RECENT_S, SimulatedMarket, poll_times
 
@@ -150,7 +150,7 @@ def test_what_is_on_offer_lies_near_what_was_measured(month: SimulatedMarket) ->
     assert VERIFIED[0] < statistics.mean(o.verified for o in offers) < VERIFIED[1]
     assert 0.98 < statistics.median(o.reliability or 0 for o in offers) < 0.999
     assert len({o.region for o in offers}) >= 8
-    for spec in DEFAULT:
+    for spec in (spec for spec in DEFAULT if spec.machines >= 14):
         asked = statistics.median(o.on_demand for o in offers if o.model == spec.name) / 1e6
         assert 1 / SAME_MODEL_PRICE < asked / spec.on_demand < SAME_MODEL_PRICE, spec.name
 
@@ -167,6 +167,23 @@ def test_free_times_have_heavy_tails(month: SimulatedMarket) -> None:
     runs = month.truth("RTX 4090", START, month.now).runs_s
     assert RUNS_WITHIN_AN_HOUR[0] < statistics.mean(run <= HOUR for run in runs) < RUNS_WITHIN_AN_HOUR[1]
     assert statistics.mean(pooled) / statistics.median(pooled) > MEAN_OVER_MEDIAN_RUN
+
+
+def test_machines_fail_whole_and_come_back() -> None:
+    calm = SimModel("RTX 4090", 24564, 0.3, machines=60, up_median_h=1e6, availability=0.999)
+    market = SimulatedMarket(2, START, [calm])
+    left: list[set[str]] = []
+    for before in range(START, START + 20 * DAY, HOUR):
+        books = [market.offers(calm.name, at) for at in (before, before + HOUR)]
+        for machine in {o.machine_id for o in books[0]}:
+            there, still = ({o.slice_id for o in book if o.machine_id == machine} for book in books)
+            left += [there & still] if there - still else []
+    truth = market.truth(calm.name, START, market.now)
+    assert len(left) > 20
+    assert not any(left)
+    assert truth.lost > 20
+    assert 90 < (truth.uptime_percent or 0) < 99.9
+    assert len(truth.runs_s) > 10
 
 
 def test_medians_move_by_the_mix_and_mostly_stay() -> None:
@@ -221,7 +238,7 @@ def test_quarter_hourly_polls_come_near_the_truth() -> None:
     seen, _ = observed(market, model, times)
     truth = market.truth(model, times[0], times[-1])
     assert truth.mtbi_hours is not None
-    assert seen.held_s / HOUR / seen.events == pytest.approx(truth.mtbi_hours, rel=0.2)
+    assert seen.held_s / HOUR / seen.events == pytest.approx(truth.mtbi_hours, rel=0.3)
 
 
 async def test_a_fetch_brings_every_model_of_the_name() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -222,6 +223,13 @@ async def test_a_refused_survey_is_a_failed_fetch(market: FakeVast, source: Vast
     market.script.append(Say(410, {"error": "deprecated_endpoint"}))
     survey = await source.survey(at=AT)
     assert (dict(survey.rows_by_name), survey.fetch.quality) == ({}, Quality.FAILED)
+
+
+def test_a_fetch_knows_when_it_may_be_repeated() -> None:
+    fetch = Fetch("RTX 4090", AT, (), Quality.FAILED)
+    assert fetch.closed_until == 0
+    assert replace(fetch, retry_after=7.2).closed_until == AT + 8
+    assert replace(fetch, retry_after=7.2, quota_reset_at=AT + 90).closed_until == AT + 90
 
 
 PRICES = st.lists(st.floats(0, 1e6, allow_nan=False), min_size=1, max_size=30)

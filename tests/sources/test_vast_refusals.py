@@ -9,7 +9,6 @@ import itertools
 import json
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -341,13 +340,6 @@ async def test_searches_wanted_at_once_keep_their_distance_too(market: FakeVast,
     await asyncio.gather(*(look(source) for _ in range(3)))
     await source.aclose()
     assert market.times == [1000, 1006, 1012]
-
-
-def test_a_fetch_knows_when_it_may_be_repeated() -> None:
-    fetch = Fetch("RTX 4090", AT, (), Quality.FAILED)
-    assert fetch.closed_until == 0
-    assert replace(fetch, retry_after=7.2).closed_until == AT + 8
-    assert replace(fetch, retry_after=7.2, quota_reset_at=AT + 90).closed_until == AT + 90
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, Table, inspect
 
 import bot.store
 from analytics.market import Cause, Quality, Scope
 from bot.store import schema, tables
-from bot.store.engine import Store
+from bot.store.engine import Store, open_store
 from bot.store.tables import ORDER, code
 
 MIGRATIONS = Path(bot.store.__file__).with_name("migrations")
@@ -39,9 +39,17 @@ async def test_the_order_of_key_columns_is_that_of_the_code(store: Store) -> Non
 
 
 async def test_big_tables_have_no_row_ids(sqlite_url: str) -> None:
-    del sqlite_url
-    for name in ("quote", "price_hour", "exposure_hour", "exposure_day", "life_day"):
-        assert tables.metadata.tables[name].dialect_options["sqlite"]["with_rowid"] is False
+    store = await open_store(sqlite_url, writer=True)
+    async with store._site.read.connect() as conn:
+        found = await conn.exec_driver_sql("SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'")
+        names = {row.name for row in found}
+    await store.close()
+    assert names == {name for name, table in tables.metadata.tables.items() if not _has_rowid(table)}
+    assert names >= {"quote", "price_hour", "exposure_hour", "exposure_day", "life_day"}
+
+
+def _has_rowid(table: Table) -> bool:
+    return bool(table.dialect_options["sqlite"]["with_rowid"])
 
 
 def test_the_head_in_the_code_is_the_newest_revision() -> None:

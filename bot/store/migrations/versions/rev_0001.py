@@ -167,7 +167,7 @@ def _present() -> None:
         _region(key=False),
         *_all(sa.BigInteger, "machine_id"),
         *_all(sa.Integer, "num_gpus"),
-        *_all(sa.BigInteger, "bid", "since", "last_at"),
+        *_all(sa.BigInteger, "bid", "since"),
         *_all(sa.Boolean, "verified"),
         *_maybe(sa.BigInteger, "host_id", "end_date", "down_since"),
         *_maybe(sa.SmallInteger, "cause"),

@@ -1,0 +1,91 @@
+"""``interruptions``: how often and how long, by model, with the worst region (Q9)."""
+
+from __future__ import annotations
+
+from analytics.interruptions import PERIODS, InterruptionRates, ModelRate, interruption_rates
+from analytics.market import HOUR
+from bot.commands.base import Command, Desk, Param
+from bot.show.card import Card, Column, Table
+from bot.show.words import Words
+
+ROWS = 10
+"""How many models a card shows."""
+
+
+async def ask(desk: Desk, *, period: str = "7d", gpu: tuple[str, ...] | None = None) -> InterruptionRates:
+    """Q9 over the hours of the period; all models are read, since a rare one leans on its kind."""
+    exposures = await desk.reader.exposure(None, desk.now // HOUR - PERIODS[period])
+    rows = [row for row in await desk.reader.models() if row.name in (gpu or exposures)]
+    basis = desk.basis_of(rows, offers=sum(row.offers for row in rows))
+    return interruption_rates(exposures, period, basis, only=gpu or ())
+
+
+def card(answer: InterruptionRates, words: Words) -> Card:
+    """The safest and the riskiest model, then a line a model."""
+    shown = answer.gpus[:ROWS]
+    rows = tuple(_row(row, words) for row in shown)
+    columns = (
+        Column(words("GPU")),
+        Column(words("interruptions"), "right"),
+        Column(words("per day of running"), "right"),
+        Column(words("time between"), "right"),
+        Column(words("last"), "right"),
+        Column(words("worst region")),
+    )
+    notes = [words(note) for note in (answer.evidence.method, *answer.evidence.caveats)]
+    if len(answer.gpus) > ROWS:
+        notes.append(words("{n} more models not shown", n=len(answer.gpus) - ROWS))
+    table = Table(words("Interruptions"), columns, rows)
+    title = words("Interruptions, last {period}", period=answer.period)
+    return Card(title, _lead(answer, words), (table,), (), tuple(notes), words.footer(answer.evidence))
+
+
+def _lead(answer: InterruptionRates, words: Words) -> str:
+    known = [row for row in answer.gpus if row.interruption_rate_per_day is not None]
+    if not known:
+        return words("No rate can be given yet: see the notes")
+    least, most = known[0], known[-1]
+    if least is most:
+        return words(
+            "{gpu}: {rate} interruptions per day of running", gpu=least.gpu_name, rate=least.interruption_rate_per_day
+        )
+    return words(
+        "Least interrupted: {least} ({low} a day of running); most: {most} ({high})",
+        least=least.gpu_name,
+        low=least.interruption_rate_per_day,
+        most=most.gpu_name,
+        high=most.interruption_rate_per_day,
+    )
+
+
+def _row(row: ModelRate, words: Words) -> tuple[str, ...]:
+    minutes = row.avg_duration_minutes
+    return (
+        row.gpu_name,
+        words.number(row.total_interruptions, 0),
+        words.number(row.interruption_rate_per_day, 2),
+        _between(row, words),
+        words.hours(None if minutes is None else minutes / 60),
+        row.worst_region or "–",
+    )
+
+
+def _between(row: ModelRate, words: Words) -> str:
+    if row.mean_time_between_interruptions_hours is None:
+        low = row.interval_95["low"]
+        return "–" if low is None else f"> {words.hours(low)}"
+    return words.hours(row.mean_time_between_interruptions_hours)
+
+
+COMMAND = Command(
+    name="interruptions",
+    summary="How often tenants are interrupted and for how long, by model",
+    path="/api/spot/interruption-rates",
+    params=(
+        Param("period", "choice", "how far back to look", default="7d", choices=tuple(PERIODS)),
+        Param("gpu", "gpus", "models to show; all when not given"),
+    ),
+    ask=ask,
+    card=card,
+    examples=("interruptions", "interruptions 30d", "interruptions 7d 4090"),
+)

@@ -1,0 +1,78 @@
+"""``reliability``: will a tenant who starts now still be running tomorrow (Q8)."""
+
+from __future__ import annotations
+
+from analytics.interruptions import SHRINK_BELOW, priors, total
+from analytics.market import HOUR, LifeTable
+from analytics.reliability import PERIOD_DAYS, Reliability, reliability
+from bot.commands.base import Command, Desk, Param
+from bot.show.card import Card, Column, Table
+from bot.show.words import Words
+
+
+async def ask(desk: Desk, *, gpu: str) -> Reliability:
+    """Q8 from the last 30 days; the other models are read only where this one's rate has to lean on them."""
+    since = desk.now // HOUR - PERIOD_DAYS * 24
+    exposure = total((await desk.reader.exposure([gpu], since)).get(gpu, {}))
+    prior = None
+    if 0 < exposure.events < SHRINK_BELOW:
+        everyone = await desk.reader.exposure(None, since)
+        prior = priors({model: total(regions) for model, regions in everyone.items()})[gpu]
+    life = (await desk.reader.life_tables([gpu], since // 24)).get(gpu, LifeTable())
+    book = await desk.reader.book([gpu])
+    return reliability(gpu, exposure, life, book, await desk.basis([gpu], offers=len(book)), prior=prior)
+
+
+def card(answer: Reliability, words: Words) -> Card:
+    """The chance for a day first, then what it is made of."""
+    details = answer.evidence.details or {}
+    if answer.reliability_score is None:
+        lead = words("{gpu}: no score yet", gpu=answer.gpu_name)
+    else:
+        lead = words(
+            "{gpu}: {score} of those who start now run 24 h without interruption ({risk})",
+            gpu=answer.gpu_name,
+            score=words.share(answer.reliability_score, 1),
+            risk=words(f"{answer.risk_level} risk"),
+        )
+    rows = (
+        (words("Still running after 1 h · 6 h · 24 h"), _survival(answer, words)),
+        (words("Half are interrupted within"), words.hours(answer.survival.median_hours)),
+        (words("Time between interruptions"), words.hours(answer.mean_time_between_interruptions_hours)),
+        (words("95% interval"), _interval(answer, words)),
+        (words("An interruption lasts"), _minutes(answer.avg_interruption_duration_minutes, words)),
+        (words("Up-time, 30 days"), words.percent(answer.uptime_percent_30d)),
+        (words("Interruptions seen"), words.number(answer.total_interruptions, 0)),
+        (words("Score, lower 5% bound"), words.share(details.get("reliability_score_lower_5"), 1)),
+        (words("Vast's own host score, median"), words.share(answer.host_reliability, 1)),
+    )
+    table = Table(words("Reliability"), (Column(words("figure")), Column(words("value"), "right")), rows)
+    notes = tuple(words(note) for note in (answer.evidence.method, *answer.evidence.caveats))
+    return Card(
+        words("Reliability: {gpu}", gpu=answer.gpu_name), lead, (table,), (), notes, words.footer(answer.evidence)
+    )
+
+
+def _survival(answer: Reliability, words: Words) -> str:
+    curve = answer.survival
+    return " · ".join(words.share(value) for value in (curve.after_1h, curve.after_6h, curve.after_24h))
+
+
+def _interval(answer: Reliability, words: Words) -> str:
+    ends = (answer.evidence.interval_95 or {})["mean_time_between_interruptions_hours"]
+    return f"{words.hours(ends['low'])} – {words.hours(ends['high'])}" if ends["low"] is not None else "–"
+
+
+def _minutes(minutes: float | None, words: Words) -> str:
+    return words.hours(None if minutes is None else minutes / 60)
+
+
+COMMAND = Command(
+    name="reliability",
+    summary="How likely a tenant who starts now is still running after 24 hours",
+    path="/api/spot/reliability",
+    params=(Param("gpu", "gpu", "the model", required=True),),
+    ask=ask,
+    card=card,
+    examples=("reliability RTX 4090",),
+)

@@ -1,0 +1,105 @@
+"""``windows``: the hours of the week with the least risk of interruption, if hours matter (Q10)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import zoneinfo
+from typing import TYPE_CHECKING
+
+from analytics.errors import AskError
+from analytics.evidence import Note
+from analytics.market import HOUR
+from bot.commands.base import Command, Desk, Param
+from bot.show.card import Card, Column, Table
+from bot.show.words import Words
+
+if TYPE_CHECKING:
+    from analytics.windows import SafeWindows, Window
+
+UTC = "UTC"
+
+
+async def ask(desk: Desk, *, gpu_name: str, hours: float | None = None, tz: str = UTC) -> SafeWindows:
+    """Q10 from the last weeks' exposure and prices by hour."""
+    from analytics.windows import LOOK_BACK_HOURS, Asked, safe_windows
+
+    asked = Asked(zone(tz), UTC if tz.upper() == UTC else tz, hours)
+    since = desk.now // HOUR - LOOK_BACK_HOURS
+    lived = await desk.reader.exposure_hours(gpu_name, since)
+    prices = (await desk.reader.hours([gpu_name], since)).get(gpu_name, [])
+    offers = sum(row.offers for row in await desk.reader.models() if row.name == gpu_name)
+    return safe_windows(gpu_name, lived, prices, await desk.basis([gpu_name], offers=offers), asked)
+
+
+def zone(name: str) -> dt.tzinfo:
+    """The time zone of an IANA name; an unknown one is an AskError with near names."""
+    if name.upper() == UTC:
+        return dt.UTC
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = {zone_name.lower(): zone_name for zone_name in zoneinfo.available_timezones()}
+        near = difflib.get_close_matches(name.lower().replace(" ", "_"), known, n=3)
+        places = [z for z in sorted(known.values()) if name.lower().replace(" ", "_") in z.lower()][:3]
+        suggestions = list(dict.fromkeys([*places, *(known[match] for match in near)]))
+        raise AskError(Note("tz: no time zone of that name"), suggestions=suggestions) from None
+
+
+def card(answer: SafeWindows, words: Words) -> Card:
+    """The best window first; the table has the safe ones, then the worst."""
+    columns = (
+        Column(words("when")),
+        Column(words("hours"), "right"),
+        Column(words("no interruption"), "right"),
+        Column(words("average hour"), "right"),
+        Column(words("price"), "right"),
+    )
+    named = ((words("Safe windows"), answer.safe_windows), (words("Worst windows"), answer.worst_windows))
+    tables = tuple(
+        Table(caption, columns, tuple(_row(window, words) for window in some)) for caption, some in named if some
+    )
+    notes = [words(note) for note in (answer.evidence.method, *answer.evidence.caveats)]
+    if answer.skill is not None:
+        share = words.share(answer.skill, 2)
+        notes.insert(0, words("skill in held-out weeks: {share} less log loss than the base rate", share=share))
+    title = words("Safe windows: {gpu} ({zone})", gpu=answer.gpu_name, zone=answer.timezone)
+    return Card(title, _lead(answer, words), tables, (), tuple(notes), words.footer(answer.evidence))
+
+
+def _lead(answer: SafeWindows, words: Words) -> str:
+    if not answer.safe_windows:
+        return f"{answer.gpu_name}: {words(answer.conclusion)}"
+    best = answer.safe_windows[0]
+    return words("{when}: {reasoning}", when=_when(best, words), reasoning=best.reasoning)
+
+
+def _when(window: Window, words: Words) -> str:
+    start, end = f"{window.start_hour:02}:00", f"{window.end_hour:02}:00"
+    last = "" if window.end_day == window.day_of_week else f"{words(window.end_day)} "
+    return f"{words(window.day_of_week)} {start} – {last}{end}"
+
+
+def _row(window: Window, words: Words) -> tuple[str, ...]:
+    return (
+        _when(window, words),
+        words.number(window.duration_hours, 0),
+        words.share(window.safety_score),
+        words.share(window.base_score),
+        words.money(window.avg_price),
+    )
+
+
+COMMAND = Command(
+    name="windows",
+    summary="The hours of the week with the least risk of interruption",
+    path="/api/spot/safe-windows/{gpu_name}",
+    params=(
+        Param("gpu_name", "gpu", "the model", required=True),
+        Param("hours", "hours", "how long the job runs", minimum=1, maximum=168),
+        Param("tz", "text", "your time zone, e.g. America/Sao_Paulo", default=UTC, positional=False),
+    ),
+    ask=ask,
+    card=card,
+    examples=("windows RTX 4090", "windows RTX 4090 9h tz=America/Sao_Paulo"),
+)

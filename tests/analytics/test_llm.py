@@ -1,0 +1,177 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.catalog import load_catalog
+from analytics.evidence import Basis, plain
+from analytics.llm import SMALL_ENOUGH, Wish, llm_gpus
+from analytics.llm_lookup import find_llm
+from analytics.machines import machines, rated
+from analytics.market import Offer
+from analytics.memory import MODES, USABLE_SHARE, Work
+
+CATALOG = load_catalog()
+BASIS = Basis(now=1000, as_of=1000, interval=300, first_at=0, offers=5)
+
+
+def offer(model: str, machine: int = 1, gpus: int = 1, bid: int | None = 400_000, **more: object) -> Offer:
+    return Offer(model, machine, gpus, 600_000, bid, **more)
+
+
+def asked(book, size="7B", mode="lora", wish=None, **work):
+    found = find_llm(size, CATALOG)
+    return llm_gpus(found, Work(found.llm, mode, **work), machines(book, CATALOG), wish or Wish(), BASIS)
+
+
+def shown(answer):
+    return [(row.gpus, row.gpu_name) for row in answer.recommendations]
+
+
+def reasons(answer):
+    return {miss.gpu_name: str(miss.reason) for miss in answer.not_fitting}
+
+
+def test_the_guides_keys_come_first_with_its_types():
+    answer = plain(asked([offer("RTX 4090")], wish=Wish(tokens=1e6)))
+    assert list(answer)[:2] == ["model_size", "recommendations"]
+    assert answer["model_size"] == "7B"
+    row = answer["recommendations"][0]
+    keys = ["gpu_name", "vram_gb", "price_per_hour", "fit_score", "reasoning", "estimated_training_time_hours"]
+    assert list(row)[:6] == keys
+    assert (row["gpu_name"], row["vram_gb"], row["price_per_hour"]) == ("RTX 4090", 24, 0.4)
+    assert isinstance(row["reasoning"], str)
+    assert isinstance(row["estimated_training_time_hours"], float)
+
+
+def test_the_faster_card_for_the_same_money_wins_and_the_score_says_by_how_much():
+    answer = asked([offer("RTX 4090", 1), offer("RTX 3090", 2)])
+    assert shown(answer) == [(1, "RTX 4090"), (1, "RTX 3090")]
+    first, second = answer.recommendations
+    assert first.fit_score == pytest.approx(1, abs=0.001)
+    assert second.fit_score == pytest.approx(71 / 165.2, abs=0.002)
+    assert str(second.reasoning).endswith("43% of the best tokens per dollar")
+
+
+def test_a_tight_fit_scores_less_than_a_roomy_one_at_the_same_value():
+    """Both compute alike; 24 GB leaves the formula's error little room."""
+    answer = asked([offer("RTX 4090", 1), offer("RTX 4090 48GB", 2)], "llama2-7b", context=10_400)
+    roomy, tight = answer.recommendations
+    assert (roomy.gpu_name, tight.gpu_name) == ("RTX 4090 48GB", "RTX 4090")
+    assert 0.85 < tight.fit_score < roomy.fit_score == 1
+
+
+def test_what_does_not_fit_says_by_how_much():
+    answer = asked([offer("RTX 4090"), offer("RTX 3060", 2)], "llama2-7b", "full")
+    assert shown(answer) == []
+    assert reasons(answer)["RTX 3060"] == "needs 103.2 GiB on each GPU, 11.0 usable: 92.1 GiB short"
+
+
+def test_several_small_gpus_hold_what_one_does_not():
+    book = [offer("RTX 4090", 1, 1), offer("RTX 4090", 2, 4), offer("RTX 4090", 3, 8)]
+    answer = asked(book, "70B", "qlora")
+    assert shown(answer) == [(4, "RTX 4090")]
+    assert answer.recommendations[0].sharded
+    assert answer.recommendations[0].price_per_hour == 1.6
+
+
+def test_of_one_model_the_smallest_machine_near_the_best_value_is_shown():
+    near = [offer("RTX 4090", 1, 1, 400_000), offer("RTX 4090", 2, 2, 380_000)]
+    assert shown(asked(near)) == [(1, "RTX 4090")]
+    far = [offer("RTX 4090", 1, 1, 400_000), offer("RTX 4090", 2, 2, int(400_000 * SMALL_ENOUGH) - 10_000)]
+    assert shown(asked(far)) == [(2, "RTX 4090")]
+
+
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [
+        (Wish(min_vram=48), "24 GB a GPU, 48 GB asked"),
+        (Wish(max_price=0.3), "costs 0.4 USD per hour, limit 0.3"),
+        (Wish(max_gpus=1), ""),
+    ],
+)
+def test_wishes_are_limits_with_reasons(wish, reason):
+    answer = asked([offer("RTX 4090")], wish=wish)
+    assert reasons(answer).get("RTX 4090", "") == reason
+    assert bool(answer.recommendations) == (reason == "")
+
+
+def test_only_larger_machines_than_wished():
+    answer = asked([offer("RTX 4090", 1, 8)], wish=Wish(max_gpus=4))
+    assert reasons(answer) == {"RTX 4090": "only machines with more than 4 GPUs are on offer"}
+
+
+def test_only_rentable_verified_priced_offers_count_and_a_machine_once():
+    book = [
+        offer("RTX 4090", 1, bid=300_000),
+        offer("RTX 4090", 1, bid=200_000),
+        offer("RTX 4090", 2, bid=400_000),
+        offer("RTX 4090", 3, bid=10_000, rentable=False),
+        offer("RTX 4090", 4, bid=10_000, verified=False),
+        offer("RTX 4090", 5, bid=None),
+    ]
+    (row,) = asked(book).recommendations
+    assert row.machines == 2
+    assert row.price_per_hour == 0.3
+
+
+def test_memory_is_what_the_driver_reports():
+    (machine,) = machines([offer("L40S", gpu_ram_mb=46_068)], CATALOG)
+    assert machine.vram_gib == pytest.approx(44.99, abs=0.01)
+    (machine,) = machines([offer("L40S")], CATALOG)
+    assert machine.vram_gib == 48
+
+
+def test_an_unlisted_gpu_fits_by_its_memory_but_has_no_score():
+    answer = asked([offer("Wunderkarte 7", gpu_ram_mb=24_576), offer("RTX 3090", 2)])
+    unlisted = answer.recommendations[-1]
+    assert (unlisted.gpu_name, unlisted.fit_score, unlisted.tokens_per_second) == ("Wunderkarte 7", None, None)
+    assert "not in the catalogue" in str(unlisted.reasoning)
+    assert reasons(asked([offer("Wunderkarte 7")])) == {"Wunderkarte 7": "its memory is not known"}
+
+
+def test_a_rebuilt_card_has_the_rate_of_the_one_as_sold():
+    assert rated("RTX 4090 48GB", CATALOG).tflops == 165.2
+    assert rated("RTX 4090 48GB", CATALOG).vram_gb == 48
+    assert rated("Wunderkarte 48GB", CATALOG) is None
+
+
+def test_hours_are_for_the_wished_tokens_and_never_for_running_a_model():
+    hours = asked([offer("RTX 4090")], "llama2-7b", wish=Wish(tokens=1e9)).recommendations[0]
+    by_hand = 4 * 6_738_415_616 * 1e9 / (165.2e12 * 0.42) / 3600
+    assert hours.estimated_training_time_hours == pytest.approx(by_hand, rel=0.001)
+    assert asked([offer("RTX 4090")]).recommendations[0].estimated_training_time_hours is None
+    running = asked([offer("RTX 4090")], mode="inference", wish=Wish(tokens=1e9))
+    assert running.training_tokens is None
+    assert running.recommendations[0].estimated_training_time_hours is None
+
+
+def test_assumptions_and_limits_are_said():
+    answer = asked([offer("H200")], "7B", "inference", context=100_000)
+    said = [str(caveat) for caveat in answer.evidence.caveats]
+    assert "a model of 7B is taken to be shaped like llama2-7b" in said
+    assert "7B was made for at most 4096 tokens of context" in said
+
+
+books = st.lists(
+    st.builds(
+        offer,
+        model=st.sampled_from([gpu.name for gpu in CATALOG.gpus] + ["Wunderkarte 7"]),
+        machine=st.integers(1, 20),
+        gpus=st.sampled_from((1, 2, 4, 8)),
+        bid=st.integers(1_000, 5_000_000),
+    ),
+    max_size=30,
+)
+
+
+@given(books, st.sampled_from(("1B", "7B", "70B", "mixtral-8x7b", "deepseek-v3")), st.sampled_from(MODES))
+def test_on_any_market_scores_are_ordered_and_nothing_is_lost(book, size, mode):
+    answer = asked(book, size, mode, Wish(tokens=1e6))
+    scores = [row.fit_score for row in answer.recommendations if row.fit_score is not None]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    fits, misses = {row.gpu_name for row in answer.recommendations}, {miss.gpu_name for miss in answer.not_fitting}
+    assert fits | misses == {one.model for one in book}
+    assert not fits & misses
+    for row in answer.recommendations:
+        assert row.memory_need_gib <= USABLE_SHARE * row.memory_gib + 0.1

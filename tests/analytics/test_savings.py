@@ -1,0 +1,160 @@
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.catalog import CloudPrice, load_catalog
+from analytics.comparators import (
+    CLOUDS,
+    LEAST_MEMORY,
+    MOST_MEMORY,
+    SPEED_FACTOR,
+    comparator,
+    price_age_days,
+    work_ratio,
+)
+from analytics.evidence import Basis, plain
+from analytics.market import DAY, Quote
+from analytics.savings import HOURS_IN_YEAR, Use, savings
+
+CATALOG = load_catalog()
+NOW = 1_795_437_600  # 2026-11-23
+BASIS = Basis(now=NOW, as_of=NOW, interval=300, first_at=NOW - 30 * DAY, offers=12)
+GUIDE_KEYS = (
+    "gpu_name", "hours", "cost_dumont", "cost_aws", "cost_gcp", "cost_azure", "savings_vs_aws", "savings_percent",
+    "roi_annual",
+)  # fmt: skip
+
+
+def quote(price: int | None) -> Quote:
+    return Quote(NOW, price, price, price, price, price, 12, 20, 9)
+
+
+def asked(model: str, price: int | None = 400_000, **use: float):
+    return savings(model, quote(price), Use(**use), CATALOG, BASIS)
+
+
+def caveats(answer) -> str:
+    return " ".join(map(str, answer.evidence.caveats))
+
+
+def test_the_guides_keys_come_first_with_its_types():
+    answer = plain(asked("RTX 4090", hours=100))
+    assert tuple(answer)[: len(GUIDE_KEYS)] == GUIDE_KEYS
+    assert answer["gpu_name"] == "RTX 4090"
+    assert all(isinstance(answer[key], (int, float)) for key in GUIDE_KEYS[1:])
+
+
+def test_100_hours_of_an_rtx_4090():
+    """AWS has none; its nearest is the L4 at $0.8048, which needs 165.2 x .42 / (121 x .35) of the hours."""
+    answer = asked("RTX 4090", hours=100)
+    assert (answer.cost_dumont, answer.cost_aws, answer.savings_vs_aws) == (40.0, 80.48, 40.48)
+    assert answer.savings_percent == pytest.approx(50.3)
+    assert answer.roi_percent == pytest.approx(101.2)
+    assert answer.roi_annual == pytest.approx(0.4048 * 8760)
+    aws = answer.comparators[0]
+    assert (aws.gpu_name, aws.instance, aws.same_gpu, aws.date) == ("L4", "g6.xlarge", False, "2026-08-22")
+    assert aws.hours_same_work == pytest.approx(100 * 165.2 * 0.42 / (121 * 0.35), rel=0.001)
+    assert aws.cost_same_work == pytest.approx(0.8048 * aws.hours_same_work, rel=0.001)
+    assert "AWS has no RTX 4090" in caveats(answer)
+
+
+def test_the_same_gpu_is_compared_where_it_is_sold():
+    answer = asked("H100 SXM", 2_000_000)
+    assert [(c.cloud, c.gpu_name, c.same_gpu) for c in answer.comparators] == [(x, "H100 SXM", True) for x in CLOUDS]
+    assert all(c.cost == c.cost_same_work for c in answer.comparators)
+
+
+def test_a_cloud_without_a_comparable_gpu_gives_null_and_says_so():
+    answer = asked("RTX 3090")
+    assert answer.cost_azure is None
+    assert answer.cost_aws is not None
+    assert "Azure sells nothing that compares with RTX 3090" in caveats(answer)
+
+
+@pytest.mark.parametrize("model", ["Wunderkarte 7", "Tesla P40"])
+def test_a_gpu_that_cannot_be_compared_has_its_own_cost_only(model):
+    answer = asked(model)
+    assert answer.cost_dumont == 40.0
+    assert (answer.cost_aws, answer.cost_gcp, answer.cost_azure, answer.savings_percent) == (None,) * 4
+    assert (answer.roi_annual, answer.roi_percent) == (None, None)
+    assert model in caveats(answer)
+
+
+def test_nothing_on_offer_gives_the_clouds_costs_only():
+    answer = asked("RTX 4090", None)
+    assert (answer.cost_dumont, answer.savings_vs_aws, answer.roi_annual) == (None, None, None)
+    assert answer.cost_aws == 80.48
+    assert "no RTX 4090 with a spot price" in caveats(answer)
+    assert savings("RTX 4090", None, Use(), CATALOG, BASIS).price_per_hour is None
+
+
+def test_a_rebuilt_card_computes_like_the_one_as_sold():
+    answer = asked("RTX 4090 48GB")
+    assert answer.comparators[0].gpu_name == "L40S"
+
+
+def test_old_prices_and_prices_of_the_gpu_alone_are_flagged():
+    assert "AWS price is from 2026-08-22, more than 90 days old" in caveats(asked("RTX 4090"))
+    assert "GCP price is of the GPU alone" in caveats(asked("RTX 4090"))
+    fresh = savings("RTX 4090", quote(400_000), Use(), CATALOG, replace(BASIS, now=NOW - 60 * DAY))
+    assert "days old" not in caveats(fresh)
+
+
+@pytest.mark.parametrize(("date", "days"), [("2026-11-23", 0), ("2026-11", 22), ("2026", 326), ("2026-08-25", 90)])
+def test_a_dates_age_counts_from_the_earliest_day_it_can_mean(date, days):
+    assert price_age_days(date, NOW) == days
+
+
+def test_of_two_prices_for_one_gpu_the_lower_is_compared():
+    dear = replace(CATALOG.cloud_prices[0], usd_per_gpu_hour=99.0)
+    cheap = CloudPrice("AWS", "H100 SXM", "p5.x", 5.0, "r", "on_demand", "2026-11-01", "s", "")
+    gpu = CATALOG.gpu("H100 SXM")
+    found = comparator("AWS", gpu, replace(CATALOG, cloud_prices=(dear, cheap)), NOW)
+    assert found.usd_per_gpu_hour == 5.0
+    assert not found.old
+
+
+def test_equal_gpus_of_other_build_are_the_nearest_of_all():
+    """A100 PCIE and SXM4 have the same memory and rate: a distance of nought must not be taken for none."""
+    assert comparator("AWS", CATALOG.gpu("A100 PCIE 80GB"), CATALOG, NOW).gpu_name == "A100 SXM4 80GB"
+
+
+@pytest.mark.parametrize("gpu", CATALOG.gpus, ids=lambda gpu: gpu.name)
+def test_a_comparator_keeps_to_the_thresholds(gpu):
+    for cloud in CLOUDS:
+        found = comparator(cloud, gpu, CATALOG, NOW)
+        if found and not found.same_gpu:
+            other = CATALOG.gpu(found.gpu_name)
+            assert LEAST_MEMORY <= other.vram_gb / gpu.vram_gb <= MOST_MEMORY
+            assert abs(math.log(other.tflops / gpu.tflops)) <= math.log(SPEED_FACTOR) + 1e-9
+
+
+def test_work_ratios_of_two_gpus_are_each_others_inverse():
+    a, b = CATALOG.gpu("RTX 4090"), CATALOG.gpu("L4")
+    assert work_ratio(a, b, CATALOG) * work_ratio(b, a, CATALOG) == pytest.approx(1, abs=0.001)
+    assert work_ratio(a, a, CATALOG) == 1
+    assert work_ratio(CATALOG.gpu("Tesla P40"), a, CATALOG) is None
+
+
+@given(
+    model=st.sampled_from([gpu.name for gpu in CATALOG.gpus]),
+    price=st.integers(1_000, 20_000_000),
+    hours=st.floats(0.01, 1e6),
+    year=st.floats(0, 1e6),
+)
+def test_the_identities_hold_for_any_model_price_and_time(model, price, hours, year):
+    answer = asked(model, price, hours=hours, hours_per_year=year)
+    assert answer.hours_per_year <= HOURS_IN_YEAR
+    if answer.cost_aws is None:
+        assert answer.savings_vs_aws is answer.savings_percent is answer.roi_annual is answer.roi_percent is None
+        return
+    ours, theirs = price / 1e6, answer.comparators[0].usd_per_gpu_hour
+    assert answer.savings_vs_aws == pytest.approx(answer.cost_aws - answer.cost_dumont, abs=2e-4)
+    assert answer.savings_percent == pytest.approx(100 * (theirs - ours) / theirs, abs=0.006)
+    assert answer.savings_percent < 100
+    assert answer.roi_percent == pytest.approx(100 * (theirs - ours) / ours, abs=0.006)
+    assert answer.roi_annual == pytest.approx((theirs - ours) * min(year, 8760), abs=1e-4)
+    assert abs(answer.roi_annual) <= HOURS_IN_YEAR * abs(theirs - ours) + 1e-4

@@ -1,0 +1,208 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.catalog import load_catalog
+from analytics.checkpoints import Risk
+from analytics.evidence import Basis, plain
+from analytics.llm_lookup import find_llm
+from analytics.machines import machines
+from analytics.market import Offer
+from analytics.memory import Work
+from analytics.runs import BYTES_PER_TOKEN, SAVE_MINUTES, Job
+from analytics.training import bench_for, training_cost
+
+CATALOG = load_catalog()
+NOW = 1_795_437_600  # 2026-11-23
+BASIS = Basis(now=NOW, as_of=NOW, interval=300, first_at=NOW - 86_400, offers=5)
+GUIDE_KEYS = ["gpu_name", "estimated_hours", "cost_dumont", "cost_aws", "savings", "savings_percent"]
+CALM = Risk(mtbi_hours=72, mtbi_low=40, down_hours=0.5)
+
+
+def offer(model: str, machine: int = 1, gpus: int = 1, bid: int = 400_000, **more: object) -> Offer:
+    return Offer(model, machine, gpus, 600_000, bid, **more)
+
+
+def job(model: str = "llama2-7b", mode: str = "lora", tokens: float = 1e9, **more: object) -> Job:
+    found = find_llm(model, CATALOG)
+    return Job(found, Work(found.llm, mode), tokens, **more)
+
+
+def asked(book, wanted=None, risks=None, gpu=()):
+    bench = bench_for(wanted or job(), CATALOG, NOW)
+    return training_cost(bench, machines(book, CATALOG), risks or {}, BASIS, gpu)
+
+
+def caveats(answer) -> str:
+    return " ".join(map(str, answer.evidence.caveats))
+
+
+def reasons(answer):
+    return {miss.gpu_name: str(miss.reason) for miss in answer.not_fitting}
+
+
+def test_the_guides_keys_come_first_and_the_best_stands_at_the_top():
+    answer = plain(asked([offer("RTX 4090"), offer("RTX 3090", 2)], risks={"RTX 4090": CALM}))
+    assert list(answer)[:3] == ["model", "dataset_size_gb", "gpu_recommendations"]
+    assert answer["model"] == "llama2-7b"
+    assert answer["dataset_size_gb"] == 4.0
+    best = answer["gpu_recommendations"][0]
+    assert list(best)[:6] == GUIDE_KEYS
+    assert all(answer[key] == best[key] for key in GUIDE_KEYS)
+    assert all(isinstance(best[key], float) for key in GUIDE_KEYS[1:])
+
+
+def test_without_interruptions_the_cost_is_hours_times_price():
+    (row,) = asked([offer("RTX 4090")]).gpu_recommendations
+    by_hand = 4 * 6_738_415_616 * 1e9 / (165.2e12 * 0.42) / 3600
+    assert row.compute_hours == row.estimated_hours == row.billed_hours == pytest.approx(by_hand, abs=0.01)
+    assert row.cost_dumont == pytest.approx(by_hand * 0.4, rel=0.001)
+    assert row.checkpoints.every_minutes is None
+    assert "how often RTX 4090 are interrupted is not known" in caveats(asked([offer("RTX 4090")]))
+
+
+def test_interruptions_lengthen_the_run_and_waiting_is_not_billed():
+    (row,) = asked([offer("RTX 4090")], risks={"RTX 4090": CALM}).gpu_recommendations
+    assert row.compute_hours < row.billed_hours < row.estimated_hours
+    assert row.cost_dumont == pytest.approx(row.billed_hours * 0.4, rel=0.001)
+    assert row.checkpoints.every_minutes == pytest.approx(130.1, abs=0.1)
+    assert row.checkpoints.mtbi_hours == 72
+    often = asked([offer("RTX 4090")], risks={"RTX 4090": replace(CALM, mtbi_hours=4)}).gpu_recommendations[0]
+    assert often.cost_dumont > row.cost_dumont
+
+
+def test_a_gpu_that_never_lets_a_run_end_is_listed_with_the_reason():
+    answer = asked([offer("RTX 4090")], job(save_minutes=60), {"RTX 4090": Risk(0.01, 0.005, 1)})
+    assert reasons(answer) == {"RTX 4090": "interrupted every 0.01 h, such a run would practically never end"}
+
+
+def test_aws_does_the_same_work_on_its_own_gpus():
+    """The nearest to a 4090 is the L4: 27 GiB of a 13B LoRA need two of them."""
+    (row,) = asked([offer("RTX 4090", gpus=2)], job("llama2-13b")).gpu_recommendations
+    assert (row.aws.gpu_name, row.aws.gpus, row.aws.same_gpu) == ("L4", 2, False)
+    assert row.cost_aws == pytest.approx(2 * row.aws.hours * 0.8048, rel=0.001)
+    assert row.savings == pytest.approx(row.cost_aws - row.cost_dumont, abs=1e-3)
+    (row,) = asked([offer("H100 SXM")], job("llama2-13b")).gpu_recommendations
+    assert (row.aws.gpu_name, row.aws.same_gpu) == ("H100 SXM", True)
+    assert row.aws.hours == row.compute_hours
+
+
+def test_the_askers_own_mfu_counts_for_the_same_gpu_at_aws_too():
+    (row,) = asked([offer("H100 SXM")], job(mfu=0.2)).gpu_recommendations
+    assert row.aws.hours == row.compute_hours
+    assert row.mfu["used"] == 0.2
+    assert row.cost_low == row.cost_high == row.cost_dumont
+
+
+def test_no_comparable_gpu_gives_null_and_a_caveat():
+    answer = asked([offer("B300")])
+    (row,) = answer.gpu_recommendations
+    assert (row.cost_aws, row.savings, row.savings_percent, row.aws) == (None, None, None, None)
+    assert answer.cost_dumont == row.cost_dumont
+    assert "AWS sells nothing that compares with B300" in caveats(answer)
+
+
+def test_disk_is_billed_while_waiting_too():
+    book = [offer("RTX 4090", storage_cost=200_000)]
+    (row,) = asked(book, job(disk_gb=100), {"RTX 4090": CALM}).gpu_recommendations
+    assert row.cost_disk == pytest.approx(0.2 / 720 * 100 * row.estimated_hours, rel=0.001)
+    assert row.cost_dumont == pytest.approx(row.billed_hours * 0.4 + row.cost_disk, rel=0.001)
+    assert "do not say what their disk costs" in caveats(asked([offer("RTX 4090")]))
+
+
+def test_the_disk_holds_text_weights_and_two_checkpoints():
+    full = job(mode="full", tokens=1e9)
+    gb = 1e9 * BYTES_PER_TOKEN / 1e9 + (2 + 2 * 14) * 6.738
+    assert full.disk_needed_gb == pytest.approx(gb, rel=0.001)
+    assert (
+        full.upkeep.save_hours * 3600 == pytest.approx(14 * 6.738, rel=0.01) or full.upkeep.save_hours == SAVE_MINUTES
+    )
+    assert job().upkeep.save_hours * 60 == SAVE_MINUTES
+    assert job(save_minutes=0.5).upkeep.save_hours * 60 == 0.5
+
+
+def test_a_large_checkpoint_takes_longer_to_save_than_the_least():
+    minutes = job("llama2-70b", "full").upkeep.save_hours * 60
+    assert minutes == pytest.approx(14 * 68.98e9 / 1e9 / 60, rel=0.001)
+    assert minutes > SAVE_MINUTES
+
+
+def test_of_each_model_the_cheapest_machine_is_taken():
+    book = [offer("RTX 4090", 1, 1, 400_000), offer("RTX 4090", 2, 4, 300_000), offer("RTX 3090", 3, 1, 100_000)]
+    answer = asked(book)
+    assert [(row.gpu_name, row.gpus) for row in answer.gpu_recommendations] == [("RTX 3090", 1), ("RTX 4090", 4)]
+    one = asked(book, job(gpus=1))
+    assert {row.gpus for row in one.gpu_recommendations} == {1}
+    none = asked(book, job(gpus=2))
+    assert reasons(none)["RTX 4090"] == "no machine with 2 free GPUs on offer"
+
+
+def test_wanted_models_are_answered_or_given_a_reason():
+    answer = asked([offer("RTX 4090"), offer("RTX 3090", 2)], gpu=("RTX 3090", "A100 PCIE 80GB"))
+    assert [row.gpu_name for row in answer.gpu_recommendations] == ["RTX 3090"]
+    assert reasons(answer) == {"A100 PCIE 80GB": "none on offer now"}
+
+
+def test_when_nothing_can_do_it_the_top_level_is_null_with_the_reasons_beside():
+    answer = asked([offer("RTX 3060"), offer("Tesla P40", 2), offer("Wunderkarte 7", 3)], job("llama2-7b"))
+    assert [getattr(answer, key) for key in GUIDE_KEYS] == [None] * 6
+    assert "not_fitting says why" in caveats(answer)
+    said = reasons(answer)
+    assert "GiB short" in said["RTX 3060"]
+    assert said["Tesla P40"] == "it has no fast 16-bit arithmetic to train with"
+    assert "not in the catalogue" in said["Wunderkarte 7"]
+
+
+def test_a_time_limit_refuses_slow_machines_with_their_hours():
+    book = [offer("RTX 4090"), offer("H100 SXM", 2, 8, 2_000_000)]
+    answer = asked(book, job(max_hours=10))
+    assert [row.gpu_name for row in answer.gpu_recommendations] == ["H100 SXM"]
+    assert reasons(answer)["RTX 4090"] == "takes 107.9 h, limit 10"
+
+
+def test_the_range_grows_with_every_doubt():
+    same = [offer("RTX 4090", machine) for machine in range(5)]
+    spread = [offer("RTX 4090", machine, bid=400_000 + 50_000 * (machine - 2)) for machine in range(5)]
+    narrow = asked(same).gpu_recommendations[0]
+    wide = asked(spread).gpu_recommendations[0]
+    doubtful = asked(spread, risks={"RTX 4090": replace(CALM, mtbi_low=2)}).gpu_recommendations[0]
+    assert narrow.cost_high / narrow.cost_dumont == pytest.approx(0.42 / 0.35, rel=0.001)
+    assert narrow.cost_low / narrow.cost_dumont == pytest.approx(0.42 / 0.50, rel=0.001)
+    assert wide.cost_low < narrow.cost_low < narrow.cost_high < wide.cost_high
+    assert doubtful.cost_high / doubtful.cost_dumont > wide.cost_high / wide.cost_dumont
+
+
+def test_old_prices_are_flagged():
+    assert "AWS prices are from 2026-08-22" in caveats(asked([offer("RTX 4090")]))
+
+
+books = st.lists(
+    st.builds(
+        offer,
+        model=st.sampled_from([gpu.name for gpu in CATALOG.gpus]),
+        machine=st.integers(1, 20),
+        gpus=st.sampled_from((1, 2, 4, 8)),
+        bid=st.integers(1_000, 5_000_000),
+        storage_cost=st.one_of(st.none(), st.integers(0, 1_000_000)),
+    ),
+    max_size=20,
+)
+risks = st.builds(Risk, mtbi_hours=st.floats(1, 1000), mtbi_low=st.floats(0.5, 1), down_hours=st.floats(0, 24))
+
+
+@given(books, st.sampled_from(("lora", "qlora", "full")), st.floats(1e3, 1e12), st.one_of(st.none(), risks))
+def test_on_any_market_the_identities_hold(book, mode, tokens, risk):
+    models = {one.model for one in book}
+    answer = asked(book, job("llama2-7b", mode, tokens), dict.fromkeys(models, risk) if risk else {})
+    costs = [row.cost_dumont for row in answer.gpu_recommendations]
+    assert costs == sorted(costs)
+    assert {row.gpu_name for row in answer.gpu_recommendations} | set(reasons(answer)) == models
+    for row in answer.gpu_recommendations:
+        assert row.cost_low <= row.cost_dumont <= row.cost_high
+        assert row.compute_hours <= row.billed_hours <= row.estimated_hours
+        if row.cost_aws:
+            assert row.savings == pytest.approx(row.cost_aws - row.cost_dumont, abs=2e-4)
+            assert row.savings_percent == pytest.approx(100 * row.savings / row.cost_aws, abs=0.06)
+            assert row.savings_percent <= 100
