@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.catalog import Catalog, Gpu
+from analytics.catalog import Catalog, CloudPrice, Gpu
 from analytics.comparators import Comparator, comparator, old_prices
 from analytics.evidence import Basis, Evidence, Note
 from analytics.fleet_program import LEVELS, Fleet, Level, Lot, best, cheapest, cost
@@ -25,20 +25,28 @@ DEFAULT_HOURS = 160
 PRICE_STEP = 100
 """Costs are shown to a hundredth of a cent, in micro-dollars, rounded down (source: `usd` shows four decimals)."""
 
-Speed = Callable[[Gpu, Catalog], float | None]
 
-SPEEDS: dict[str, tuple[Speed, Note]] = {
-    "training": (
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What work means for a workload: a GPU's speed in it, None where unpublished, and what that speed is."""
+
+    of: Callable[[Gpu, Catalog], float | None]
+    name: Note
+
+
+SPEEDS = {
+    "training": Speed(
         lambda gpu, catalog: None if gpu.tflops is None else gpu.tflops * mfu_of(gpu, catalog).mid,
         Note("dense 16-bit TFLOPS x the share of it that training reaches"),
     ),
-    "inference": (lambda gpu, catalog: gpu.mem_bw_gbs, Note("memory bandwidth, which generating text is limited by")),
-    "rendering": (
-        lambda gpu, catalog: gpu.tflops,
-        Note("dense 16-bit TFLOPS, for want of rendering figures for every GPU"),
+    "inference": Speed(
+        lambda gpu, catalog: gpu.mem_bw_gbs, Note("memory bandwidth, which generating text is limited by")
+    ),
+    "rendering": Speed(
+        lambda gpu, catalog: gpu.tflops, Note("dense 16-bit TFLOPS, for want of rendering figures for every GPU")
     ),
 }
-"""What work means for each workload: the measure and its name."""
+"""The measure of work by workload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ def _speed(model: str, order: Order, catalog: Catalog) -> float | None:
     gpu = rated(model, catalog)
     if gpu is None or (order.min_vram is not None and gpu.vram_gb < order.min_vram):
         return None
-    return SPEEDS[order.workload][0](gpu, catalog)
+    return SPEEDS[order.workload].of(gpu, catalog)
 
 
 def _losses(exposures: Mapping[str, Mapping[str, Exposure]]) -> dict[tuple[str, str], float]:
@@ -155,8 +163,8 @@ def fleet_strategy(
     fleet.sort(key=lambda item: (-item[0].work * item[0].size * item[1], item[0].place, item[0].market, item[0].size))
     parts = tuple(_part(lot, n, hours, first=i == 0) for i, (lot, n) in enumerate(fleet))
     monthly = sum(_steps(lot, n, hours) for lot, n in fleet)
-    aws, missing, compared = _aws(fleet, order, catalog, basis.now)
-    savings = None if aws is None or not fleet else round(aws - _dollars(monthly), 2)
+    aws = _aws(fleet, order, catalog, basis.now)
+    savings = None if aws.cost is None else round(aws.cost - _dollars(monthly), 2)
     smallest = None if fleet else _smallest(offered, order)
     return FleetStrategy(
         strategy=_strategy({lot.market for lot, _ in fleet}),
@@ -175,9 +183,9 @@ def fleet_strategy(
         evidence=basis.evidence(
             Note(
                 "integer programme over model, market, region and machine size; work measured by {measure}",
-                {"measure": SPEEDS[order.workload][1]},
+                {"measure": SPEEDS[order.workload].name},
             ),
-            tuple(_caveats(fleet, missing, compared, left_out)),
+            tuple(_caveats(fleet, aws, left_out)),
             assumptions=_assumptions(order),
         ),
     )
@@ -216,20 +224,37 @@ def _time_lost(fleet: Fleet) -> float | None:
     return round(100 * sum((lot.lost or 0.0) * lot.size * n for lot, n in fleet) / gpus, 2)
 
 
-def _aws(fleet: Fleet, order: Order, catalog: Catalog, now: int) -> tuple[float | None, list[str], list[Comparator]]:
-    """What the fleet's work costs on AWS on demand, the models without a comparable GPU, and what was compared with."""
-    dollars, missing, found = 0.0, [], {}
+@dataclass(frozen=True, slots=True)
+class _Aws:
+    """What a fleet's effective work costs on AWS on demand, and on which of its GPUs."""
+
+    cost: float | None
+    compared: tuple[Comparator, ...] = ()
+    stand_in: CloudPrice | None = None
+    """where a model has no comparable GPU: the one on which AWS does such work cheapest"""
+    without: tuple[str, ...] = ()
+    """the models that it stands in for"""
+
+
+def _aws(fleet: Fleet, order: Order, catalog: Catalog, now: int) -> _Aws:
+    speed = SPEEDS[order.workload].of
+    prices = [row for row in catalog.cloud_prices if row.cloud == "AWS" and row.kind == "on_demand"]
+    known = {row.gpu: fast for row in prices if (gpu := catalog.gpu(row.gpu)) and (fast := speed(gpu, catalog))}
+    if not fleet or not known:
+        return _Aws(None)
+    stand_in = min((row for row in prices if row.gpu in known), key=lambda row: row.usd_per_gpu_hour / known[row.gpu])
+    dollars, without, compared = 0.0, [], {}
     for lot, n in fleet:
         gpu = rated(lot.model, catalog)
-        comp = comparator("AWS", gpu, catalog, now) if gpu else None
-        other = catalog.gpu(comp.gpu_name) if comp else None
-        speed = SPEEDS[order.workload][0](other, catalog) if other else None
-        if comp is None or not speed:
-            missing.append(lot.model)
-            continue
-        found[comp.gpu_name] = comp
-        dollars += lot.work / speed * lot.size * n * order.hours_per_month * comp.usd_per_gpu_hour
-    return None if missing else dollars, list(dict.fromkeys(missing)), list(found.values())
+        like = comparator("AWS", gpu, catalog, now) if gpu else None
+        if like is not None and like.gpu_name in known:
+            compared[like.gpu_name] = like
+            rate = like.usd_per_gpu_hour / known[like.gpu_name]
+        else:
+            without.append(lot.model)
+            rate = stand_in.usd_per_gpu_hour / known[stand_in.gpu]
+        dollars += lot.work * lot.size * n * order.hours_per_month * rate
+    return _Aws(dollars, tuple(compared.values()), stand_in if without else None, tuple(dict.fromkeys(without)))
 
 
 def _smallest(offered: Sequence[Lot], order: Order) -> float | None:
@@ -272,21 +297,22 @@ def _bound_by_level(fleet: Fleet, level: Level) -> list[Note]:
     return notes
 
 
-def _caveats(fleet: Fleet, missing: Sequence[str], compared: Sequence[Comparator], left_out: int) -> list[Note]:
+def _caveats(fleet: Fleet, aws: _Aws, left_out: int) -> list[Note]:
     notes = []
     if left_out:
         notes.append(Note("models left out because their last poll is too old: {n}", {"n": left_out}))
-    if missing:
-        names = ", ".join(missing)
-        notes.append(Note("AWS sells nothing comparable to {models}: no savings are given", {"models": names}))
-    others = [f"{c.gpu_name} ({c.instance}, ${c.usd_per_gpu_hour}/GPU-h, {c.date})" for c in compared]
-    if others and not missing:
-        notes.append(Note("savings: the same effective work on AWS on demand on {gpus}", {"gpus": ", ".join(others)}))
+    if aws.compared:
+        gpus = ", ".join(f"{c.gpu_name} ({c.instance}, ${c.usd_per_gpu_hour}/GPU-h, {c.date})" for c in aws.compared)
+        notes.append(Note("savings: the same effective work on AWS on demand on {gpus}", {"gpus": gpus}))
+    if aws.stand_in is not None:
+        values = {"models": ", ".join(aws.without), "gpu": aws.stand_in.gpu, "price": aws.stand_in.usd_per_gpu_hour}
+        text = "AWS sells nothing like {models}: compared with {gpu} (${price}/GPU-h), where it does such work cheapest"
+        notes.append(Note(text, values))
     if any(lot.lost is None for lot, _ in fleet):
         notes.append(Note("no interruption history for some of these: their work is not discounted"))
     if fleet:
         notes.append(Note("prices are medians of the region; GPUs of different machines do separate jobs"))
-    return [*notes, *old_prices(compared)]
+    return [*notes, *old_prices(aws.compared)]
 
 
 def _assumptions(order: Order) -> dict[str, Any]:

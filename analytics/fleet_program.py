@@ -23,16 +23,16 @@ class Level:
 LEVELS = {"low": Level(None, 0.0, None), "medium": Level(0.6, 0.1, None), "high": Level(0.4, 0.3, 0.05)}
 """Limits by reliability level (source: definitions, "Q3 fleet-strategy")."""
 
-PLACES = 16
-"""How many models in regions the programme weighs for each market (ours: the strictest level needs three)."""
+PLACES = 8
+"""How many models in regions the programme weighs at least for each market (ours: the strictest level needs three)."""
 
 BUDGETS = 3
-"""The supply it weighs is worth at least so many budgets (ours: more changes nothing that could be afforded)."""
+"""The supply it weighs is worth at least so many budgets (ours: more is hardly ever among what is chosen)."""
 
-GAP = 0.001
-"""A fleet is accepted when none can do 0.1 % more work (ours)."""
+GAP = 0.005
+"""A fleet is accepted when none could do 0.5 % more work (ours: below what the measure of work is good for)."""
 
-SECONDS = 2.0
+SECONDS = 1.0
 """How long the solver may look; then the best fleet found so far is shown (ours: within a chat's patience)."""
 
 TOLERANCE = 1e-6
@@ -75,6 +75,9 @@ class Lot:
 Fleet = list[tuple[Lot, int]]
 """Lots and how many slices of each, at least one."""
 
+Row = tuple[dict[int, float], float, float]
+"""One constraint: variable -> coefficient, and the least and the most that their sum may be."""
+
 
 def best(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fleet:
     """The fleet with most effective work a month for at most ``budget`` micro-dollars; empty when there is none.
@@ -83,23 +86,23 @@ def best(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fleet:
     few strong ones escape them. Source: definitions, "Q3 fleet-strategy"; solved by scipy.optimize.milp (HiGHS).
     """
     affordable = [lot for lot in _allowed(lots, level) if lot.cost(hours) <= budget]
-    chosen = _shortlist(affordable, lambda lot: lot.price / lot.work, budget, hours)
-    for room in (1.0, 1.0 - 2 * TOLERANCE):
-        rows = [*_limits(chosen, level), ([lot.cost(hours) / budget for lot in chosen], room)]
-        fleet = _solve(chosen, [-work for work in _works(chosen)], rows)
-        if cost(fleet, hours) <= budget:
-            return fleet
+    for budgets in (BUDGETS, 0):  # a shorter list where no fleet was found in time
+        chosen = _shortlist(affordable, lambda lot: lot.price / lot.work, budgets * budget, hours)
+        for room in (1.0, 1.0 - 2 * TOLERANCE):
+            spent = {i: lot.cost(hours) / budget for i, lot in enumerate(chosen)}
+            work = [-work for work in _works(chosen)]
+            fleet = _solve(chosen, work, [*_limits(chosen, level), (spent, -math.inf, room)])
+            if fleet and cost(fleet, hours) <= budget:
+                return fleet
     return []
 
 
 def cheapest(lots: Sequence[Lot], level: Level, hours: float) -> Fleet:
     """The fleet of at least one GPU that costs least and keeps the limits; empty when there is none."""
     chosen = _shortlist(_allowed(lots, level), lambda lot: lot.cost(hours), 0, hours)
-    if not chosen:
-        return []
     costs = [lot.cost(hours) for lot in chosen]
-    rows = [*_limits(chosen, level), ([-float(lot.size) for lot in chosen], -1.0)]
-    return _solve(chosen, [cost / max(costs) for cost in costs], rows)
+    one = ({i: float(lot.size) for i, lot in enumerate(chosen)}, 1.0, math.inf)
+    return _solve(chosen, [cost / max(costs) for cost in costs], [*_limits(chosen, level), one])
 
 
 def cost(fleet: Fleet, hours: float) -> int:
@@ -112,17 +115,17 @@ def _allowed(lots: Iterable[Lot], level: Level) -> list[Lot]:
     return [lot for lot in lots if level.most_time_lost is None or lot.lost is not None]
 
 
-def _shortlist(lots: Sequence[Lot], rank: Callable[[Lot], float], budget: int, hours: float) -> list[Lot]:
-    """The best lots of each market, until there are enough places and enough supply to choose from."""
+def _shortlist(lots: Sequence[Lot], rank: Callable[[Lot], float], worth: int, hours: float) -> list[Lot]:
+    """The best lots of each market, until there are enough places and supply worth ``worth`` micro-dollars."""
     chosen = []
     for market in ("spot", "on-demand"):
         places: set[tuple[str, str]] = set()
-        worth = 0
+        sum_ = 0
         for lot in sorted((lot for lot in lots if lot.market == market), key=rank):
-            if len(places) >= PLACES and worth >= BUDGETS * budget:
+            if len(places) >= PLACES and sum_ >= worth:
                 break
             places.add(lot.place)
-            worth += lot.cost(hours) * lot.slices
+            sum_ += lot.cost(hours) * lot.slices
             chosen.append(lot)
     return chosen
 
@@ -133,35 +136,37 @@ def _works(lots: Sequence[Lot]) -> list[float]:
     return [work / max(works) for work in works]
 
 
-Row = tuple[list[float], float]
-"""Coefficients of the lots, and what their sum may be at most."""
-
-
 def _limits(lots: Sequence[Lot], level: Level) -> list[Row]:
-    rows: list[Row] = []
+    """Supply and the level's limits. Behind the lots stand two more variables: all GPUs and all work, so that a share
+    is a row of few numbers."""
     shelves = defaultdict(list)
     for i, lot in enumerate(lots):
         shelves[lot.shelf].append(i)
-    for members in shelves.values():
-        if len(members) > 1:
-            rows.append(([float(i in members) for i in range(len(lots))], float(lots[members[0]].supply)))
-    for weights in ([float(lot.size) for lot in lots], _works(lots)) if lots else ():
-        rows += _shares(lots, weights, level)
+    rows: list[Row] = [
+        (dict.fromkeys(members, 1.0), -math.inf, float(lots[members[0]].supply))
+        for members in shelves.values()
+        if len(members) > 1
+    ]
+    for all_, weights in enumerate(([float(lot.size) for lot in lots], _works(lots)), len(lots)):
+        rows.append(({**dict(enumerate(weights)), all_: -1.0}, 0.0, 0.0))
+        rows += _shares(lots, weights, all_, level)
     if level.most_time_lost is not None:
-        rows.append(([((lot.lost or 0.0) - level.most_time_lost) * lot.size for lot in lots], 0.0))
+        lost = {i: ((lot.lost or 0.0) - level.most_time_lost) * lot.size for i, lot in enumerate(lots)}
+        rows.append((lost, -math.inf, 0.0))
     return rows
 
 
-def _shares(lots: Sequence[Lot], weights: Sequence[float], level: Level) -> list[Row]:
+def _shares(lots: Sequence[Lot], weights: Sequence[float], all_: int, level: Level) -> list[Row]:
     """The caps by place and the share on demand, for one measure of a fleet."""
     rows: list[Row] = []
     if level.most_in_one_place is not None:
-        for place in dict.fromkeys(lot.place for lot in lots):
-            there = [lot.place == place for lot in lots]
-            rows.append(([w * (at - level.most_in_one_place) for w, at in zip(weights, there, strict=True)], 0.0))
+        places: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+        for i, lot in enumerate(lots):
+            places[lot.place][i] = weights[i]
+        rows += [({**there, all_: -level.most_in_one_place}, -math.inf, 0.0) for there in places.values()]
     if level.least_on_demand:
-        safe = [lot.market == "on-demand" for lot in lots]
-        rows.append(([w * (level.least_on_demand - is_safe) for w, is_safe in zip(weights, safe, strict=True)], 0.0))
+        safe = {i: weights[i] for i, lot in enumerate(lots) if lot.market == "on-demand"}
+        rows.append(({**safe, all_: -level.least_on_demand}, 0.0, math.inf))
     return rows
 
 
@@ -170,15 +175,18 @@ def _solve(lots: Sequence[Lot], objective: Sequence[float], rows: Sequence[Row])
         return []
     import numpy as np
     from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
 
-    matrix, most = np.array([row for row, _ in rows]), np.array([limit for _, limit in rows])
+    cells = [(row, column, value) for row, (values, _, _) in enumerate(rows) for column, value in values.items()]
+    i, j, values = (np.array(column) for column in zip(*cells, strict=True))
+    matrix = csr_array((values, (i, j)), shape=(len(rows), len(lots) + 2))
     result = milp(
-        np.array(objective),
-        integrality=np.ones(len(lots)),
-        bounds=Bounds(0, np.array([lot.slices for lot in lots])),
-        constraints=LinearConstraint(matrix, -np.inf, most),
-        options={"mip_rel_gap": GAP, "time_limit": SECONDS},
+        np.array([*objective, 0.0, 0.0]),
+        integrality=np.array([1] * len(lots) + [0, 0]),
+        bounds=Bounds(0, np.array([lot.slices for lot in lots] + [math.inf] * 2)),
+        constraints=LinearConstraint(matrix, [low for _, low, _ in rows], [high for _, _, high in rows]),
+        options={"mip_rel_gap": GAP, "time_limit": SECONDS, "presolve": False},
     )
     if result.x is None:
         return []
-    return [(lot, n) for lot, x in zip(lots, result.x, strict=True) if (n := round(x))]
+    return [(lot, n) for lot, x in zip(lots, result.x, strict=False) if (n := round(x))]

@@ -7,6 +7,7 @@ committed together.
 from __future__ import annotations
 
 import statistics
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -39,6 +40,7 @@ COLLAPSE_LEAST = 5
 """Below this median the share says nothing: a book of four halves by chance. Then only a whole round is judged."""
 
 Place = tuple[str, Scope]
+WORLD_PLACE: Place = (WORLD, Scope.VERIFIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +177,23 @@ class Collector:
 
     async def _with_bands(self, writer: Writer, entries: Sequence[Entry]) -> list[Entry]:
         """The entries, the newest of each model with its band of usual changes if a new hour has begun for it."""
-        newest = {entry.poll.model: entry for entry in entries if entry.points}
-        return [
-            replace(entry, band=await self._band(writer, entry)) if newest.get(entry.poll.model) is entry else entry
-            for entry in entries
-        ]
+        by_model: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            if entry.points:
+                by_model[entry.poll.model].append(entry)
+        bands = {id(some[-1]): await self._band(writer, some) for some in by_model.values()}
+        return [replace(entry, band=bands.get(id(entry))) for entry in entries]
 
-    async def _band(self, writer: Writer, entry: Entry) -> ChangeBand | None:
-        model, hour = entry.poll.model, entry.poll.at // HOUR
+    async def _band(self, writer: Writer, entries: Sequence[Entry]) -> ChangeBand | None:
+        """The band of one model before the hour of its newest entry, from what is stored and what is about to be."""
+        model, hour = entries[-1].poll.model, entries[-1].poll.at // HOUR
         if self._banded.get(model) == hour:
             return None
         self._banded[model] = hour
-        past = await writer.read.hours([model], hour - BAND_HOURS - DAY_HOURS, hour)
-        return change_band(past.get(model, []))
+        since = hour - BAND_HOURS - DAY_HOURS
+        stored = (await writer.read.hours([model], since, hour)).get(model, [])
+        points = {point.hour: point for point in (*stored, *(entry.points[WORLD_PLACE] for entry in entries))}
+        return change_band([points[h] for h in sorted(points) if since <= h < hour])
 
 
 def _priced(entry: Entry, cost: Cost | None, *, first: bool) -> Entry:
@@ -201,12 +207,11 @@ def _priced(entry: Entry, cost: Cost | None, *, first: bool) -> Entry:
 
 
 def _round(at: int, entries: Sequence[Entry]) -> Round:
-    world = (WORLD, Scope.VERIFIED)
     fresh = [entry for entry in entries if entry.poll.quality is Quality.COMPLETE]
     return Round(
         at=at,
         polls=tuple(entry.poll for entry in entries),
-        prices={entry.poll.model: entry.quotes[world] for entry in fresh},
+        prices={entry.poll.model: entry.quotes[WORLD_PLACE] for entry in fresh},
         interruptions=tuple(i for entry in fresh if entry.shadow for i in entry.shadow.started),
     )
 

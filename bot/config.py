@@ -24,7 +24,7 @@ def default_database() -> str:
 class Settings(BaseSettings):
     """Everything that can be set. Names are the environment variables in upper case."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
 
     database_url: str = Field(default_factory=default_database)
     port: int = Field(8080, ge=0, le=65535)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from analytics.catalog import models_of
 from analytics.market import DAY, Quality
 from bot.collect import Collector, Cost, Round
 from bot.sources.base import Fetch, Source, Survey
-from bot.sources.budget import Demand, allowance, busiest, due, next_reset, plan
+from bot.sources.budget import LONGEST, Demand, allowance, busiest, due, next_reset, plan
 from bot.store.engine import Store
 from bot.store.reader import ModelRow
 
@@ -120,9 +121,11 @@ class Poller:
 
     async def _fetch(self, name: str, look: Look, current: Plan) -> Fetch:
         now = look.now
-        models = [row.name for row in look.rows if row.vast_name == name]
+        seen = [row.name for row in look.rows if row.vast_name == name]
         interval = current.intervals.get(name, self.wish)
-        fetch = await self.source.fetch(name, at=now, interval=interval, models=models, max_rows=current.rows_left)
+        fetch = await self.source.fetch(
+            name, at=now, interval=interval, models=seen or models_of(name), max_rows=current.rows_left
+        )
         self._tried[name] = now
         self._closed_until = max(self._closed_until, fetch.closed_until)
         if fetch.learned_limit is not None:
@@ -130,7 +133,7 @@ class Poller:
             async with self.store.writer() as writer:
                 await writer.learn_limit(now // DAY, fetch.learned_limit)
         round_ = await self.collector.settle(now, fetch.polls, Cost(name, fetch.rows, fetch.requests, fetch.dropped))
-        if not models:
+        if not seen:
             self._followed = {}  # the store knows the name only now: what is followed must be said again
         self._report(fetch, round_)
         return fetch
@@ -175,12 +178,13 @@ class Poller:
         return last
 
     async def _publish(self, current: Plan) -> None:
-        """Tell the store what is followed: answers judge staleness by it."""
-        if current.intervals == self._followed:
+        """Tell the store what is followed: answers judge staleness by it. What no rows are left for waits its turn."""
+        followed = {demand.vast_name: current.intervals.get(demand.vast_name, LONGEST) for demand in current.demands}
+        if followed == self._followed:
             return
         async with self.store.writer() as writer:
-            await writer.set_followed(current.intervals)
-        self._followed = dict(current.intervals)
+            await writer.set_followed(followed)
+        self._followed = followed
 
     async def _recall(self) -> None:
         """What earlier runs learnt about the market's limit."""
@@ -198,6 +202,7 @@ class Poller:
         if self.survey is not None and look.now >= self._closed_until:
             survey = await self.survey(at=look.now)
             self._closed_until = max(self._closed_until, survey.fetch.closed_until)
+            self._learned = survey.fetch.learned_limit or self._learned
             async with self.store.writer() as writer:
                 await writer.add_quota(look.now // DAY, survey.fetch.rows)
             counts = {**survey.rows_by_name, **counts}

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from analytics.catalog import Catalog
 from analytics.errors import NotYet
-from analytics.evidence import Note
+from analytics.evidence import Basis, Note
 from analytics.fleet import DEFAULT_HOURS, SPEEDS, FleetStrategy, Order, Part, fleet_strategy, lots
-from analytics.fleet_program import LEVELS
+from analytics.fleet_program import LEVELS, Lot
 from analytics.market import HOUR
 from bot.commands.base import Command, Desk, Param
 from bot.show.card import Card, Column, Table
@@ -29,7 +38,33 @@ async def ask(
     exposures = await desk.reader.exposure(None, desk.now // HOUR - LOOKBACK_HOURS)
     offered = lots(book, order, exposures, desk.catalog)
     basis = desk.basis_of(fresh, offers=len(book))
-    return fleet_strategy(order, offered, basis, desk.catalog, left_out=len(rows) - len(fresh))
+    left_out = len(rows) - len(fresh)
+    return await asyncio.to_thread(_solve, order, offered, basis, desk.catalog, left_out)
+
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def _solve(order: Order, offered: Sequence[Lot], basis: Basis, catalog: Catalog, left_out: int) -> FleetStrategy:
+    with _ONE_AT_A_TIME, _stdout_kept():
+        return fleet_strategy(order, offered, basis, catalog, left_out=left_out)
+
+
+@contextmanager
+def _stdout_kept() -> Iterator[None]:
+    """Send what C code prints to standard error: HiGHS 1.12 prints a line past all its settings (jump-dev/HiGHS.jl#312).
+
+    It would stand in the JSON of ``spotbot ask --json``.
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def card(answer: FleetStrategy, words: Words) -> Card:

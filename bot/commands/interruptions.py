@@ -29,7 +29,7 @@ def card(answer: InterruptionRates, words: Words) -> Card:
         Column(words("interruptions"), "right"),
         Column(words("per day of running"), "right"),
         Column(words("time between"), "right"),
-        Column(words("last"), "right"),
+        Column(words("each lasts"), "right"),
         Column(words("worst region")),
     )
     notes = [words(note) for note in (answer.evidence.method, *answer.evidence.caveats)]

@@ -69,5 +69,5 @@ COMMAND = Command(
     params=(Param("gpu_name", "gpu", "the model", required=True),),
     ask=ask,
     card=card,
-    examples=("predict RTX 4090",),
+    examples=("predict RTX 4090", "predict h100 sxm"),
 )

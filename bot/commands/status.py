@@ -45,7 +45,7 @@ async def ask(desk: Desk) -> Status:
     rows = await desk.reader.models()
     spent, limit = await desk.reader.quota(desk.now // DAY)
     counts = await desk.reader.poll_counts(desk.now - DAY)
-    followed = [row for row in rows if row.followed]
+    followed = [row for row in rows if row.followed] or rows
     models = tuple(
         ModelStatus(
             gpu_name=row.name,

@@ -51,7 +51,7 @@ class Words:
         self.locale = LOCALES[self.language]
         self.now = now
 
-    def __call__(self, text: str | Note, **values: Any) -> str:
+    def __call__(self, text: str | Note, /, **values: Any) -> str:
         """A sentence in this language with its places filled; notes inside it are translated too."""
         if isinstance(text, Note):
             return self(text.text, **text.values)

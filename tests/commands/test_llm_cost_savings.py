@@ -1,0 +1,192 @@
+"""The three questions about money, asked as people type them, on a market that one round stored."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+import bot.show.words
+from analytics.errors import AskError, NotYet
+from analytics.evidence import to_json
+from analytics.market import HOUR, Offer
+from bot.collect import Collector
+from bot.commands import cost, llm, savings
+from bot.commands.counter import Counter
+from bot.show.words import Words
+from bot.store.engine import Store, open_store
+from tests.fakes.markets import offer, poll
+
+COMMANDS = (llm.COMMAND, cost.COMMAND, savings.COMMAND)
+AT = 1_795_437_600 // HOUR * HOUR
+STEP = 900
+
+
+def market(at: int) -> list[Offer]:
+    """Three RTX 4090 of which the second is hired every eighth hour, and two machines with four."""
+    singles = [offer(n, 280_000 + 10_000 * n, storage_cost=150_000) for n in range(3) if n != 1 or at // HOUR % 8]
+    fours = [offer(n, 300_000, num_gpus=4, gpu_ids=tuple(range(4)), storage_cost=150_000) for n in (10, 11)]
+    return [*singles, *fours]
+
+
+@pytest.fixture
+async def store(sqlite_url: str) -> AsyncIterator[Store]:
+    """An empty store; what differs between databases is tested with the store."""
+    opened = await open_store(sqlite_url, writer=True)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def counter(store: Store) -> Counter:
+    """A store with a day of one model and one poll of two others."""
+    collector = Collector(store)
+    day = [(at, [poll(at, *market(at), every=STEP)]) for at in range(AT - 24 * HOUR, AT, STEP)]
+    await collector.settle_many(day, bands=False)
+    others = [poll(AT, *market(AT), every=STEP)]
+    for model, price, gpus in (("RTX 3090", 150_000, 1), ("H100 SXM", 1_900_000, 8)):
+        some = [offer(n, price, model=model, num_gpus=gpus, gpu_ids=tuple(range(gpus))) for n in (20, 21)]
+        others.append(poll(AT, *some, model=model, every=STEP))
+    await collector.settle(AT, others)
+    return Counter(store, COMMANDS, lambda: AT + 60)
+
+
+async def answer(counter: Counter, line: str) -> dict:
+    _, found = await counter.ask_line(line)
+    return json.loads(to_json(found))
+
+
+async def test_a_size_gets_machines_with_their_value(counter):
+    found = await answer(counter, "llm 7B")
+    assert found["mode"] == "lora"
+    assert {row["gpu_name"] for row in found["recommendations"]} == {"RTX 4090", "RTX 3090", "H100 SXM"}
+    assert max(row["fit_score"] for row in found["recommendations"]) <= 1
+    assert all(row["estimated_training_time_hours"] > 0 for row in found["recommendations"])
+    assert found["training_tokens"] == 250_000_000
+    assert found["evidence"]["stale"] is False
+
+
+@pytest.mark.parametrize(
+    ("line", "gpus"),
+    [
+        ("llm 7B $0.25", {"RTX 3090"}),
+        ("llm 7B 48GB", {"H100 SXM"}),
+        ("llm 70B qlora gpus=4", {"RTX 4090"}),
+        ("llm 13b inference", {"RTX 4090", "H100 SXM"}),
+        ("llm 13b inference precision=int4", {"RTX 4090", "RTX 3090", "H100 SXM"}),
+    ],
+)
+async def test_words_and_limits_are_understood(counter, line, gpus):
+    found = await answer(counter, line)
+    assert {row["gpu_name"] for row in found["recommendations"]} == gpus
+
+
+async def test_the_guides_second_script_gets_its_two_keys(counter):
+    for gpu in ("RTX 4090", "A100", "RTX 3090"):
+        found = json.loads(to_json(await counter.ask(cost.COMMAND, {"model": "llama2-13b", "gpu": gpu})))
+        assert "cost_dumont" in found
+        assert "savings_percent" in found
+    assert {miss["gpu_name"] for miss in found["not_fitting"]} == {"RTX 3090"}
+
+
+async def test_a_cost_counts_the_interruptions_that_were_seen(counter):
+    found = await answer(counter, "cost llama2-7b 10GB 4090")
+    (row,) = found["gpu_recommendations"]
+    assert found["dataset_size_gb"] == 10
+    assert row["checkpoints"]["mtbi_hours"] > 0
+    assert row["compute_hours"] < row["billed_hours"] < row["estimated_hours"]
+    assert row["cost_disk"] > 0
+    assert found["cost_dumont"] == row["cost_dumont"]
+
+
+@pytest.mark.parametrize(
+    ("line", "tokens"),
+    [
+        ("cost llama2-7b", 250_000_000),
+        ("cost llama2-7b 50GB", 12_500_000_000),
+        ("cost llama2-7b tokens=1e9", 1_000_000_000),
+        ("cost llama2-7b rows=1000 context=512", 512_000),
+    ],
+)
+async def test_the_data_may_be_described_in_three_ways(counter, line, tokens):
+    assert (await answer(counter, line))["tokens"] == tokens
+
+
+async def test_the_data_may_not_be_described_twice(counter):
+    with pytest.raises(AskError, match="only one of"):
+        await counter.ask_line("cost llama2-7b 50GB tokens=1e9")
+
+
+async def test_savings_compare_with_the_current_price(counter):
+    found = await answer(counter, "savings 4090 100h")
+    assert found["gpu_name"] == "RTX 4090"
+    assert found["cost_dumont"] == pytest.approx(100 * found["price_per_hour"])
+    assert found["cost_aws"] == pytest.approx(80.48)
+    half_a_year = await answer(counter, "savings 4090 hours_per_year=4380")
+    assert half_a_year["roi_annual"] == pytest.approx(found["roi_annual"] / 2, rel=1e-6)
+    assert (await answer(counter, "savings 4090 hours_per_year=20000"))["hours_per_year"] == 8760
+
+
+@pytest.mark.parametrize("line", ["llm 7B", "cost llama2-7b", "savings 4090"])
+async def test_an_empty_store_says_not_yet(store, line):
+    with pytest.raises(NotYet) as refusal:
+        await Counter(store, COMMANDS, lambda: AT).ask_line(line)
+    assert str(refusal.value.need)
+
+
+async def test_a_model_that_was_never_polled_says_not_yet(counter):
+    with pytest.raises(NotYet):
+        await counter.ask_line("savings H200 NVL")
+
+
+async def test_a_model_last_polled_long_ago_is_not_on_offer(counter):
+    later = Counter(counter.store, COMMANDS, lambda: AT + 24 * HOUR)
+    found = await answer(later, "llm 7B")
+    assert found["evidence"]["stale"] is True
+
+
+@pytest.mark.parametrize("language", ["en", "pt-BR"])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+async def test_every_example_makes_a_card_in_both_languages(counter, command, language):
+    words = Words(language, AT)
+    for line in command.examples:
+        try:
+            _, found = await counter.ask_line(line)
+        except NotYet:
+            continue
+        card = command.card(found, words)
+        assert card.lead
+        assert all(len(row) == len(table.columns) for table in card.tables for row in table.rows)
+        assert not any("{" in text for text in (card.title, card.lead, card.footer, *card.notes))
+
+
+async def test_a_portuguese_card_has_no_english_left(counter):
+    english = set(_notes(await _cards(counter, "en")))
+    assert english & set(_notes(await _cards(counter, "pt-BR"))) == set()
+
+
+async def _cards(counter: Counter, language: str) -> list:
+    lines = (
+        "llm 7B inference min_vram=900GB",
+        "llm 7B",
+        "cost 7B 4090",
+        "cost 7B full gpus=3",
+        "savings 4090",
+        "savings 3090",
+    )
+    found = [await counter.ask_line(line) for line in lines]
+    return [command.card(answer, Words(language, AT)) for command, answer in found]
+
+
+def _notes(cards: list) -> list[str]:
+    return [text for card in cards for text in (card.title, card.lead, *card.notes)]
+
+
+@pytest.mark.parametrize("file", ["llm.po", "cost.po", "savings.po"])
+def test_the_translations_are_complete(file):
+    folder = Path(bot.show.words.__file__).with_name("locales") / "pt_BR" / "LC_MESSAGES"
+    with (folder / file).open("rb") as text:
+        messages = [message for message in read_po(text, locale="pt_BR") if message.id]
+    assert messages
+    assert [message.id for message in messages if not message.string] == []
