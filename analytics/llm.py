@@ -67,7 +67,7 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class NotFitting:
-    """A GPU on offer that cannot do it, with the largest number of GPUs tried."""
+    """A GPU model that cannot do it, with the size of the machine that the reason is about (0: none on offer)."""
 
     gpu_name: str
     gpus: int
@@ -163,7 +163,7 @@ def _sort_out(
 def _refused(machine: Machine, wish: Wish) -> Note | None:
     vram = nominal_gb(machine)
     if wish.max_gpus is not None and machine.gpus > wish.max_gpus:
-        return Note("only machines with more than {n} GPUs are on offer", {"n": wish.max_gpus})
+        return Note("only machines with more than {n} GPUs would do", {"n": wish.max_gpus})
     if wish.min_vram is not None and (vram is None or vram < wish.min_vram):
         return Note("{have} GB a GPU, {want} GB asked", {"have": vram or "?", "want": wish.min_vram})
     if wish.max_price is not None and machine.usd_per_hour > wish.max_price:

@@ -24,7 +24,7 @@ PRECISIONS: tuple[Precision, ...] = ("bf16", "fp16", "fp32", "int8", "int4")
 
 GIB = 2**30
 
-WEIGHT_BYTES: dict[str, float] = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1, "int4": 0.55}
+WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.55}
 """Bytes of one weight; int4 is 4.5 bits with its scales (source: NF4 with double quantisation, QLoRA paper)."""
 
 HALF_BYTES = 2

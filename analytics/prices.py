@@ -22,8 +22,11 @@ BAND_LOW, BAND_HIGH = 0.1, 0.9
 BAND_HOURS = 30 * 24
 """How far back a model's own changes are looked at (source: definitions, "Q1 monitor")."""
 
-BAND_MIN_CHANGES = 168
-"""Fewer 24 h changes than this give no band (ours: one week of hours, so that each hour of the week was seen once)."""
+BAND_MIN_HOURS = 7 * 24
+"""Changes over a shorter time than this give no band (ours: a week, so that each of its days was seen)."""
+
+BAND_MIN_CHANGES = 28
+"""Fewer 24 h changes than this give no band (ours: a week of the rarest planned polls, every six hours)."""
 
 TIE = 1e-9
 """Cumulative weights this close, relative to their sum, meet (ours: beyond floating-point error, below any weight)."""
@@ -160,17 +163,18 @@ def change_band(hours: Sequence[HourPoint]) -> ChangeBand | None:
     """The middle 80 % of a model's 24 h changes (fractions) over the 30 days up to the last of ``hours`` (ascending).
 
     One change per priced hour: its price against the time-weighted mean of the 24 h before. None when there are
-    fewer than ``BAND_MIN_CHANGES``. Source: definitions, "Q1 monitor".
+    fewer than ``BAND_MIN_CHANGES``, or less than a week of them. Source: definitions, "Q1 monitor".
     """
     if not hours:
         return None
     end = hours[-1].hour + 1
     days = _Days.of(hours, end)
     since = bisect_left(days.times, max(end - BAND_HOURS, hours[0].hour + DAY_HOURS))
-    pairs = ((days.prices[i], days.mean_before(days.times[i])) for i in range(since, len(days.times)))
-    changes = sorted(price / mean - 1 for price, mean in pairs if mean is not None)
-    if len(changes) < BAND_MIN_CHANGES:
+    means = {hour: mean for hour in days.times[since:] if (mean := days.mean_before(hour)) is not None}
+    if len(means) < BAND_MIN_CHANGES or end - min(means) < BAND_MIN_HOURS:
         return None
+    price = dict(zip(days.times, days.prices, strict=True))
+    changes = sorted(price[hour] / mean - 1 for hour, mean in means.items())
     low, high = (changes[min(len(changes) - 1, int(q * len(changes)))] for q in (BAND_LOW, BAND_HIGH))
     return ChangeBand(low, high, len(changes))
 
@@ -324,5 +328,5 @@ def _why(listing: Listing, quote: Quote, day: _Day) -> Note | None:
     if day.mean is None:
         return Note("{n} hours of history in the last 24; not enough", {"n": min(day.history, DAY_HOURS) - day.gaps})
     if listing.band is None:
-        return Note("trend needs {n} hours of this model's own 24 h changes", {"n": BAND_MIN_CHANGES})
+        return Note("trend needs {n} hours of this model's own 24 h changes", {"n": BAND_MIN_HOURS})
     return None

@@ -61,6 +61,14 @@ class Desk:
             offers=offers,
         )
 
+    async def seen_until(self, models: Sequence[str] | None = None) -> int:
+        """The newest complete poll of these models, or of all: "the last 30 days" of a stored market end here.
+
+        Now, where there is none. Asking "up to now" would find nothing in a market that was recorded last month.
+        """
+        rows = [row for row in await self.reader.models() if models is None or row.name in models]
+        return max((row.last_good_at for row in rows if row.last_good_at is not None), default=self.now)
+
     async def known(self) -> tuple[str, ...]:
         """Every model that the store has seen, busiest first."""
         return tuple(row.name for row in await self.reader.models())

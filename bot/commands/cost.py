@@ -76,7 +76,7 @@ def _tokens(dataset_gb: float | None, tokens: float | None, rows: float | None, 
 
 async def _risks(desk: Desk) -> dict[str, Risk]:
     """What interrupts each model; a model's class is made of all models, so all are read."""
-    exposures = await desk.reader.exposure(None, desk.now // HOUR - LOOKBACK_HOURS)
+    exposures = await desk.reader.exposure(None, await desk.seen_until() // HOUR - LOOKBACK_HOURS)
     summed = {model: total(regions) for model, regions in exposures.items()}
     prior = priors(summed)
     rates = {model: estimate(exposure, prior=prior[model]) for model, exposure in summed.items()}

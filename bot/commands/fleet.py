@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import sys
 import threading
@@ -35,7 +34,7 @@ async def ask(
         raise NotYet(note, have=Note("no offer"), need=Note("one complete poll"))
     fresh = [row for row in rows if not desk.basis_of([row]).stale] or rows
     book = await desk.reader.book([row.name for row in fresh])
-    exposures = await desk.reader.exposure(None, desk.now // HOUR - LOOKBACK_HOURS)
+    exposures = await desk.reader.exposure(None, await desk.seen_until() // HOUR - LOOKBACK_HOURS)
     offered = lots(book, order, exposures, desk.catalog)
     basis = desk.basis_of(fresh, offers=len(book))
     left_out = len(rows) - len(fresh)
@@ -52,10 +51,12 @@ def _solve(order: Order, offered: Sequence[Lot], basis: Basis, catalog: Catalog,
 
 @contextmanager
 def _stdout_kept() -> Iterator[None]:
-    """Send what C code prints to standard error: HiGHS 1.12 prints a line past all its settings (jump-dev/HiGHS.jl#312).
+    """Send what C code prints to standard error meanwhile.
 
-    It would stand in the JSON of ``spotbot ask --json``.
+    HiGHS 1.12 prints a line whatever its settings (jump-dev/HiGHS.jl#312), which would stand in the JSON of ``ask``.
     """
+    import ctypes
+
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)

@@ -16,7 +16,8 @@ SHOWN_GAPS = 3
 
 async def ask(desk: Desk, *, gpu_name: str, days: int) -> History:
     """The stored hours of one model."""
-    hours = (await desk.reader.hours([gpu_name], desk.now // HOUR - 24 * days + 1)).get(gpu_name, [])
+    since = await desk.seen_until([gpu_name]) // HOUR - 24 * days + 1
+    hours = (await desk.reader.hours([gpu_name], since)).get(gpu_name, [])
     offers = hours[-1].offers if hours else 0
     return history(gpu_name, hours, days, await desk.basis([gpu_name], offers=offers))
 

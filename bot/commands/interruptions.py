@@ -14,7 +14,7 @@ ROWS = 10
 
 async def ask(desk: Desk, *, period: str = "7d", gpu: tuple[str, ...] | None = None) -> InterruptionRates:
     """Q9 over the hours of the period; all models are read, since a rare one leans on its kind."""
-    exposures = await desk.reader.exposure(None, desk.now // HOUR - PERIODS[period])
+    exposures = await desk.reader.exposure(None, await desk.seen_until() // HOUR - PERIODS[period])
     rows = [row for row in await desk.reader.models() if row.name in (gpu or exposures)]
     basis = desk.basis_of(rows, offers=sum(row.offers for row in rows))
     return interruption_rates(exposures, period, basis, only=gpu or ())
@@ -45,16 +45,15 @@ def _lead(answer: InterruptionRates, words: Words) -> str:
     if not known:
         return words("No rate can be given yet: see the notes")
     least, most = known[0], known[-1]
+    low = words.number(least.interruption_rate_per_day, 2)
     if least is most:
-        return words(
-            "{gpu}: {rate} interruptions per day of running", gpu=least.gpu_name, rate=least.interruption_rate_per_day
-        )
+        return words("{gpu}: {rate} interruptions per day of running", gpu=least.gpu_name, rate=low)
     return words(
         "Least interrupted: {least} ({low} a day of running); most: {most} ({high})",
         least=least.gpu_name,
-        low=least.interruption_rate_per_day,
+        low=low,
         most=most.gpu_name,
-        high=most.interruption_rate_per_day,
+        high=words.number(most.interruption_rate_per_day, 2),
     )
 
 

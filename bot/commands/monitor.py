@@ -47,7 +47,7 @@ async def _bands(desk: Desk, names: Sequence[str], scope: Scope) -> dict[str, Ch
     """Stored bands are of verified offers; for all offers they are made here."""
     if scope is Scope.VERIFIED:
         return await desk.reader.bands()
-    history = await desk.reader.hours(names, desk.now // HOUR - BAND_HOURS - DAY_HOURS, scope=scope)
+    history = await desk.reader.hours(names, await desk.seen_until(names) // HOUR - BAND_HOURS - DAY_HOURS, scope=scope)
     return {name: band for name, hours in history.items() if (band := change_band(hours))}
 
 

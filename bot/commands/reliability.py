@@ -12,7 +12,7 @@ from bot.show.words import Words
 
 async def ask(desk: Desk, *, gpu: str) -> Reliability:
     """Q8 from the last 30 days; the other models are read only where this one's rate has to lean on them."""
-    since = desk.now // HOUR - PERIOD_DAYS * 24
+    since = await desk.seen_until([gpu]) // HOUR - PERIOD_DAYS * 24
     exposure = total((await desk.reader.exposure([gpu], since)).get(gpu, {}))
     prior = None
     if 0 < exposure.events < SHRINK_BELOW:
@@ -60,7 +60,10 @@ def _survival(answer: Reliability, words: Words) -> str:
 
 def _interval(answer: Reliability, words: Words) -> str:
     ends = (answer.evidence.interval_95 or {})["mean_time_between_interruptions_hours"]
-    return f"{words.hours(ends['low'])} – {words.hours(ends['high'])}" if ends["low"] is not None else "–"
+    if ends["low"] is None:
+        return "–"
+    low = words.hours(ends["low"])
+    return f"> {low}" if ends["high"] is None else f"{low} – {words.hours(ends['high'])}"
 
 
 def _minutes(minutes: float | None, words: Words) -> str:

@@ -25,7 +25,7 @@ async def ask(desk: Desk, *, gpu_name: str, hours: float | None = None, tz: str 
     from analytics.windows import LOOK_BACK_HOURS, Asked, safe_windows
 
     asked = Asked(zone(tz), UTC if tz.upper() == UTC else tz, hours)
-    since = desk.now // HOUR - LOOK_BACK_HOURS
+    since = await desk.seen_until([gpu_name]) // HOUR - LOOK_BACK_HOURS
     lived = await desk.reader.exposure_hours(gpu_name, since)
     prices = (await desk.reader.hours([gpu_name], since)).get(gpu_name, [])
     offers = sum(row.offers for row in await desk.reader.models() if row.name == gpu_name)
@@ -62,7 +62,7 @@ def card(answer: SafeWindows, words: Words) -> Card:
     notes = [words(note) for note in (answer.evidence.method, *answer.evidence.caveats)]
     if answer.skill is not None:
         share = words.share(answer.skill, 2)
-        notes.insert(0, words("skill in held-out weeks: {share} less log loss than the base rate", share=share))
+        notes.insert(0, words("skill in held-out weeks, against the base rate: {share}", share=share))
     title = words("Safe windows: {gpu} ({zone})", gpu=answer.gpu_name, zone=answer.timezone)
     return Card(title, _lead(answer, words), tables, (), tuple(notes), words.footer(answer.evidence))
 

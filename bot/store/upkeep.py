@@ -116,9 +116,9 @@ class Upkeep(Reads):
         for model, _, point in points:
             first[model] = min(point.hour, first.get(model, point.hour))
         g = t.gpu.c
-        for model, hour in first.items():
-            later = or_(g.first_hour.is_(None), g.first_hour > hour)
-            await self._conn.execute(update(t.gpu).where(g.id == gpus[model], later).values(first_hour=hour))
+        for name, known in await self._rows(select(g.name, g.first_hour).where(g.name.in_(first))):
+            if known is None or first[name] < known:
+                await self._conn.execute(update(t.gpu).where(g.name == name).values(first_hour=first[name]))
 
     def _exposure(self, model: str, region: str, hour: int, e: Exposure) -> tuple[Any, ...]:
         return (

@@ -97,7 +97,7 @@ def test_wishes_are_limits_with_reasons(wish, reason):
 
 def test_only_larger_machines_than_wished():
     answer = asked([offer("RTX 4090", 1, 8)], wish=Wish(max_gpus=4))
-    assert reasons(answer) == {"RTX 4090": "only machines with more than 4 GPUs are on offer"}
+    assert reasons(answer) == {"RTX 4090": "only machines with more than 4 GPUs would do"}
 
 
 def test_only_rentable_verified_priced_offers_count_and_a_machine_once():

@@ -117,6 +117,14 @@ def test_of_two_prices_for_one_gpu_the_lower_is_compared():
     assert not found.old
 
 
+@pytest.mark.parametrize("tflops", [65 * SPEED_FACTOR + 1, 65 / SPEED_FACTOR - 1])
+def test_a_gpu_of_the_right_memory_but_another_class_of_speed_does_not_compare(tflops):
+    t4 = tuple(price for price in CATALOG.cloud_prices if price.gpu == "Tesla T4")
+    card = replace(CATALOG.gpu("RTX 5080"), bf16_tflops=tflops)
+    assert comparator("AWS", card, replace(CATALOG, cloud_prices=t4), NOW) is None
+    assert comparator("AWS", replace(card, bf16_tflops=100.0), replace(CATALOG, cloud_prices=t4), NOW)
+
+
 def test_equal_gpus_of_other_build_are_the_nearest_of_all():
     """A100 PCIE and SXM4 have the same memory and rate: a distance of nought must not be taken for none."""
     assert comparator("AWS", CATALOG.gpu("A100 PCIE 80GB"), CATALOG, NOW).gpu_name == "A100 SXM4 80GB"

@@ -130,6 +130,8 @@ def test_of_each_model_the_cheapest_machine_is_taken():
     book = [offer("RTX 4090", 1, 1, 400_000), offer("RTX 4090", 2, 4, 300_000), offer("RTX 3090", 3, 1, 100_000)]
     answer = asked(book)
     assert [(row.gpu_name, row.gpus) for row in answer.gpu_recommendations] == [("RTX 3090", 1), ("RTX 4090", 4)]
+    dear = asked([offer("RTX 4090", 1, 1, 300_000), offer("RTX 4090", 2, 4, 400_000)])
+    assert [row.gpus for row in dear.gpu_recommendations] == [1]
     one = asked(book, job(gpus=1))
     assert {row.gpus for row in one.gpu_recommendations} == {1}
     none = asked(book, job(gpus=2))

@@ -98,6 +98,8 @@ async def test_a_cost_counts_the_interruptions_that_were_seen(counter):
     assert row["compute_hours"] < row["billed_hours"] < row["estimated_hours"]
     assert row["cost_disk"] > 0
     assert found["cost_dumont"] == row["cost_dumont"]
+    everything = await answer(counter, "cost llama2-7b 10GB")
+    assert found["evidence"]["offers"] < everything["evidence"]["offers"]
 
 
 @pytest.mark.parametrize(
@@ -140,10 +142,22 @@ async def test_a_model_that_was_never_polled_says_not_yet(counter):
         await counter.ask_line("savings H200 NVL")
 
 
-async def test_a_model_last_polled_long_ago_is_not_on_offer(counter):
+async def test_what_was_polled_long_ago_is_not_on_offer_beside_what_is_fresh(counter):
+    tomorrow = AT + 24 * HOUR
+    await Collector(counter.store).settle(tomorrow, [poll(tomorrow, *market(tomorrow), every=STEP)])
+    later = Counter(counter.store, COMMANDS, lambda: tomorrow)
+    for line, key in (("llm 7B", "recommendations"), ("cost 7B", "gpu_recommendations")):
+        found = await answer(later, line)
+        assert {row["gpu_name"] for row in found[key]} == {"RTX 4090"}
+        assert found["evidence"]["stale"] is False
+
+
+async def test_when_all_is_old_the_answer_says_stale(counter):
     later = Counter(counter.store, COMMANDS, lambda: AT + 24 * HOUR)
-    found = await answer(later, "llm 7B")
-    assert found["evidence"]["stale"] is True
+    for line in ("llm 7B", "cost 7B", "savings 4090"):
+        found = await answer(later, line)
+        assert found["evidence"]["stale"] is True
+        assert found.get("recommendations", True)
 
 
 @pytest.mark.parametrize("language", ["en", "pt-BR"])

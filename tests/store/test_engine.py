@@ -79,10 +79,11 @@ async def test_a_place_without_anything_reads_as_empty(database_url: str) -> Non
         assert await reader.book() == await reader.points("?", 0) == await reader.interruptions("?", 0) == []
         assert (await reader.last_round_at(), await reader.quota(DAY)) == (None, (0, None))
         assert await reader.track_record("?") is None
-    await reading.close()
     later = await open_store(database_url, writer=True)
     await save(later, entry())
+    assert await models(reading) == [MODEL]
     await later.close()
+    await reading.close()
 
 
 async def test_an_empty_file_is_a_place_without_anything(sqlite_url: str) -> None:
@@ -128,7 +129,7 @@ async def test_no_update_is_lost(database_url: str, store: Store) -> None:
 async def test_a_writer_that_lost_its_lock_may_not_write_over_its_successor(postgres_url: str) -> None:
     old = await open_store(postgres_url, writer=True)
     conn = await asyncpg.connect(postgres_url)
-    await conn.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+    await conn.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'")
     await conn.close()
     new = await open_store(postgres_url, writer=True)
     with pytest.raises(StoreBusy, match="become the writer"):

@@ -90,8 +90,9 @@ async def test_of_a_round_half_known_only_the_new_half_is_saved(store: Store) ->
 
 
 async def test_the_same_poll_twice_in_one_round_counts_once(store: Store) -> None:
-    assert await save(store, entry(), entry()) == 1
+    assert await save(store, entry(), entry(price=1)) == 1
     async with store.reader() as reader:
+        assert (await reader.quotes())[MODEL].price == 300_000
         assert (await reader.exposure(None, 0))[MODEL]["EU-North"] == lived()
 
 
@@ -147,7 +148,7 @@ async def test_a_late_older_poll_adds_history_but_does_not_turn_the_present_back
 
 async def test_many_moments_saved_at_once_equal_the_same_one_by_one(store: Store) -> None:
     moments = [(AT + n * STEP, 300_000 + n) for n in range(15)]
-    await save(store, *(entry(at, price=price, model="A") for at, price in reversed(moments)))
+    await save(store, *(entry(at, price=price, model="A") for at, price in moments[::2] + moments[1::2]))
     for at, price in moments:
         await save(store, entry(at, price=price, model="B"))
     assert await _told_of(store, "A") == await _told_of(store, "B")
