@@ -112,12 +112,12 @@ def apart(waits: Sequence[Case]) -> list[Case]:
 
 def advise(series: Grid | None, price: int | None) -> tuple[Advice, Note]:
     """What to do at ``price`` (micro-dollars, now), given the hourly prices up to now; and the sentence saying it."""
-    if series is None or price is None or len(series.seen) <= COLD_H:
-        hours = len(series.seen) if series else 0
+    hours = len(series.seen) - 1 if series else 0
+    if series is None or price is None or hours < COLD_H:
         none = Advice(None, None, None, None, None, None, 0, 0, None, None)
         if price is None:
             return none, Note("No advice: nothing is on offer now")
-        return none, Note("No advice yet: {n} of 24 hours of history", {"n": min(hours, COLD_H)})
+        return none, Note("No advice yet: {n} of 24 hours of history", {"n": hours})
     week = [p for p in series.seen[-MEDIAN_H:] if p is not None]
     median = statistics.median(week) if week else None
     flat = _unchanged(series, price)
@@ -179,8 +179,8 @@ def _why_wait(advice: Advice) -> Note:
     head = Note("Wait until ${target} (the 7-day median), at most 24 h", target)
     if advice.typical_wait_hours is not None:
         low, high = advice.typical_wait_hours
-        values = {**target, "low": low, "high": high}
-        head = Note("Wait until ${target} (the 7-day median), usually {low}-{high} h, at most 24 h", values)
+        span = f"{low}" if low == high else f"{low}-{high}"
+        head = Note("Wait until ${target} (the 7-day median), usually {span} h, at most 24 h", {**target, "span": span})
     if advice.expected_saving_percent is None:
         return Note("{advice}; only {n} cases like this so far, too few for odds", {"advice": head, "n": advice.cases})
     record: dict[str, Any] = {

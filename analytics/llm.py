@@ -26,6 +26,9 @@ from analytics.speed import MBU, Rates, decode_rate, train_rate
 SMALL_ENOUGH = 0.9
 """Of one model the smallest machine is shown that gives this share of its best value (source: our choice)."""
 
+MILLION = 1_000_000
+"""Tokens are priced and counted by the million (source: usage of the API providers)."""
+
 UNRATED = Note("memory fits; its speed is not in the catalogue, so its value cannot be rated")
 METHOD = Note(
     "fit_score = tokens per dollar relative to the best machine on offer x the chance that the memory is enough; "
@@ -42,6 +45,8 @@ class Wish:
     max_gpus: int | None = None
     tokens: float | None = None
     """training tokens for which hours are wanted"""
+    assumed: bool = False
+    """``tokens`` were not given but assumed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,9 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
         memory_need_gib=gib(memory.on_each(1, "copies")),
         training_tokens=None if tokens is None else round(tokens),
         not_fitting=misses,
-        evidence=basis.evidence(METHOD, _caveats(found, work), assumptions=_assumptions(work)),
+        evidence=basis.evidence(
+            METHOD, _caveats(found, work, tokens if wish.assumed else None), assumptions=_assumptions(work)
+        ),
     )
 
 
@@ -217,7 +224,7 @@ def _recommend(fit: _Fit, best: float, tokens: float | None) -> Recommendation:
         memory_gib=gib(fit.vram_bytes),
         sharded=fit.placement == "sharded",
         tokens_per_second=None if rate is None else round(rate, 1),
-        usd_per_million_tokens=None if value is None else round(1e6 / value, 4),
+        usd_per_million_tokens=None if value is None else round(MILLION / value, 4),
         machines=machine.machines,
     )
 
@@ -236,16 +243,19 @@ def _reasoning(fit: _Fit, best: float) -> Note:
     return Note("needs {want} of {have} GiB; {worth}", values)
 
 
-def _caveats(found: FoundLlm, work: Work) -> tuple[Note, ...]:
+def _caveats(found: FoundLlm, work: Work, assumed: float | None) -> tuple[Note, ...]:
     caveats = [
         Note("the memory formulas are off by {percent}% on average", {"percent": round(100 * FORMULA_ERROR)}),
         Note("interruptions are not in these hours and prices; the cost question has them"),
     ]
     if found.assumption:
         caveats.insert(0, found.assumption)
+    if assumed is not None:
+        values = {"n": round(assumed / MILLION, 1)}
+        caveats.append(Note("no amount of data was given: hours are for {n} million tokens", values))
     if work.context > found.llm.context:
-        values = {"name": found.llm.name, "n": found.llm.context}
-        caveats.append(Note("{name} was made for at most {n} tokens of context", values))
+        limit = {"name": found.llm.name, "n": found.llm.context}
+        caveats.append(Note("{name} was made for at most {n} tokens of context", limit))
     return tuple(caveats)
 
 

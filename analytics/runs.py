@@ -57,6 +57,8 @@ class Job:
     disk_gb: float | None = None
     save_minutes: float | None = None
     restart_minutes: float = RESTART_MINUTES
+    assumed: bool = False
+    """``tokens`` were not given but assumed"""
 
     @property
     def dataset_gb(self) -> float:

@@ -103,6 +103,8 @@ def _answer(job: Job, ranked: Sequence[GpuCost], misses: tuple[NotFitting, ...],
 
 def _caveats(job: Job, ranked: Sequence[GpuCost]) -> list[Note]:
     found = [job.found.assumption] if job.found.assumption else []
+    if job.assumed:
+        found.append(Note("no amount of data was given: {size} GB of text are assumed", {"size": job.dataset_gb}))
     if not ranked:
         return [*found, Note("no machine on offer can do this; not_fitting says why")]
     unknown = [cost.gpu_name for cost in ranked if cost.checkpoints.mtbi_hours is None]
@@ -117,7 +119,7 @@ def _caveats(job: Job, ranked: Sequence[GpuCost]) -> list[Note]:
         found.append(Note("a machine with several GPUs is taken to be interrupted as often as one slice of its model"))
     missing = [cost.gpu_name for cost in ranked if cost.aws is None]
     if missing:
-        found.append(Note("AWS sells nothing that compares with {models}", {"models": ", ".join(missing)}))
+        found.append(Note("no comparable AWS machine holds this for {models}", {"models": ", ".join(missing)}))
     if any(cost.cost_disk is None for cost in ranked):
         found.append(Note("some offers do not say what their disk costs; it is left out there"))
     old = sorted({cost.aws.date for cost in ranked if cost.aws and cost.aws.old})

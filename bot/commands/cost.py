@@ -30,6 +30,9 @@ MILLION = 1_000_000
 MOST_TOKENS = 1e15
 """More text than this has nobody."""
 
+AMOUNTS = ("dataset_size", "tokens", "rows")
+"""Ways to say how much data there is."""
+
 OVERRIDES = ("epochs", "mfu", "gpus", "max_hours", "disk_gb", "save_minutes", "restart_minutes")
 """Parameters that go into the job as they are."""
 
@@ -49,9 +52,9 @@ async def ask(
     """The free machines of every model polled lately (or of ``gpu``), and their interruptions of the last 30 days."""
     found = find_llm(model, desk.catalog)
     tokens = _tokens(given["dataset_size"], given["tokens"], given["rows"], context)
-    job = Job(
-        found, Work(found.llm, method, context=context, batch=batch), tokens, **{key: given[key] for key in OVERRIDES}
-    )
+    work = Work(found.llm, method, context=context, batch=batch)
+    assumed = all(given[key] is None for key in AMOUNTS)
+    job = Job(found, work, tokens, assumed=assumed, **{key: given[key] for key in OVERRIDES})
     rows = [row for row in await desk.reader.models() if row.last_good_at]
     if not rows:
         raise nothing_polled()

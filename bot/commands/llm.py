@@ -33,7 +33,7 @@ async def ask(desk: Desk, *, model_size: str, mode: Mode, precision: Precision, 
     fresh = [row for row in rows if not desk.basis_of([row]).stale] or rows
     book = await desk.reader.book([row.name for row in fresh])
     tokens = given["tokens"] or DEFAULT_DATASET_GB * GIGA / BYTES_PER_TOKEN
-    wish = Wish(given["min_vram"], given["max_price"], given["gpus"], tokens)
+    wish = Wish(given["min_vram"], given["max_price"], given["gpus"], tokens, assumed=given["tokens"] is None)
     work = Work(found.llm, mode, precision, given["context"], given["batch"])
     return llm_gpus(found, work, machines(book, desk.catalog), wish, desk.basis_of(fresh, offers=len(book)))
 

@@ -20,6 +20,7 @@ READ_TIMEOUT_MS = "30000"
 
 _HOLDER = text(
     "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
+    "JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() "
     "WHERE l.locktype = 'advisory' AND l.objid = :key AND l.granted"
 )
 

@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ class SqliteSite:
     def __init__(self, url: URL) -> None:
         if not url.database or url.database == ":memory:":
             raise StoreError("SQLite needs a file: sqlite:///path/to/spotbot.db")
-        self.path = Path(url.database).expanduser().absolute()
+        # Two ways to name one file must meet at one lock.
+        self.path = Path(url.database).expanduser().resolve()
         self.where = str(self.path)
         url = url.set(drivername="sqlite+aiosqlite", database=self.where)
         url = url.update_query_dict({"timeout": PATIENCE_S, **url.query})
@@ -43,7 +44,7 @@ class SqliteSite:
         """Nothing has been written there yet."""
         return not self.path.exists() or not self.path.stat().st_size
 
-    async def hold(self) -> Callable[[], Any]:
+    async def hold(self) -> Callable[[], Awaitable[None]]:
         """Become the only writer; gives the release."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -79,7 +80,7 @@ class SqliteSite:
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
             part.rename(target)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             part.unlink(missing_ok=True)
             raise explain(str(error)) from error
 
@@ -102,8 +103,11 @@ class SqliteSite:
         await asyncio.to_thread(self._fold)
 
     def _fold(self) -> None:
-        with closing(sqlite3.connect(self.path)) as conn:
-            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            with closing(sqlite3.connect(self.path)) as conn:
+                conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise explain(str(error)) from error
 
 
 def _engine(url: URL, pragmas: tuple[str, ...], begin: str, **pool: int) -> AsyncEngine:

@@ -101,7 +101,7 @@ def test_no_comparable_gpu_gives_null_and_a_caveat():
     (row,) = answer.gpu_recommendations
     assert (row.cost_aws, row.savings, row.savings_percent, row.aws) == (None, None, None, None)
     assert answer.cost_dumont == row.cost_dumont
-    assert "AWS sells nothing that compares with B300" in caveats(answer)
+    assert "no comparable AWS machine holds this for B300" in caveats(answer)
 
 
 def test_disk_is_billed_while_waiting_too():

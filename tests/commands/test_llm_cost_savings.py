@@ -64,6 +64,10 @@ async def test_a_size_gets_machines_with_their_value(counter):
     assert max(row["fit_score"] for row in found["recommendations"]) <= 1
     assert all(row["estimated_training_time_hours"] > 0 for row in found["recommendations"])
     assert found["training_tokens"] == 250_000_000
+    assert "no amount of data was given" in str(found["evidence"]["caveats"])
+    given = await answer(counter, "llm 7B tokens=1e9")
+    assert given["training_tokens"] == 1_000_000_000
+    assert "no amount of data was given" not in str(given["evidence"]["caveats"])
     assert found["evidence"]["stale"] is False
 
 
@@ -112,7 +116,10 @@ async def test_a_cost_counts_the_interruptions_that_were_seen(counter):
     ],
 )
 async def test_the_data_may_be_described_in_three_ways(counter, line, tokens):
-    assert (await answer(counter, line))["tokens"] == tokens
+    found = await answer(counter, line)
+    assert found["tokens"] == tokens
+    assumed = any("no amount of data was given: 1" in caveat for caveat in found["evidence"]["caveats"])
+    assert assumed == (line == "cost llama2-7b")
 
 
 async def test_the_data_may_not_be_described_twice(counter):

@@ -46,6 +46,14 @@ async def test_a_second_writer_is_refused_and_told_why(database_url: str) -> Non
     await second.close()
 
 
+async def test_another_name_of_the_same_file_is_the_same_store(sqlite_url: str) -> None:
+    first = await open_store(sqlite_url, writer=True)
+    await asyncio.to_thread(os.symlink, file_of(sqlite_url), f"{file_of(sqlite_url)}.link")
+    with pytest.raises(StoreBusy, match="already writing"):
+        await open_store(f"{sqlite_url}.link", writer=True)
+    await first.close()
+
+
 async def test_a_reader_beside_the_writer_reads_and_may_not_write(database_url: str, store: Store) -> None:
     await save(store, entry())
     reading = await open_store(database_url, writer=False)
@@ -139,23 +147,31 @@ async def test_a_writer_that_lost_its_lock_may_not_write_over_its_successor(post
     await new.close()
 
 
-async def test_a_killed_writer_leaves_whole_rounds_and_no_lock(sqlite_url: str) -> None:
-    program = f"""
-import asyncio, os, signal
-from bot.store.engine import open_store
+async def run(url: str, *lines: str) -> subprocess.CompletedProcess[str]:
+    """A process of its own that opens the store for writing and does these lines."""
+    head = """
+import asyncio, os, resource, signal
+from bot.store.engine import StoreError, open_store
 from tests.fakes.rounds import AT, entry
+from tests.store.test_engine import save
 
 async def main():
-    store = await open_store({sqlite_url!r}, writer=True)
-    async with store.writer() as writer:
-        await writer.save_round(AT, [entry()])
-    async with store.writer() as writer:
-        await writer.save_round(AT + 300, [entry(AT + 300), entry(AT + 300, model="H100 SXM")])
-        os.kill(os.getpid(), signal.SIGKILL)
-
-asyncio.run(main())
+    store = await open_store({url!r}, writer=True)
 """
-    done = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], capture_output=True, check=False)
+    program = head.format(url=url) + "".join(f"    {line}\n" for line in lines) + "asyncio.run(main())\n"
+    return await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+
+async def test_a_killed_writer_leaves_whole_rounds_and_no_lock(sqlite_url: str) -> None:
+    done = await run(
+        sqlite_url,
+        "await save(store, entry())",
+        "async with store.writer() as writer:",
+        "    await writer.save_round(AT + 300, [entry(AT + 300), entry(AT + 300, model='H100 SXM')])",
+        "    os.kill(os.getpid(), signal.SIGKILL)",
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
     store = await open_store(sqlite_url, writer=True)
     async with store.reader() as reader:
@@ -163,6 +179,29 @@ asyncio.run(main())
         assert await reader.last_round_at() == AT
     assert await store.integrity() == []
     await store.close()
+
+
+async def test_a_disk_that_refuses_a_write_undoes_the_round_and_is_survived(sqlite_url: str) -> None:
+    done = await run(
+        sqlite_url,
+        "await save(store, entry())",
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, -1))",
+        "try:",
+        "    await save(store, *(entry(AT + n * 300) for n in range(1, 2000)))",
+        "except StoreError as error:",
+        "    print(error)",
+        "async with store.reader() as reader:",
+        "    print(len(await reader.points('RTX 4090', 0)))",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))",
+        "await save(store, entry(AT + 300))",
+        "async with store.reader() as reader:",
+        "    print(len(await reader.points('RTX 4090', 0)), await store.integrity())",
+        "await store.close()",
+    )
+    assert done.stdout.splitlines() == ["The disk cannot be written. Nothing of this write was kept.", "1", "2 []"], (
+        done
+    )
 
 
 async def test_a_lock_held_by_another_program_stops_writes_but_not_reads(sqlite_url: str) -> None:

@@ -1,0 +1,99 @@
+"""Start now or wait, and what the rule would have brought."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.advice import DEADLINE_H, MIN_CASES, Case, advise, apart, cases
+from tests.analytics.test_backtest import START, laid
+
+CHEAP, DEAR = 400_000, 500_000
+
+
+def spikes(n: int, hours: int = 3, every: int = 200) -> list[int | None]:
+    """``n`` times a week of the usual price and then a dear spell, ending with the usual price."""
+    prices: list[int | None] = []
+    for _ in range(n):
+        prices += [CHEAP] * (every - hours) + [DEAR] * hours
+    return [*prices, *[CHEAP] * 30]
+
+
+def test_a_usual_price_is_taken_now() -> None:
+    advice, text = advise(laid([CHEAP, 410_000] * 40), 410_000)
+    assert (advice.action, advice.target_price, advice.median_price_7d) == ("now", None, 0.405)
+    assert str(text).startswith("Start now: $0.41 is at most 10 %")
+    assert str(advise(laid([CHEAP, 410_000] * 40), CHEAP)[1]).startswith("Start now: $0.4 is not above")
+
+
+def test_a_flat_price_says_for_how_long() -> None:
+    advice, text = advise(laid([300_000, *[CHEAP] * 24 * 9]), CHEAP)
+    assert (advice.action, advice.unchanged_days) == ("now", 9.0)
+    assert str(text) == "Start now: the price has not changed for 9 days"
+    assert advise(laid([300_000, *[CHEAP] * 24 * 5]), CHEAP)[0].unchanged_days is None
+
+
+def test_a_dear_price_is_waited_out_with_the_odds_of_its_own_past() -> None:
+    advice, text = advise(laid(spikes(10)), DEAR)
+    assert (advice.action, advice.target_price, advice.deadline_hours) == ("wait", 0.4, 24)
+    assert (advice.cases, advice.saved_cases, advice.p_target_24h) == (10, 10, 1.0)
+    assert advice.expected_saving_percent == pytest.approx(20.0)
+    assert advice.typical_wait_hours == (3, 3)
+    assert "usually 3 h" in str(text)
+    assert "in 10 of 10 such cases, 20.0 % on average" in str(text)
+
+
+def test_few_cases_give_no_odds() -> None:
+    advice, text = advise(laid(spikes(MIN_CASES - 1)), DEAR)
+    assert (advice.action, advice.cases) == ("wait", MIN_CASES - 1)
+    assert [advice.p_target_24h, advice.expected_saving_percent, advice.typical_wait_hours] == [None] * 3
+    assert f"only {MIN_CASES - 1} cases" in str(text)
+
+
+def test_waiting_is_not_advised_where_it_lost_money() -> None:
+    rising: list[int | None] = []
+    for _ in range(10):
+        rising += [CHEAP] * 170 + [DEAR] + [600_000] * 24 + [0] * 30
+    advice, text = advise(laid([*rising, *[CHEAP] * 100]), DEAR)
+    assert advice.action == "now"
+    assert "waiting lost money" in str(text)
+
+
+def test_without_a_day_of_history_or_a_price_there_is_no_advice() -> None:
+    advice, text = advise(laid([CHEAP] * 24), CHEAP)
+    assert (advice.action, str(text)) == (None, "No advice yet: 23 of 24 hours of history")
+    assert advise(laid([CHEAP] * 25), CHEAP)[0].action == "now"
+    assert advise(laid([CHEAP] * 99), None)[0].action is None
+    assert advise(None, CHEAP)[0].action is None
+
+
+def test_a_case_waits_for_the_median_of_its_time_or_pays_at_the_deadline() -> None:
+    hit, missed = laid([*[CHEAP] * 100, DEAR, DEAR, CHEAP, *[CHEAP] * 30]), [*[CHEAP] * 100, *[DEAR] * 40]
+    [first, *_] = [case for case in cases(hit) if case.waited]
+    assert (first.hour, first.hit_after, first.saved, first.best) == (START + 100, 2, pytest.approx(0.2), first.saved)
+    [late, *_] = [case for case in cases(laid(missed)) if case.waited]
+    assert (late.hit_after, late.saved, late.best) == (None, 0.0, 0.0)
+
+
+def test_only_hours_whose_day_is_over_are_cases() -> None:
+    series = laid([CHEAP] * 100)
+    assert [case.hour for case in cases(series)] == list(range(START + 24, START + 100 - DEADLINE_H))
+
+
+def test_cases_that_overlap_count_once() -> None:
+    waits = [Case(0, True, 3, 0.1, 0.1), Case(2, True, 1, 0.1, 0.1), Case(3, True, None, 0, 0), Case(20, True, 1, 0, 0)]
+    assert [case.hour for case in apart(waits)] == [0, 3]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from([0, None, 300_000, 400_000, 500_000, 900_000]), min_size=60, max_size=150))
+def test_nobody_saves_more_than_hindsight(prices: list[int | None]) -> None:
+    series = laid([CHEAP, *prices])
+    for case in cases(series):
+        assert case.saved <= case.best + 1e-12
+        assert case.waited or case.saved == 0
+        assert case.hit_after is None or case.saved > 0
+    advice, _ = advise(series, DEAR)
+    assert advice.saved_cases <= advice.cases
+    assert advice.p_target_24h is None or 0 <= advice.p_target_24h <= 1

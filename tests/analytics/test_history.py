@@ -1,0 +1,70 @@
+"""Points, gaps and figures of the past."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.errors import NotYet
+from analytics.evidence import Basis
+from analytics.history import History, history
+from analytics.market import HOUR, HourPoint
+from tests.analytics.test_backtest import points
+
+DAY_0 = 20_000 * 24
+NOW_HOUR = DAY_0 + 24 * 40
+
+
+def look(hours: list[HourPoint], days: int = 30) -> History:
+    basis = Basis(NOW_HOUR * HOUR + 60, NOW_HOUR * HOUR, 300, hours[0].hour * HOUR if hours else None, 3)
+    return history("RTX 4090", hours, days, basis)
+
+
+def test_up_to_thirty_days_are_shown_by_the_hour() -> None:
+    found = look(points([400_000] * 100, NOW_HOUR - 99))
+    assert (found.step, len(found.points), found.gaps) == ("hour", 100, ())
+    assert (found.points[-1].at, found.points[-1].price) == ("2024-11-13T00:00:00Z", 0.4)
+
+
+def test_longer_spans_are_shown_by_the_day_as_medians() -> None:
+    days: list[int | None] = []
+    for day in range(40):
+        days += [100_000 + day * 1_000] * 23 + [9_000_000]
+    found = look(points(days, DAY_0), days=60)
+    assert (found.step, len(found.points)) == ("day", 40)
+    assert [moment.price for moment in found.points[:2]] == [0.1, 0.101]
+
+
+def test_gaps_are_listed_not_filled() -> None:
+    found = look(points([400_000, 0, 0, None, 400_000, 0], NOW_HOUR - 5))
+    assert [(gap.hours, gap.since[11:13]) for gap in found.gaps] == [(2, "20"), (1, "00")] or [
+        gap.hours for gap in found.gaps
+    ] == [2, 1]
+    assert [moment.price for moment in found.points] == [0.4, None, 0.4]
+    assert len(found.evidence.caveats) == 1
+
+
+def test_the_hour_that_runs_is_no_gap_yet() -> None:
+    assert look(points([400_000] * 5, NOW_HOUR - 5)).gaps == ()
+
+
+def test_figures_are_over_the_hours_with_a_price() -> None:
+    stats = look(points([400_000, None, 200_000, 200_000, 300_000, 0, 300_000], NOW_HOUR - 6)).stats
+    assert stats is not None
+    assert (stats.hours, stats.first, stats.last, stats.low, stats.high, stats.median) == (5, 0.4, 0.3, 0.2, 0.4, 0.3)
+    assert (stats.change_percent, stats.unchanged_percent) == (-25.0, 50.0)
+    assert look(points([None, None], NOW_HOUR - 1)).stats is None
+
+
+def test_without_history_there_is_none() -> None:
+    with pytest.raises(NotYet):
+        look([])
+
+
+@given(st.lists(st.sampled_from([0, None, 300_000]), min_size=1, max_size=200))
+def test_each_hour_is_a_point_or_in_a_gap(prices: list[int | None]) -> None:
+    hours = points(prices, NOW_HOUR - len(prices))
+    if hours:
+        found = look(hours)
+        assert len(found.points) + sum(gap.hours for gap in found.gaps) == NOW_HOUR - hours[0].hour

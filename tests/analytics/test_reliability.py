@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.errors import NotYet
+from analytics.evidence import Basis
+from analytics.interruptions import Prior, interruption_rates
+from analytics.market import DAY, HOUR, Exposure, LifeTable
+from analytics.reliability import host_reliability, reliability, risk_level
+from tests.analytics.test_interruptions import exposure
+from tests.analytics.test_survival import BINS, mixture
+from tests.fakes.markets import offer
+
+NOW = 1_790_000_000
+LIFE = mixture((1.0, 100.0), tenancies=200)
+
+
+def basis(days: float = 40) -> Basis:
+    return Basis(now=NOW, as_of=NOW - 60, interval=300, first_at=NOW - 60 - round(days * DAY), offers=3)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 300), st.floats(1, 9000), st.integers(0, 3000))
+def test_q8_and_q9_agree_on_the_same_period(events: int, held_h: float, down: int) -> None:
+    lived = exposure(events, held_h, down=down)
+    regions = {"EU-West": lived, "US-East": Exposure()}
+    q9 = interruption_rates({"RTX 4090": regions}, "30d", basis()).gpus[0]
+    q8 = reliability("RTX 4090", lived, LIFE, [], basis())
+    assert q8.uptime_percent_30d == q9.uptime_percent
+    assert q8.mean_time_between_interruptions_hours == q9.mean_time_between_interruptions_hours
+    assert q8.avg_interruption_duration_minutes == q9.avg_duration_minutes
+    assert q8.total_interruptions == q9.total_interruptions
+    assert q8.evidence.interval_95
+    assert q8.evidence.interval_95["mean_time_between_interruptions_hours"] == q9.interval_95
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300), st.floats(100, 9000), st.integers(0, 3000))
+def test_the_shown_uptime_is_that_of_the_shown_times(events: int, held_h: float, down: int) -> None:
+    answer = reliability("RTX 4090", exposure(events, held_h, down=down), LIFE, [], basis())
+    mtbi = answer.mean_time_between_interruptions_hours
+    if mtbi is not None:
+        assert answer.avg_interruption_duration_minutes is not None
+        hours = answer.avg_interruption_duration_minutes / 60
+        assert answer.uptime_percent_30d == pytest.approx(100 * mtbi / (mtbi + hours), abs=0.1)
+
+
+def test_a_model_that_runs_for_days_is_low_risk() -> None:
+    answer = reliability("RTX 4090", exposure(20, 20_000), mixture((1.0, 1000.0), tenancies=50), [], basis())
+    assert answer.reliability_score == pytest.approx(0.976, abs=0.01)
+    assert answer.risk_level == "low"
+    assert answer.survival.after_24h == answer.reliability_score
+    assert answer.survival.after_1h
+    assert answer.survival.after_6h
+    assert answer.survival.after_1h > answer.survival.after_6h > answer.reliability_score
+    details = answer.evidence.details or {}
+    assert 0.9 < details["reliability_score_lower_5"] < answer.reliability_score
+
+
+@pytest.mark.parametrize(
+    ("score", "risk"), [(1.0, "low"), (0.9, "low"), (0.8999, "medium"), (0.7, "medium"), (0.6999, "high")]
+)
+def test_risk_levels(score: float, risk: str) -> None:
+    assert risk_level(score) == risk
+
+
+@pytest.mark.parametrize(("days", "known"), [(0.04, 0), (0.2, 1), (0.6, 2), (1.9, 2), (2.0, 3)])
+def test_a_horizon_needs_twice_its_length_of_history(days: float, known: int) -> None:
+    curve = reliability("RTX 4090", exposure(20, 500), LIFE, [], basis(days)).survival
+    horizons = (curve.after_1h, curve.after_6h, curve.after_24h)
+    assert [value is not None for value in horizons] == [True] * known + [False] * (3 - known)
+
+
+def test_without_a_score_the_answer_says_what_is_missing() -> None:
+    young = reliability("RTX 4090", exposure(20, 500), LIFE, [], basis(1))
+    assert (young.reliability_score, young.risk_level) == (None, None)
+    assert "the score needs 48.0 h of history; there are 24.0 h" in map(str, young.evidence.caveats)
+    scarce = reliability("RTX 4090", exposure(2, 5), LIFE, [], basis(10))
+    assert (scarce.reliability_score, scarce.uptime_percent_30d) == (None, None)
+    assert scarce.survival.after_1h is None
+    assert "5.0 tenant-hours are too few for a score: it takes 24.0" in map(str, scarce.evidence.caveats)
+
+
+def test_no_interruption_yet_gives_a_bound_and_a_cautious_score() -> None:
+    calm = LifeTable((3_600_000,) * BINS, (0,) * BINS)
+    answer = reliability("RTX 4090", exposure(0, 13_000), calm, [], basis())
+    assert answer.mean_time_between_interruptions_hours is None
+    assert "the mean time between interruptions is at least 3524.1 h" in map(str, answer.evidence.caveats)
+    assert answer.reliability_score
+    assert 0.99 < answer.reliability_score < 1
+
+
+def test_a_rare_model_leans_on_its_class_and_a_short_history_is_told() -> None:
+    answer = reliability("RTX 4090", exposure(4, 1000), LIFE, [], basis(12), prior=Prior(20, 200))
+    assert (answer.evidence.details or {})["shrunk"] is True
+    assert answer.mean_time_between_interruptions_hours == pytest.approx(1200 / 24, rel=0.01)
+    assert "only 12.0 of the 30 days are recorded" in map(str, answer.evidence.caveats)
+
+
+def test_vasts_own_score_counts_each_machine_once() -> None:
+    book = [offer(1, reliability=0.5, gpu_ids=(n,)) for n in range(8)]
+    book += [offer(2, reliability=0.98), offer(3, reliability=0.99), offer(4, reliability=None)]
+    assert host_reliability(book) == 0.98
+    assert host_reliability([offer(4, reliability=None)]) is None
+
+
+def test_without_exposure_there_is_no_answer() -> None:
+    with pytest.raises(NotYet):
+        reliability("RTX 4090", Exposure(interrupted_s=HOUR), LifeTable(), [], basis())
