@@ -86,15 +86,22 @@ def best(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fleet:
     few strong ones escape them. Source: definitions, "Q3 fleet-strategy"; solved by scipy.optimize.milp (HiGHS).
     """
     affordable = [lot for lot in _allowed(lots, level) if lot.cost(hours) <= budget]
-    for budgets in (BUDGETS, 0):  # a shorter list where no fleet was found in time
+    for budgets in (BUDGETS, 0):  # a shorter list where nothing was found in time
         chosen = _shortlist(affordable, lambda lot: lot.price / lot.work, budgets * budget, hours)
-        for room in (1.0, 1.0 - 2 * TOLERANCE):
-            spent = {i: lot.cost(hours) / budget for i, lot in enumerate(chosen)}
-            work = [-work for work in _works(chosen)]
-            fleet = _solve(chosen, work, [*_limits(chosen, level), (spent, -math.inf, room)])
-            if fleet and cost(fleet, hours) <= budget:
-                return fleet
+        fleet = _within(chosen, level, budget, hours)
+        if fleet is not None:
+            return fleet
     return []
+
+
+def _within(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fleet | None:
+    spent = {i: lot.cost(hours) / budget for i, lot in enumerate(lots)}
+    work = [-work for work in _works(lots)]
+    for room in (1.0, 1.0 - 2 * TOLERANCE):
+        fleet = _solve(lots, work, [*_limits(lots, level), (spent, -math.inf, room)])
+        if fleet is None or cost(fleet, hours) <= budget:
+            return fleet
+    return None
 
 
 def cheapest(lots: Sequence[Lot], level: Level, hours: float) -> Fleet:
@@ -102,7 +109,7 @@ def cheapest(lots: Sequence[Lot], level: Level, hours: float) -> Fleet:
     chosen = _shortlist(_allowed(lots, level), lambda lot: lot.cost(hours), 0, hours)
     costs = [lot.cost(hours) for lot in chosen]
     one = ({i: float(lot.size) for i, lot in enumerate(chosen)}, 1.0, math.inf)
-    return _solve(chosen, [cost / max(costs) for cost in costs], [*_limits(chosen, level), one])
+    return _solve(chosen, [cost / max(costs) for cost in costs], [*_limits(chosen, level), one], gap=0) or []
 
 
 def cost(fleet: Fleet, hours: float) -> int:
@@ -170,7 +177,8 @@ def _shares(lots: Sequence[Lot], weights: Sequence[float], all_: int, level: Lev
     return rows
 
 
-def _solve(lots: Sequence[Lot], objective: Sequence[float], rows: Sequence[Row]) -> Fleet:
+def _solve(lots: Sequence[Lot], objective: Sequence[float], rows: Sequence[Row], gap: float = GAP) -> Fleet | None:
+    """None when nothing was found: in time, or at all."""
     if not lots:
         return []
     import numpy as np
@@ -185,8 +193,8 @@ def _solve(lots: Sequence[Lot], objective: Sequence[float], rows: Sequence[Row])
         integrality=np.array([1] * len(lots) + [0, 0]),
         bounds=Bounds(0, np.array([lot.slices for lot in lots] + [math.inf] * 2)),
         constraints=LinearConstraint(matrix, [low for _, low, _ in rows], [high for _, _, high in rows]),
-        options={"mip_rel_gap": GAP, "time_limit": SECONDS, "presolve": False},
+        options={"mip_rel_gap": gap, "time_limit": SECONDS, "presolve": False},
     )
     if result.x is None:
-        return []
+        return None
     return [(lot, n) for lot, x in zip(lots, result.x, strict=False) if (n := round(x))]

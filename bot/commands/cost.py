@@ -10,7 +10,7 @@ from analytics.evidence import Note
 from analytics.interruptions import estimate, priors, total
 from analytics.llm_lookup import find_llm
 from analytics.machines import machines
-from analytics.market import HOUR
+from analytics.market import DAY
 from analytics.memory import DEFAULT_CONTEXT, Mode, Work
 from analytics.prices import nothing_polled
 from analytics.runs import BYTES_PER_TOKEN, RESTART_MINUTES, GpuCost, Job
@@ -20,7 +20,7 @@ from bot.commands.base import Command, Desk, Param
 from bot.show.card import Card, Column, Table
 from bot.show.words import Words
 
-LOOKBACK_HOURS = 30 * 24
+LOOKBACK_DAYS = 30
 """Interruptions of the last 30 days are what a run is expected to live through."""
 
 SHOWN, SHOWN_MISSES = 10, 4
@@ -79,7 +79,7 @@ def _tokens(dataset_gb: float | None, tokens: float | None, rows: float | None, 
 
 async def _risks(desk: Desk) -> dict[str, Risk]:
     """What interrupts each model; a model's class is made of all models, so all are read."""
-    exposures = await desk.reader.exposure(None, await desk.seen_until() // HOUR - LOOKBACK_HOURS)
+    exposures = await desk.reader.exposure(None, (await desk.seen_until() // DAY - LOOKBACK_DAYS) * 24)
     summed = {model: total(regions) for model, regions in exposures.items()}
     prior = priors(summed)
     rates = {model: estimate(exposure, prior=prior[model]) for model, exposure in summed.items()}

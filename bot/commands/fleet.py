@@ -14,12 +14,12 @@ from analytics.errors import NotYet
 from analytics.evidence import Basis, Note
 from analytics.fleet import DEFAULT_HOURS, SPEEDS, FleetStrategy, Order, Part, fleet_strategy, lots
 from analytics.fleet_program import LEVELS, Lot
-from analytics.market import HOUR
+from analytics.market import DAY
 from bot.commands.base import Command, Desk, Param
 from bot.show.card import Card, Column, Table
 from bot.show.words import Words
 
-LOOKBACK_HOURS = 30 * 24
+LOOKBACK_DAYS = 30
 """Interruptions of the last 30 days tell how much time spot loses."""
 
 
@@ -34,7 +34,7 @@ async def ask(
         raise NotYet(note, have=Note("no offer"), need=Note("one complete poll"))
     fresh = [row for row in rows if not desk.basis_of([row]).stale] or rows
     book = await desk.reader.book([row.name for row in fresh])
-    exposures = await desk.reader.exposure(None, await desk.seen_until() // HOUR - LOOKBACK_HOURS)
+    exposures = await desk.reader.exposure(None, (await desk.seen_until() // DAY - LOOKBACK_DAYS) * 24)
     offered = lots(book, order, exposures, desk.catalog)
     basis = desk.basis_of(fresh, offers=len(book))
     left_out = len(rows) - len(fresh)

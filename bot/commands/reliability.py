@@ -77,5 +77,5 @@ COMMAND = Command(
     params=(Param("gpu", "gpu", "the model", required=True),),
     ask=ask,
     card=card,
-    examples=("reliability RTX 4090",),
+    examples=("reliability RTX 4090", "reliability H100 SXM"),
 )

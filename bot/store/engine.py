@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bot.store import schema
 from bot.store.errors import StoreBusy, StoreError, plain_errors
 from bot.store.names import Names
-from bot.store.reader import Reader
+from bot.store.reader import Books, Reader
 from bot.store.tables import lease
 from bot.store.writer import Writer
 
@@ -144,12 +144,13 @@ class Store:
         self._epoch = epoch
         self._writable = writable
         self._turn = asyncio.Lock()
+        self._books: Books = {}
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[Reader]:
         """Read at one instant: what is written meanwhile is not seen."""
         async with _connection(self._site.read) as conn:
-            yield Reader(conn, await Names.load(conn))
+            yield Reader(conn, await Names.load(conn), self._books)
 
     @asynccontextmanager
     async def writer(self) -> AsyncIterator[Writer]:

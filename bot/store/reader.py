@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import WORLD, ChangeBand, HourPoint, Offer, Quality, Quote, Scope
 from bot.store import tables as t
 from bot.store.books import BookReads
+from bot.store.names import Names
 from bot.store.risk import RiskReads
 
 __all__ = ["ModelRow", "Reader"]
@@ -43,11 +45,28 @@ class ModelRow:
     """rentable slices at the last complete poll"""
 
 
+Books = dict[str, tuple[int | None, tuple[Offer, ...]]]
+"""Model -> the poll that its book is of, and the book."""
+
+
 class Reader(RiskReads, BookReads):
-    """The stored market at one instant. Dicts leave out what has nothing stored; unknown names find nothing."""
+    """The stored market at one instant. Dicts leave out what has nothing stored; unknown names find nothing.
+
+    ``books``: books read before, shared between readers; a model's book only changes with its ``last_good_at``.
+    """
+
+    def __init__(self, conn: AsyncConnection, names: Names, books: Books | None = None) -> None:
+        super().__init__(conn, names)
+        self._books: Books = {} if books is None else books
+        self._models: list[ModelRow] | None = None
 
     async def models(self) -> list[ModelRow]:
         """Every model, the one with most offers now first."""
+        if self._models is None:
+            self._models = await self._read_models()
+        return list(self._models)
+
+    async def _read_models(self) -> list[ModelRow]:
         g = t.gpu.c
         columns = (
             g.name, g.vast_name, g.vram_gb, g.followed, g.interval_s, g.last_poll_at, g.last_quality, g.last_good_at,
@@ -76,6 +95,17 @@ class Reader(RiskReads, BookReads):
 
     async def book(self, models: Iterable[str] | None = None) -> list[Offer]:
         """The rentable slices of the latest complete poll of each model, in the poll's order."""
+        stamps = {row.name: row.last_good_at for row in await self.models()}
+        wanted = [self._names.gpu_name[id_] for id_ in sorted(self._names.gpu_ids(models))]
+        unread = [name for name in wanted if self._books.get(name, (None, ()))[0] != stamps[name]]
+        if unread:
+            found: dict[str, list[Offer]] = {name: [] for name in unread}
+            for offer in await self._read_book(unread):
+                found[offer.model].append(offer)
+            self._books.update({name: (stamps[name], tuple(offers)) for name, offers in found.items()})
+        return [offer for name in wanted for offer in self._books.get(name, (None, ()))[1]]
+
+    async def _read_book(self, models: Sequence[str]) -> list[Offer]:
         s = t.slice_.c
         columns = (
             s.gpu_id, s.machine_id, s.num_gpus, s.on_demand, s.min_bid, s.verified, s.gpu_ids, s.geolocation,

@@ -19,8 +19,8 @@ from bot.store.errors import StoreBusy, StoreError, explain
 PATIENCE_S = "5"
 """How long to wait for another program's lock; ``?timeout=`` in the URL overrides it."""
 
-READ_CACHE_KB = 8_000
-"""Page cache of a reading connection: a week of all models fits."""
+READ_CACHE_KB = 2_000
+"""Page cache of a reading connection: there are several, and the system caches the file as well."""
 
 WRITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 READ_PRAGMAS = ("query_only=1", f"cache_size=-{READ_CACHE_KB}")

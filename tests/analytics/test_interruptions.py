@@ -160,7 +160,7 @@ def test_below_ten_interruptions_the_rate_leans_on_its_class() -> None:
 
 
 def test_a_class_of_alike_models_is_a_strong_prior_and_one_of_unlike_models_a_weak_one() -> None:
-    alike = class_prior({name: exposure(50, 500) for name in "abcd"})
+    alike = class_prior({name: exposure(k, 500) for name, k in zip("abcd", (44, 56, 47, 53), strict=True)})
     unlike = class_prior({name: exposure(k, 500) for name, k in zip("abcd", (5, 20, 60, 150), strict=True)})
     assert alike
     assert unlike

@@ -1,0 +1,266 @@
+"""Fleets: what adds up, what is never broken, and that none does more work."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.catalog import load_catalog
+from analytics.evidence import Basis, to_json
+from analytics.fleet import SPEEDS, FleetStrategy, Order, fleet_strategy, lots
+from analytics.fleet_program import GAP, LEVELS, Lot, best, cheapest, cost
+from analytics.market import HOUR, Exposure, Offer
+from tests.fakes.markets import offer
+
+CATALOG = load_catalog()
+NOW = 1_800_000_000
+BASIS = Basis(NOW, NOW - 60, 300, NOW - 86_400 * 40, 50)
+MODELS = ("RTX 4090", "RTX 3090", "H100 SXM", "A100 SXM4 80GB", "RTX 3060")
+REGIONS = ("US-East", "EU-West", "Asia-East")
+CALM = Exposure(held_s=990 * HOUR, interrupted_s=10 * HOUR, up_steps=9900, down_steps=100, outbid=20, resumed=20)
+WILD = Exposure(held_s=800 * HOUR, interrupted_s=200 * HOUR, up_steps=8000, down_steps=2000, outbid=90, resumed=90)
+CALM_MARKET = {model: {"": CALM} for model in MODELS}
+
+
+def market(per_region: int = 6, bid: int = 300_000) -> list[Offer]:
+    """Free 4090s in three regions, a little dearer in each."""
+    at = itertools.count(1)
+    return [
+        offer(next(at), bid + 10_000 * i, region=region, on_demand=bid + 100_000)
+        for i, region in enumerate(REGIONS)
+        for _ in range(per_region)
+    ]
+
+
+def ask(book: list[Offer], budget: float, reliability: str = "medium", **more: object) -> FleetStrategy:
+    order = Order(str(more.pop("workload", "training")), budget, reliability, **more)  # type: ignore[arg-type]
+    return fleet_strategy(order, lots(book, order, CALM_MARKET, CATALOG), BASIS, CATALOG)
+
+
+@st.composite
+def markets(draw: st.DrawFn) -> list[Offer]:
+    at = itertools.count(1)
+    book = []
+    for model, region, size in draw(
+        st.lists(st.tuples(*map(st.sampled_from, (MODELS, REGIONS, (1, 2, 4)))), max_size=14)
+    ):
+        bid = draw(st.none() | st.integers(20_000, 2_000_000))
+        on_demand = draw(st.integers(20_000, 4_000_000))
+        ids = tuple(range(size))
+        for _ in range(draw(st.integers(1, 4))):
+            book.append(
+                offer(next(at), bid, model=model, region=region, num_gpus=size, gpu_ids=ids, on_demand=on_demand)  # type: ignore[arg-type]
+            )
+    return book
+
+
+def shares(fleet: FleetStrategy) -> tuple[float, float]:
+    """The fullest place's share of GPUs, and the share on demand."""
+    places: Counter[tuple[str, str]] = Counter()
+    for part in fleet.composition:
+        places[part.gpu_type, part.region] += part.quantity
+    safe = sum(part.quantity for part in fleet.composition if part.market == "on-demand")
+    return max(places.values()) / fleet.total_gpus, safe / fleet.total_gpus
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    markets(),
+    st.sampled_from(sorted(LEVELS)),
+    st.sampled_from(sorted(SPEEDS)),
+    st.floats(1, 5_000),
+    st.sampled_from([1.0, 37.5, 160.0, 744.0]),
+)
+def test_every_fleet_adds_up_and_keeps_its_limits(
+    book: list[Offer], reliability: str, workload: str, budget: float, hours: float
+) -> None:
+    fleet = ask(book, budget, reliability, workload=workload, hours_per_month=hours)
+    assert sum(part.quantity for part in fleet.composition) == fleet.total_gpus
+    assert sum(part.cost_per_month for part in fleet.composition) == pytest.approx(fleet.monthly_cost, abs=1e-9)
+    assert fleet.monthly_cost <= budget
+    taken: Counter[tuple[str, str, int]] = Counter()
+    for part in fleet.composition:
+        exact = part.quantity * part.price_per_hour * hours
+        assert part.cost_per_month == pytest.approx(exact, abs=1e-4 * (1 + part.quantity * hours))
+        taken[part.gpu_type, part.region, part.gpus_per_machine] += part.quantity
+    free = Counter(dict.fromkeys(taken, 0))
+    for one in book:
+        free[one.model, one.region, one.num_gpus] += one.num_gpus
+    assert all(taken[key] <= free[key] for key in taken)
+    if fleet.total_gpus:
+        level = LEVELS[reliability]
+        most, safe = shares(fleet)
+        assert level.most_in_one_place is None or most <= level.most_in_one_place + 1e-9
+        assert safe >= level.least_on_demand - 1e-9
+        assert level.most_time_lost is None or fleet.expected_time_lost_percent <= 100 * level.most_time_lost + 0.01
+        assert fleet.roi_percent == pytest.approx(100 * fleet.savings_vs_aws / fleet.monthly_cost, rel=1e-3, abs=0.06)
+        markets_used = {part.market for part in fleet.composition}
+        assert fleet.strategy == ("hybrid" if len(markets_used) > 1 else markets_used.pop())
+    else:
+        assert (fleet.strategy, fleet.savings_vs_aws, fleet.roi_percent) == ("none", None, None)
+    json.loads(to_json(fleet))
+
+
+@settings(max_examples=40, deadline=None)
+@given(markets(), st.sampled_from(sorted(LEVELS)))
+def test_the_smallest_budget_is_one_that_does(book: list[Offer], reliability: str) -> None:
+    poor = ask(book, 0.01, reliability)
+    if poor.smallest_budget is not None:
+        assert ask(book, poor.smallest_budget, reliability).total_gpus > 0
+        assert ask(book, poor.smallest_budget - 0.02, reliability).total_gpus == 0
+    elif not poor.total_gpus:
+        assert ask(book, 1e6, reliability).total_gpus == 0
+
+
+LOTS = st.lists(
+    st.builds(
+        lambda model, region, market, price, slices, work, lost: Lot(
+            model, region, 1, market, price, slices, 3, work, 0.0 if market == "on-demand" else lost
+        ),
+        st.sampled_from("AB"),
+        st.sampled_from(["x", "y"]),
+        st.sampled_from(["spot", "on-demand"]),
+        st.integers(100_000, 900_000),
+        st.integers(1, 3),
+        st.floats(1, 10),
+        st.sampled_from([0.0, 0.02, 0.2]),
+    ),
+    min_size=1,
+    max_size=5,
+    unique_by=lambda lot: (lot.place, lot.market),
+)
+
+
+def allowed(fleet: list[tuple[Lot, int]], reliability: str) -> bool:
+    """The limits, said in another way than the programme says them."""
+    level, gpus = LEVELS[reliability], sum(n for _, n in fleet)
+    for shelf in {lot.shelf for lot, _ in fleet}:
+        there = [(lot, n) for lot, n in fleet if lot.shelf == shelf]
+        if sum(n for _, n in there) > min(lot.supply for lot, _ in there):
+            return False
+    for weigh in (lambda lot: 1.0, lambda lot: lot.work):
+        whole = sum(weigh(lot) * n for lot, n in fleet)
+        for place in {lot.place for lot, _ in fleet}:
+            share = sum(weigh(lot) * n for lot, n in fleet if lot.place == place) / whole
+            if level.most_in_one_place is not None and share > level.most_in_one_place + 1e-9:
+                return False
+        if sum(weigh(lot) * n for lot, n in fleet if lot.market == "on-demand") / whole < level.least_on_demand - 1e-9:
+            return False
+    return (
+        level.most_time_lost is None
+        or sum((lot.lost or 0) * n for lot, n in fleet) <= level.most_time_lost * gpus + 1e-9
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(LOTS, st.sampled_from(sorted(LEVELS)), st.integers(50, 900))
+def test_no_fleet_does_more_work(offered: list[Lot], reliability: str, dollars: int) -> None:
+    def work(fleet: list[tuple[Lot, int]]) -> float:
+        return sum(lot.work * n for lot, n in fleet)
+
+    every = itertools.product(*(range(lot.slices + 1) for lot in offered))
+    fleets = [[(lot, n) for lot, n in zip(offered, numbers, strict=True) if n] for numbers in every]
+    legal = [fleet for fleet in fleets if fleet and allowed(fleet, reliability)]
+    within = [fleet for fleet in legal if cost(fleet, 160) <= dollars * 1_000_000]
+    found = best(offered, LEVELS[reliability], dollars * 1_000_000, 160)
+    assert bool(found) == bool(within)
+    if found:
+        assert allowed(found, reliability)
+        assert work(found) >= (1 - GAP - 1e-6) * max(map(work, within))
+    least = cheapest(offered, LEVELS[reliability], 160)
+    assert bool(least) == bool(legal)
+    assert not least or cost(least, 160) <= 1.000001 * min(cost(fleet, 160) for fleet in legal)
+
+
+def test_low_reliability_takes_the_cheapest_and_says_so() -> None:
+    fleet = ask(market(), 200, "low")
+    assert (fleet.strategy, fleet.total_gpus, fleet.monthly_cost) == ("spot", 4, 192.0)
+    [part] = fleet.composition
+    assert (part.gpu_type, part.region, part.role, part.price_per_hour) == ("RTX 4090", "US-East", "primary", 0.3)
+    assert any(str(note).startswith("budget: $8.0") for note in fleet.binding_limits)
+
+
+def test_higher_reliability_spreads_and_holds_some_on_demand() -> None:
+    low, medium, high = (ask(market(), 500, level) for level in ("low", "medium", "high"))
+    assert shares(low)[1] == 0
+    assert (low.strategy, medium.strategy, high.strategy) == ("spot", "hybrid", "hybrid")
+    assert shares(medium)[0] <= 0.6
+    assert shares(high)[0] <= 0.4
+    assert shares(high)[1] >= 0.3
+    assert low.total_gpus > high.total_gpus
+
+
+def test_a_budget_too_small_says_what_would_do() -> None:
+    fleet = ask(market(), 10, "low")
+    assert (fleet.strategy, fleet.total_gpus, fleet.composition, fleet.monthly_cost) == ("none", 0, (), 0.0)
+    assert fleet.smallest_budget == 48.0
+    assert ask([], 100).smallest_budget is None
+
+
+def test_supply_binds_when_money_does_not() -> None:
+    fleet = ask(market(2), 10_000, "low")
+    assert fleet.total_gpus == 6
+    assert sum("are taken" in str(note) for note in fleet.binding_limits) == 3
+
+
+def test_whole_machines_only() -> None:
+    box = [offer(n, 300_000, num_gpus=8, gpu_ids=tuple(range(8))) for n in range(1, 4)]
+    assert ask(box, 8 * 48 + 47, "low").total_gpus == 8
+    assert ask(box, 8 * 48 - 1, "low").total_gpus == 0
+
+
+def test_time_lost_discounts_spot_and_high_reliability_limits_it() -> None:
+    order = Order("training", 500, "high")
+    wild = lots(market(), order, {"RTX 4090": {"": WILD}}, CATALOG)
+    assert all(lot.lost == pytest.approx(0.2) for lot in wild if lot.market == "spot")
+    fleet = fleet_strategy(order, wild, BASIS, CATALOG)
+    assert fleet.expected_time_lost_percent <= 5
+    spot = {lot.work for lot in wild if lot.market == "spot"}
+    assert max(spot) == pytest.approx(0.8 * next(lot.work for lot in wild if lot.market == "on-demand"))
+
+
+def test_a_region_speaks_for_itself_where_it_says_enough() -> None:
+    known = {"RTX 4090": {"US-East": CALM, "EU-West": WILD, "Asia-East": Exposure(held_s=HOUR, up_steps=12)}}
+    found = lots(market(), Order("training", 500), known, CATALOG)
+    lost = {lot.region: lot.lost for lot in found if lot.market == "spot"}
+    assert lost["US-East"] == pytest.approx(0.01)
+    assert lost["EU-West"] == pytest.approx(0.2)
+    assert lost["Asia-East"] == pytest.approx(210 / 2001)
+
+
+def test_without_interruption_history_high_reliability_takes_no_spot() -> None:
+    order = Order("training", 500, "high")
+    offered = lots(market(), order, {}, CATALOG)
+    fleet = fleet_strategy(order, offered, BASIS, CATALOG)
+    assert fleet.strategy == "on-demand"
+    low = fleet_strategy(Order("training", 500, "low"), offered, BASIS, CATALOG)
+    assert (low.strategy, low.expected_time_lost_percent) == ("spot", None)
+    assert any("not discounted" in str(note) for note in low.evidence.caveats)
+
+
+def test_savings_compare_the_same_work() -> None:
+    h100 = [offer(n, 2_000_000, model="H100 SXM", on_demand=2_500_000) for n in range(1, 5)]
+    order = Order("training", 1000, "low")
+    fleet = fleet_strategy(order, lots(h100, order, {}, CATALOG), BASIS, CATALOG)
+    wanted = ("AWS", "H100 SXM", "on_demand")
+    price = min(row.usd_per_gpu_hour for row in CATALOG.cloud_prices if (row.cloud, row.gpu, row.kind) == wanted)
+    assert fleet.total_gpus == 3
+    assert fleet.savings_vs_aws == pytest.approx(3 * 160 * (price - 2), abs=0.01)
+
+
+def test_a_gpu_unlike_anything_on_aws_is_compared_by_work_and_says_so() -> None:
+    small = [offer(n, 20_000, model="GTX 1070", on_demand=30_000) for n in range(1, 5)]
+    fleet = ask(small, 10, "low", workload="inference")
+    assert fleet.savings_vs_aws is not None
+    assert any("AWS sells nothing like GTX 1070" in str(note) for note in fleet.evidence.caveats)
+
+
+def test_little_memory_can_be_excluded() -> None:
+    book = [*market(), offer(900, 10_000, model="RTX 3060")]
+    assert {part.gpu_type for part in ask(book, 300, "low").composition} == {"RTX 4090", "RTX 3060"}
+    assert {part.gpu_type for part in ask(book, 300, "low", min_vram=20.0).composition} == {"RTX 4090"}

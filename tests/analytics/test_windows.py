@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import datetime as dt
+import math
+import zoneinfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.errors import NotYet
+from analytics.evidence import Basis, Note
+from analytics.market import HOUR, Exposure, HourOfWeek, HourPoint
+from analytics.weekly import WEEK, profile
+from analytics.windows import DAYS, HOURS_DO_NOT_MATTER, NONE_THAT_LONG, SOME_HOURS, Asked, SafeWindows, safe_windows
+from tests.analytics.test_weekly import MONDAY, flat, lived, nights_are_safe
+
+HOURS = lived(6, nights_are_safe)
+END = HOURS[-1][0] + 1
+SAO_PAULO = zoneinfo.ZoneInfo("America/Sao_Paulo")
+BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+
+
+def prices() -> list[HourPoint]:
+    """$0.30 at even hours, $0.50 at odd ones."""
+    return [
+        HourPoint(hour, 300_000 + 200_000 * (hour % 2), None, None, None, None, 9, 9, 12) for hour in range(MONDAY, END)
+    ]
+
+
+def basis(now: int = END * HOUR) -> Basis:
+    return Basis(now=now, as_of=now - 60, interval=300, first_at=MONDAY * HOUR, offers=20)
+
+
+def answer(asked: Asked | None = None, *, now: int = END * HOUR, of: list[tuple[int, Exposure]] = HOURS) -> SafeWindows:
+    return safe_windows("RTX 4090", of, prices(), basis(now), asked)
+
+
+def test_safe_nights_are_found_and_the_days_are_the_worst() -> None:
+    found = answer()
+    assert found.hours_matter
+    assert found.conclusion is SOME_HOURS
+    assert found.skill
+    assert found.skill > 0
+    nights = [w for w in found.safe_windows if (w.start_hour, w.end_hour) == (22, 8)]
+    assert len(nights) >= 3
+    for window in nights:
+        assert window.duration_hours == 10
+        assert DAYS.index(window.end_day) == (DAYS.index(window.day_of_week) + 1) % 7
+        assert window.avg_price == pytest.approx(0.4)
+        assert window.safety_score > window.base_score
+        assert "less often" in str(window.reasoning)
+    for window in found.worst_windows:
+        assert 8 <= window.start_hour < window.end_hour <= 22
+        assert window.safety_score < window.base_score
+        assert "more often" in str(window.reasoning)
+    assert found.next_start is None
+
+
+def test_the_score_is_the_chance_of_no_interruption_in_the_window() -> None:
+    fitted = profile(HOURS)
+    assert fitted
+    best = answer().safe_windows[0]
+    cell = DAYS.index(best.day_of_week) * 24 + best.start_hour
+    hazard = math.fsum(fitted.hazards[(cell + n) % WEEK] for n in range(best.duration_hours))
+    correction = -math.log(best.safety_score) / hazard
+    assert 1 <= correction < 1.5
+    assert best.base_score == pytest.approx(math.exp(-correction * fitted.base * best.duration_hours), abs=1e-3)
+
+
+@pytest.mark.parametrize("hours", [1.0, 4.5, 9.0])
+def test_a_job_gets_windows_just_long_enough_and_a_start(hours: float) -> None:
+    found = answer(Asked(hours=hours))
+    assert {window.duration_hours for window in found.safe_windows} == {math.ceil(hours)}
+    assert found.next_start == found.safe_windows[0].next_start
+    assert NONE_THAT_LONG not in found.evidence.caveats
+
+
+@pytest.mark.parametrize("hours", [30.0, 168.0])
+def test_a_job_longer_than_any_night_gets_the_least_risky_start_and_is_told(hours: float) -> None:
+    found = answer(Asked(hours=hours))
+    (window,) = found.safe_windows
+    assert window.duration_hours == hours
+    assert NONE_THAT_LONG in found.evidence.caveats
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 3 * WEEK * HOUR), st.sampled_from([dt.UTC, SAO_PAULO, BERLIN, zoneinfo.ZoneInfo("Asia/Kolkata")]))
+def test_the_next_start_is_ahead_within_a_week_and_says_the_same_as_the_window(later: int, zone: dt.tzinfo) -> None:
+    now = END * HOUR + later
+    found = answer(Asked(zone, "any"), now=now)
+    for window in (*found.safe_windows, *found.worst_windows):
+        start = dt.datetime.fromisoformat(window.next_start)
+        assert now <= start.timestamp() < now + WEEK * HOUR
+        assert start.timestamp() % HOUR == 0
+        assert (DAYS[start.weekday()], start.hour) == (window.day_of_week, window.start_hour)
+        assert 1 <= window.end_hour <= 24
+
+
+def test_a_window_that_has_begun_is_next_in_a_week() -> None:
+    start = int(dt.datetime.fromisoformat(answer().safe_windows[0].next_start).timestamp())
+    for now, expected in ((start, start), (start + 1, start + WEEK * HOUR)):
+        starts = [dt.datetime.fromisoformat(window.next_start).timestamp() for window in answer(now=now).safe_windows]
+        assert expected in starts
+
+
+def test_a_short_job_gets_the_safest_part_of_the_night() -> None:
+    def late_nights(cell: int) -> float:
+        return 0.06 if cell % 24 >= 22 or cell % 24 < 3 else 0.01 if cell % 24 < 8 else 0.14
+
+    found = answer(Asked(hours=4), of=lived(8, late_nights))
+    assert {window.start_hour for window in found.safe_windows} <= {3, 4}
+
+
+def test_windows_follow_the_askers_clock_over_a_change_of_summer_time() -> None:
+    def berlin(moment: dt.datetime) -> set[int]:
+        found = answer(Asked(BERLIN, "Europe/Berlin"), now=int(moment.timestamp()))
+        return {window.start_hour for window in found.safe_windows if window.duration_hours == 10}
+
+    assert berlin(dt.datetime(2024, 12, 2, tzinfo=dt.UTC)) == {23}
+    assert berlin(dt.datetime(2025, 6, 2, tzinfo=dt.UTC)) == {0}
+
+
+def test_a_run_that_ends_at_midnight_ends_at_24() -> None:
+    def evenings(cell: int) -> float:
+        return 0.02 if cell % 24 >= 18 else 0.12
+
+    found = answer(of=lived(6, evenings))
+    window = found.safe_windows[0]
+    assert (window.start_hour, window.end_hour, window.end_day) == (18, 24, window.day_of_week)
+
+
+def test_where_hours_do_not_matter_that_is_the_answer() -> None:
+    found = answer(Asked(hours=4), of=lived(5, flat))
+    assert (found.safe_windows, found.worst_windows, found.next_start) == ((), (), None)
+    assert found.conclusion is HOURS_DO_NOT_MATTER
+    assert not found.hours_matter
+    assert found.skill is not None
+    assert found.base_rate == pytest.approx(0.08, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        (0, "0 interruptions are too few to tell hours apart: it takes 20"),
+        (19, "19 interruptions are too few to tell hours apart: it takes 20"),
+    ],
+)
+def test_too_few_interruptions_tell_nothing(events: int, told: str) -> None:
+    calm = [
+        (MONDAY + n, Exposure(HOUR, up_steps=12, absent=int(n < events), interrupted_s=300 * (n < events)))
+        for n in range(4 * WEEK)
+    ]
+    found = answer(of=calm)
+    assert str(found.conclusion) == told
+    assert found.safe_windows == ()
+
+
+def test_interruptions_too_frequent_to_time_are_told() -> None:
+    coarse = [(MONDAY + n, Exposure(HOUR, HOUR, 2, 2, absent=1, resumed=1)) for n in range(4 * WEEK)]
+    found = answer(of=coarse)
+    assert "cannot be resolved" in str(found.conclusion)
+    assert found.safe_windows == ()
+
+
+def test_before_four_weeks_it_says_when() -> None:
+    with pytest.raises(NotYet) as caught:
+        answer(of=HOURS[: 3 * WEEK])
+    assert (str(caught.value.have), str(caught.value.need)) == ("21.0 days with followed slices", "28 days")
+    assert caught.value.ready_at == END * HOUR - 60 + WEEK * HOUR
+    with pytest.raises(NotYet) as caught:
+        safe_windows("RTX 4090", [], [], Basis(END * HOUR, None, 300, None, 0))
+    assert caught.value.ready_at is None
+
+
+def test_hours_without_a_price_leave_the_price_open() -> None:
+    found = safe_windows("RTX 4090", HOURS, [], basis())
+    assert {window.avg_price for window in found.safe_windows} == {None}
+
+
+def test_every_reason_carries_its_evidence() -> None:
+    reason = answer().safe_windows[0].reasoning
+    assert isinstance(reason, Note)
+    assert reason.values["hours"] > 0
+    assert HourOfWeek.of(MONDAY).index == 0
