@@ -35,6 +35,9 @@ acceptance: $(STAMP)  ## run against the stand-in services beside the checkout
 bench: $(STAMP)  ## speed and memory, as tables beside a raw baseline
 	$(BIN)/python -m benchmarks.run
 
+pictures: $(STAMP)  ## draw the README's picture from the demo's market
+	$(BIN)/python -m benchmarks.pictures
+
 constraints: $(STAMP)  ## resolve constraints.txt anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -43,4 +46,4 @@ constraints: $(STAMP)  ## resolve constraints.txt anew from pyproject.toml
 clean:  ## remove what the other targets made
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help venv demo test check acceptance bench constraints clean
+.PHONY: help venv demo test check acceptance bench pictures constraints clean

@@ -275,10 +275,13 @@ def _binding(fleet: Fleet, order: Order) -> list[Note]:
     taken: Counter[tuple[str, str, int]] = Counter()
     for lot, n in fleet:
         taken[lot.shelf] += n
-    for lot in {lot.shelf: lot for lot, _ in fleet}.values():
-        if taken[lot.shelf] >= lot.supply:
-            values = {"model": lot.model, "region": lot.region, "n": lot.supply * lot.size, "size": lot.size}
-            notes.append(Note("supply: all {n} free {model} in {region} on machines of {size} are taken", values))
+    supply = {lot.shelf: lot.supply for lot, _ in fleet}
+    gone = [shelf for shelf, n in taken.items() if n >= supply[shelf]]
+    if gone:
+        names = ", ".join(
+            f"{taken[m, r, size] * size} {m}{f' ×{size}' if size > 1 else ''} ({r})" for m, r, size in gone
+        )
+        notes.append(Note("supply: all that is free is taken of {lots}", {"lots": names}))
     return notes + _bound_by_level(fleet, order.level)
 
 

@@ -48,7 +48,8 @@ RAW = {
     "reliability": "SELECT sum(held_s), sum(interrupted_s) FROM exposure_hour WHERE gpu_id = {id} AND hour >= {month}",
     "interruptions": "SELECT gpu_id, region_id, sum(held_s), sum(interrupted_s), sum(outbid) FROM exposure_hour "
     "WHERE gpu_id IN (SELECT id FROM gpu) AND hour >= {week} GROUP BY 1, 2",
-    "windows": "SELECT hour, sum(held_s), sum(outbid) FROM exposure_hour WHERE gpu_id = {id} AND hour >= {quarter} GROUP BY hour",
+    "windows": "SELECT hour, sum(held_s), sum(outbid) FROM exposure_hour WHERE gpu_id = {id} AND hour >= {quarter} "
+    "GROUP BY hour",
 }
 GOALS = {"monitor": ("p50", 20.0)}
 EVERY_ANSWER = ("p95", 100.0)
@@ -119,6 +120,8 @@ async def rounds_of_5000(file: Path, now: int) -> None:
     store = await open_store(f"sqlite+aiosqlite:///{file}", writer=True)
     try:
         collector = Collector(store)
+        async with store.reader() as reader:
+            now = max(now, await reader.last_round_at() or 0)
         taken = []
         for n in range(1, 6):
             polls = [book(model, now + n * 300, OFFERS, seed=n) for model in models()]

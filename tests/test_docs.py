@@ -1,0 +1,69 @@
+"""The documents say what the program does: every command, setting and route has its place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.commands import COMMANDS
+from bot.config import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def command_table() -> str:
+    """The README's table of questions, as it should be."""
+    rows = [f"| `{c.name}` | {c.summary} | `{c.examples[0]}` | `{c.path}` |" for c in COMMANDS]
+    return "\n".join(["| verb | answers | for example | HTTP |", "|---|---|---|---|", *rows])
+
+
+def _between(mark: str) -> str:
+    match = re.search(rf"<!-- {mark}:begin -->\n(.*?)\n?<!-- {mark}:end -->", README, re.DOTALL)
+    assert match
+    return match[1]
+
+
+def test_the_table_of_questions_is_the_programs() -> None:
+    assert _between("commands") == command_table()
+
+
+def test_every_setting_is_in_the_readme_and_the_example_file() -> None:
+    names = {str(f.validation_alias or name).upper() for name, f in Settings.model_fields.items()}
+    table = set(re.findall(r"^\| `(\w+)` \|", _between("settings"), re.MULTILINE))
+    example = set(re.findall(r"^# (\w+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+    assert table == names
+    assert example == names
+
+
+def test_the_two_commands_come_first() -> None:
+    assert 0 < README.index("make demo") < README.index("make test") < README.index("## Settings")
+
+
+@pytest.mark.parametrize("name", ["docs/demo.svg", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"])
+def test_what_the_readme_links_to_is_there(name: str) -> None:
+    assert (ROOT / name).exists()
+
+
+def test_the_procfile_and_the_manifest_name_real_things() -> None:
+    procfile = (ROOT / "Procfile").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\w+: spotbot (\w+)$", procfile, re.MULTILINE)) == {"web", "worker"}
+    manifest = (ROOT / "manifest.yml").read_text(encoding="utf-8")
+    assert re.findall(r"- command: (\S+)", manifest) == ["/spot"]
+    assert re.findall(r"^      - (\S+)$", manifest, re.MULTILINE) == [
+        "commands",
+        "chat:write",
+        "files:write",
+        "users:read",
+    ]
+
+
+def test_constraints_are_hashed_and_name_no_index() -> None:
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    pinned = re.findall(r"^[A-Za-z0-9][\w.-]*==", text, re.MULTILINE)
+    assert len(pinned) > 60
+    blocks = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)
+    assert all("--hash=sha256:" in block for block in blocks if "==" in block.split("\n")[0])
