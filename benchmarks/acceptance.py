@@ -129,7 +129,8 @@ def live(folder: Path, minutes: float) -> None:
 def quota(folder: Path) -> None:
     """A quota far below what is believed: refused once, then silence until the reset."""
     options = ("--machines", str(MACHINES), "--speedup", "1", "--quota", "3000", "--seed", "13")
-    with fake_vast(folder, *options) as vast, spotbot(folder, vast, SPOTBOT_POLL_SECONDS="1") as (api, key, process):
+    generous = {"SPOTBOT_POLL_SECONDS": "1", "SPOTBOT_ROW_BUDGET": "100000000"}
+    with fake_vast(folder, *options) as vast, spotbot(folder, vast, **generous) as (api, key, process):
         spent = wait_until(lambda: "search_quota" in (folder / "spotbot.log").read_text() or _learned(folder), 300)
         check("the quota is met and learned", spent and _learned(folder) == 3000, _learned(folder))
         before = get(f"{vast}/_control/status")[1]["requests"]

@@ -53,7 +53,7 @@ def _cells(row: RegionSupply, words: Words) -> tuple[str, ...]:
     return (
         row.region,
         words.number(row.available_count, 0),
-        "–" if change is None else f"{change:+d}",
+        "–" if change is None else f"{change:+d}" if change else "0",
         words.money(row.avg_price),
         words.money(row.floor_price),
         "–" if row.latency_ms is None else f"~{row.latency_ms} ms",
@@ -61,14 +61,16 @@ def _cells(row: RegionSupply, words: Words) -> tuple[str, ...]:
 
 
 def _lead(answer: Availability, words: Words) -> str:
-    values = {"n": answer.total_available, "gpu": answer.gpu_name, "size": answer.gpus_per_machine}
+    gpus = answer.gpu_name
+    if answer.gpus_per_machine > 1:
+        gpus = words("{gpu} on machines of {size} or more", gpu=answer.gpu_name, size=answer.gpus_per_machine)
     best = next((row for row in answer.regions if row.region == answer.best_region), None)
     if not answer.total_available:
-        return words("No {gpu} is free on machines of {size} GPUs or more", **values)
+        return words("No {gpus} free now", gpus=gpus)
     if best is None:
-        return words("{n} {gpu} free on machines of {size} GPUs or more", **values)
-    text = "{n} {gpu} free on machines of {size} GPUs or more; best: {best} at a median of {price}"
-    return words(text, **values, best=best.region, price=words.money(best.avg_price))
+        return words("{n} {gpus} free now", n=answer.total_available, gpus=gpus)
+    text = "{n} {gpus} free now; best: {best} at a median of {price}"
+    return words(text, n=answer.total_available, gpus=gpus, best=best.region, price=words.money(best.avg_price))
 
 
 COMMAND = Command(

@@ -19,6 +19,9 @@ from bot.commands.base import Command, Desk, Param
 from bot.show.card import Card, Column, Table
 from bot.show.words import Words
 
+SHOWN = 12
+"""Rows of the card's table; the JSON has them all."""
+
 LOOKBACK_DAYS = 30
 """Interruptions of the last 30 days tell how much time spot loses."""
 
@@ -79,8 +82,10 @@ def card(answer: FleetStrategy, words: Words) -> Card:
         Column(words("a month"), "right"),
         Column(words("role")),
     )
-    rows = tuple(_cells(part, words) for part in answer.composition)
+    rows = tuple(_cells(part, words) for part in answer.composition[:SHOWN])
     notes = [words(note) for note in (*answer.binding_limits, *answer.evidence.caveats)]
+    if len(answer.composition) > SHOWN:
+        notes.append(words("more lines in the full answer: {n}", n=len(answer.composition) - SHOWN))
     tables = (Table(words("Fleet"), columns, rows),) if rows else ()
     title = words("Fleet for {workload}", workload=words(answer.workload))
     return Card(title, _lead(answer, words), tables, notes=tuple(notes), footer=words.footer(answer.evidence))

@@ -5,25 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import zoneinfo
-from typing import TYPE_CHECKING
 
 from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.market import HOUR
+from analytics.windows import LOOK_BACK_HOURS, Asked, SafeWindows, Window, safe_windows
 from bot.commands.base import Command, Desk, Param
 from bot.show.card import Card, Column, Table
 from bot.show.words import Words
-
-if TYPE_CHECKING:
-    from analytics.windows import SafeWindows, Window
 
 UTC = "UTC"
 
 
 async def ask(desk: Desk, *, gpu_name: str, hours: float | None = None, tz: str = UTC) -> SafeWindows:
     """Q10 from the last weeks' exposure and prices by hour."""
-    from analytics.windows import LOOK_BACK_HOURS, Asked, safe_windows
-
     asked = Asked(zone(tz), UTC if tz.upper() == UTC else tz, hours)
     since = await desk.seen_until([gpu_name]) // HOUR - LOOK_BACK_HOURS
     lived = await desk.reader.exposure_hours(gpu_name, since)

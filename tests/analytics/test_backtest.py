@@ -157,6 +157,11 @@ def test_an_interval_widens_after_misses() -> None:
     assert after > 3 * before
 
 
+def test_errors_of_more_than_two_weeks_ago_are_forgotten() -> None:
+    stand = said(laid([*wandering(200, 9, step=0.3), *[400_000] * 400]), 1)[1]
+    assert (stand.half, stand.confidence) == (0.0, 1.0)
+
+
 def test_the_walk_says_what_sktime_says() -> None:
     from analytics.forecasting import last_value
 

@@ -205,7 +205,13 @@ def test_a_budget_too_small_says_what_would_do() -> None:
 def test_supply_binds_when_money_does_not() -> None:
     fleet = ask(market(2), 10_000, "low")
     assert fleet.total_gpus == 6
-    assert sum("are taken" in str(note) for note in fleet.binding_limits) == 3
+    [supply] = fleet.binding_limits
+    assert str(supply).count("2 RTX 4090 (") == 3
+
+
+def test_what_is_shown_is_never_above_the_budget() -> None:
+    fleet = ask(market(1, 333_333), 0.333333, "low", hours_per_month=1)
+    assert (fleet.total_gpus, fleet.monthly_cost) == (1, 0.3333)
 
 
 def test_whole_machines_only() -> None:

@@ -75,6 +75,12 @@ def test_an_eight_gpu_box_counts_once_however_it_is_cut() -> None:
     assert (quote.offers, quote.gpus, quote.machines) == (8, 8, 1)
 
 
+def test_gpus_are_counted_by_name_where_slices_overlap_or_are_small() -> None:
+    pairs = [offer(1, 500_000, num_gpus=2, gpu_ids=ids) for ids in ((0, 1), (1, 2))]
+    singles = [offer(2, 500_000, gpu_ids=(gpu,)) for gpu in range(8)]
+    assert quotes([*pairs, *singles], AT)[VERIFIED].gpus == 3 + 8
+
+
 def test_gpus_without_names_are_those_of_the_largest_slice() -> None:
     book = [offer(1, 500_000, num_gpus=n, gpu_ids=()) for n in (1, 2, 4)]
     quote = quotes(book, AT)[VERIFIED]
