@@ -23,7 +23,7 @@ def set_up(level: int = logging.INFO) -> None:
             else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
     # httpx logs every request's URL at INFO; the query is ours, but a log of 300 lines an hour helps nobody
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -1,15 +1,21 @@
 """Free text in, command and named texts out."""
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import bot.commands
 from analytics.errors import AskError
+from analytics.evidence import Note
 from bot.commands.base import Command, Param
 from bot.commands.grammar import find_command, read, tokens
 from bot.show.card import Card
+from bot.show.words import Words
 
 MODELS = {"4090", "rtx 4090", "rtx4090", "h100", "h100 sxm", "a100 sxm4 80gb"}
 
@@ -119,3 +125,23 @@ def test_any_line_is_read_or_refused(line: str) -> None:
         return
     assert name in {command.name for command in COMMANDS}
     assert all(isinstance(text, str) for text in texts.values())
+
+
+def test_every_text_of_the_framework_is_translated() -> None:
+    folder = Path(bot.commands.__file__).parent
+    sources = [folder / "grammar.py", folder / "params.py", folder.parent / "faces" / "console.py"]
+    texts = {text for file in sources for text in _texts(ast.parse(file.read_text(encoding="utf-8")))}
+    portuguese = Words("pt-BR", 0)
+    assert len(texts) > 20
+    untranslated = [text for text in texts if portuguese(Note(text)) == text]
+    assert untranslated == []
+
+
+def _texts(tree: ast.AST) -> Iterator[str]:
+    """What is passed to Note(...), words(...) or as the wish of bad(...)/_measure(...)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+            places = {"Note": 0, "words": 0, "bad": 2, "_measure": 1}
+            place = places.get(node.func.id)
+            if place is not None and isinstance(node.args[place], ast.Constant):
+                yield node.args[place].value

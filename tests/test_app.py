@@ -1,0 +1,248 @@
+"""The program as its commands start it: real store, a market on loopback, the API over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.app import App, CannotListen, ask_once, backtest, backup, build_poller, migrate, open_writer, poll, vast_names
+from bot.backfill import export_file, import_files
+from bot.clock import SteadyClock
+from bot.commands import COMMANDS
+from bot.commands.counter import Counter
+from bot.config import BadSettings, Settings, load_settings
+from bot.doctor import doctor
+from bot.keys import create, list_all, revoke
+from bot.store.engine import StoreBusy, open_store
+from tests.fakes.vast import FakeVast, offer_row
+
+
+def _settings(folder: Path, **more: object) -> Settings:
+    url = f"sqlite:///{folder / 'spotbot.db'}"
+    return load_settings(database_url=url, port=0, vast_url="http://127.0.0.1:9", _env_file=None, **more)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "VAST_URL", "PORT", "SPOTBOT_GPUS", "SPOTBOT_HOME", "SPOTBOT_LOCALE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+async def _ask(
+    settings: Settings, line: str, capsys: pytest.CaptureFixture[str], language: str = "en"
+) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = await ask_once(settings, line, language=language, as_json=True)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+async def test_on_an_empty_database_each_question_exits_3_without_a_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = _settings(tmp_path)
+    for command in COMMANDS[:10]:
+        code, out, err = await _ask(settings, command.examples[0], capsys)
+        assert (code, out) == (3, ""), command.name
+        assert "Needed" in err
+
+
+async def test_errors_are_told_in_the_askers_language(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = _settings(tmp_path)
+    code, _, err = await _ask(settings, "predikt RTX 4090", capsys, "pt-BR")
+    assert code == 2
+    assert "predict" in err
+    assert "não existe" in err
+
+
+async def test_a_poll_is_answered_from_at_once_and_by_http_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [offer_row(n, min_bid=0.2 + n / 100) for n in range(5)]
+    async with FakeVast(rows) as market:
+        settings = _settings(tmp_path).model_copy(update={"vast_url": market.url, "gpus": ("4090",)})
+        await poll(settings, once=True)
+        assert "RTX 4090: complete, 5 offers, 5 rows" in capsys.readouterr().out
+    code, out, _ = await _ask(settings, "savings RTX 4090 100h", capsys)
+    assert code == 0
+    assert json.loads(out)["cost_dumont"] == pytest.approx(22.0)
+    answer = await _over_http(settings, "/api/spot/savings", {"gpu": "RTX 4090", "hours": "100"})
+    assert answer.status_code == 200
+    assert _without_age(answer.text) == _without_age(out)
+
+
+def _without_age(text: str) -> dict:
+    answer = json.loads(text)
+    answer["evidence"].pop("stale")
+    return answer
+
+
+async def _over_http(settings: Settings, path: str, query: dict[str, str]) -> httpx.Response:
+    """Ask a running API, and stop it."""
+    async with open_writer(settings) as store:
+        async with store.writer() as writer:
+            secret, _ = await writer.create_key("test", scopes=("read",), per_minute=60, at=0)
+        app = App(settings, store, Counter(store, COMMANDS, SteadyClock()), SteadyClock())
+        listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        running = asyncio.create_task(app.run(web=True, started=listening.set_result))
+        port = await listening
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            answer = await client.get(path, params=query, headers={"Authorization": f"Bearer {secret}"})
+        app.stop.set()
+        await running
+        return answer
+
+
+async def test_an_address_that_is_taken_is_told(tmp_path: Path) -> None:
+    server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = _settings(tmp_path).model_copy(update={"port": port})
+    store = await open_store(settings.database_url, writer=False)
+    app = App(settings, store, Counter(store, COMMANDS, SteadyClock()), SteadyClock())
+    with pytest.raises(CannotListen, match=f"{port}.*PORT"):
+        await app.run(web=True)
+    await store.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_second_writer_is_refused_but_keys_can_be_made_beside_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = _settings(tmp_path)
+    store = await open_store(settings.database_url, writer=True)
+    with pytest.raises(StoreBusy, match="already writing"):
+        await poll(settings, once=True)
+    await create(settings, "partner", 60)
+    secret = capsys.readouterr().out.split()[0]
+    await list_all(settings)
+    assert "partner" in (listed := capsys.readouterr().out)
+    assert secret not in listed
+    assert secret.encode() not in (tmp_path / "spotbot.db").read_bytes()
+    assert await revoke(settings, listed.split("…")[0]) == 0
+    assert await revoke(settings, "spot_none") == 2
+    await store.close()
+
+
+OFFERS = """\
+ts_utc,gpu_name,machine_id,num_gpus,geolocation,on_demand_per_gpu,min_bid_per_gpu,rentable,verified,\
+reliability
+2026-10-05T00:00:00Z,RTX 4090,1,1,"Texas, US",0.4,0.3,1,1,0.99
+2026-10-05T00:00:00Z,RTX 4090,2,1,"Texas, US",0.4,0.3,1,1,0.99
+2026-10-05T00:15:00Z,RTX 4090,1,1,"Texas, US",0.4,0.3,1,1,0.99
+2026-10-05T00:15:00Z,RTX 4090,2,oops,"Texas, US",0.4,0.3,1,1,0.99
+2026-10-05T00:30:00Z,RTX 4090,1,1,"Texas, US",0.4,0.3,1,1,0.99
+2026-10-05T00:45:00Z,RTX 4090,1,1,"Texas, US",0.4,0.3,1,1,0.99
+"""
+
+
+async def test_an_import_reports_bad_lines_counts_once_and_comes_back_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = _settings(tmp_path)
+    file = tmp_path / "offers.csv"
+    file.write_text(OFFERS)
+    assert await import_files(settings, [file], kind=None) == 0
+    out = capsys.readouterr().out
+    assert "4 polls stored" in out
+    assert "line 5" in out
+    first = await _ask(settings, "interruptions 24h RTX 4090", capsys)
+    assert await import_files(settings, [file], kind="offers") == 0
+    assert "0 polls stored, 4 already covered" in capsys.readouterr().out
+    second = await _ask(settings, "interruptions 24h RTX 4090", capsys)
+    assert first == second
+    dump = tmp_path / "prices.csv.gz"
+    assert await export_file(settings, dump, kind="prices", days=3000, names=["4090"]) == 0
+    assert "rows" in capsys.readouterr().out
+    copy = _settings(tmp_path / "copy")
+    assert await import_files(copy, [dump], kind=None) == 0
+    assert await export_file(copy, tmp_path / "again.csv.gz", kind="prices", days=3000, names=[]) == 0
+    assert (tmp_path / "again.csv.gz").exists()
+
+
+async def test_older_history_is_added_before_what_is_there_and_nothing_counts_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [line for line in OFFERS.splitlines() if "oops" not in line]
+    whole, newer = tmp_path / "whole.csv", tmp_path / "newer.csv"
+    whole.write_text("\n".join(lines))
+    newer.write_text("\n".join([lines[0], *(line for line in lines if "T00:30" in line or "T00:45" in line)]))
+    at_once, in_parts = _settings(tmp_path / "a"), _settings(tmp_path / "b")
+    await import_files(at_once, [whole], kind=None)
+    await import_files(in_parts, [newer, whole], kind=None)
+    answers = [json.loads((await _ask(s, "interruptions 24h RTX 4090", capsys))[1]) for s in (at_once, in_parts)]
+    hours = [answer["gpus"][0]["exposure_hours"] for answer in answers]
+    # the step between the two files was seen by neither as one step, so it is missing, never doubled
+    assert hours[1] <= hours[0]
+
+
+async def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text("a,b\n1,2\n")
+    assert await import_files(_settings(tmp_path), [file], kind=None) == 2
+    assert "columns are missing" in capsys.readouterr().err
+
+
+async def test_a_backup_answers_like_the_original(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = _settings(tmp_path)
+    file = tmp_path / "offers.csv"
+    file.write_text(OFFERS)
+    await import_files(settings, [file], kind=None)
+    await backup(settings, tmp_path / "copy.db")
+    await migrate(settings)
+    copied = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'copy.db'}"})
+    line = "interruptions 24h RTX 4090"
+    assert await _ask(copied, line, capsys) == await _ask(settings, line, capsys)
+
+
+async def test_backtest_without_history_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await backtest(_settings(tmp_path), [], as_json=True) == 3
+    assert await backtest(_settings(tmp_path), ["no such gpu"], as_json=True) == 2
+    assert "import" in capsys.readouterr().err
+
+
+async def test_doctor_says_what_to_fix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with FakeVast([offer_row(n) for n in range(3)]) as market:
+        good = _settings(tmp_path).model_copy(
+            update={"vast_url": market.url, "gpus": ("RTX 4090",), "home": "Berlin, DE"}
+        )
+        assert await doctor(good) == 0
+        assert "FIX" not in capsys.readouterr().out
+        bad = good.model_copy(update={"gpus": ("RTX 4091",), "home": "Atlantis"})
+        assert await doctor(bad) == 1
+        out = capsys.readouterr().out
+        assert "Did you mean" in out
+        assert "not a place" in out
+
+
+def test_wrong_settings_name_the_variable() -> None:
+    with pytest.raises(BadSettings, match="DATABASE_URL: use sqlite"):
+        load_settings(database_url="mysql://x", _env_file=None)
+
+
+def test_a_home_folder_is_not_where_the_asker_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert load_settings(_env_file=None).home is None
+
+
+def test_typed_models_become_the_markets_names() -> None:
+    assert vast_names(["4090", "A100 SXM4", "a100 pcie 80gb", "Quantum 9"]) == (
+        "RTX 4090",
+        "A100 SXM4",
+        "A100 PCIE",
+        "Quantum 9",
+    )
+
+
+async def test_what_is_asked_about_is_polled_first(tmp_path: Path) -> None:
+    store = await open_store(_settings(tmp_path).database_url, writer=True)
+    counter = Counter(store, COMMANDS, SteadyClock())
+    poller = build_poller(_settings(tmp_path), store, counter, SteadyClock())
+    counter.asked["L40S"] = counter.clock()
+    assert set(poller.asked()) == {"L40S"}
+    await poller.source.aclose()
+    await store.close()
