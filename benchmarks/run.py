@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import sqlite3
 import statistics
@@ -192,6 +193,8 @@ async def bench(file: Path, rounds: int) -> None:
         row(f"forecasts: {issued} issued", f"{time.perf_counter() - began:.1f} s", "own process", ok=True)
     finally:
         await store.close()
+    gc.collect()
+    gc.freeze()  # as the serving process does
     await answers(file, now, rounds)
     await rounds_of_5000(file, now)
     whole_process(file.parent)

@@ -14,7 +14,7 @@ import structlog
 
 from analytics import forecasting
 from analytics.market import HOUR, HourPoint
-from bot.store.engine import Store
+from bot.store.engine import Store, open_store
 
 log = structlog.get_logger()
 
@@ -26,12 +26,9 @@ Result = TypeVar("Result")
 
 async def refresh(store: Store, now: int) -> int:
     """Forecast every model from the stored history; returns how many forecasts were issued."""
-    now_hour = now // HOUR
-    async with store.reader() as reader:
-        hours = await reader.hours(None, now_hour - LOOKBACK_HOURS, now_hour + 1)
-    if not hours:
+    results = await apart(_refresh, store.url, now // HOUR)
+    if not results:
         return 0
-    results = await apart(forecasting.refresh, hours, now_hour)
     async with store.writer() as writer:
         await writer.save_forecasts([forecast for forecasts, _ in results for forecast in forecasts])
         for _, record in results:
@@ -39,6 +36,21 @@ async def refresh(store: Store, now: int) -> int:
     issued = sum(len(forecasts) for forecasts, _ in results)
     log.info("forecasts", models=len(results), issued=issued)
     return issued
+
+
+def _refresh(url: str, now_hour: int) -> list[tuple[tuple[forecasting.Forecast, ...], forecasting.TrackRecord]]:
+    """In the other process: read the history there, so that this one never holds it."""
+    hours = asyncio.run(_hours(url, now_hour - LOOKBACK_HOURS, now_hour + 1))
+    return forecasting.refresh(hours, now_hour) if hours else []
+
+
+async def _hours(url: str, since: int, until: int) -> Mapping[str, Sequence[HourPoint]]:
+    store = await open_store(url, writer=False)
+    try:
+        async with store.reader() as reader:
+            return await reader.hours(None, since, until)
+    finally:
+        await store.close()
 
 
 async def apart(work: Callable[..., Result], *arguments: Any) -> Result:

@@ -66,7 +66,7 @@ async def open_store(url: str, *, writer: bool, alone: bool = True) -> Store:
         if isinstance(error, OSError):
             raise StoreError(f"{site.where} cannot be reached: {error}") from error
         raise
-    return Store(site, release, epoch, writable=writer)
+    return Store(site, release, epoch, url=url, writable=writer)
 
 
 def _site(url: str) -> Site:
@@ -137,8 +137,9 @@ async def _connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 class Store:
     """The open store. Close it, or a lock and some threads stay behind."""
 
-    def __init__(self, site: Site, release: Release | None, epoch: int | None, *, writable: bool) -> None:
+    def __init__(self, site: Site, release: Release | None, epoch: int | None, *, url: str, writable: bool) -> None:
         self.where = site.where
+        self.url = url
         self._site = site
         self._release = release
         self._epoch = epoch
