@@ -39,6 +39,8 @@ SNIFFED_LINES = 20
 """Lines of an NDJSON file among which one must show what kind it is."""
 SINGLE_POLL_INTERVAL = 300
 """Planned seconds between polls where a file has only one, and so cannot tell."""
+MOST_SHOWN = 200
+"""Characters of a file's own column names that an error repeats."""
 BAD_ROWS = "some rows of this poll were unreadable"
 MARKED = "marked as incomplete in the file"
 
@@ -231,4 +233,10 @@ def _kind(path: Path, kind: Kind | None, columns: Sequence[Sequence[str]], *, ra
         if any(not missing(one, some, raw=raw) for some in columns):
             return one
     lacks = "; ".join(f"a file of {one} needs {', '.join(missing(one, columns[0], raw=raw))}" for one in wanted)
-    raise ImportFault(f"{path}: columns are missing: {lacks}. It has {', '.join(columns[0])[:500]}")
+    raise ImportFault(f"{path}: columns are missing: {lacks}. It has {_shown(columns[0])}")
+
+
+def _shown(columns: Sequence[str]) -> str:
+    """Column names as they may be repeated on a terminal: what a binary file holds instead is not."""
+    text = "".join(c for c in ", ".join(columns)[:MOST_SHOWN] if c.isprintable() and c != "\N{REPLACEMENT CHARACTER}")
+    return text or "nothing readable"
