@@ -35,7 +35,7 @@ acceptance: $(STAMP)  ## run against the stand-in services beside the checkout
 bench: $(STAMP)  ## speed and memory, as tables beside a raw baseline
 	$(BIN)/python -m benchmarks.run
 
-pictures: $(STAMP)  ## draw the README's picture from the demo's market
+pictures: $(STAMP)  ## draw the README's pictures from simulated markets
 	$(BIN)/python -m benchmarks.pictures
 
 constraints: $(STAMP)  ## resolve constraints.txt anew from pyproject.toml

@@ -116,7 +116,7 @@ def advise(series: Grid | None, price: int | None) -> tuple[Advice, Note]:
     if series is None or price is None or hours < COLD_H:
         none = Advice(None, None, None, None, None, None, 0, 0, None, None)
         if price is None:
-            return none, Note("No advice: nothing is on offer now")
+            return none, Note("No advice: nothing is on offer")
         return none, Note("No advice yet: {n} of 24 hours of history", {"n": hours})
     week = [p for p in series.seen[-MEDIAN_H:] if p is not None]
     median = statistics.median(week) if week else None

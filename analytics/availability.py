@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 
 from analytics import regions
 from analytics.evidence import Basis, Evidence, Note
+from analytics.machines import ENOUGH_MACHINES
 from analytics.market import WORLD, Offer, Quote, usd
 from analytics.prices import quotes
-
-ENOUGH_MACHINES = 3
-"""A region needs this many machines to be called best (ours: the median of fewer is one host's price)."""
 
 
 @dataclass(frozen=True, slots=True)

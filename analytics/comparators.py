@@ -112,10 +112,18 @@ def price_age_days(date: str, now: int) -> int:
 
 
 def old_prices(found: Sequence[Comparator]) -> tuple[Note, ...]:
-    """What is wrong with the clouds' prices: too old, or of the GPU without its host."""
-    old = "The {cloud} price is from {date}, more than {days} days old."
-    bare = "The {cloud} price is of the GPU alone; its host machine comes on top."
-    return (
-        *(Note(old, {"cloud": c.cloud, "date": c.date, "days": PRICE_OLD_DAYS}) for c in found if c.old),
-        *(Note(bare, {"cloud": c.cloud}) for c in found if c.note.startswith(GPU_ALONE)),
-    )
+    """What is wrong with the clouds' prices, each cloud's once: too old, or of the GPU without its host."""
+    old: dict[str, set[str]] = {}
+    for c in found:
+        if c.old:
+            old.setdefault(c.cloud, set()).add(c.date)
+    bare = dict.fromkeys(c.cloud for c in found if c.note.startswith(GPU_ALONE))
+    text = "The {cloud} price is of the GPU alone; its host machine comes on top."
+    return (*(_old(cloud, sorted(dates)) for cloud, dates in old.items()), *(Note(text, {"cloud": c}) for c in bare))
+
+
+def _old(cloud: str, dates: Sequence[str]) -> Note:
+    values = {"cloud": cloud, "date": ", ".join(dates), "days": PRICE_OLD_DAYS}
+    if len(dates) == 1:
+        return Note("The {cloud} price is from {date}, more than {days} days old.", values)
+    return Note("{cloud} prices of {date} are more than {days} days old.", values)

@@ -28,7 +28,10 @@ class NotFound(AskError):
 
 
 class NotYet(AskError):
-    """Not enough data. ``ready_at``: UTC seconds when there will be enough if polling goes on, else None."""
+    """Not enough data. ``ready_at``: UTC seconds, never past, when there will be enough if polling goes on.
+
+    None where that cannot be known: also when the data are stale, since then nobody polls.
+    """
 
     def __init__(self, note: Note, *, have: Note, need: Note, ready_at: int | None = None) -> None:
         super().__init__(note)

@@ -75,6 +75,10 @@ class Basis:
             return None
         return round(max(0, self.as_of - self.first_at) / DAY, 1)
 
+    def ready_after(self, missing: int) -> int | None:
+        """UTC seconds when ``missing`` more seconds will have been polled; never past. None where nobody polls."""
+        return None if self.as_of is None or self.stale else max(self.now, self.as_of + missing)
+
     def evidence(self, method: Note, caveats: tuple[Note, ...] = (), **more: Any) -> Evidence:
         """The evidence of an answer that used ``method``."""
         return Evidence(
@@ -91,6 +95,11 @@ class Basis:
 def iso(at: int) -> str:
     """UTC seconds as ISO 8601 with a Z."""
     return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds_of(text: str) -> int:
+    """UTC seconds of an ISO 8601 time."""
+    return int(dt.datetime.fromisoformat(text).timestamp())
 
 
 def plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from analytics.catalog import Catalog, CloudPrice, Gpu
@@ -13,7 +13,7 @@ from analytics.comparators import Comparator, comparator, old_prices
 from analytics.evidence import Basis, Evidence, Note
 from analytics.fleet_program import LEVELS, Fleet, Level, Lot, best, cheapest, cost
 from analytics.interruptions import assumptions, estimate, total
-from analytics.machines import rated
+from analytics.machines import rated, thin
 from analytics.market import MICRO, Exposure, Offer, micro
 from analytics.prices import quantile
 from analytics.shadow import minimal
@@ -77,6 +77,8 @@ class Part:
     region: str
     price_per_hour: float
     gpus_per_machine: int
+    machines: int
+    """different machines that the price is the median of"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def lots(
     shelves: dict[tuple[str, str, int], list[Offer]] = defaultdict(list)
     for offer in minimal(offer for offer in book if offer.verified):
         shelves[offer.model, offer.region, offer.num_gpus].append(offer)
+    hosts = _wide_hosts(shelves)
     speeds = {model: _speed(model, order, catalog) for model in {model for model, _, _ in shelves}}
     lost = _losses(exposures)
     found = []
@@ -119,8 +122,22 @@ def lots(
         speed = speeds[model]
         if speed:
             gone = lost.get((model, region), lost.get((model, ""), lost.get(("", ""))))
-            found += _markets((model, region, size), slices, speed, gone)
+            lots_here = _markets((model, region, size), slices, speed, gone)
+            found += [replace(lot, hosts=hosts[lot.shelf]) for lot in lots_here]
     return found
+
+
+def _wide_hosts(
+    shelves: Mapping[tuple[str, str, int], Sequence[Offer]],
+) -> dict[tuple[str, str, int], tuple[tuple[int, int], ...]]:
+    """Of each shelf its slices by host, only hosts that offer several models or in several regions."""
+    places: dict[int | None, set[tuple[str, str]]] = defaultdict(set)
+    for (model, region, _), slices in shelves.items():
+        for offer in slices:
+            places[offer.host_id].add((model, region))
+    wide = {host for host, some in places.items() if host is not None and len(some) > 1}
+    counts = {shelf: Counter(o.host_id for o in slices if o.host_id in wide) for shelf, slices in shelves.items()}
+    return {shelf: tuple((host, n) for host, n in of.items() if host is not None) for shelf, of in counts.items()}
 
 
 def _speed(model: str, order: Order, catalog: Catalog) -> float | None:
@@ -140,12 +157,15 @@ def _losses(exposures: Mapping[str, Mapping[str, Exposure]]) -> dict[tuple[str, 
 
 def _markets(shelf: tuple[str, str, int], slices: Sequence[Offer], speed: float, lost: float | None) -> list[Lot]:
     found = []
-    bids = sorted((offer.min_bid, 1) for offer in slices if offer.min_bid)
-    asks = sorted((offer.on_demand, 1) for offer in slices if offer.on_demand)
-    if price := quantile(bids, 0.5):
-        found.append(Lot(*shelf, "spot", price, len(bids), len(slices), speed * (1 - (lost or 0.0)), lost))
-    if price := quantile(asks, 0.5):
-        found.append(Lot(*shelf, "on-demand", price, len(asks), len(slices), speed, 0.0))
+    bids = [(offer.min_bid, offer.machine_id) for offer in slices if offer.min_bid]
+    asks = [(offer.on_demand, offer.machine_id) for offer in slices if offer.on_demand]
+    for market, prices, work, share in (
+        ("spot", bids, speed * (1 - (lost or 0.0)), lost),
+        ("on-demand", asks, speed, 0.0),
+    ):
+        machines = len({machine for _, machine in prices})
+        if price := quantile(sorted((price, 1) for price, _ in prices), 0.5):
+            found.append(Lot(*shelf, market, price, len(prices), len(slices), work, share, machines))
     return found
 
 
@@ -185,7 +205,7 @@ def fleet_strategy(
                 "integer programme over model, market, region and machine size; work measured by {measure}",
                 {"measure": SPEEDS[order.workload].name},
             ),
-            tuple(_caveats(fleet, aws, left_out)),
+            tuple(_caveats(fleet, aws, order.level, left_out)),
             assumptions=_assumptions(order),
         ),
     )
@@ -210,6 +230,7 @@ def _part(lot: Lot, n: int, hours: float, *, first: bool) -> Part:
         region=lot.region,
         price_per_hour=round(lot.price / MICRO, 4),
         gpus_per_machine=lot.size,
+        machines=lot.machines,
     )
 
 
@@ -285,6 +306,18 @@ def _binding(fleet: Fleet, order: Order) -> list[Note]:
     return notes + _bound_by_level(fleet, order.level)
 
 
+def _on_one_host(fleet: Fleet) -> int:
+    """The GPUs of the host that must supply most, if machines are chosen among hosts as evenly as can be."""
+    taken: Counter[tuple[str, str, int]] = Counter()
+    for lot, n in fleet:
+        taken[lot.shelf] += n
+    must: Counter[int] = Counter()
+    for lot in {lot.shelf: lot for lot, _ in fleet}.values():
+        for host, slices in lot.hosts:
+            must[host] += lot.size * max(0, taken[lot.shelf] - (lot.supply - slices))
+    return max(must.values(), default=0)
+
+
 def _bound_by_level(fleet: Fleet, level: Level) -> list[Note]:
     """The shares that one more GPU in the fullest place, or one more spot GPU, would break."""
     gpus = sum(lot.size * n for lot, n in fleet)
@@ -295,12 +328,14 @@ def _bound_by_level(fleet: Fleet, level: Level) -> list[Note]:
     most, least = level.most_in_one_place, level.least_on_demand
     if most is not None and (max(places.values()) + 1) / (gpus + 1) > most:
         notes.append(Note("reliability: at most {n} % of one model in one region", {"n": round(100 * most)}))
+    if most is not None and (_on_one_host(fleet) + 1) / (gpus + 1) > most:
+        notes.append(Note("reliability: at most {n} % on one host", {"n": round(100 * most)}))
     if sum(lot.size * n for lot, n in fleet if lot.market == "on-demand") / (gpus + 1) < least:
         notes.append(Note("reliability: at least {n} % on demand", {"n": round(100 * least)}))
     return notes
 
 
-def _caveats(fleet: Fleet, aws: _Aws, left_out: int) -> list[Note]:
+def _caveats(fleet: Fleet, aws: _Aws, level: Level, left_out: int) -> list[Note]:
     notes = []
     if left_out:
         notes.append(Note("models left out because their last poll is too old: {n}", {"n": left_out}))
@@ -315,7 +350,15 @@ def _caveats(fleet: Fleet, aws: _Aws, left_out: int) -> list[Note]:
         notes.append(Note("no interruption history for some of these: their work is not discounted"))
     if fleet:
         notes.append(Note("prices are medians of the region; GPUs of different machines do separate jobs"))
+    if level.most_in_one_place is not None and any(lot.hosts for lot, _ in fleet):
+        text = "some hosts offer several of these: take at most {n} % of the GPUs from one host"
+        notes.append(Note(text, {"n": round(100 * level.most_in_one_place)}))
+    notes += thin((_lot_name(lot), lot.machines) for lot, _ in fleet)
     return [*notes, *old_prices(aws.compared)]
+
+
+def _lot_name(lot: Lot) -> str:
+    return f"{lot.model}{f' ×{lot.size}' if lot.size > 1 else ''} {lot.region}"
 
 
 def _assumptions(order: Order) -> dict[str, Any]:

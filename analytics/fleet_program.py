@@ -13,7 +13,7 @@ class Level:
     """What a reliability level demands, as shares of the fleet; None where it demands nothing."""
 
     most_in_one_place: float | None
-    """share of GPUs, and of work, in one region on one model"""
+    """share of GPUs, and of work, in one region on one model; and of GPUs on one host"""
     least_on_demand: float
     """share of GPUs, and of work, that cannot be interrupted"""
     most_time_lost: float | None
@@ -35,6 +35,9 @@ GAP = 0.005
 SECONDS = 1.0
 """How long the solver may look; then the best fleet found so far is shown (ours: within a chat's patience)."""
 
+SUMS = 2
+"""Variables between those of the lots and those of the hosts: all GPUs, all work."""
+
 TOLERANCE = 1e-6
 """By how much the solver may overstep a limit (source: HiGHS, primal_feasibility_tolerance)."""
 
@@ -43,7 +46,8 @@ TOLERANCE = 1e-6
 class Lot:
     """Equal slices that can be rented: ``slices`` of ``size`` GPUs each, at ``price`` micro-dollars per GPU-hour.
 
-    ``work``: speed of one GPU less the time it is expected to lose; ``lost``: that share, None when unknown.
+    ``work``: speed of one GPU less the time it is expected to lose; ``lost``: that share, None when unknown;
+    ``machines``: how many different ones the price is the median of.
     """
 
     model: str
@@ -56,6 +60,9 @@ class Lot:
     """slices for both markets together"""
     work: float
     lost: float | None
+    machines: int
+    hosts: tuple[tuple[int, int], ...] = ()
+    """of each host that is in other places too: how many of the ``supply`` are its"""
 
     @property
     def place(self) -> tuple[str, str]:
@@ -83,7 +90,8 @@ def best(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fleet:
     """The fleet with most effective work a month for at most ``budget`` micro-dollars; empty when there is none.
 
     Caps and the share on demand hold for the number of GPUs and for their work, so that neither many weak GPUs nor a
-    few strong ones escape them. Source: definitions, "Q3 fleet-strategy"; solved by scipy.optimize.milp (HiGHS).
+    few strong ones escape them; the cap on a host holds if the machines are chosen among hosts accordingly.
+    Source: definitions, "Q3 fleet-strategy"; solved by scipy.optimize.milp (HiGHS).
     """
     affordable = [lot for lot in _allowed(lots, level) if lot.cost(hours) <= budget]
     for budgets in (BUDGETS, 0):  # a shorter list where nothing was found in time
@@ -98,7 +106,7 @@ def _within(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fle
     spent = {i: lot.cost(hours) / budget for i, lot in enumerate(lots)}
     work = [-work for work in _works(lots)]
     for room in (1.0, 1.0 - 2 * TOLERANCE):
-        fleet = _solve(lots, work, [*_limits(lots, level), (spent, -math.inf, room)])
+        fleet = _solve(lots, work, [*_limits(lots, level), (spent, -math.inf, room)], _held(lots, level))
         if fleet is None or cost(fleet, hours) <= budget:
             return fleet
     return None
@@ -109,7 +117,8 @@ def cheapest(lots: Sequence[Lot], level: Level, hours: float) -> Fleet:
     chosen = _shortlist(_allowed(lots, level), lambda lot: lot.cost(hours), 0, hours)
     costs = [lot.cost(hours) for lot in chosen]
     one = ({i: float(lot.size) for i, lot in enumerate(chosen)}, 1.0, math.inf)
-    return _solve(chosen, [cost / max(costs) for cost in costs], [*_limits(chosen, level), one], gap=0) or []
+    shares = [cost / max(costs) for cost in costs]
+    return _solve(chosen, shares, [*_limits(chosen, level), one], _held(chosen, level), gap=0) or []
 
 
 def cost(fleet: Fleet, hours: float) -> int:
@@ -145,7 +154,7 @@ def _works(lots: Sequence[Lot]) -> list[float]:
 
 def _limits(lots: Sequence[Lot], level: Level) -> list[Row]:
     """Supply and the level's limits. Behind the lots stand two more variables: all GPUs and all work, so that a share
-    is a row of few numbers."""
+    is a row of few numbers; then those of ``_held``."""
     shelves = defaultdict(list)
     for i, lot in enumerate(lots):
         shelves[lot.shelf].append(i)
@@ -160,7 +169,36 @@ def _limits(lots: Sequence[Lot], level: Level) -> list[Row]:
     if level.most_time_lost is not None:
         lost = {i: ((lot.lost or 0.0) - level.most_time_lost) * lot.size for i, lot in enumerate(lots)}
         rows.append((lost, -math.inf, 0.0))
-    return rows
+    return rows + _host_caps(lots, level)
+
+
+def _held(lots: Sequence[Lot], level: Level) -> list[tuple[tuple[str, str, int], int, int]]:
+    """(shelf, host, its slices there): the variables behind the two sums, each how many of these slices are taken.
+
+    Only of hosts in several places: what a host holds in one place is within that place's cap.
+    """
+    if level.most_in_one_place is None:
+        return []
+    hosts = {lot.shelf: lot.hosts for lot in lots}
+    return [(shelf, host, slices) for shelf, some in hosts.items() for host, slices in some]
+
+
+def _host_caps(lots: Sequence[Lot], level: Level) -> list[Row]:
+    """What a shelf's other hosts cannot supply is taken from these, and none of them gets more than its share."""
+    held, all_gpus = _held(lots, level), len(lots)
+    takes: dict[tuple[str, str, int], dict[int, float]] = defaultdict(dict)
+    caps: dict[int, dict[int, float]] = defaultdict(dict)
+    others = {lot.shelf: lot.supply for lot in lots}
+    for variable, (shelf, host, slices) in enumerate(held, len(lots) + SUMS):
+        takes[shelf][variable] = -1.0
+        others[shelf] -= slices
+        caps[host][variable] = float(shelf[-1])
+    for i, lot in enumerate(lots):
+        if lot.shelf in takes:
+            takes[lot.shelf][i] = 1.0
+    rows: list[Row] = [(row, -math.inf, float(others[shelf])) for shelf, row in takes.items()]
+    share = level.most_in_one_place or 1.0
+    return rows + [({**there, all_gpus: -share}, -math.inf, 0.0) for there in caps.values()]
 
 
 def _shares(lots: Sequence[Lot], weights: Sequence[float], all_: int, level: Level) -> list[Row]:
@@ -177,7 +215,13 @@ def _shares(lots: Sequence[Lot], weights: Sequence[float], all_: int, level: Lev
     return rows
 
 
-def _solve(lots: Sequence[Lot], objective: Sequence[float], rows: Sequence[Row], gap: float = GAP) -> Fleet | None:
+def _solve(
+    lots: Sequence[Lot],
+    objective: Sequence[float],
+    rows: Sequence[Row],
+    held: Sequence[tuple[tuple[str, str, int], int, int]],
+    gap: float = GAP,
+) -> Fleet | None:
     """None when nothing was found: in time, or at all."""
     if not lots:
         return []
@@ -187,11 +231,11 @@ def _solve(lots: Sequence[Lot], objective: Sequence[float], rows: Sequence[Row],
 
     cells = [(row, column, value) for row, (values, _, _) in enumerate(rows) for column, value in values.items()]
     i, j, values = (np.array(column) for column in zip(*cells, strict=True))
-    matrix = csr_array((values, (i, j)), shape=(len(rows), len(lots) + 2))
+    matrix = csr_array((values, (i, j)), shape=(len(rows), len(lots) + SUMS + len(held)))
     result = milp(
-        np.array([*objective, 0.0, 0.0]),
-        integrality=np.array([1] * len(lots) + [0, 0]),
-        bounds=Bounds(0, np.array([lot.slices for lot in lots] + [math.inf] * 2)),
+        np.array([*objective, *[0.0] * (SUMS + len(held))]),
+        integrality=np.array([1] * len(lots) + [0] * SUMS + [1] * len(held)),
+        bounds=Bounds(0, np.array([lot.slices for lot in lots] + [math.inf] * SUMS + [n for _, _, n in held])),
         constraints=LinearConstraint(matrix, [low for _, low, _ in rows], [high for _, _, high in rows]),
         options={"mip_rel_gap": gap, "time_limit": SECONDS, "presolve": False},
     )

@@ -122,6 +122,14 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class PastHour:
+    """One hour before a forecast; USD per GPU-hour, None where there was no poll or nothing priced."""
+
+    at: str
+    price: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """The answer to Q4; the keys of the guide first."""
 
@@ -142,11 +150,16 @@ class Prediction:
     issued_at: str
     history: tuple[float | None, ...]
     """hourly prices of the last 48 hours, oldest first; None where there was no poll"""
+    past: tuple[PastHour, ...]
+    """the last 7 days by the hour, oldest first"""
     evidence: Evidence
 
 
 SHOWN_HOURS = 48
 """How much of the past stands beside a forecast (ours: twice the longest horizon)."""
+
+PAST_HOURS = 7 * 24
+"""How much of it a chart may show (ours: a week, so that its days can be compared)."""
 
 
 def prediction(
@@ -163,7 +176,7 @@ def prediction(
     forecasts issued in them. Prices in USD per GPU-hour, shares in [0, 1]. Source: definitions, "Forecasts".
     """
     if quote is None or basis.as_of is None:
-        raise _never(basis.now)
+        raise _never(basis)
     _fresh(basis, forecasts)
     advice, sentence = advise(grid(model, hours, basis.now // HOUR), quote.price)
     served = sorted(forecasts, key=lambda forecast: forecast.horizon_h)
@@ -185,6 +198,7 @@ def prediction(
         forecaster=first.source,
         issued_at=iso(first.issued_at),
         history=_tail(hours, basis.now // HOUR),
+        past=_past(hours, basis.now // HOUR),
         evidence=basis.evidence(
             Note("last value (sktime NaiveForecaster) on hourly medians; adaptive conformal 80 % intervals"),
             tuple(_caveats(first, track)),
@@ -195,6 +209,11 @@ def prediction(
 def _tail(hours: Sequence[HourPoint], now_hour: int) -> tuple[float | None, ...]:
     prices = {point.hour: point.price for point in hours}
     return tuple(usd(prices.get(hour)) for hour in range(now_hour - SHOWN_HOURS + 1, now_hour + 1))
+
+
+def _past(hours: Sequence[HourPoint], now_hour: int) -> tuple[PastHour, ...]:
+    prices = {point.hour: point.price for point in hours}
+    return tuple(PastHour(iso(h * HOUR), usd(prices.get(h))) for h in range(now_hour - PAST_HOURS + 1, now_hour + 1))
 
 
 def _point(forecast: Forecast) -> Point:
@@ -221,17 +240,18 @@ def _share(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _never(now: int) -> NotYet:
+def _never(basis: Basis) -> NotYet:
     return NotYet(
         Note("there is no complete poll of this model yet"),
         have=Note("no price"),
         need=Note("one complete poll, then the hourly forecast"),
-        ready_at=_next_hour(now),
+        ready_at=_next_run(basis),
     )
 
 
-def _next_hour(now: int) -> int:
-    return (now // HOUR + 1) * HOUR
+def _next_run(basis: Basis) -> int | None:
+    """The next hour, when forecasts are made; None where nobody polls, since then nobody forecasts either."""
+    return None if basis.stale else (basis.now // HOUR + 1) * HOUR
 
 
 def _fresh(basis: Basis, forecasts: Sequence[Forecast]) -> None:
@@ -249,7 +269,7 @@ def _fresh(basis: Basis, forecasts: Sequence[Forecast]) -> None:
             Note("there is no current forecast of this model"),
             have=have,
             need=Note("the forecast run, which comes every hour"),
-            ready_at=_next_hour(basis.now),
+            ready_at=_next_run(basis),
         )
 
 

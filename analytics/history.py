@@ -71,16 +71,27 @@ class History:
     evidence: Evidence
 
 
-def history(model: str, hours: Sequence[HourPoint], days: int, basis: Basis) -> History:
+def since_hour(last: int, days: int) -> int:
+    """The first hour of the ``days`` that end with the hour ``last``."""
+    return last - 24 * days + 1
+
+
+def history(model: str, stored: Sequence[HourPoint], days: int, basis: Basis) -> History:
     """The last ``days`` of a model from its hour points (ascending): hourly up to 30 days, daily beyond.
 
-    Gaps count from the first stored hour on. Raises NotYet when no hour is stored.
+    Points, gaps and figures are of one window: it ends with the newest stored hour that is not later than
+    ``basis.now``, and begins ``days`` before that or with the first stored hour. What is missing between its end and
+    now is no gap but age: the evidence says how old the data are, and whether they are stale. Raises NotYet when no
+    hour is stored.
     """
-    if not hours:
+    known = [point for point in stored if point.hour <= basis.now // HOUR]
+    if not known:
         raise nothing_polled()
     step = HOUR if days <= HOURLY_DAYS else DAY
-    first = max(basis.now // HOUR - 24 * days + 1, (basis.first_at or 0) // HOUR)
-    gaps = tuple(_gaps((point.hour for point in hours), first, basis.now // HOUR))
+    last = known[-1].hour
+    first = max(since_hour(last, days), known[0].hour if basis.first_at is None else basis.first_at // HOUR)
+    hours = [point for point in known if point.hour >= first]
+    gaps = tuple(_gaps((point.hour for point in hours), first))
     caveats = (
         (Note("gaps, which are not filled: {n}, together {hours} h", {"n": len(gaps), "hours": _lost(gaps)}),)
         if gaps
@@ -101,13 +112,13 @@ def _lost(gaps: Iterable[Gap]) -> int:
     return sum(gap.hours for gap in gaps)
 
 
-def _gaps(polled: Iterable[int], first: int, until: int) -> Iterable[Gap]:
-    """Runs of hours in [first, until) that are not among ``polled``; the running hour is no gap yet."""
+def _gaps(polled: Iterable[int], first: int) -> Iterable[Gap]:
+    """Runs of hours from ``first`` to the last of ``polled`` that are not among them."""
     expected = first
-    for hour in [*polled, until]:
+    for hour in polled:
         if hour > expected:
             yield Gap(iso(expected * HOUR), iso(hour * HOUR), hour - expected)
-        expected = max(expected, hour + 1)
+        expected = hour + 1
 
 
 def _moment(hours: Sequence[HourPoint], at: int) -> Moment:

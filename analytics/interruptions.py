@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from analytics.errors import NotYet
@@ -43,6 +43,9 @@ NOTHING = Note("nothing was held yet")
 IMPLIED = Note(
     "market-implied: nobody's contract is public; a shadow tenant bids {factor} x min_bid on every free slice"
 )
+WAVES = Note(
+    "interruptions come in waves: the intervals of the time between them are widened by how much daily counts scatter"
+)
 BUNCHED = Note("interruptions of one machine come together, so the intervals are if anything too narrow")
 
 
@@ -51,6 +54,13 @@ class Prior(NamedTuple):
 
     events: float
     hours: float
+
+
+class Context(NamedTuple):
+    """What is known besides an exposure: of the models of its kind, and of its own days."""
+
+    prior: Prior | None = None
+    waves: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +83,18 @@ class Rate:
     correction: float
     """corrected over plain rate: what short interruptions between polls add"""
     notes: tuple[Note, ...] = ()
+    waves: float | None = None
+    """how many interruptions count as one in the interval; None: each was counted"""
 
 
-def estimate(exposure: Exposure, *, prior: Prior | None = None) -> Rate:
+def estimate(exposure: Exposure, *, prior: Prior | None = None, waves: float | None = None) -> Rate:
     """Rate (per held tenant-hour), MTBI (hours) with its 95 % Gamma interval, mean duration and up-time.
 
     Interruptions shorter than a poll step are corrected for by the two-state Markov chain, rate = -ln(1-p-q) p /
     ((p+q) dt); the interval scales with it. The mean duration is MTBI x interrupted/held, so that
     held/(held+interrupted) = MTBI/(MTBI+duration) exactly. ``prior`` is used below 10 events. Never raises.
+    ``waves`` (:func:`analytics.waves.waves`): so many events count as one independent one in the interval, a
+    quasi-Poisson; None counts each. The MTBI stays.
     Source: definitions, "Interruptions: the shadow tenant"; features 4.4.
     """
     held_h, events = exposure.held_s / HOUR, exposure.events
@@ -94,20 +108,21 @@ def estimate(exposure: Exposure, *, prior: Prior | None = None) -> Rate:
     hours = _effective_hours(exposure)
     if hours is None:
         return plain.rate(notes=(TOO_COARSE,))
-    return _measured(plain, hours, prior if events < SHRINK_BELOW else None)
+    return _measured(plain, hours, prior if events < SHRINK_BELOW else None, waves)
 
 
-def _measured(plain: _Sample, hours: float, prior: Prior | None) -> Rate:
+def _measured(plain: _Sample, hours: float, prior: Prior | None, waves: float | None) -> Rate:
     more = prior or Prior(0.0, 0.0)
     k, t = plain.events + more.events, hours + more.hours
     correction = plain.held_h / hours
     if t / k * HOUR < RESOLUTION * (plain.step_s or 0.0):
         return plain.rate(correction=correction, notes=(TOO_COARSE,))
-    low = t / _gamma(k + (0 if prior else 1), TAILS[1])
-    high = t / _gamma(k, TAILS[0])
-    return plain.rate(
-        mtbi=t / k, interval=(low, high), correction=correction, shrunk=bool(prior), notes=(SHRUNK,) if prior else ()
-    )
+    alone, hours_alone = k / (waves or 1.0), t / (waves or 1.0)
+    low = hours_alone / _gamma(alone + (0 if prior else 1), TAILS[1])
+    high = hours_alone / _gamma(alone, TAILS[0])
+    notes = (SHRUNK,) if prior else ()
+    rate = plain.rate(mtbi=t / k, interval=(low, high), correction=correction, shrunk=bool(prior), notes=notes)
+    return replace(rate, waves=waves)
 
 
 class _Sample(NamedTuple):
@@ -247,6 +262,8 @@ class ModelRate:
     poll_interval_minutes: float | None
     shrunk: bool
     notes: tuple[Note, ...]
+    waves: float | None
+    """how much daily counts scatter beyond chance (1): the interval is widened by its root; None: not known yet"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,20 +276,29 @@ class InterruptionRates:
 
 
 def interruption_rates(
-    exposures: Mapping[str, Mapping[str, Exposure]], period: str, basis: Basis, *, only: tuple[str, ...] = ()
+    exposures: Mapping[str, Mapping[str, Exposure]],
+    period: str,
+    basis: Basis,
+    *,
+    only: tuple[str, ...] = (),
+    waves: Mapping[str, float | None] | None = None,
 ) -> InterruptionRates:
     """Q9: the interruptions of each model, the least interrupted first.
 
     ``exposures``: model -> region -> sums over the period (a key of ``PERIODS``), of every model that may serve as
-    class for another; ``only``: those to show, all when empty. Raises NotYet when none of them was held.
+    class for another; ``only``: those to show, all when empty; ``waves``: model -> how its daily counts scatter, for
+    the intervals (:mod:`analytics.waves`). Raises NotYet when none of them was held.
     """
     summed = {model: total(regions) for model, regions in exposures.items()}
     shown = [model for model in summed if summed[model].held_s and (not only or model in only)]
     if not shown:
         raise not_yet(basis)
     prior = priors(summed)
-    found = tuple(_model_rate(m, exposures[m], estimate(summed[m], prior=prior[m])) for m in shown)
-    caveats = [BUNCHED, *_short_history(PERIODS[period] / 24, basis)]
+    scatter = waves or {}
+    found = tuple(
+        _model_rate(m, exposures[m], estimate(summed[m], prior=prior[m], waves=scatter.get(m))) for m in shown
+    )
+    caveats = [*about_waves([row.waves for row in found]), *_short_history(PERIODS[period] / 24, basis)]
     if any(row.shrunk for row in found):
         caveats.append(SHRUNK)
     evidence = basis.evidence(
@@ -282,6 +308,12 @@ def interruption_rates(
         assumptions=assumptions(),
     )
     return InterruptionRates(period, tuple(sorted(found, key=_by_rate)), evidence)
+
+
+def about_waves(scatter: Sequence[float | None]) -> tuple[Note, ...]:
+    """What an interval knows of interruptions that come together: of each model its ``waves``."""
+    known = (WAVES,) if any(one is not None for one in scatter) else ()
+    return known if all(one is not None for one in scatter) else (*known, BUNCHED)
 
 
 def _by_rate(row: ModelRate) -> tuple[bool, float, str]:
@@ -305,6 +337,7 @@ def _model_rate(model: str, regions: Mapping[str, Exposure], rate: Rate) -> Mode
         poll_interval_minutes=shown.poll_minutes,
         shrunk=rate.shrunk,
         notes=rate.notes,
+        waves=_round(rate.waves, 2),
     )
 
 
@@ -312,7 +345,7 @@ def worst_region(regions: Mapping[str, Exposure], whole: Rate) -> str | None:
     """The region interrupted most often, if its whole 95 % interval is worse than the model's MTBI; else None."""
     worse = []
     for region, exposure in regions.items():
-        rate = estimate(exposure)
+        rate = estimate(exposure, waves=whole.waves)
         high = rate.interval_95[1]
         enough = rate.events >= SHRINK_BELOW and rate.exposure_hours >= MIN_EXPOSURE_H
         if enough and rate.mtbi_hours and whole.mtbi_hours and high and high < whole.mtbi_hours:
@@ -338,10 +371,9 @@ def _short_history(days: float, basis: Basis) -> list[Note]:
 
 def not_yet(basis: Basis) -> NotYet:
     """No shadow tenant was seen at two polls: what there is and when there will be."""
-    ready_at = None if basis.as_of is None else basis.as_of + basis.interval
     return NotYet(
         Note("no slice was followed from one complete poll to the next yet"),
         have=Note("no exposure"),
         need=Note("two complete polls with free, verified slices"),
-        ready_at=ready_at,
+        ready_at=basis.ready_after(basis.interval),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from analytics.evidence import Basis, Evidence, Note
 from analytics.llm_lookup import FoundLlm
-from analytics.machines import Machine, nominal_gb
+from analytics.machines import Machine, nominal_gb, thin
 from analytics.market import HOUR, micro, usd
 from analytics.memory import (
     FORMULA_ERROR,
@@ -142,7 +142,9 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
         training_tokens=None if tokens is None else round(tokens),
         not_fitting=misses,
         evidence=basis.evidence(
-            METHOD, _caveats(found, work, tokens if wish.assumed else None), assumptions=_assumptions(work)
+            METHOD,
+            (*_caveats(found, work, tokens if wish.assumed else None), *_thin(picked)),
+            assumptions=_assumptions(work),
         ),
     )
 
@@ -257,6 +259,10 @@ def _caveats(found: FoundLlm, work: Work, assumed: float | None) -> tuple[Note, 
         limit = {"name": found.llm.name, "n": found.llm.context}
         caveats.append(Note("{name} was made for at most {n} tokens of context", limit))
     return tuple(caveats)
+
+
+def _thin(picked: Sequence[_Fit]) -> tuple[Note, ...]:
+    return thin((f"{fit.machine.gpus}× {fit.machine.model}", fit.machine.machines) for fit in picked)
 
 
 def _assumptions(work: Work) -> dict[str, Any]:

@@ -8,11 +8,19 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from analytics.catalog import MIB_PER_GIB, Catalog, Gpu, Mfu
+from analytics.evidence import Note
 from analytics.market import MICRO, Offer
 from analytics.memory import GIB
 from analytics.names import memory_in
 from analytics.prices import BAND_HIGH, BAND_LOW, quantile
 from analytics.speed import mfu_of
+
+ENOUGH_MACHINES = 3
+"""The price of fewer machines is hardly a median (ours: with two, it is what one or two hosts happen to ask)."""
+
+
+MOST_NAMED = 4
+"""How many prices a caveat names (ours: each line of an answer has its number of machines beside it)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +110,13 @@ def rated(model: str, catalog: Catalog) -> Gpu | None:
         return gpu
     sold = catalog.gpu(model.removesuffix(f" {size}GB"))
     return replace(sold, name=model, vram_gb=size) if sold else None
+
+
+def thin(rests: Iterable[tuple[str, int]]) -> tuple[Note, ...]:
+    """The caveat where prices, each given as its name and the machines that it rests on, rest on too few of them."""
+    few = [f"{name} ({machines})" for name, machines in dict.fromkeys(rests) if machines < ENOUGH_MACHINES]
+    if not few:
+        return ()
+    text = "prices that rest on fewer than {n} machines are hardly medians: {prices}"
+    values = {"n": ENOUGH_MACHINES, "prices": ", ".join(few[:MOST_NAMED]), "more": len(few) - MOST_NAMED}
+    return (Note(text + " and {more} more", values) if len(few) > MOST_NAMED else Note(text, values),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from analytics.interruptions import (
     BUNCHED,
     LOWER_BOUND,
     MIN_EXPOSURE_H,
-    Prior,
+    WAVES,
+    Context,
     Rate,
     assumptions,
     estimate,
@@ -38,6 +40,9 @@ SEEN_TWICE = 2.0
 LOW_RISK, MEDIUM_RISK = 0.90, 0.70
 """Least reliability_score of low and of medium risk (source: definitions, "Interruptions")."""
 
+NOTHING_ELSE = Context()
+SCORE_BUNCHED = Note("interruptions of one machine come together, so the score's interval is if anything too narrow")
+
 Risk = Literal["low", "medium", "high"]
 
 
@@ -52,6 +57,16 @@ class Survival:
 
 
 @dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """P(a tenant who starts now is still running after ``hours``), with its 95 % interval."""
+
+    hours: float
+    probability: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reliability:
     """Q8. ``host_reliability``: the median of Vast's own host scores on offer now, which is another thing."""
 
@@ -62,21 +77,30 @@ class Reliability:
     avg_interruption_duration_minutes: float | None
     risk_level: Risk | None
     survival: Survival
+    survival_curve: tuple[CurvePoint, ...]
+    """by the hour up to 24 h; empty as long as nothing is said about them"""
     total_interruptions: int
     host_reliability: float | None
     evidence: Evidence
 
 
 def reliability(
-    gpu: str, exposure: Exposure, life: LifeTable, book: Sequence[Offer], basis: Basis, *, prior: Prior | None = None
+    gpu: str,
+    exposure: Exposure,
+    life: LifeTable,
+    book: Sequence[Offer],
+    basis: Basis,
+    *,
+    context: Context = NOTHING_ELSE,
 ) -> Reliability:
     """Q8 for one model over the last 30 days.
 
     ``reliability_score``: P(a tenant who starts now on a free slice runs 24 h), from the survival curve of the life
     table, in which a new tenant's slice has been free as long as those that are (:func:`survival.fit`). ``exposure``,
-    ``prior``: as for Q9, with which every figure agrees. Raises NotYet when nothing was held. Source: definitions.
+    ``context``: as for Q9, with which every figure agrees. Raises NotYet when nothing was held.
+    Source: definitions, "Interruptions".
     """
-    rate = estimate(exposure, prior=prior)
+    rate = estimate(exposure, prior=context.prior, waves=context.waves)
     if not rate.exposure_hours:
         raise not_yet(basis)
     curve = fit(life, correction=rate.correction)
@@ -92,6 +116,7 @@ def reliability(
         avg_interruption_duration_minutes=shown.duration_minutes,
         risk_level=None if score is None else risk_level(score),
         survival=_survival(curve, score, seen_h),
+        survival_curve=_curve(curve, seen_h),
         total_interruptions=rate.events,
         host_reliability=host_reliability(book),
         evidence=_evidence(rate, chance, seen_h, basis),
@@ -104,6 +129,19 @@ def _survival(curve: Curve | None, score: float | None, seen_h: float) -> Surviv
     short, longer = (round(curve.survival(h), 4) if seen_h >= SEEN_TWICE * h else None for h in SHORT_HOURS)
     median = curve.median(seen_h / SEEN_TWICE)
     return Survival(short, longer, score, None if median is None else round(median, 2))
+
+
+def _curve(curve: Curve | None, seen_h: float) -> tuple[CurvePoint, ...]:
+    """The curve as far as history bears it, at most to the score's horizon."""
+    last = math.floor(min(SCORE_HOURS, seen_h / SEEN_TWICE))
+    if curve is None or last < 1:
+        return ()
+    return tuple(_curve_point(curve, float(hours)) for hours in range(last + 1))
+
+
+def _curve_point(curve: Curve, hours: float) -> CurvePoint:
+    chance = curve.chance(hours)
+    return CurvePoint(hours, round(chance.value, 4), round(chance.low_95, 4), round(chance.high_95, 4))
 
 
 def risk_level(score: float) -> Risk:
@@ -128,6 +166,7 @@ def _evidence(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) ->
         "reliability_score_lower_5": None if chance is None else round(chance.lower_5, 4),
         "by_cause": rate.by_cause,
         "shrunk": rate.shrunk,
+        "waves": None if rate.waves is None else round(rate.waves, 2),
         "poll_interval_minutes": shown.poll_minutes,
     }
     return basis.evidence(
@@ -141,7 +180,8 @@ def _evidence(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) ->
 
 
 def _caveats(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) -> tuple[Note, ...]:
-    notes = [BUNCHED, *rate.notes]
+    notes = [BUNCHED] if rate.waves is None else [WAVES, SCORE_BUNCHED]
+    notes += rate.notes
     if LOWER_BOUND in notes and rate.interval_95[0] is not None:
         least = Note(
             "the mean time between interruptions is at least {hours} h", {"hours": round(rate.interval_95[0], 1)}

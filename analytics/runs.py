@@ -138,6 +138,8 @@ class GpuCost:
     link_efficiency: float
     checkpoints: Checkpoints
     aws: CloudRun | None
+    machines: int
+    """different machines that the price is the median of"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,7 @@ def _gpu_cost(
         link_efficiency=round(efficiency, 3),
         checkpoints=_checkpoints(job, span, risk),
         aws=aws,
+        machines=machine.machines,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from analytics.catalog import Catalog
 from analytics.comparators import CLOUDS, LEAST_MEMORY, MOST_MEMORY, SPEED_FACTOR, Comparator, comparator, old_prices
 from analytics.evidence import Basis, Evidence, Note
-from analytics.machines import rated
+from analytics.machines import rated, thin
 from analytics.market import MICRO, Quote, usd
 
 HOURS_IN_YEAR = 8760
@@ -105,7 +105,9 @@ def savings(model: str, quote: Quote | None, use: Use, catalog: Catalog, basis: 
         price_p90=usd(quote.p90 if quote else None),
         comparators=tuple(clouds.values()),
         evidence=basis.evidence(
-            METHOD, _caveats(model, price, found, listed=gpu is not None), assumptions=_assumptions(year)
+            METHOD,
+            (*_caveats(model, price, found, listed=gpu is not None), *_about_price(model, quote, found)),
+            assumptions=_assumptions(year),
         ),
     )
 
@@ -146,7 +148,7 @@ def _cloud_cost(found: Comparator, hours: float, price: float | None) -> CloudCo
 
 
 def _caveats(model: str, price: float | None, found: Sequence[Comparator], *, listed: bool) -> tuple[Note, ...]:
-    caveats = [] if price is not None else [Note("no {model} with a spot price is on offer now", {"model": model})]
+    caveats = [] if price is not None else [Note("no {model} with a spot price is on offer", {"model": model})]
     if not listed:
         caveats.append(Note("{model} is not in the catalogue, so no cloud can be compared", {"model": model}))
     else:
@@ -158,6 +160,20 @@ def _caveats(model: str, price: float | None, found: Sequence[Comparator], *, li
     caveats += old_prices(found)
     caveats.append(Note("spot machines can be interrupted and bill their disk; the cost question counts both"))
     return tuple(caveats)
+
+
+def _about_price(model: str, quote: Quote | None, found: Sequence[Comparator]) -> tuple[Note, ...]:
+    """Where the spot price saves nothing, and where hardly anybody stands behind it."""
+    if quote is None or not quote.price:
+        return ()
+    price = quote.price / MICRO
+    text = "spot is dearer here than {cloud} on demand: ${price} against ${theirs} per GPU-hour ({gpu})"
+    dearer = (
+        Note(text, {"cloud": c.cloud, "price": usd(quote.price), "theirs": c.usd_per_gpu_hour, "gpu": c.gpu_name})
+        for c in found
+        if price > c.usd_per_gpu_hour
+    )
+    return (*dearer, *thin([(model, quote.machines)]))
 
 
 def _assumptions(year: float) -> dict[str, float]:

@@ -11,7 +11,7 @@ from analytics.checkpoints import Risk
 from analytics.comparators import PRICE_OLD_DAYS
 from analytics.evidence import Basis, Evidence, Note
 from analytics.llm import NotFitting
-from analytics.machines import Machine
+from analytics.machines import Machine, thin
 from analytics.memory import LORA_RANK, USABLE_SHARE, need
 from analytics.runs import BYTES_PER_TOKEN, Bench, GpuCost, Job, run_on
 from analytics.speed import GIGA, PCIE_BYTES_PER_S, STEP_TOKENS
@@ -71,7 +71,7 @@ def training_cost(
         elif machine.model not in best or cost.cost_dumont < best[machine.model].cost_dumont:
             best[machine.model] = cost
     for name in wanted:
-        misses.setdefault(name, NotFitting(name, 0, Note("none on offer now")))
+        misses.setdefault(name, NotFitting(name, 0, Note("none on offer")))
     ranked = sorted(best.values(), key=lambda cost: (cost.cost_dumont, cost.gpu_name))
     return _answer(bench.job, ranked, tuple(miss for name, miss in misses.items() if name not in best), basis)
 
@@ -122,6 +122,10 @@ def _caveats(job: Job, ranked: Sequence[GpuCost]) -> list[Note]:
         found.append(Note("no comparable AWS machine holds this for {models}", {"models": ", ".join(missing)}))
     if any(cost.cost_disk is None for cost in ranked):
         found.append(Note("some offers do not say what their disk costs; it is left out there"))
+    dearer = [cost.gpu_name for cost in ranked if cost.savings is not None and cost.savings < 0]
+    if dearer:
+        found.append(Note("dearer here than the same work on AWS on demand: {models}", {"models": ", ".join(dearer)}))
+    found += thin((f"{cost.gpus}× {cost.gpu_name}", cost.machines) for cost in ranked)
     old = sorted({cost.aws.date for cost in ranked if cost.aws and cost.aws.old})
     if old:
         found.append(

@@ -66,6 +66,9 @@ class SafeWindows:
     weeks: float
     next_start: str | None
     """when to start a job of the ``hours`` asked for"""
+    safety_by_hour: tuple[tuple[float | None, ...], ...] | None
+    """P(no interruption within the hour that begins then): 7 days from Monday × 24 local hours, as they come next;
+    None unless hours matter, and for an hour that the clock leaves out"""
     evidence: Evidence
 
 
@@ -109,6 +112,7 @@ def safe_windows(
         base_rate=None if found is None else round(found.base * rate.correction, 5),
         weeks=round(len(hours) / WEEK, 1),
         next_start=safe[0].next_start if asked.hours and safe else None,
+        safety_by_hour=sheet.by_hour() if sheet else None,
         evidence=_evidence(rate.exposure_hours, gained, long_enough, basis),
     )
 
@@ -137,7 +141,7 @@ def _not_yet(recorded: int, basis: Basis) -> NotYet:
         Note("hours of the week need {weeks} weeks of records", {"weeks": MIN_WEEKS}),
         have=Note("{days} days with followed slices", {"days": round(recorded / DAY_HOURS, 1)}),
         need=Note("{days} days", {"days": MIN_WEEKS * WEEK // DAY_HOURS}),
-        ready_at=None if basis.as_of is None else basis.as_of + missing * HOUR,
+        ready_at=basis.ready_after(missing * HOUR),
     )
 
 
@@ -177,6 +181,14 @@ class _Sheet:
         limit = sorted(self.hazards)[-round(WORST_SHARE * WEEK)]
         runs = _runs([hazard >= limit and hazard > self.base for hazard in self.hazards])
         return self._best(runs, sign=1, note=MORE)
+
+    def by_hour(self) -> tuple[tuple[float | None, ...], ...]:
+        """P(no interruption) of each hour, by local day and hour of its next occurrence."""
+        table: list[list[float | None]] = [[None] * DAY_HOURS for _ in DAYS]
+        for cell, hazard in enumerate(self.hazards):
+            start, _ = self._next((cell, 1))
+            table[start.weekday()][start.hour] = round(math.exp(-hazard), 4)
+        return tuple(tuple(row) for row in table)
 
     def _safest(self, starts: range, length: int) -> tuple[int, int]:
         return min(((start % WEEK, length) for start in starts), key=self._excess)

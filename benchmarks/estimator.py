@@ -21,6 +21,7 @@ from typing import Any
 from analytics.interruptions import Rate, estimate
 from analytics.market import Exposure, Offer, Poll, Quality, Tenant, micro
 from analytics.shadow import advance
+from analytics.waves import waves
 
 LEAST_EVENTS = 30
 """Models with fewer true interruptions are shown but not judged."""
@@ -32,12 +33,18 @@ class Followed:
 
     tenants: tuple[Tenant, ...] = ()
     at: int | None = None
-    exposure: Exposure = field(default_factory=Exposure)
+    days: dict[int, Exposure] = field(default_factory=dict)
+
+    @property
+    def exposure(self) -> Exposure:
+        """All days together."""
+        return sum(self.days.values(), Exposure())
 
     def step(self, poll: Poll) -> None:
         shadow = advance(self.tenants, poll, previous_at=self.at, interval=poll.interval)
         self.tenants, self.at = shadow.tenants, poll.at
-        self.exposure = sum((shadow.exposure or {}).values(), self.exposure)
+        for (_, hour), lived in (shadow.exposure or {}).items():
+            self.days[hour // 24] = self.days.get(hour // 24, Exposure()) + lived
 
 
 def offer(row: dict[str, str]) -> Offer:
@@ -103,7 +110,8 @@ def judge(folder: Path) -> None:
     )
     judged = []
     for model, real in sorted(truth["summary"].items()):
-        rate = estimate(models.get(model, Followed()).exposure)
+        followed = models.get(model, Followed())
+        rate = estimate(followed.exposure, waves=waves(followed.days.values()))
         print(line(model, real, rate))
         if rate.mtbi_hours is not None and real["interruptions"] >= LEAST_EVENTS:
             judged.append((abs(rate.mtbi_hours / real["mtbi_h"] - 1), holds(rate, real["mtbi_h"])))

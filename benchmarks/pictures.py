@@ -1,4 +1,4 @@
-"""`make pictures`: the README's picture, from the demo's market: questions and the answers that the console gives."""
+"""`make pictures`: the README's pictures, from the demo's market: what the console answers, and the charts of chat."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import io
 import re
 import tempfile
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -18,34 +20,72 @@ from bot.commands.counter import Counter
 from bot.demo import fill
 from bot.faces.console import answer
 from bot.forecasts import refresh
+from bot.show.chart import png
+from bot.show.words import Words
+from bot.sources.sim_calibration import DEFAULT
 from bot.sources.simulated import SimulatedMarket
 from bot.store.engine import open_store
 
 NOW = 1_795_000_000 // HOUR * HOUR
 DAYS, SEED, WIDTH = 90, 7, 96
 SHOWN = ("predict rtx 4090", "savings 4090 100h", "reliability h100 sxm")
+CHARTS = (
+    "predict rtx 4090",
+    "history rtx 4090",
+    "reliability rtx 4090",
+    "savings a100 pcie 80gb 100h",
+    "availability rtx 4090",
+    "cost llama2-7b 50GB",
+)
+
+WINDOWS, RHYTHM = "windows rtx 4090", 4.0
+"""In the demo's market the hours of the week do not matter, and there is no chart. This one is of a market in which a
+loss is four times as likely in the worst hour as in the best."""
 
 
-async def draw(file: Path) -> None:
-    out = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+@asynccontextmanager
+async def stored(market: SimulatedMarket) -> AsyncIterator[Counter]:
+    """A counter on a market's history; everything in it is the same each time."""
     with tempfile.TemporaryDirectory() as folder:
         store = await open_store(f"sqlite:///{folder}/demo.db", writer=True)
         try:
-            market = SimulatedMarket(SEED, NOW - DAYS * DAY)
             await fill(market, Collector(store), days=DAYS, until=NOW, out=Console(stderr=True))
             await refresh(store, NOW)
-            counter = Counter(store, COMMANDS, lambda: NOW + 60)
-            for line in SHOWN:
-                out.print(f"[bold green]/spot[/] {line}")
-                await answer(counter, line, language="en", as_json=False, out=out, err=out)
-                out.print()
+            yield Counter(store, COMMANDS, lambda: NOW + 60)
         finally:
             await store.close()
+
+
+async def draw_console(counter: Counter, file: Path) -> None:
+    out = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+    for line in SHOWN:
+        out.print(f"[bold green]/spot[/] {line}")
+        await answer(counter, line, language="en", as_json=False, out=out, err=out)
+        out.print()
     svg = out.export_svg(title="spotbot demo (simulated market)")
     # the template loads its fonts from elsewhere; any monospaced one will do
     svg = re.sub(r"@font-face \{.*?\}\n", "", svg, flags=re.DOTALL)
     file.write_text(re.sub(r"^[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
 
 
+async def draw_charts(counter: Counter, lines: Iterable[str], folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for line in lines:
+        command, found = await counter.ask_line(line)
+        chart = command.card(found, Words("en", counter.clock())).charts[0]
+        (folder / f"{command.name}.png").write_bytes(png(chart))
+        print(f"{command.name}: {chart.alt}")
+
+
+async def draw(folder: Path) -> None:
+    start = NOW - DAYS * DAY
+    async with stored(SimulatedMarket(SEED, start)) as counter:
+        await draw_console(counter, folder / "demo.svg")
+        await draw_charts(counter, CHARTS, folder / "charts")
+    some = [spec for spec in DEFAULT if spec.name == "RTX 4090"]
+    async with stored(SimulatedMarket(SEED, start, some, hazard_ratio=RHYTHM)) as counter:
+        await draw_charts(counter, [WINDOWS], folder / "charts")
+
+
 if __name__ == "__main__":
-    asyncio.run(draw(ROOT / "docs" / "demo.svg"))
+    asyncio.run(draw(ROOT / "docs"))

@@ -26,9 +26,27 @@ cli.add_typer(keys, name="keys")
 
 EXIT_USAGE, EXIT_BUSY, EXIT_STORE = 2, 3, 4
 
+
+def _language(asked: str) -> str:
+    """The language on offer that is asked for; another is refused, lest English come as if it were the one wanted."""
+    from bot.show.words import LOCALES, pick_language
+
+    found = pick_language(asked, default="")
+    if not found:
+        raise typer.BadParameter(f"“{asked}” is not on offer; choose {' or '.join(LOCALES)}")
+    return found
+
+
 Question = Annotated[list[str], typer.Argument(help="the question, for example: predict RTX 4090")]
 Json = Annotated[bool, typer.Option("--json", help="print exactly what the HTTP API answers")]
-Language = Annotated[str | None, typer.Option("--lang", help="en or pt-BR; default: SPOTBOT_LOCALE")]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        "--lang",
+        help="en or pt-BR; default: SPOTBOT_LOCALE",
+        callback=lambda asked: _language(asked) if asked else None,
+    ),
+]
 Files = Annotated[
     list[Path], typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV or NDJSON, .gz allowed")
 ]
@@ -52,9 +70,12 @@ def _settings(**overrides: Any) -> Settings:
     from bot.config import BadSettings, load_settings
 
     try:
-        return load_settings(**overrides)
+        settings = load_settings(**overrides)
+        return settings.model_copy(update={"locale": _language(settings.locale.strip() or "en")})
     except BadSettings as error:
         raise _fail(str(error), EXIT_USAGE) from None
+    except typer.BadParameter as error:
+        raise _fail(f"SPOTBOT_LOCALE: {error.message}", EXIT_USAGE) from None
 
 
 def _fail(message: str, code: int) -> typer.Exit:
@@ -89,6 +110,20 @@ def ask(question: Question, as_json: Json = False, lang: Language = None) -> Non
 
     settings = _settings()
     _run(ask_once(settings, " ".join(question), language=lang or settings.locale, as_json=as_json), stays=False)
+
+
+@cli.command()
+def chart(
+    question: Annotated[str, typer.Argument(help="a question whose answer has a chart, for example: history RTX 4090")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="the PNG to write")],
+    lang: Language = None,
+    theme: Annotated[Literal["light", "dark"], typer.Option(help="what the picture lies on")] = "light",
+) -> None:
+    """Draw the chart of an answer of the stored market."""
+    from bot.app import draw_once
+
+    settings = _settings()
+    _run(draw_once(settings, question, file, language=lang or settings.locale, theme=theme), stays=False)
 
 
 @cli.command()
@@ -148,7 +183,7 @@ def worker() -> None:
 def poll(
     once: Annotated[bool, typer.Option("--once", help="poll every followed model once and stop")] = False,
 ) -> None:
-    """Run the collector alone and say what it does."""
+    """Run the collector alone and say what it does; with --once exits 4 when the market answered no poll."""
     from bot.app import poll as poll_app
 
     _run(poll_app(_settings(), once=once))

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+READ = "read"
+"""The scope that a key needs for the questions. ``alerts`` and ``webhooks`` are reserved for what is to come."""
+
 _CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,200}=*)", re.IGNORECASE)
 
 
@@ -21,6 +24,10 @@ class Holder(Protocol):
     @property
     def per_minute(self) -> int:
         """Requests a minute, at least 1."""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What their key may be used for."""
 
 
 KeyCheck = Callable[[str], Awaitable[Holder | None]]

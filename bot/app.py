@@ -15,20 +15,29 @@ from typing import TYPE_CHECKING
 
 from analytics.catalog import load_catalog, resolve
 from analytics.errors import AskError
+from analytics.evidence import Note
+from analytics.market import Quality
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.commands.counter import Counter
 from bot.config import Settings
-from bot.store.engine import Store, open_store
+from bot.store.engine import Store, StoreError, open_store
 
 if TYPE_CHECKING:
     from bot.poller import Poller
-    from bot.sources.base import Source
+    from bot.show.chart import Theme
+    from bot.sources.base import Fetch, Source
 
 Clock = Callable[[], int]
 
 STOP_GRACE = 10.0
 """Seconds that parts get to finish after a stop was asked for."""
+
+EXIT_MARKET = 4
+"""Exit code when the market cannot be read, as that of a question."""
+
+EXIT_FILE = 2
+"""Exit code when a file cannot be written."""
 
 CLOCK_STEP = 60
 """A wall clock that falls this many seconds behind the monotonic one was set back."""
@@ -63,10 +72,42 @@ async def ask_once(settings: Settings, line: str, *, language: str, as_json: boo
     from rich.console import Console
 
     from bot.faces.console import answer
+    from bot.show.problems import STORE_DOWN
+
+    try:
+        async with open_counter(settings) as counter:
+            out, err = Console(), Console(stderr=True)
+            return await answer(counter, line, language=language, as_json=as_json, out=out, err=err)
+    except StoreError:
+        if as_json:
+            sys.stdout.write(STORE_DOWN.text())
+        raise
+
+
+async def draw_once(settings: Settings, line: str, file: Path, *, language: str, theme: Theme) -> int:
+    """Draw the first chart of an answer into a file; returns the exit code."""
+    from bot.faces.console import exit_code
+    from bot.show.chart import png
+    from bot.show.trouble import error_lines
+    from bot.show.words import Words
 
     async with open_counter(settings) as counter:
-        out, err = Console(), Console(stderr=True)
-        return await answer(counter, line, language=language, as_json=as_json, out=out, err=err)
+        words = Words(language, counter.clock())
+        try:
+            command, found = await counter.ask_line(line)
+            charts = command.card(found, words).charts
+            if not charts:
+                raise AskError(Note("The answer to “{command}” has no chart.", {"command": line}))
+        except AskError as error:
+            print(*error_lines(error, words), sep="\n", file=sys.stderr)  # noqa: T201
+            return exit_code(error)
+    try:
+        await asyncio.to_thread(file.write_bytes, png(charts[0], language=language, theme=theme))
+    except OSError as error:
+        print(f"{file}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return EXIT_FILE
+    print(f"{file}: {charts[0].alt}")  # noqa: T201
+    return 0
 
 
 async def chat(settings: Settings, *, language: str) -> None:
@@ -257,8 +298,8 @@ def say_address(host: str, port: int) -> None:
     print(f"Listening on http://{host}:{port}", flush=True)  # noqa: T201
 
 
-async def poll(settings: Settings, *, once: bool) -> None:
-    """The collector alone; with ``once`` one poll of every followed model."""
+async def poll(settings: Settings, *, once: bool) -> int:
+    """The collector alone; with ``once`` one poll of every followed model, and 4 when the market gave none."""
     from bot.logs import set_up
 
     set_up()
@@ -268,22 +309,35 @@ async def poll(settings: Settings, *, once: bool) -> None:
         poller = build_poller(settings, store, counter, clock)
         try:
             if once:
-                for fetch in await poller.once():
-                    offers = sum(len(some.offers) for some in fetch.polls)
-                    note = f" ({fetch.note})" if fetch.note else ""
-                    print(f"{fetch.vast_name}: {fetch.quality.value}, {offers} offers, {fetch.rows} rows{note}")  # noqa: T201
-            else:
-                stop = asyncio.Event()
-                stop_on_signals(stop)
-                await poller.run(stop)
+                fetches = await poller.once()
+                return _say_polls(fetches, bool(poller.names))
+            stop = asyncio.Event()
+            stop_on_signals(stop)
+            await poller.run(stop)
         finally:
             await close_source(poller.source)
+    return 0
+
+
+def _say_polls(fetches: Sequence[Fetch], anything_followed: bool) -> int:
+    """A line a poll; gives the exit code."""
+    for fetch in fetches:
+        offers = sum(len(some.offers) for some in fetch.polls)
+        note = f" ({fetch.note})" if fetch.note else ""
+        print(f"{fetch.vast_name}: {fetch.quality.value}, {offers} offers, {fetch.rows} rows{note}")  # noqa: T201
+    if not fetches:
+        spent, empty = "the day's rows are spent, or the market asks to wait", "the market shows no models"
+        why = spent if anything_followed else empty
+        print(f"nothing was polled: {why}", file=sys.stderr)  # noqa: T201
+        return 0 if anything_followed else EXIT_MARKET
+    return EXIT_MARKET if all(fetch.quality is Quality.FAILED for fetch in fetches) else 0
 
 
 async def backtest(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
     """Score the forecaster on the stored history."""
-    from bot.faces.console import error_lines, exit_code
+    from bot.faces.console import exit_code
     from bot.forecasts import report
+    from bot.show.trouble import error_lines
     from bot.show.words import Words
 
     async with open_counter(settings) as counter:

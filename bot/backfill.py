@@ -6,7 +6,7 @@ import itertools
 import sys
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +17,7 @@ from analytics.market import DAY, HOUR, HourPoint, Poll, Quality, Quote, Scope
 from analytics.prices import hour_point
 from analytics.shadow import MAX_GAP_INTERVALS
 from bot.app import open_counter, open_writer
+from bot.clock import SteadyClock
 from bot.collect import Collector, Ledger
 from bot.config import Settings
 from bot.forecasts import refresh
@@ -31,34 +32,46 @@ ROUNDS_A_COMMIT = 96
 
 HOURS_A_COMMIT = 5_000
 
+EXIT_UNUSABLE = 2
+"""What ``import`` exits with when a file gave nothing."""
+
 Round = tuple[int, list[Poll]]
 
 
-async def import_files(settings: Settings, files: Sequence[Path], *, kind: Kind | None) -> int:
-    """Import each file; 2 when one of them cannot be used at all."""
+async def import_files(
+    settings: Settings, files: Sequence[Path], *, kind: Kind | None, clock: Callable[[], int] | None = None
+) -> int:
+    """Import each file. Lines that cannot be used are skipped, counted and named on standard error.
+
+    Returns 0, also when lines were skipped or everything was stored before; 2 when a file gave no usable line at all.
+    ``clock`` tells UTC seconds: what was recorded later than now is not believed, and nothing is forecast from then.
+    """
+    now = (clock or SteadyClock())()
     code = 0
     async with open_writer(settings) as store:
         newest = 0
         for path in files:
             try:
-                report = await _import_one(store, path, kind)
+                report = await _import_one(store, path, kind, now)
                 newest = max(newest, report.until or 0)
+                code = code if report.rows else EXIT_UNUSABLE
             except ImportFault as error:
                 print(error, file=sys.stderr)  # noqa: T201
-                code = 2
+                code = EXIT_UNUSABLE
         if newest:
-            await refresh(store, newest)
+            await refresh(store, min(newest, now))
     return code
 
 
-async def _import_one(store: Store, path: Path, kind: Kind | None) -> ImportReport:
+async def _import_one(store: Store, path: Path, kind: Kind | None, now: int) -> ImportReport:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(path.name, total=None)
         file = import_file(
             path,
             kind,
+            now=now,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
         stored = await (import_offers(store, file) if file.kind == "offers" else import_prices(store, file))
@@ -68,10 +81,12 @@ async def _import_one(store: Store, path: Path, kind: Kind | None) -> ImportRepo
 
 def _say(report: ImportReport, stored: str) -> None:
     print(f"{report.path.name}: {report.rows} rows of {len(report.models)} models, {stored}")  # noqa: T201
-    for message in report.messages:
-        print(f"  {message}")  # noqa: T201
+    if not report.bad:
+        return
+    lines = [f"{report.path.name}: {report.bad} lines skipped", *(f"  {message}" for message in report.messages)]
     if report.bad > len(report.messages):
-        print(f"  and {report.bad - len(report.messages)} more bad lines")  # noqa: T201
+        lines.append(f"  and {report.bad - len(report.messages)} more")
+    print("\n".join(lines), file=sys.stderr)  # noqa: T201
 
 
 async def import_offers(store: Store, file: ImportFile) -> str:

@@ -10,6 +10,11 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 VAST_URL = "https://console.vast.ai"
+SLACK_API_URL = "https://slack.com/api/"
+DISCORD_API_URL = "https://discord.com"
+
+SECRETS = ("vast_api_key", "slack_bot_token", "slack_app_token", "slack_signing_secret", "slack_client_id",
+           "slack_client_secret", "discord_token", "secret_key")  # fmt: skip
 
 
 class BadSettings(Exception):
@@ -31,6 +36,15 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", validation_alias="SPOTBOT_HOST")
     vast_url: str = VAST_URL
     vast_api_key: SecretStr | None = None
+    slack_bot_token: SecretStr | None = None
+    slack_app_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    slack_client_id: SecretStr | None = None
+    slack_client_secret: SecretStr | None = None
+    slack_api_url: str = SLACK_API_URL
+    discord_token: SecretStr | None = None
+    discord_api_url: str = DISCORD_API_URL
+    secret_key: SecretStr | None = Field(None, validation_alias="SPOTBOT_SECRET_KEY")
     gpus: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="SPOTBOT_GPUS")
     row_budget: int = Field(20_000, ge=1, validation_alias="SPOTBOT_ROW_BUDGET")
     poll_seconds: int = Field(300, ge=1, validation_alias="SPOTBOT_POLL_SECONDS")
@@ -42,12 +56,24 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
-    @field_validator("vast_api_key", "home", mode="before")
+    @field_validator(*SECRETS, "home", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: Any) -> Any:
         return None if isinstance(value, str) and not value.strip() else value
 
-    @field_validator("vast_url")
+    @field_validator("secret_key")
+    @classmethod
+    def _opens(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            from bot.vault import Vault  # slow to import, and seldom needed
+
+            try:
+                Vault(value.get_secret_value())
+            except ValueError:
+                raise ValueError("is not a key; `spotbot keys secret` makes one") from None
+        return value
+
+    @field_validator("vast_url", "slack_api_url", "discord_api_url")
     @classmethod
     def _is_http(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):

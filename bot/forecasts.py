@@ -40,15 +40,23 @@ async def refresh(store: Store, now: int) -> int:
 
 def _refresh(url: str, now_hour: int) -> list[tuple[tuple[forecasting.Forecast, ...], forecasting.TrackRecord]]:
     """In the other process: read the history there, so that this one never holds it."""
-    hours = asyncio.run(_hours(url, now_hour - LOOKBACK_HOURS, now_hour + 1))
+    hours = asyncio.run(_hours(url, None, now_hour - LOOKBACK_HOURS, now_hour + 1))
     return forecasting.refresh(hours, now_hour) if hours else []
 
 
-async def _hours(url: str, since: int, until: int) -> Mapping[str, Sequence[HourPoint]]:
+def _report(url: str, models: Sequence[str] | None) -> Mapping[str, Any] | None:
+    """In the other process too: the report on all stored hours of these models, None where there are none."""
+    hours = asyncio.run(_hours(url, models, 0, None))
+    return forecasting.backtest_report(hours) if hours else None
+
+
+async def _hours(
+    url: str, models: Sequence[str] | None, since: int, until: int | None
+) -> Mapping[str, Sequence[HourPoint]]:
     store = await open_store(url, writer=False)
     try:
         async with store.reader() as reader:
-            return await reader.hours(None, since, until)
+            return await reader.hours(models, since, until)
     finally:
         await store.close()
 
@@ -60,19 +68,12 @@ async def apart(work: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
 
 
-async def history(store: Store, models: Sequence[str] | None) -> Mapping[str, Sequence[HourPoint]]:
-    """All stored hours of these models, or of all."""
-    async with store.reader() as reader:
-        return await reader.hours(models, 0)
-
-
 async def report(store: Store, models: Sequence[str] | None, *, as_json: bool) -> int:
     """Print how the forecaster would have fared on the stored history; 3 when there is none."""
-    hours = await history(store, models)
-    if not hours:
+    found = await apart(_report, store.url, models)
+    if found is None:
         print("no history is stored yet: poll or import some first", file=sys.stderr)  # noqa: T201
         return 3
-    found = await apart(forecasting.backtest_report, hours)
     print(json.dumps(found, indent=2) if as_json else table(found))  # noqa: T201
     return 0
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import sys
+
 from analytics.evidence import iso
+from bot.access import READ
 from bot.app import open_writer
 from bot.clock import SteadyClock
 from bot.config import Settings
 from bot.store.engine import open_store
 
-SCOPES = ("read",)
+SCOPES = (READ,)
 """What a key may do."""
 
+MAX_LABEL = 80
+"""Longest name of a key; a longer one breaks the list of keys."""
 
-async def create(settings: Settings, label: str, per_minute: int) -> None:
-    """Make a key and show it once."""
+
+async def create(settings: Settings, label: str, per_minute: int) -> int:
+    """Make a key and show it once; 2 when its name could not be told apart in a list."""
+    label = label.strip()
+    if not 0 < len(label) <= MAX_LABEL or not label.isprintable():
+        print(f"the name of a key has 1 to {MAX_LABEL} characters, none of them a control character", file=sys.stderr)  # noqa: T201
+        return 2
     async with open_writer(settings, alone=False) as store, store.writer() as writer:
         secret, key = await writer.create_key(label, scopes=SCOPES, per_minute=per_minute, at=SteadyClock()())
     print(f"{secret}\nKeep it now: only its SHA-256 is stored. It may ask {key.per_minute} times a minute.")  # noqa: T201
+    return 0
 
 
 async def list_all(settings: Settings) -> None:

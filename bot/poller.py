@@ -95,6 +95,7 @@ class Poller:
             if current.rows_left <= 0 or look.now < self._closed_until:
                 break
             fetches.append(await self._fetch(name, look, current))
+        await self._publish(self._plan(await self._look()))
         return fetches
 
     async def turn(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,7 @@ from hypothesis import settings
 
 from bot.store.engine import Store, open_store
 from tests.fakes.postgres import Databases, postgres_server
+from tests.fakes.stored import fill
 
 # No test measures time: a first import of scipy is slow, and that is no failure.
 settings.register_profile("untimed", deadline=None)
@@ -73,3 +75,11 @@ async def store(database_url: str) -> AsyncIterator[Store]:
     opened = await open_store(database_url, writer=True)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def market_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stored market of tests/fakes/stored.py, made once a session. Only read it, or a copy."""
+    file = tmp_path_factory.mktemp("market") / "spotbot.db"
+    asyncio.run(fill(file))
+    return file

@@ -12,6 +12,7 @@ from bot.store.keys import new_secret
 class Someone:
     id: int = 1
     per_minute: int = 120
+    scopes: tuple[str, ...] = ("read",)
 
 
 @dataclass

@@ -9,7 +9,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.app import App, CannotListen, ask_once, backtest, backup, build_poller, migrate, open_writer, poll, vast_names
+from bot.app import (
+    App,
+    CannotListen,
+    ask_once,
+    backtest,
+    backup,
+    build_poller,
+    draw_once,
+    migrate,
+    open_writer,
+    poll,
+    vast_names,
+)
 from bot.backfill import export_file, import_files
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
@@ -17,8 +29,8 @@ from bot.commands.counter import Counter
 from bot.config import BadSettings, Settings, load_settings
 from bot.doctor import doctor
 from bot.keys import create, list_all, revoke
-from bot.store.engine import StoreBusy, open_store
-from tests.fakes.vast import FakeVast, offer_row
+from bot.store.engine import StoreBusy, StoreError, open_store
+from tests.fakes.vast import FakeVast, Say, offer_row
 
 
 def _settings(folder: Path, **more: object) -> Settings:
@@ -47,8 +59,22 @@ async def test_on_an_empty_database_each_question_exits_3_without_a_number(
     settings = _settings(tmp_path)
     for command in COMMANDS[:10]:
         code, out, err = await _ask(settings, command.examples[0], capsys)
-        assert (code, out) == (3, ""), command.name
+        problem = json.loads(out)
+        assert (code, problem["status"]) == (3, 409), command.name
+        numbers = [key for key, value in problem.items() if isinstance(value, int | float)]
+        assert numbers == ["status"], command.name
         assert "Needed" in err
+
+
+async def test_json_says_that_the_store_is_down_as_http_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "spotbot.db").write_text("this is no database, but it is long enough to be looked at " * 20)
+    with pytest.raises(StoreError):
+        await _ask(_settings(tmp_path), "monitor", capsys)
+    problem = json.loads(capsys.readouterr().out)
+    assert (problem["status"], problem["type"]) == (503, "urn:spotbot:problem:store-unavailable")
+    assert str(tmp_path) not in str(problem)
 
 
 async def test_errors_are_told_in_the_askers_language(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,6 +99,28 @@ async def test_a_poll_is_answered_from_at_once_and_by_http_alike(
     answer = await _over_http(settings, "/api/spot/savings", {"gpu": "RTX 4090", "hours": "100"})
     assert answer.status_code == 200
     assert _without_age(answer.text) == _without_age(out)
+
+
+async def test_a_poll_that_failed_altogether_is_told_by_the_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with FakeVast([offer_row(n) for n in range(3)]) as market:
+        settings = _settings(tmp_path).model_copy(update={"vast_url": market.url, "gpus": ("4090", "L40S")})
+        broken = Say(400, {"error": "invalid_request", "msg": "broken"})
+        market.script.extend([broken, broken])
+        assert await poll(settings, once=True) == 4
+        market.script.append(broken)
+        assert await poll(settings, once=True) == 0
+        assert capsys.readouterr().out.count("failed") == 3
+        market.script.append(broken)
+        assert await poll(settings.model_copy(update={"gpus": ()}), once=True) == 0  # the stored ones are known
+        unknown = _settings(tmp_path / "new").model_copy(update={"vast_url": market.url})
+        market.script.append(broken)
+        assert await poll(unknown, once=True) == 4
+        assert "nothing was polled" in capsys.readouterr().err
+        spent = settings.model_copy(update={"row_budget": 1})
+        assert await poll(spent, once=True) == 0
+        assert "rows" in capsys.readouterr().err
 
 
 def _without_age(text: str) -> dict:
@@ -128,6 +176,23 @@ async def test_a_second_writer_is_refused_but_keys_can_be_made_beside_the_first(
     await store.close()
 
 
+@pytest.mark.parametrize("label", ["", "  ", "x" * 81, "two\nlines", "bell\a", "\x1b[31mred", "\u202etxt"])
+async def test_a_key_needs_a_name_that_can_be_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], label: str
+) -> None:
+    settings = _settings(tmp_path)
+    assert await create(settings, label, 60) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "1 to 80" in err
+    await list_all(settings)
+    assert "no keys yet" in capsys.readouterr().out
+    assert not await create(settings, " José's laptop ", 60)
+    capsys.readouterr()
+    await list_all(settings)
+    assert "  José's laptop  " in capsys.readouterr().out
+
+
 OFFERS = """\
 ts_utc,gpu_name,machine_id,num_gpus,geolocation,on_demand_per_gpu,min_bid_per_gpu,rentable,verified,\
 reliability
@@ -147,9 +212,9 @@ async def test_an_import_reports_bad_lines_counts_once_and_comes_back_out(
     file = tmp_path / "offers.csv"
     file.write_text(OFFERS)
     assert await import_files(settings, [file], kind=None) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     assert "4 polls stored" in out
-    assert "line 5" in out
+    assert "line 5" in err
     first = await _ask(settings, "interruptions 24h RTX 4090", capsys)
     assert await import_files(settings, [file], kind="offers") == 0
     assert "0 polls stored, 4 already covered" in capsys.readouterr().out
@@ -197,6 +262,36 @@ async def test_a_backup_answers_like_the_original(tmp_path: Path, capsys: pytest
     copied = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'copy.db'}"})
     line = "interruptions 24h RTX 4090"
     assert await _ask(copied, line, capsys) == await _ask(settings, line, capsys)
+
+
+async def test_the_chart_of_an_answer_is_drawn_into_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings, offers, file = _settings(tmp_path), tmp_path / "offers.csv", tmp_path / "chart.png"
+    offers.write_text(OFFERS)
+    await import_files(settings, [offers], kind=None)
+    capsys.readouterr()
+    assert await draw_once(settings, "history RTX 4090", file, language="pt-BR", theme="dark") == 0
+    assert file.read_bytes().startswith(b"\x89PNG")
+    assert "mediana $0,300" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "code", "says"),
+    [
+        ("status", "chart.png", 2, "“status” has no chart"),
+        ("histori RTX 4090", "chart.png", 2, "history"),
+        ("windows RTX 4090", "chart.png", 3, "Needed"),
+        ("history RTX 4090", "nowhere/chart.png", 2, "No such file"),
+    ],
+)
+async def test_a_chart_that_cannot_be_drawn_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, file: str, code: int, says: str
+) -> None:
+    settings, offers = _settings(tmp_path), tmp_path / "offers.csv"
+    offers.write_text(OFFERS)
+    await import_files(settings, [offers], kind=None)
+    assert await draw_once(settings, line, tmp_path / file, language="en", theme="light") == code
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / file).exists()
 
 
 async def test_backtest_without_history_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,9 +14,13 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def _code(path: str | None) -> str:
+    return f"`{path}`" if path else "in chat only"
+
+
 def command_table() -> str:
     """The README's table of questions, as it should be."""
-    rows = [f"| `{c.name}` | {c.summary} | `{c.examples[0]}` | `{c.path}` |" for c in COMMANDS]
+    rows = [f"| `{c.name}` | {c.summary} | `{c.examples[0]}` | {_code(c.path)} |" for c in COMMANDS]
     return "\n".join(["| verb | answers | for example | HTTP |", "|---|---|---|---|", *rows])
 
 
@@ -45,6 +49,15 @@ def test_the_two_commands_come_first() -> None:
 @pytest.mark.parametrize("name", ["docs/demo.svg", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"])
 def test_what_the_readme_links_to_is_there(name: str) -> None:
     assert (ROOT / name).exists()
+
+
+def test_every_picture_of_the_readme_is_there_and_told_in_words() -> None:
+    pictures = re.findall(r"!\[(.*?)\]\((.*?)\)", README)
+    drawn = {f"docs/charts/{path.name}" for path in (ROOT / "docs" / "charts").iterdir()}
+    assert drawn < {file for _, file in pictures}
+    for alt, file in pictures:
+        assert (ROOT / file).exists(), file
+        assert len(alt) > 15, file
 
 
 def test_the_procfile_and_the_manifest_name_real_things() -> None:

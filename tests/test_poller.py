@@ -62,6 +62,13 @@ async def _run(poller: Poller, clock: HandClock, seconds: int) -> None:
         clock.pass_(min(end - clock.elapsed, max(1, int(await poller.turn()))))
 
 
+async def test_one_round_of_polls_leaves_its_names_followed(store: Store) -> None:
+    poller, _ = _poller(store, HandClock(NOON), _free)
+    await poller.once()
+    async with store.reader() as reader:
+        assert {row.name: row.followed for row in await reader.models()} == {"RTX 4090": True, "L40S": True}
+
+
 async def test_every_followed_name_is_polled_at_the_wished_interval(store: Store) -> None:
     clock = HandClock(NOON)
     poller, source = _poller(store, clock, _free)

@@ -6,6 +6,7 @@ from bot.commands import (
     availability,
     cost,
     fleet,
+    help,  # noqa: A004  the verb is called so
     history,
     interruptions,
     llm,
@@ -13,6 +14,7 @@ from bot.commands import (
     predict,
     reliability,
     savings,
+    settings,
     status,
     windows,
 )
@@ -31,4 +33,9 @@ COMMANDS: tuple[Command, ...] = (
     windows.COMMAND,
     history.COMMAND,
     status.COMMAND,
+    settings.SHOW,
+    settings.ME,
+    settings.TEAM,
+    settings.FORGET,
+    help.COMMAND,
 )

@@ -8,7 +8,7 @@ from analytics.evidence import Note
 from analytics.market import HOUR
 from analytics.prices import DAY_HOURS
 from bot.commands.base import Command, Desk, Param
-from bot.show.card import Card, Column, Table
+from bot.show.card import Bar, Bars, Card, Chart, Column, Table
 from bot.show.words import Words
 
 SHOWN = 12
@@ -44,8 +44,41 @@ def card(answer: Availability, words: Words) -> Card:
     if len(answer.regions) > SHOWN:
         notes.append(words("more regions in the full answer: {n}", n=len(answer.regions) - SHOWN))
     tables = (Table(words("Free GPUs by region, USD per GPU-hour"), columns, rows),) if rows else ()
-    title = words("Free now: {gpu}", gpu=answer.gpu_name)
-    return Card(title, _lead(answer, words), tables, notes=tuple(notes), footer=words.footer(answer.evidence))
+    title = words("Free GPUs: {gpu}", gpu=answer.gpu_name)
+    return Card(
+        title,
+        words.lead(_lead(answer, words), answer.evidence),
+        tables,
+        notes=tuple(notes),
+        footer=words.footer(answer.evidence),
+        charts=_charts(answer, words),
+    )
+
+
+CHARTED, TOLD = 10, 5
+"""Regions of the chart, and of the text that says what it shows."""
+
+
+def _charts(answer: Availability, words: Words) -> tuple[Chart, ...]:
+    """GPUs by region, beside those of yesterday; none where nothing is free."""
+    if not answer.total_available:
+        return ()
+    told = (f"{row.region} {row.available_count}" for row in answer.regions[:TOLD])
+    values = {"n": answer.total_available, "gpu": answer.gpu_name, "list": ", ".join(told)}
+    chart = Bars(
+        title=words("Free GPUs: {gpu}", gpu=answer.gpu_name),
+        alt=words("{n} {gpu} free, by region: {list}.", **values),
+        bars=tuple(_bar(row) for row in answer.regions[:CHARTED]),
+        unit="number",
+        value=words("free GPUs by region"),
+        reference=words("a day earlier"),
+    )
+    return (chart,)
+
+
+def _bar(row: RegionSupply) -> Bar:
+    change = row.change_vs_yesterday
+    return Bar(row.region, row.available_count, reference=None if change is None else row.available_count - change)
 
 
 def _cells(row: RegionSupply, words: Words) -> tuple[str, ...]:
@@ -66,10 +99,10 @@ def _lead(answer: Availability, words: Words) -> str:
         gpus = words("{gpu} on machines of {size} or more", gpu=answer.gpu_name, size=answer.gpus_per_machine)
     best = next((row for row in answer.regions if row.region == answer.best_region), None)
     if not answer.total_available:
-        return words("No {gpus} free now", gpus=gpus)
+        return words("No {gpus} free", gpus=gpus)
     if best is None:
-        return words("{n} {gpus} free now", n=answer.total_available, gpus=gpus)
-    text = "{n} {gpus} free now; best: {best} at a median of {price}"
+        return words("{n} {gpus} free", n=answer.total_available, gpus=gpus)
+    text = "{n} {gpus} free; best: {best} at a median of {price}"
     return words(text, n=answer.total_available, gpus=gpus, best=best.region, price=words.money(best.avg_price))
 
 
@@ -80,9 +113,12 @@ COMMAND = Command(
     params=(
         Param("gpu", "gpu", "the model", required=True),
         Param("gpus", "int", "GPUs needed on one machine", default=1, minimum=1, maximum=64),
-        Param("home", "text", "where to estimate latency from, e.g. Sao Paulo, BR", positional=False),
+        Param(
+            "home", "text", "where to estimate latency from, e.g. Sao Paulo, BR", positional=False, aliases=("from",)
+        ),
     ),
     ask=ask,
     card=card,
     examples=("availability RTX 4090", "availability H100 SXM gpus=4"),
+    role="member",
 )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from analytics.catalog import Catalog, resolve
 from analytics.evidence import Basis
+from bot.people import NO_WISHES, Asker, Role, Wishes
 from bot.show.card import Card
 from bot.show.words import Words
 
 if TYPE_CHECKING:
     from bot.store.reader import ModelRow, Reader
+    from bot.store.writer import Writer
 
 Kind = Literal["gpu", "gpus", "text", "choice", "int", "number", "money", "hours", "gigabytes", "percent", "flag"]
 """``gpu``: one model (ambiguous names ask back); ``gpus``: every model that a name may mean, as a tuple;
@@ -35,16 +38,25 @@ class Param:
     """values worth offering where the face can complete (models are offered from the market)"""
     positional: bool = True
     """may be given without its name in free text"""
+    aliases: tuple[str, ...] = ()
+    """other names that people give it"""
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a command may ask: the stored market at one instant, the catalogue, and where the asker's home is."""
+    """What a command may ask: the stored market at one instant, the catalogue, and who asks, from where."""
 
     reader: Reader
     catalog: Catalog
     now: int
     home: str | None = None
+    commands: Sequence[Command] = ()
+    asker: Asker | None = None
+    """None outside of chat"""
+    wishes: Wishes = NO_WISHES
+    """the asker's, completed by the team's"""
+    write: Callable[[], AbstractAsyncContextManager[Writer]] | None = None
+    """a transaction of its own, for commands that act"""
 
     async def basis(self, models: Sequence[str], *, offers: int = 0) -> Basis:
         """The age and extent of the data about these models: the oldest latest poll, the longest history."""
@@ -87,13 +99,17 @@ class Command:
     """A question, declared once."""
 
     name: str
-    """the chat verb: ``/spot <name>``"""
+    """the chat verb: ``/spot <name>``; two words make a group: ``/spot settings me``"""
     summary: str
     """one line, English; the translation key"""
-    path: str
-    """HTTP path; ``{name}`` places are params"""
+    path: str | None
+    """HTTP path; ``{name}`` places are params. None: only for people in chat"""
     params: tuple[Param, ...]
     ask: Ask
     card: Callable[[Any, Words], Card]
     examples: tuple[str, ...]
     """what to type after ``/spot``; each runs on the demo"""
+    role: Role | None = None
+    """who may use it in chat; None: nobody"""
+    acts: bool = False
+    """changes something, so a doubled request must be recognised as one"""

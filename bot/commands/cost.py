@@ -17,14 +17,16 @@ from analytics.runs import BYTES_PER_TOKEN, RESTART_MINUTES, GpuCost, Job
 from analytics.speed import GIGA
 from analytics.training import DEFAULT_DATASET_GB, TrainingCost, bench_for, training_cost
 from bot.commands.base import Command, Desk, Param
-from bot.show.card import Card, Column, Table
+from bot.commands.notes import machine_notes
+from bot.commands.waves import waves_of
+from bot.show.card import Bar, Bars, Card, Chart, Column, Table
 from bot.show.words import Words
 
 LOOKBACK_DAYS = 30
 """Interruptions of the last 30 days are what a run is expected to live through."""
 
-SHOWN, SHOWN_MISSES = 10, 4
-"""Rows of the card's table and reasons below it; the JSON has them all."""
+SHOWN = 10
+"""Rows of the card's table; the JSON has them all."""
 
 MILLION = 1_000_000
 MOST_TOKENS = 1e15
@@ -82,7 +84,8 @@ async def _risks(desk: Desk) -> dict[str, Risk]:
     exposures = await desk.reader.exposure(None, (await desk.seen_until() // DAY - LOOKBACK_DAYS) * 24)
     summed = {model: total(regions) for model, regions in exposures.items()}
     prior = priors(summed)
-    rates = {model: estimate(exposure, prior=prior[model]) for model, exposure in summed.items()}
+    waves = await waves_of(desk)
+    rates = {m: estimate(exposure, prior=prior[m], waves=waves.get(m)) for m, exposure in summed.items()}
     return {model: Risk(rate.mtbi_hours, rate.interval_95[0], rate.duration_hours) for model, rate in rates.items()}
 
 
@@ -100,7 +103,44 @@ def card(answer: TrainingCost, words: Words) -> Card:
     rows = tuple(_cells(row, words) for row in answer.gpu_recommendations[:SHOWN])
     title = words("Training {model} ({mode})", model=answer.model, mode=words(answer.method))
     tables = (Table(words("Cheapest machine of each model, USD"), columns, rows),) if rows else ()
-    return Card(title, _lead(answer, words), tables, notes=_notes(answer, words), footer=words.footer(answer.evidence))
+    return Card(
+        title,
+        words.lead(_lead(answer, words), answer.evidence),
+        tables,
+        notes=_notes(answer, words),
+        footer=words.footer(answer.evidence),
+        charts=_charts(answer, words),
+    )
+
+
+TOLD = 3
+"""Machines of the text that says what the chart shows."""
+
+
+def _charts(answer: TrainingCost, words: Words) -> tuple[Chart, ...]:
+    """The cost on each machine with its range, and on AWS; none where no machine can do it."""
+    rows = answer.gpu_recommendations[:SHOWN]
+    if not rows:
+        return ()
+    told = "; ".join(_told(row, words) for row in rows[:TOLD])
+    bars = (
+        Bar(f"{row.gpus}× {row.gpu_name}", row.cost_dumont, row.cost_low, row.cost_high, row.cost_aws) for row in rows
+    )
+    chart = Bars(
+        title=words("Training {model} ({mode})", model=answer.model, mode=words(answer.method)),
+        alt=words("Cost of training {model}, the cheapest first: {list}.", model=answer.model, list=told),
+        bars=tuple(bars),
+        value=words("USD for the whole training"),
+        spread=words("p10–p90"),
+        reference=words("the same work on AWS"),
+    )
+    return (chart,)
+
+
+def _told(row: GpuCost, words: Words) -> str:
+    values = {"low": words.money(row.cost_low, 2), "high": words.money(row.cost_high, 2)}
+    text = words("{low} to {high}, AWS {aws}", **values, aws=words.money(row.cost_aws, 2))
+    return f"{row.gpus}× {row.gpu_name} {words.money(row.cost_dumont, 2)} ({text})"
 
 
 def _cells(row: GpuCost, words: Words) -> tuple[str, ...]:
@@ -132,11 +172,7 @@ def _lead(answer: TrainingCost, words: Words) -> str:
 def _notes(answer: TrainingCost, words: Words) -> tuple[str, ...]:
     text = "{tokens} million tokens ({size} GB of text) × {epochs}"
     values = {"tokens": round(answer.tokens / MILLION, 1), "size": answer.dataset_size_gb, "epochs": answer.epochs}
-    notes = [words(text, **values)]
-    if answer.not_fitting:
-        reasons = ", ".join(f"{miss.gpu_name} ({words(miss.reason)})" for miss in answer.not_fitting[:SHOWN_MISSES])
-        notes.append(words("Not fitting: {list}", list=reasons))
-    return (*notes, *(words(caveat) for caveat in answer.evidence.caveats))
+    return machine_notes([words(text, **values)], answer.not_fitting, answer.evidence, words)
 
 
 COMMAND = Command(
@@ -175,4 +211,5 @@ COMMAND = Command(
     ask=ask,
     card=card,
     examples=("cost llama2-7b 50GB", "cost llama2-13b 4090", "cost 70B full tokens=1e9"),
+    role="member",
 )

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+import shlex
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from analytics.catalog import Catalog, load_catalog, resolve
-from analytics.errors import AskError
+from analytics.errors import AskError, Refused
+from analytics.evidence import Note
 from bot.commands.base import Command, Desk
 from bot.commands.grammar import find_command, read
-from bot.commands.params import convert
+from bot.commands.params import EVERYTHING, convert
+from bot.people import NO_WISHES, Asker, Wishes, permits
 
 if TYPE_CHECKING:
     from bot.store.engine import Store
 
 RECENT_SECONDS = 6 * 3600
 """How long a question about a model counts as recent for the poller."""
+
+AT_ONCE = 2
+"""Questions computed at a time. More would share the same processor, and keep acknowledgements waiting behind them."""
 
 
 @dataclass(slots=True)
@@ -30,24 +38,46 @@ class Counter:
     home: str | None = None
     catalog: Catalog = field(default_factory=load_catalog)
     asked: dict[str, int] = field(default_factory=dict)
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     @asynccontextmanager
-    async def desk(self) -> AsyncIterator[Desk]:
+    async def desk(self, asker: Asker | None = None) -> AsyncIterator[Desk]:
         """A desk on one snapshot of the store."""
         async with self.store.reader() as reader:
-            yield Desk(reader=reader, catalog=self.catalog, now=self.clock(), home=self.home)
+            wishes = NO_WISHES if asker is None else (mine := await reader.wishes(asker))[0].over(mine[1])
+            yield Desk(
+                reader=reader,
+                catalog=self.catalog,
+                now=self.clock(),
+                home=wishes.home or self.home,
+                commands=self.commands,
+                asker=asker,
+                wishes=wishes,
+                write=self.store.writer,
+            )
 
-    async def ask(self, command: Command, given: Mapping[str, str]) -> Any:
-        """The answer to a command whose parameters are given as texts; raises the tree of :mod:`analytics.errors`."""
-        async with self.desk() as desk:
-            values = await convert(command, given, desk)
+    async def ask(self, command: Command, given: Mapping[str, str], asker: Asker | None = None) -> Any:
+        """The answer to a command whose parameters are given as texts; raises the tree of :mod:`analytics.errors`.
+
+        In chat (``asker``) the role must permit it, and what was not said is taken from the asker's wishes.
+        """
+        if asker is not None and not permits(asker.role, command.role):
+            raise Refused(Note("{command} is for a {role} of this workspace", _who(command)))
+        if command.acts:  # it may wait for the database, and must not keep questions waiting
+            return await self._ask(command, given, asker)
+        async with self.turns:
+            return await self._ask(command, given, asker)
+
+    async def _ask(self, command: Command, given: Mapping[str, str], asker: Asker | None) -> Any:
+        async with self.desk(asker) as desk:
+            values = await convert(command, wished(command, given, desk), desk)
             self._remember(command, values)
             return await command.ask(desk, **values)
 
-    async def ask_line(self, line: str) -> tuple[Command, Any]:
+    async def ask_line(self, line: str, asker: Asker | None = None) -> tuple[Command, Any]:
         """The command that a line of text calls, and its answer."""
         command, given = await self.read(line)
-        return command, await self.ask(command, given)
+        return command, await self.ask(command, given, asker)
 
     async def read(self, line: str) -> tuple[Command, dict[str, str]]:
         """The command and the texts of its parameters in a line, not yet asked."""
@@ -55,9 +85,30 @@ class Counter:
             known = await desk.known()
         return read(line, self.commands, lambda text: self._is_gpu(text, known))
 
+    async def line(self, command: Command, given: Mapping[str, str]) -> str:
+        """What to type to ask this: as people would, where that is read back as the same, else with every name."""
+        texts = {param.name: given[param.name] for param in command.params if given.get(param.name, "").strip()}
+        for parts in (
+            list(texts.values()),
+            [shlex.quote(text) for text in texts.values()],
+        ):
+            line = " ".join([command.name, *parts])
+            try:
+                if await self.read(line) == (command, texts):
+                    return line
+            except AskError:
+                pass
+        return " ".join([command.name, *(f'{name}="{text.replace(chr(34), "")}"' for name, text in texts.items())])
+
     def command(self, verb: str) -> Command:
         """The command of a verb."""
-        return find_command(verb, self.commands)
+        return find_command(verb.split(), self.commands)[0]
+
+    async def wishes(self, asker: Asker) -> Wishes:
+        """What the asker wishes, completed by the team."""
+        async with self.store.reader() as reader:
+            mine, ours = await reader.wishes(asker)
+        return mine.over(ours)
 
     def recently_asked(self) -> set[str]:
         """Models that somebody asked about lately: the poller serves them first."""
@@ -72,7 +123,31 @@ class Counter:
                 self.asked.update(dict.fromkeys((value,) if param.kind == "gpu" else value, self.clock()))
 
     def _is_gpu(self, text: str, known: Sequence[str]) -> bool:
+        if text.lower() in EVERYTHING:
+            return True
         try:
-            return bool(resolve(text, self.catalog, known))
+            return all(resolve(part, self.catalog, known) for part in text.split(","))
         except AskError:
             return False
+
+
+def _who(command: Command) -> dict[str, Any]:
+    return {"command": command.name, "role": Note(command.role or "nobody")}
+
+
+def wished(command: Command, given: Mapping[str, str], desk: Desk) -> Mapping[str, str]:
+    """What was given, and where nothing was, what the asker wishes: models and the time zone."""
+    if desk.asker is None or command.acts:
+        return given
+    wishes = dataclasses.replace(desk.wishes, tz=desk.wishes.tz or desk.asker.tz)
+    filled = dict(given)
+    for param in command.params:
+        if filled.get(param.name, "").strip():
+            continue
+        if param.kind == "gpu" and wishes.gpus and param.required:
+            filled[param.name] = wishes.gpus[0]
+        elif param.kind == "gpus" and wishes.gpus:
+            filled[param.name] = ",".join(wishes.gpus)
+        elif param.name == "tz" and wishes.tz:
+            filled[param.name] = wishes.tz
+    return filled

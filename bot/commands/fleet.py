@@ -81,6 +81,7 @@ def card(answer: FleetStrategy, words: Words) -> Card:
         Column(words("$/GPU-h"), "right"),
         Column(words("a month"), "right"),
         Column(words("role")),
+        Column(words("machines"), "right"),
     )
     rows = tuple(_cells(part, words) for part in answer.composition[:SHOWN])
     notes = [words(note) for note in (*answer.binding_limits, *answer.evidence.caveats)]
@@ -88,7 +89,13 @@ def card(answer: FleetStrategy, words: Words) -> Card:
         notes.append(words("more lines in the full answer: {n}", n=len(answer.composition) - SHOWN))
     tables = (Table(words("Fleet"), columns, rows),) if rows else ()
     title = words("Fleet for {workload}", workload=words(answer.workload))
-    return Card(title, _lead(answer, words), tables, notes=tuple(notes), footer=words.footer(answer.evidence))
+    return Card(
+        title,
+        words.lead(_lead(answer, words), answer.evidence),
+        tables,
+        notes=tuple(notes),
+        footer=words.footer(answer.evidence),
+    )
 
 
 def _cells(part: Part, words: Words) -> tuple[str, ...]:
@@ -100,6 +107,7 @@ def _cells(part: Part, words: Words) -> tuple[str, ...]:
         words.money(part.price_per_hour),
         words.money(part.cost_per_month, 2),
         words(part.role),
+        words.number(part.machines, 0),
     )
 
 
@@ -116,8 +124,10 @@ def _lead(answer: FleetStrategy, words: Words) -> str:
     lead = words(text, n=answer.total_gpus, hours=hours, cost=cost, budget=budget)
     if answer.savings_vs_aws is None:
         return lead
-    saved = words.money(answer.savings_vs_aws, 2)
-    return words("{fleet}; the same work on AWS costs {saved} more", fleet=lead, saved=saved)
+    text = "{fleet}; the same work on AWS costs {saved} more"
+    if answer.savings_vs_aws < 0:
+        text = "{fleet}; the same work on AWS costs {saved} less"
+    return words(text, fleet=lead, saved=words.money(abs(answer.savings_vs_aws), 2))
 
 
 COMMAND = Command(
@@ -134,4 +144,5 @@ COMMAND = Command(
     ask=ask,
     card=card,
     examples=("fleet training $100", "fleet inference $2000 high"),
+    role="member",
 )

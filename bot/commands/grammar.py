@@ -15,11 +15,15 @@ from rapidfuzz import fuzz, process
 from analytics.errors import AskError
 from analytics.evidence import Note
 from bot.commands.base import Command, Param
-from bot.commands.params import HOUR_UNITS, MONEY_UNITS, SIZE_UNITS, quantity, shorten
+from bot.commands.params import HOUR_UNITS, MONEY_UNITS, SIZE_UNITS, own_name, quantity, shorten
 
 MAX_LINE = 1000
 NEAR_ENOUGH = 50
 """Least similarity (0-100) of a verb worth suggesting."""
+HELP = "help"
+HELP_WORDS = frozenset((HELP, "--help", "-h", "?", "ajuda"))
+SHOWS = ("show", "list")
+"""Members of a group that its name alone calls."""
 _QUOTES = str.maketrans("“”„‟«»‘’‚", '""""""\'\'\'')
 _TOKEN = re.compile(r"""(?:[^\s"'=]+=)?(?:"[^"]*"|'[^']*')|[^\s]+""")
 _NUMERIC = {"int", "number", "percent", "money", "hours", "gigabytes"}
@@ -36,26 +40,48 @@ def tokens(line: str) -> list[str]:
     return [re.sub(r"""(^|=)(["'])(.*)\2$""", r"\1\3", token) for token in found]
 
 
-def find_command(word: str, commands: Sequence[Command]) -> Command:
-    """The command of a verb; raises AskError with the nearest verbs when there is none."""
+def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Command, Sequence[str]]:
+    """The command that a line's first one or two words name, and the words left.
+
+    A group alone ("settings") means what shows it. Raises AskError with the nearest verbs when there is none.
+    """
     by_name = {command.name: command for command in commands}
-    verb = word.lower().lstrip("/")
-    if verb in by_name:
-        return by_name[verb]
-    ranked = process.extract(verb[:40], list(by_name), scorer=fuzz.ratio, limit=3)
+    lower = [word.lower() for word in words]
+    verb = lower[0].lstrip("/")
+    for length in (2, 1):
+        name = " ".join([verb, *lower[1:length]])
+        if len(words) >= length and name in by_name:
+            return by_name[name], words[length:]
+    group = [name for name in by_name if name.split()[0] == verb]
+    shown = next((name for name in group if name.split()[1] in SHOWS), None)
+    if shown and len(words) == 1:
+        return by_name[shown], ()
+    if group:
+        given = {"given": shorten(" ".join(words[:2]))}
+        raise AskError(Note("there is no command “{given}”", given), suggestions=group)
+    verbs = list(dict.fromkeys(name.split()[0] for name in by_name))
+    ranked = process.extract(verb[:40], verbs, scorer=fuzz.ratio, limit=3)
     near = tuple(name for name, score, _ in ranked if score >= NEAR_ENOUGH)
-    raise AskError(Note("there is no command “{given}”", {"given": shorten(word)}), suggestions=near or tuple(by_name))
+    raise AskError(Note("there is no command “{given}”", {"given": shorten(words[0])}), suggestions=near or verbs)
 
 
 def read(line: str, commands: Sequence[Command], is_gpu: Callable[[str], bool]) -> tuple[Command, dict[str, str]]:
-    """The command that a line calls and the text of each parameter it gives; ``is_gpu``: do these words name a GPU."""
+    """The command that a line calls and the text of each parameter it gives; ``is_gpu``: do these words name a GPU.
+
+    Nothing, and ``help`` behind a verb, call the command ``help`` where there is one.
+    """
     words = tokens(line)
     if words and words[0].lower() in {"/spot", "spot", "spotbot"}:
         words = words[1:]
+    helper = next((command for command in commands if command.name == HELP), None)
+    if helper and (not words or (len(words) > 1 and words[-1].lower() in HELP_WORDS)):
+        words = [HELP, *words[:-1]]
+    elif helper and words[0].lower() in HELP_WORDS:
+        words = [HELP, *words[1:]]
     if not words:
         raise AskError(Note("say what you want to know"), suggestions=tuple(command.name for command in commands))
-    command = find_command(words[0], commands)
-    return command, assign(command, words[1:], is_gpu)
+    command, rest = find_command(words, commands)
+    return command, assign(command, rest, is_gpu)
 
 
 def assign(command: Command, words: Sequence[str], is_gpu: Callable[[str], bool]) -> dict[str, str]:
@@ -83,6 +109,7 @@ def _named(command: Command, word: str, given: dict[str, str]) -> bool:
     name = name.lower().replace("-", "_")
     if not equals or not name.isidentifier():
         return False
+    name = own_name(command, name)
     if name in given:
         raise AskError(Note("{name} was given twice", {"name": shorten(name)}))
     given[name] = value

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
-from analytics.history import DEFAULT_DAYS, MOST_DAYS, History, history
+from analytics.evidence import seconds_of
+from analytics.history import DEFAULT_DAYS, MOST_DAYS, History, Stats, history, since_hour
 from analytics.market import DAY, HOUR
 from bot.commands.base import Command, Desk, Param
-from bot.show.card import Card, Column, Spark, Table
+from bot.show.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
 from bot.show.words import Words
 
 SHOWN_GAPS = 3
@@ -15,9 +14,11 @@ SHOWN_GAPS = 3
 
 
 async def ask(desk: Desk, *, gpu_name: str, days: int) -> History:
-    """The stored hours of one model."""
-    since = await desk.seen_until([gpu_name]) // HOUR - 24 * days + 1
-    hours = (await desk.reader.hours([gpu_name], since)).get(gpu_name, [])
+    """The stored hours of one model, up to the newest that is not in the future."""
+    now_hour = desk.now // HOUR
+    last = await desk.reader.last_hour(gpu_name, now_hour)
+    since = since_hour(now_hour if last is None else last, days)
+    hours = (await desk.reader.hours([gpu_name], since, now_hour + 1)).get(gpu_name, [])
     offers = hours[-1].offers if hours else 0
     return history(gpu_name, hours, days, await desk.basis([gpu_name], offers=offers))
 
@@ -30,7 +31,8 @@ def card(answer: History, words: Words) -> Card:
     notes += [words("gap from {since}: {n} h", since=gap.since, n=gap.hours) for gap in answer.gaps[-SHOWN_GAPS:]]
     footer = words.footer(answer.evidence)
     if stats is None:
-        return Card(title, words("no price in these {n} days", n=answer.days), notes=tuple(notes), footer=footer)
+        nothing = words("no price in these {n} days", n=answer.days)
+        return Card(title, words.lead(nothing, answer.evidence), notes=tuple(notes), footer=footer)
     lead = words(
         "{gpu}: {first} → {last} ({change}) over {n} hours with a price",
         gpu=answer.gpu_name,
@@ -48,7 +50,8 @@ def card(answer: History, words: Words) -> Card:
     )
     table = Table(words("USD per GPU-hour; share of hours without a change"), columns, (row,))
     spark = Spark(words("last {n} d", n=answer.days), _line(answer))
-    return Card(title, lead, (table,), (spark,), tuple(notes), footer)
+    charts = _charts(answer, stats, words)
+    return Card(title, words.lead(lead, answer.evidence), (table,), (spark,), tuple(notes), footer, charts)
 
 
 LINE = 60
@@ -58,10 +61,44 @@ LINE = 60
 def _line(answer: History) -> tuple[float | None, ...]:
     """The prices thinned to a line of text, gaps kept; the newest point is always among them."""
     step = HOUR if answer.step == "hour" else DAY
-    prices = {int(dt.datetime.fromisoformat(point.at).timestamp()): point.price for point in answer.points}
+    prices = {seconds_of(point.at): point.price for point in answer.points}
     stride = max(1, -(-(max(prices) - min(prices)) // (step * LINE)))
     line = [prices.get(at) for at in range(max(prices), min(prices) - 1, -step * stride)]
     return tuple(reversed(line))
+
+
+def _charts(answer: History, stats: Stats, words: Words) -> tuple[Chart, ...]:
+    """The price with the range of what was on offer; hours without a poll stay empty."""
+    points = {seconds_of(point.at): point for point in answer.points}
+    xs = tuple(range(min(points), max(points) + 1, HOUR if answer.step == "hour" else DAY))
+    found = [points.get(at) for at in xs]
+    lows = tuple(point.p10 if point else None for point in found)
+    highs = tuple(point.p90 if point else None for point in found)
+    prices = tuple(point.price if point else None for point in found)
+    chart = Lines(
+        title=words("Price history: {gpu}", gpu=answer.gpu_name),
+        alt=_alt(answer, stats, words),
+        lines=(Line(words("median price"), xs, prices),),
+        bands=(Band(words("p10–p90"), xs, lows, highs),) if any(low is not None for low in lows) else (),
+        scale=words("USD per GPU-hour"),
+    )
+    return (chart,)
+
+
+def _alt(answer: History, stats: Stats, words: Words) -> str:
+    return words(
+        "{gpu}, USD per GPU-hour from {since} to {until}: first {first}, last {last}, lowest {low}, median {median}, "
+        "highest {high}; gaps: {n}.",
+        gpu=answer.gpu_name,
+        since=answer.points[0].at[:10],
+        until=answer.points[-1].at[:10],
+        first=words.money(stats.first),
+        last=words.money(stats.last),
+        low=words.money(stats.low),
+        median=words.money(stats.median),
+        high=words.money(stats.high),
+        n=len(answer.gaps),
+    )
 
 
 COMMAND = Command(
@@ -75,4 +112,5 @@ COMMAND = Command(
     ask=ask,
     card=card,
     examples=("history RTX 4090", "history RTX 4090 days=7"),
+    role="member",
 )

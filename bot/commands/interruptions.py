@@ -5,6 +5,7 @@ from __future__ import annotations
 from analytics.interruptions import PERIODS, InterruptionRates, ModelRate, interruption_rates
 from analytics.market import HOUR
 from bot.commands.base import Command, Desk, Param
+from bot.commands.waves import waves_of
 from bot.show.card import Card, Column, Table
 from bot.show.words import Words
 
@@ -17,7 +18,7 @@ async def ask(desk: Desk, *, period: str = "7d", gpu: tuple[str, ...] | None = N
     exposures = await desk.reader.exposure(None, await desk.seen_until() // HOUR - PERIODS[period])
     rows = [row for row in await desk.reader.models() if row.name in (gpu or exposures)]
     basis = desk.basis_of(rows, offers=sum(row.offers for row in rows))
-    return interruption_rates(exposures, period, basis, only=gpu or ())
+    return interruption_rates(exposures, period, basis, only=gpu or (), waves=await waves_of(desk))
 
 
 def card(answer: InterruptionRates, words: Words) -> Card:
@@ -37,7 +38,14 @@ def card(answer: InterruptionRates, words: Words) -> Card:
         notes.append(words("{n} more models not shown", n=len(answer.gpus) - ROWS))
     table = Table(words("Interruptions"), columns, rows)
     title = words("Interruptions, last {period}", period=answer.period)
-    return Card(title, _lead(answer, words), (table,), (), tuple(notes), words.footer(answer.evidence))
+    return Card(
+        title,
+        words.lead(_lead(answer, words), answer.evidence),
+        (table,),
+        (),
+        tuple(notes),
+        words.footer(answer.evidence),
+    )
 
 
 def _lead(answer: InterruptionRates, words: Words) -> str:
@@ -87,4 +95,5 @@ COMMAND = Command(
     ask=ask,
     card=card,
     examples=("interruptions", "interruptions 30d", "interruptions 7d 4090"),
+    role="member",
 )

@@ -13,6 +13,7 @@ from analytics.runs import BYTES_PER_TOKEN
 from analytics.speed import GIGA
 from analytics.training import DEFAULT_DATASET_GB
 from bot.commands.base import Command, Desk, Param
+from bot.commands.notes import machine_notes
 from bot.show.card import Card, Column, Table
 from bot.show.words import Words
 
@@ -20,8 +21,8 @@ MILLION = 1_000_000
 MOST_TOKENS = 1e15
 """More text than this has nobody."""
 
-SHOWN, SHOWN_MISSES = 10, 4
-"""Rows of the card's table and reasons below it; the JSON has them all."""
+SHOWN = 10
+"""Rows of the card's table; the JSON has them all."""
 
 
 async def ask(desk: Desk, *, model_size: str, mode: Mode, precision: Precision, **given: Any) -> LlmGpus:
@@ -48,11 +49,18 @@ def card(answer: LlmGpus, words: Words) -> Card:
         Column(words("tokens/s"), "right"),
         Column(words("$ per million tokens"), "right"),
         *((Column(words("hours"), "right"),) if answer.training_tokens else ()),
+        Column(words("machines"), "right"),
     )
     rows = tuple(_cells(row, answer, words) for row in answer.recommendations[:SHOWN])
     title = words("GPUs for {model} ({mode})", model=answer.model_size, mode=words(answer.mode))
     tables = (Table(words("Machines that fit, best value first"), columns, rows),) if rows else ()
-    return Card(title, _lead(answer, words), tables, notes=_notes(answer, words), footer=words.footer(answer.evidence))
+    return Card(
+        title,
+        words.lead(_lead(answer, words), answer.evidence),
+        tables,
+        notes=_notes(answer, words),
+        footer=words.footer(answer.evidence),
+    )
 
 
 def _cells(row: Recommendation, answer: LlmGpus, words: Words) -> tuple[str, ...]:
@@ -64,7 +72,8 @@ def _cells(row: Recommendation, answer: LlmGpus, words: Words) -> tuple[str, ...
         words.number(row.tokens_per_second, 0),
         words.money(row.usd_per_million_tokens),
     )
-    return (*cells, words.hours(row.estimated_training_time_hours)) if answer.training_tokens else cells
+    hours = (words.hours(row.estimated_training_time_hours),) if answer.training_tokens else ()
+    return (*cells, *hours, words.number(row.machines, 0))
 
 
 def _lead(answer: LlmGpus, words: Words) -> str:
@@ -80,10 +89,7 @@ def _notes(answer: LlmGpus, words: Words) -> tuple[str, ...]:
     notes = [words("{model} needs {n} GiB on one GPU", model=answer.model, n=answer.memory_need_gib)]
     if answer.training_tokens:
         notes.append(words("hours are for {n} million training tokens", n=round(answer.training_tokens / MILLION, 1)))
-    if answer.not_fitting:
-        reasons = ", ".join(f"{miss.gpu_name} ({words(miss.reason)})" for miss in answer.not_fitting[:SHOWN_MISSES])
-        notes.append(words("Not fitting: {list}", list=reasons))
-    return (*notes, *(words(caveat) for caveat in answer.evidence.caveats))
+    return machine_notes(notes, answer.not_fitting, answer.evidence, words)
 
 
 COMMAND = Command(
@@ -104,4 +110,5 @@ COMMAND = Command(
     ask=ask,
     card=card,
     examples=("llm 7B", "llm llama2-13b qlora $1", "llm 70B inference min_vram=48GB"),
+    role="member",
 )

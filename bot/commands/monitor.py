@@ -63,7 +63,7 @@ def card(answer: Monitor, words: Words) -> Card:
     shown = answer.price_trends[:SHOWN]
     columns = (
         Column(words("GPU")),
-        Column(words("now"), "right"),
+        Column(words("price"), "right"),
         Column(words("24 h low–high"), "right"),
         Column(words("change"), "right"),
         Column(words("trend")),
@@ -79,7 +79,13 @@ def card(answer: Monitor, words: Words) -> Card:
         notes.append(words(shown[0].why))
     table = Table(words("Spot prices, USD per GPU-hour"), columns, rows)
     footer = words.footer(answer.evidence)
-    return Card(words("Spot prices"), _lead(answer, words), (table,), notes=tuple(notes), footer=footer)
+    return Card(
+        words("Spot prices"),
+        words.lead(_lead(answer, words), answer.evidence),
+        (table,),
+        notes=tuple(notes),
+        footer=footer,
+    )
 
 
 def _cells(trend: PriceTrend, words: Words) -> tuple[str, ...]:
@@ -115,7 +121,7 @@ def _lead(answer: Monitor, words: Words) -> str:
 def _one(trend: PriceTrend, words: Words) -> str:
     price = words.money(trend.current_price)
     if trend.current_price is None:
-        return words("{gpu}: no price now", gpu=trend.gpu_name)
+        return words("{gpu}: no price", gpu=trend.gpu_name)
     if trend.change_percent is None:
         return words("{gpu} {price}", gpu=trend.gpu_name, price=price)
     change = words.percent(trend.change_percent, signed=True)
@@ -134,4 +140,5 @@ COMMAND = Command(
     ask=ask,
     card=card,
     examples=("monitor", "monitor 4090", "monitor scope=all"),
+    role="member",
 )

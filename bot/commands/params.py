@@ -23,6 +23,10 @@ HOUR_UNITS = {
 }
 SIZE_UNITS = {"": 1.0, "gb": 1.0, "g": 1.0, "gib": 1.073741824, "mb": 0.001, "m": 0.001, "tb": 1000.0, "t": 1000.0}
 MONEY_UNITS = {"": 1.0, "usd": 1.0, "/h": 1.0, "/hr": 1.0, "/hour": 1.0, "usd/h": 1.0, "/month": 1.0, "/mo": 1.0}
+EDGES = {"gigabytes": "{n} GB", "hours": "{n} h", "money": "${n}", "percent": "{n}%"}
+"""How a limit is written, by kind: the same in every language."""
+EVERYTHING = frozenset(("all", "any", "every", "tudo", "todas", "todos"))
+"""Says of a parameter that takes models: all of them."""
 _YES = {"1", "true", "yes", "on", "y", "sim"}
 _NO = {"0", "false", "no", "off", "n", "nao", "não"}
 
@@ -65,7 +69,8 @@ def _measure(units: Mapping[str, float], want: str) -> Callable[[Param, str, Des
 def _in_range(param: Param, value: float) -> float:
     low, high = param.minimum, param.maximum
     if (low is not None and value < low) or (high is not None and value > high):
-        limits = {"name": param.name, "low": _edge(low), "high": _edge(high)}
+        edges = {"low": low, "high": high}
+        limits = {"name": param.name, **{name: _edge(param, at) for name, at in edges.items() if at is not None}}
         if high is None:
             raise AskError(Note("{name} must be at least {low}", limits))
         if low is None:
@@ -74,8 +79,9 @@ def _in_range(param: Param, value: float) -> float:
     return value
 
 
-def _edge(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+def _edge(param: Param, value: float) -> Note:
+    """A limit with the unit of its kind; a float, because those are written in the reader's way."""
+    return Note(EDGES.get(param.kind, "{n}"), {"n": float(value)})
 
 
 async def _int(param: Param, text: str, desk: Desk) -> int:
@@ -103,8 +109,11 @@ async def _flag(param: Param, text: str, desk: Desk) -> bool:
     raise bad(param, text, "say yes or no")
 
 
-async def _gpus(param: Param, text: str, desk: Desk) -> tuple[str, ...]:
-    return await desk.resolve(text)
+async def _gpus(param: Param, text: str, desk: Desk) -> tuple[str, ...] | None:
+    if text.strip().lower() in EVERYTHING:
+        return None
+    names = [name for name in text.split(",") if name.strip()]
+    return tuple(dict.fromkeys([model for name in names or [text] for model in await desk.resolve(name)]))
 
 
 async def _gpu(param: Param, text: str, desk: Desk) -> str:
@@ -131,8 +140,25 @@ CONVERT: dict[str, Callable[[Param, str, Desk], Awaitable[Any]]] = {
 }
 
 
+def own_name(command: Command, name: str) -> str:
+    """The name of the parameter that this is another name of, else the name as it came."""
+    return next((param.name for param in command.params if name in param.aliases), name)
+
+
+def _named(command: Command, given: Mapping[str, str]) -> dict[str, str]:
+    """The texts under the parameters' own names."""
+    named: dict[str, str] = {}
+    for name, text in given.items():
+        own = own_name(command, name)
+        if own in named:
+            raise AskError(Note("{name} was given twice", {"name": shorten(own)}))
+        named[own] = text
+    return named
+
+
 async def convert(command: Command, given: Mapping[str, str], desk: Desk) -> dict[str, Any]:
     """Typed values for every parameter of a command from texts by name; defaults filled, unknown names refused."""
+    given = _named(command, given)
     known = {param.name: param for param in command.params}
     for name in given:
         if name not in known:

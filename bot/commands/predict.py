@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from analytics.evidence import seconds_of
 from analytics.forecasting import Point, Prediction, prediction
 from analytics.market import HOUR
 from bot.commands.base import Command, Desk, Param
-from bot.show.card import Card, Column, Spark, Table
+from bot.show.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
 from bot.show.words import Words
 
 ADVICE_HOURS = 37 * 24
 """History behind the advice: 30 days of past cases and the 7-day median before the first."""
+
+CHART_HOURS = 72
+"""Past hours of the chart: a whole week would leave the coming day too narrow to be read."""
 
 
 async def ask(desk: Desk, *, gpu_name: str) -> Prediction:
@@ -33,19 +39,62 @@ def card(answer: Prediction, words: Words) -> Card:
     rows = tuple(_cells(key, point, words) for key, point in answer.predictions.items())
     notes = [_record(answer, words), *(words(note) for note in answer.evidence.caveats)]
     lead = words(
-        "{gpu} {price} now. {advice}",
+        "{gpu} {price}. {advice}",
         gpu=answer.gpu_name,
         price=words.money(answer.current_price),
         advice=answer.recommendation,
     )
     return Card(
         title=words("Price forecast: {gpu}", gpu=answer.gpu_name),
-        lead=lead,
+        lead=words.lead(lead, answer.evidence),
         tables=(Table(words("Forecast, USD per GPU-hour"), columns, rows),),
         sparks=(Spark(words("last 48 h"), answer.history),),
         notes=tuple(note for note in notes if note),
         footer=words.footer(answer.evidence),
+        charts=_charts(answer, words),
     )
+
+
+def _charts(answer: Prediction, words: Words) -> tuple[Chart, ...]:
+    """The fan: prices as they were, then the forecasts with their range."""
+    as_of = seconds_of(answer.evidence.as_of or answer.issued_at)
+    past = [(seconds_of(hour.at), hour.price) for hour in answer.past[-CHART_HOURS:]]
+    xs, ys = zip(*[(at, price) for at, price in past if at < as_of], (as_of, answer.current_price), strict=True)
+    coming = [
+        (seconds_of(point.target_at), point.price, point.low_80, point.high_80) for point in answer.predictions.values()
+    ]
+    if as_of < coming[0][0]:  # forecasts start from the price of now, unless they are older than that
+        coming.insert(0, (as_of, answer.current_price, answer.current_price, answer.current_price))
+    at, prices, lows, highs = zip(*coming, strict=True)
+    bands = (
+        (Band(words("80% range"), at, lows, highs, "forecast"),) if answer.predictions and lows[-1] is not None else ()
+    )
+    chart = Lines(
+        title=words("Price forecast: {gpu}", gpu=answer.gpu_name),
+        alt=_alt(answer, [y for y in ys if y is not None], words),
+        lines=(Line(words("hourly price"), xs, ys, "past"), Line(words("forecast"), at, prices, "forecast")),
+        bands=bands,
+        scale=words("USD per GPU-hour"),
+        now=None if answer.evidence.stale else float(as_of),
+    )
+    return (chart,)
+
+
+def _alt(answer: Prediction, prices: Sequence[float], words: Words) -> str:
+    key, last = list(answer.predictions.items())[-1]
+    past = words(
+        "{gpu}, USD per GPU-hour: {low} to {high} in the last {n} hours, last {price}.",
+        gpu=answer.gpu_name,
+        low=words.money(min(prices, default=None)),
+        high=words.money(max(prices, default=None)),
+        n=CHART_HOURS,
+        price=words.money(answer.current_price),
+    )
+    values = {"hours": key.removeprefix("next_").removesuffix("h"), "price": words.money(last.price)}
+    if last.low_80 is None:
+        return f"{past} {words('Forecast for {hours} hours later: {price}, its range is not known yet.', **values)}"
+    values |= {"low": words.money(last.low_80), "high": words.money(last.high_80)}
+    return f"{past} {words('Forecast for {hours} hours later: {price}, with 80% between {low} and {high}.', **values)}"
 
 
 def _cells(key: str, point: Point, words: Words) -> tuple[str, ...]:
@@ -70,4 +119,5 @@ COMMAND = Command(
     ask=ask,
     card=card,
     examples=("predict RTX 4090", "predict h100 sxm"),
+    role="member",
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from analytics.interruptions import SHRINK_BELOW, priors, total
+from analytics.interruptions import SHRINK_BELOW, Context, priors, total
 from analytics.market import HOUR, LifeTable
 from analytics.reliability import PERIOD_DAYS, Reliability, reliability
 from bot.commands.base import Command, Desk, Param
-from bot.show.card import Card, Column, Table
+from bot.commands.waves import waves_of
+from bot.show.card import Band, Card, Chart, Column, Line, Lines, Table
 from bot.show.words import Words
 
 
@@ -20,7 +21,8 @@ async def ask(desk: Desk, *, gpu: str) -> Reliability:
         prior = priors({model: total(regions) for model, regions in everyone.items()})[gpu]
     life = (await desk.reader.life_tables([gpu], since // 24)).get(gpu, LifeTable())
     book = await desk.reader.book([gpu])
-    return reliability(gpu, exposure, life, book, await desk.basis([gpu], offers=len(book)), prior=prior)
+    context = Context(prior, (await waves_of(desk, [gpu])).get(gpu))
+    return reliability(gpu, exposure, life, book, await desk.basis([gpu], offers=len(book)), context=context)
 
 
 def card(answer: Reliability, words: Words) -> Card:
@@ -30,7 +32,7 @@ def card(answer: Reliability, words: Words) -> Card:
         lead = words("{gpu}: no score yet", gpu=answer.gpu_name)
     else:
         lead = words(
-            "{gpu}: {score} of those who start now run 24 h without interruption ({risk})",
+            "{gpu}: {score} of new tenants run 24 h without interruption ({risk})",
             gpu=answer.gpu_name,
             score=words.share(answer.reliability_score, 1),
             risk=words(f"{answer.risk_level} risk"),
@@ -48,8 +50,39 @@ def card(answer: Reliability, words: Words) -> Card:
     )
     table = Table(words("Reliability"), (Column(words("figure")), Column(words("value"), "right")), rows)
     notes = tuple(words(note) for note in (answer.evidence.method, *answer.evidence.caveats))
-    return Card(
-        words("Reliability: {gpu}", gpu=answer.gpu_name), lead, (table,), (), notes, words.footer(answer.evidence)
+    title, footer = words("Reliability: {gpu}", gpu=answer.gpu_name), words.footer(answer.evidence)
+    return Card(title, words.lead(lead, answer.evidence), (table,), (), notes, footer, _charts(answer, words))
+
+
+def _charts(answer: Reliability, words: Words) -> tuple[Chart, ...]:
+    """The survival curve with its range; none before anything is said about it."""
+    curve = answer.survival_curve
+    if not curve:
+        return ()
+    hours = tuple(point.hours for point in curve)
+    lows, highs = tuple(point.low for point in curve), tuple(point.high for point in curve)
+    chart = Lines(
+        title=words("Reliability: {gpu}", gpu=answer.gpu_name),
+        alt=_alt(answer, words),
+        lines=(Line(words("still running"), hours, tuple(point.probability for point in curve)),),
+        bands=(Band(words("95% interval"), hours, lows, highs),),
+        x="hours",
+        unit="share",
+        scale=words("share of new tenants, by hours since their start"),
+    )
+    return (chart,)
+
+
+def _alt(answer: Reliability, words: Words) -> str:
+    last = answer.survival_curve[-1]
+    shown = {point.hours: words.share(point.probability, 1) for point in answer.survival_curve}
+    after = (words("{share} after {n} h", share=shown[n], n=round(n)) for n in (1.0, 6.0, last.hours) if n in shown)
+    return words(
+        "{gpu}, share of new tenants still running: {list} (95% interval {low} to {high}).",
+        gpu=answer.gpu_name,
+        list=", ".join(dict.fromkeys(after)),
+        low=words.share(last.low, 1),
+        high=words.share(last.high, 1),
     )
 
 
@@ -78,4 +111,5 @@ COMMAND = Command(
     ask=ask,
     card=card,
     examples=("reliability RTX 4090", "reliability H100 SXM"),
+    role="member",
 )

@@ -6,7 +6,7 @@ from analytics.errors import NotYet
 from analytics.evidence import Note
 from analytics.savings import DEFAULT_HOURS, HOURS_IN_YEAR, CloudCost, Savings, Use, savings
 from bot.commands.base import Command, Desk, Param
-from bot.show.card import Card, Column, Table
+from bot.show.card import Bar, Bars, Card, Chart, Column, Table
 from bot.show.words import Words
 
 
@@ -37,7 +37,38 @@ def card(answer: Savings, words: Words) -> Card:
     title = words("Savings: {gpu} for {hours} h", gpu=answer.gpu_name, hours=words.number(answer.hours))
     tables = (Table(words("On-demand prices of the clouds, USD"), columns, rows),) if rows else ()
     notes = tuple(words(caveat) for caveat in answer.evidence.caveats)
-    return Card(title, _lead(answer, words), tables, notes=notes, footer=words.footer(answer.evidence))
+    return Card(
+        title,
+        words.lead(_lead(answer, words), answer.evidence),
+        tables,
+        notes=notes,
+        footer=words.footer(answer.evidence),
+        charts=_charts(answer, words),
+    )
+
+
+def _charts(answer: Savings, words: Words) -> tuple[Chart, ...]:
+    """Spot beside the clouds; none where there is nothing to compare."""
+    if answer.cost_dumont is None or not answer.comparators:
+        return ()
+    hours = words.number(answer.hours)
+    low, high = ((None if price is None else price * answer.hours) for price in (answer.price_p10, answer.price_p90))
+    clouds = tuple(Bar(_cloud(row), row.cost) for row in answer.comparators)
+    costs = ", ".join(f"{_cloud(row)} {words.money(row.cost, 2)}" for row in answer.comparators)
+    values = {"gpu": answer.gpu_name, "hours": hours, "cost": words.money(answer.cost_dumont, 2), "list": costs}
+    chart = Bars(
+        title=words("Savings: {gpu} for {hours} h", gpu=answer.gpu_name, hours=hours),
+        alt=words("Cost of {hours} GPU-hours of {gpu}: spot {cost}; on demand: {list}.", **values),
+        bars=(Bar(words("spot"), answer.cost_dumont, low, high), *clouds),
+        value=words("USD for {hours} GPU-hours", hours=hours),
+        spread=words("p10–p90 of the offers"),
+    )
+    return (chart,)
+
+
+def _cloud(row: CloudCost) -> str:
+    """The cloud, with its GPU where it has not the same."""
+    return row.cloud if row.same_gpu else f"{row.cloud} ({row.gpu_name})"
 
 
 def _cells(row: CloudCost, words: Words) -> tuple[str, ...]:
@@ -55,13 +86,16 @@ def _cells(row: CloudCost, words: Words) -> tuple[str, ...]:
 
 def _lead(answer: Savings, words: Words) -> str:
     if answer.cost_dumont is None:
-        return words("{gpu} has no spot price now", gpu=answer.gpu_name)
+        return words("{gpu} has no spot price", gpu=answer.gpu_name)
     here = {"cost": words.money(answer.cost_dumont, 2), "price": words.money(answer.price_per_hour)}
     if answer.cost_aws is None:
         return words("{cost} at {price} an hour; nothing at AWS compares", **here)
-    theirs = {"aws": words.money(answer.cost_aws, 2), "percent": words.percent(answer.savings_percent, 0)}
-    year = words.money(answer.roi_annual, 0)
+    percent, per_year = answer.savings_percent or 0.0, answer.roi_annual or 0.0
+    theirs = {"aws": words.money(answer.cost_aws, 2), "percent": words.percent(abs(percent), 0)}
+    year = words.money(abs(per_year), 0)
     text = "{cost} at {price} an hour, AWS {aws}: {percent} saved, {year} in a year of {hours} h"
+    if percent < 0:
+        text = "{cost} at {price} an hour, AWS {aws}: {percent} dearer, {year} more in a year of {hours} h"
     return words(text, **here, **theirs, year=year, hours=words.number(answer.hours_per_year, 0))
 
 
@@ -79,4 +113,5 @@ COMMAND = Command(
     ask=ask,
     card=card,
     examples=("savings RTX 4090 100h", "savings A100 PCIE 80GB"),
+    role="member",
 )

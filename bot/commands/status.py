@@ -45,7 +45,7 @@ async def ask(desk: Desk) -> Status:
     rows = await desk.reader.models()
     spent, limit = await desk.reader.quota(desk.now // DAY)
     counts = await desk.reader.poll_counts(desk.now - DAY)
-    followed = [row for row in rows if row.followed] or rows
+    followed = [row for row in rows if row.followed]
     models = tuple(
         ModelStatus(
             gpu_name=row.name,
@@ -57,11 +57,11 @@ async def ask(desk: Desk) -> Status:
             stale=desk.basis_of([row]).stale,
             followed=row.followed,
         )
-        for row in rows
+        for row in sorted(rows, key=lambda row: not row.followed)
     )
     by_name = {row.vast_name: row for row in followed if row.interval}
     planned = sum((row.last_rows or 0) * DAY // row.interval for row in by_name.values())
-    basis = desk.basis_of(followed)
+    basis = desk.basis_of(followed or rows)
     return Status(
         version=importlib.metadata.version("spotbot"),
         timestamp=iso(desk.now),
@@ -76,6 +76,12 @@ async def ask(desk: Desk) -> Status:
 
 def _iso(at: int | None) -> str | None:
     return None if at is None else iso(at)
+
+
+def _state(model: ModelStatus, words: Words) -> str:
+    if not model.followed:
+        return words("not followed")
+    return words("stale") if model.stale else words("fresh")
 
 
 def card(answer: Status, words: Words) -> Card:
@@ -96,14 +102,14 @@ def card(answer: Status, words: Words) -> Card:
     rows = tuple(
         (
             model.gpu_name,
-            words.hours(model.interval_seconds / 3600),
+            words.hours(model.interval_seconds / 3600 if model.followed else None),
             model.last_complete_poll or "–",
             words.number(model.rows_a_poll, 0),
-            words("stale") if model.stale else words("fresh"),
+            _state(model, words),
         )
         for model in answer.models
     )
-    polls = ", ".join(f"{name} {count}" for name, count in answer.polls_24h.items())
+    polls = ", ".join(f"{words(name)} {count}" for name, count in answer.polls_24h.items())
     notes = [words("polls in the last 24 h: {polls}", polls=polls), words("version {version}", version=answer.version)]
     if answer.rows_learned_limit is not None:
         notes.append(words("the market service said its limit is {n} rows a day", n=answer.rows_learned_limit))
@@ -119,4 +125,5 @@ COMMAND = Command(
     ask=ask,
     card=card,
     examples=("status",),
+    role="member",
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import zoneinfo
+from collections.abc import Sequence
 
 from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.market import HOUR
-from analytics.windows import LOOK_BACK_HOURS, Asked, SafeWindows, Window, safe_windows
+from analytics.windows import DAYS, LOOK_BACK_HOURS, Asked, SafeWindows, Window, safe_windows
 from bot.commands.base import Command, Desk, Param
-from bot.show.card import Card, Column, Table
+from bot.show.card import Card, Chart, Column, Heat, Table
 from bot.show.words import Words
 
 UTC = "UTC"
@@ -59,7 +60,15 @@ def card(answer: SafeWindows, words: Words) -> Card:
         share = words.share(answer.skill, 2)
         notes.insert(0, words("skill in held-out weeks, against the base rate: {share}", share=share))
     title = words("Safe windows: {gpu} ({zone})", gpu=answer.gpu_name, zone=answer.timezone)
-    return Card(title, _lead(answer, words), tables, (), tuple(notes), words.footer(answer.evidence))
+    return Card(
+        title,
+        words.lead(_lead(answer, words), answer.evidence),
+        tables,
+        (),
+        tuple(notes),
+        words.footer(answer.evidence),
+        _charts(answer, words),
+    )
 
 
 def _lead(answer: SafeWindows, words: Words) -> str:
@@ -67,6 +76,48 @@ def _lead(answer: SafeWindows, words: Words) -> str:
         return f"{answer.gpu_name}: {words(answer.conclusion)}"
     best = answer.safe_windows[0]
     return words("{when}: {reasoning}", when=_when(best, words), reasoning=best.reasoning)
+
+
+DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+"""Short names for a chart on a telephone."""
+
+
+def _charts(answer: SafeWindows, words: Words) -> tuple[Chart, ...]:
+    """The week by day and hour; none where hours do not matter, for then it would show chance."""
+    if answer.safety_by_hour is None:
+        return ()
+    chart = Heat(
+        title=words("Safe windows: {gpu} ({zone})", gpu=answer.gpu_name, zone=answer.timezone),
+        alt=_alt(answer, answer.safety_by_hour, words),
+        rows=tuple(words(day) for day in DAY_NAMES),
+        columns=tuple(str(hour) for hour in range(24)),
+        values=answer.safety_by_hour,
+        marked=frozenset(cell for window in answer.safe_windows for cell in _hours(window)),
+        scale=words("chance of no interruption, by hour of the week"),
+        mark=words("safe window"),
+    )
+    return (chart,)
+
+
+def _hours(window: Window) -> list[tuple[int, int]]:
+    """A window as (day, hour) cells; it may pass the end of the week."""
+    first = DAYS.index(window.day_of_week) * 24 + window.start_hour
+    return [divmod((first + n) % (24 * len(DAYS)), 24) for n in range(window.duration_hours)]
+
+
+def _alt(answer: SafeWindows, table: Sequence[Sequence[float | None]], words: Words) -> str:
+    cells = {(d, h): value for d, row in enumerate(table) for h, value in enumerate(row) if value is not None}
+    worst, best = min(cells, key=lambda cell: cells[cell]), max(cells, key=lambda cell: cells[cell])
+    return words(
+        "{gpu}: chance of no interruption within an hour, from {low} ({worst}) to {high} ({best}). "
+        "Safe windows: {list}.",
+        gpu=answer.gpu_name,
+        low=words.share(cells[worst], 2),
+        worst=f"{words(DAYS[worst[0]])} {worst[1]:02}:00",
+        high=words.share(cells[best], 2),
+        best=f"{words(DAYS[best[0]])} {best[1]:02}:00",
+        list=", ".join(_when(window, words) for window in answer.safe_windows) or "–",
+    )
 
 
 def _when(window: Window, words: Words) -> str:
@@ -97,4 +148,5 @@ COMMAND = Command(
     ask=ask,
     card=card,
     examples=("windows RTX 4090", "windows RTX 4090 9h tz=America/Sao_Paulo"),
+    role="member",
 )

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analytics.errors import AskError
 from analytics.evidence import Note, to_json
-from bot.access import KeyCheck, Quotas, bearer
+from bot.access import READ, KeyCheck, Quotas, bearer
 from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.commands.params import shorten
@@ -31,7 +31,7 @@ from bot.faces.metrics import MEDIA_TYPE as EXPOSITION
 from bot.faces.metrics import Health, Meter, version
 from bot.faces.openapi import document
 from bot.faces.page import POLICY, page
-from bot.faces.problems import handlers, of_fault
+from bot.faces.problems import handlers, of_fault, reply
 from bot.show.words import Words, pick_language
 from bot.store.engine import Store
 from bot.store.keys import ApiKey
@@ -76,7 +76,7 @@ def build_api(
     gate = Gate(keys if require_key else None, Quotas(timer))
     meter = Meter()
     routes: dict[str, Handler] = {
-        **{command.path: question(counter, command, gate) for command in counter.commands},
+        **{command.path: question(counter, command, gate) for command in counter.commands if command.path},
         **open_routes(counter, meter, health, require_key=require_key),
     }
     api = FastAPI(
@@ -101,7 +101,10 @@ class Gate:
     quotas: Quotas
 
     async def admit(self, request: Request) -> None:
-        """Raise 401 without a valid key, 429 beyond its quota; else leave the quota's headers for the answer."""
+        """Raise 401 without a valid key, 403 where it may not read, 429 beyond its quota.
+
+        Else leave the quota's headers for the answer.
+        """
         if self.keys is None:
             return
         headers = request.headers.getlist("authorization")
@@ -111,6 +114,9 @@ class Gate:
             detail = "this key is not valid" if headers else "send a key: Authorization: Bearer spot_…"
             scheme = 'Bearer error="invalid_token"' if headers else "Bearer"
             raise HTTPException(401, detail, {"WWW-Authenticate": scheme})
+        if READ not in holder.scopes:
+            scheme = f'Bearer error="insufficient_scope", scope="{READ}"'
+            raise HTTPException(403, f"this key lacks the scope “{READ}”", {"WWW-Authenticate": scheme})
         allowance = self.quotas.take(holder)
         request.scope[_TOLD] = allowance.headers
         if allowance.wait:
@@ -204,7 +210,7 @@ class Door:
             fault = of_fault(error, _route(scope))
             if status:  # half of another answer is sent already: only the broken connection can tell
                 raise
-            await fault.response()(scope, receive, dressed)
+            await reply(fault)(scope, receive, dressed)
         if status:
             self.meter.saw(_route(scope), status, self.timer() - begun)
 

@@ -44,7 +44,7 @@ SCALARS: dict[Any, Schema] = {
 ERRORS = {
     "400": "The question does not fit; `suggestions` says what would",
     "401": "No key, or not a valid one",
-    "403": "Refused",
+    "403": "Refused, or the key lacks the scope `read`",
     "404": "Names a thing that is not here; `suggestions` names the nearest",
     "409": "Not enough history: `have`, `need` and, where it is known, `ready_at`",
     "429": "The key's quota is spent; see Retry-After",
@@ -158,7 +158,7 @@ def operation(command: Command, schemas: Schemas, *, require_key: bool) -> Schem
     return {
         "operationId": command.name,
         "summary": command.summary,
-        "parameters": [parameter(param, command.path) for param in command.params],
+        "parameters": [parameter(param, command.path or "") for param in command.params],
         "responses": {"200": answered, "304": {"description": "Unchanged since the ETag sent"}, **refused},
         "security": [{"key": []}] if require_key else [],
     }
@@ -173,7 +173,8 @@ def _open(name: str, summary: str, media: str, schema: Schema, *also: str) -> Sc
 def document(commands: Sequence[Command], version: str, *, require_key: bool) -> Schema:
     """The whole document: a path a command, the two open ones for machines, and the components."""
     schemas = Schemas()
-    paths = {command.path: {"get": operation(command, schemas, require_key=require_key)} for command in commands}
+    asked = [command for command in commands if command.path]
+    paths = {command.path: {"get": operation(command, schemas, require_key=require_key)} for command in asked}
     text = {"type": "string"}
     paths["/health"] = _open("health", "Whether polling is fresh", "application/json", {"type": "object"}, "503")
     paths["/metrics"] = _open("metrics", "Figures for Prometheus", "text/plain", text)

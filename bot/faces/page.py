@@ -29,6 +29,8 @@ async def page(counter: Counter, words: Words, *, require_key: bool) -> str:
     """The page in the reader's language."""
     items = []
     for command in counter.commands:
+        if command.path is None:
+            continue
         links = "".join(f"<dd>{_link(address)}</dd>" for address in await addresses(counter, command.examples))
         items.append(
             f"<dt>{escape(words(command.summary))}</dt>{links or f'<dd><code>{escape(command.path)}</code></dd>'}"
@@ -60,8 +62,9 @@ async def addresses(counter: Counter, examples: Sequence[str]) -> list[str]:
 
 def _address(command: Command, given: Mapping[str, str]) -> str:
     """Raises KeyError when a place of the path is not given."""
-    path = command.path.format_map({name: quote(text, safe="") for name, text in given.items()})
-    rest = {name: text for name, text in given.items() if f"{{{name}}}" not in command.path}
+    template = command.path or ""
+    path = template.format_map({name: quote(text, safe="") for name, text in given.items()})
+    rest = {name: text for name, text in given.items() if f"{{{name}}}" not in template}
     return f"{path}?{urlencode(rest, quote_via=quote)}" if rest else path
 
 

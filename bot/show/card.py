@@ -33,6 +33,98 @@ class Spark:
     values: tuple[float | None, ...]
 
 
+Unit = Literal["money", "percent", "share", "hours", "number"]
+"""What an axis counts: USD, percent, a fraction shown as percent, hours, or things."""
+
+Role = Literal["main", "past", "forecast", "reference"]
+"""What a line stands for: forecasts are dashed with markers, references dotted; it is never told by colour alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a chart: ``ys`` over ``xs``; a None breaks the line, because a gap is drawn as a gap."""
+
+    label: str
+    xs: tuple[float, ...]
+    ys: tuple[float | None, ...]
+    role: Role = "main"
+    steps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A shaded range between two lines."""
+
+    label: str
+    xs: tuple[float, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    role: Role = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines and bands over time (``xs`` are UTC seconds) or over hours. ``alt`` says in words what is to be seen.
+
+    ``scale``: what the numbers are; ``now`` is marked by a thin line.
+    """
+
+    title: str
+    alt: str
+    lines: tuple[Line, ...]
+    bands: tuple[Band, ...] = ()
+    x: Literal["time", "hours"] = "time"
+    unit: Unit = "money"
+    scale: str = ""
+    now: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar with its range, and beside it what it is compared with."""
+
+    label: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reference: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Horizontal bars, the first on top. ``value``, ``spread``, ``reference``: what figures, ranges and marks are."""
+
+    title: str
+    alt: str
+    bars: tuple[Bar, ...]
+    unit: Unit = "money"
+    value: str = ""
+    spread: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """A table of colours, with its figures where they fit: rows × columns. None is unknown; ``marked`` are framed.
+
+    ``scale``: what the numbers are; ``mark``: what a frame means.
+    """
+
+    title: str
+    alt: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+    marked: frozenset[tuple[int, int]] = frozenset()
+    unit: Unit = "share"
+    scale: str = ""
+    mark: str = ""
+
+
+Chart = Lines | Bars | Heat
+"""What a picture shows. Its text twin is the card's tables and sparklines; ``alt`` is read to who cannot see it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """One answer: title, the conclusion in one line, tables, sparklines, notes, and the footer with age and sample."""
@@ -43,3 +135,4 @@ class Card:
     sparks: tuple[Spark, ...] = ()
     notes: tuple[str, ...] = ()
     footer: str = ""
+    charts: tuple[Chart, ...] = ()

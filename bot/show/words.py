@@ -67,10 +67,16 @@ class Words:
         return self.number(value) if isinstance(value, float) else value
 
     def number(self, value: float | None, digits: int | None = None) -> str:
-        """A number with this language's separators, ``–`` for None; without ``digits`` at most four decimals."""
+        """A number with this language's separators, ``–`` for None; without ``digits`` at most four decimals.
+
+        A number too small for four decimals keeps ten, so that it is not said to be zero.
+        """
         if value is None:
             return "–"
-        text = f"{value:,.{digits}f}" if digits is not None else f"{round(value, 4):,.10g}"
+        if digits is None:
+            text = f"{value:,.{4 if abs(value) >= 1e-4 else 10}f}".rstrip("0").rstrip(".")
+        else:
+            text = f"{value:,.{digits}f}"
         return text if self.language == "en" else text.translate(str.maketrans(",.", ".,"))
 
     def money(self, dollars: float | None, digits: int | None = None) -> str:
@@ -108,6 +114,12 @@ class Words:
             return self("{n} min ago", n=age // _MINUTE)
         return self("{n} h ago", n=age // _HOUR) if age < 2 * _DAY else self("{n} d ago", n=age // _DAY)
 
+    def lead(self, conclusion: str, evidence: Evidence) -> str:
+        """The first line of an answer. It begins with its age when the data are stale: nobody may take it for now."""
+        if not evidence.stale or evidence.as_of is None:
+            return conclusion
+        return self("As of {age}: {text}", age=self.ago(_second(evidence.as_of)), text=conclusion)
+
     def footer(self, evidence: Evidence) -> str:
         """The line under every answer: sample, history, age, and a warning when it is stale."""
         parts = [self("{n} offers", n=evidence.offers)] if evidence.offers else []
@@ -118,6 +130,11 @@ class Words:
         if evidence.as_of is None:
             parts.append(self("never polled"))
         else:
-            at = int(dt.datetime.fromisoformat(evidence.as_of).timestamp())
+            at = _second(evidence.as_of)
             parts.append(self("STALE: {age}", age=self.ago(at)) if evidence.stale else self.ago(at))
         return " · ".join(parts)
+
+
+def _second(text: str) -> int:
+    """UTC seconds of an ISO time."""
+    return int(dt.datetime.fromisoformat(text).timestamp())

@@ -31,8 +31,10 @@ RAW = ("ts_utc", "gpu_name", "machine_id", "num_gpus", "dph_base")
 """What tells a raw row of the service, with ts_utc added, from a row in our own format."""
 WORLD_NAME = "World"
 """How all regions together are written in a file; an empty cell means the same."""
-EARLIEST, LATEST = 946_684_800, 4_102_444_800
-"""Times outside the years 2000 to 2099 are mistakes, milliseconds for example."""
+FIRST_YEAR, LAST_YEAR = 2000, 2099
+"""Times outside these years are mistakes, milliseconds for example."""
+EARLIEST, LATEST = (int(dt.datetime(year, 1, 1, tzinfo=dt.UTC).timestamp()) for year in (FIRST_YEAR, LAST_YEAR + 1))
+"""The same years as UTC seconds, the end excluded."""
 DEAREST = 1_000_000
 """USD per GPU-hour beyond which a price is a mistake."""
 GUARDED = ("=", "+", "-", "@", "\t", "\r")
@@ -127,7 +129,7 @@ def _second(text: str) -> int | None:
         except ValueError:
             return None
         exact = (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
-    return int(exact) if EARLIEST <= exact < LATEST else None
+    return int(exact)
 
 
 def time_of(cells: Cells, name: str = "ts_utc") -> int:
@@ -136,7 +138,19 @@ def time_of(cells: Cells, name: str = "ts_utc") -> int:
     second = _second(str(value)) if isinstance(value, (str, int, float)) else None
     if second is None:
         raise BadLine(f"{name} is not a time: {_shown(value)}")
+    if second < EARLIEST:
+        raise BadLine(f"{name} is before {FIRST_YEAR}: {_shown(value)}")
+    if second >= LATEST:
+        raise BadLine(f"{name} is after {LAST_YEAR}: {_shown(value)}")
     return second
+
+
+def seen_at(cells: Cells, latest: int) -> int:
+    """When a line was recorded. What was recorded after ``latest`` has not happened yet, and is a BadLine."""
+    at = time_of(cells)
+    if at > latest:
+        raise BadLine(f"ts_utc is in the future: {_shown(cells.get('ts_utc'))}")
+    return at
 
 
 def model_of(cells: Cells) -> str:

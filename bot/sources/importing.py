@@ -30,7 +30,7 @@ from bot.sources.import_rows import (
     model_of,
     offer_row,
     price_row,
-    time_of,
+    seen_at,
 )
 
 MOST_MESSAGES = 20
@@ -39,6 +39,8 @@ SNIFFED_LINES = 20
 """Lines of an NDJSON file among which one must show what kind it is."""
 SINGLE_POLL_INTERVAL = 300
 """Planned seconds between polls where a file has only one, and so cannot tell."""
+SKEW_SECONDS = 300
+"""By how much the clock of what recorded a file may be ahead of ours (ours: one planned poll)."""
 MOST_SHOWN = 200
 """Characters of a file's own column names that an error repeats."""
 BAD_ROWS = "some rows of this poll were unreadable"
@@ -68,18 +70,21 @@ class ImportReport:
 
 
 class ImportFile:
-    """A file that has been looked through once. Iterate ``rounds`` (kind offers) or ``prices`` (kind prices), once."""
+    """A file that has been looked through once. Iterate ``rounds`` (kind offers) or ``prices`` (kind prices), once.
 
-    def __init__(self, lines: Lines, kind: Kind, read: Callable[[bytes], Cells], header: int) -> None:
-        self.kind: Kind = kind
-        self._lines, self._read, self._header = lines, read, header
+    Lines of a time after ``latest`` are bad.
+    """
+
+    def __init__(self, lines: Lines, form: Form, latest: int) -> None:
+        self.kind: Kind = form.kind
+        self._lines, self._read, self._header, self._latest = lines, form.read, form.header, latest
         self._models: set[str] = set()
         self._times: set[int] = set()
         self._sorted = True
         self._scan()
         self.report = ImportReport(
             lines.path,
-            kind,
+            form.kind,
             models=tuple(sorted(self._models)),
             since=min(self._times, default=None),
             until=max(self._times, default=None),
@@ -130,7 +135,7 @@ class ImportFile:
                 continue
             try:
                 cells = self._read(content)
-                at = time_of(cells)
+                at = seen_at(cells, self._latest)
                 self._sorted = self._sorted and at >= latest
                 latest = max(latest, at)
                 if at not in self._times or model_of(cells) not in self._models:
@@ -140,19 +145,19 @@ class ImportFile:
                 continue
 
     def _readable(self) -> Iterator[tuple[int, Cells, int]]:
-        """The second pass: line number, cells and time, in time order; lines without a time are reported."""
+        """The second pass: line number, cells and time, in time order; lines without a usable time are reported."""
         for number, content in self._lines.read() if self._sorted else self._lines.by_time(self._time):
             if number <= self._header:
                 continue
             try:
                 cells = self._read(content)
-                yield number, cells, time_of(cells)
+                yield number, cells, seen_at(cells, self._latest)
             except BadLine as error:
                 self.report.complain(number, str(error))
 
     def _time(self, content: bytes) -> int:
         try:
-            return time_of(self._read(content))
+            return seen_at(self._read(content), self._latest)
         except BadLine:
             return -1
 
@@ -196,24 +201,37 @@ class _Book:
         return Poll(model, self.at, quality, tuple(self._offers[model].values()), interval, note)
 
 
-def import_file(path: Path, kind: Kind | None = None, *, on_progress: Progress | None = None) -> ImportFile:
+def import_file(path: Path, kind: Kind | None = None, *, now: int, on_progress: Progress | None = None) -> ImportFile:
     """Look through a file of offers or prices, CSV or NDJSON, gzipped or not; kind and form are found by its content.
 
+    Lines later than ``now`` (UTC seconds, but for ``SKEW_SECONDS``) are bad lines: nobody can have recorded them.
     Raises ImportFault, which says what is wrong, before anything is handed on: empty, damaged, or columns missing.
     """
     with contextlib.closing(Lines(path).read()) as start:
         first = list(itertools.islice(start, SNIFFED_LINES))
     if not first:
         raise ImportFault(f"{path}: the file is empty")
-    lines = Lines(path, on_progress=on_progress)
+    return ImportFile(Lines(path, on_progress=on_progress), _form(path, kind, first), now + SKEW_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a file holds and how its lines are read; ``header``: the number of the last line that is none of them."""
+
+    kind: Kind
+    read: Callable[[bytes], Cells]
+    header: int
+
+
+def _form(path: Path, kind: Kind | None, first: Sequence[Line]) -> Form:
     number, content = first[0]
     if content.removeprefix(b"\xef\xbb\xbf").startswith(b"{"):
-        return ImportFile(lines, _kind(path, kind, _objects(path, first), raw=True), json_cells, header=0)
+        return Form(_kind(path, kind, _objects(path, first), raw=True), json_cells, header=0)
     try:
         header = [cell.strip().lower() for cell in csv_cells(content.removeprefix(b"\xef\xbb\xbf"))]
     except BadLine as error:
         raise ImportFault(f"{path}: the first line is not a header ({error})") from error
-    return ImportFile(lines, _kind(path, kind, [header]), csv_reader(header), header=number)
+    return Form(_kind(path, kind, [header]), csv_reader(header), header=number)
 
 
 def _objects(path: Path, lines: Sequence[Line]) -> list[Sequence[str]]:

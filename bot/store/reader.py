@@ -14,6 +14,7 @@ from analytics.market import WORLD, ChangeBand, HourPoint, Offer, Quality, Quote
 from bot.store import tables as t
 from bot.store.books import BookReads
 from bot.store.names import Names
+from bot.store.people import PeopleReads
 from bot.store.risk import RiskReads
 
 __all__ = ["ModelRow", "Reader"]
@@ -49,7 +50,7 @@ Books = dict[str, tuple[int | None, tuple[Offer, ...]]]
 """Model -> the poll that its book is of, and the book."""
 
 
-class Reader(RiskReads, BookReads):
+class Reader(RiskReads, BookReads, PeopleReads):
     """The stored market at one instant. Dicts leave out what has nothing stored; unknown names find nothing.
 
     ``books``: books read before, shared between readers; a model's book only changes with its ``last_good_at``.
@@ -167,6 +168,18 @@ class Reader(RiskReads, BookReads):
         for gpu_id, *values in await self._rows(query.order_by(p.gpu_id, p.hour)):
             found[self._names.gpu_name[gpu_id]].append(HourPoint(*values))
         return dict(found)
+
+    async def last_hour(self, model: str, until_hour: int) -> int | None:
+        """The newest hour up to this one that has a point of all regions together."""
+        p = t.price_hour.c
+        query = select(p.hour).where(
+            p.gpu_id == self._names.gpu_id(model),
+            p.hour <= until_hour,
+            p.region_id == t.WORLD_ID,
+            p.scope == Scope.VERIFIED,
+        )
+        rows = await self._rows(query.order_by(p.hour.desc()).limit(1))
+        return rows[0][0] if rows else None
 
     async def regional_hours(self, model: str, hour: int) -> dict[str, HourPoint]:
         """One hour in all regions but WORLD."""

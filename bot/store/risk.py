@@ -79,6 +79,17 @@ class RiskReads(Reads):
         )
         return [(row[0], Exposure(*row[1:])) for row in await self._rows(query.group_by(e.hour).order_by(e.hour))]
 
+    async def exposure_days(self, models: Iterable[str] | None, since_day: int) -> dict[str, list[Exposure]]:
+        """The days (seconds // 86400) since that have any, of each model, regions summed, ascending."""
+        e = t.exposure_day.c
+        query = select(e.gpu_id, e.day, *(_total(e[name]) for name in _SUMS)).where(
+            e.gpu_id.in_(self._names.gpu_ids(models)), e.day >= since_day
+        )
+        found: dict[str, list[Exposure]] = defaultdict(list)
+        for gpu_id, _, *sums in await self._rows(query.group_by(e.gpu_id, e.day).order_by(e.gpu_id, e.day)):
+            found[self._names.gpu_name[gpu_id]].append(Exposure(*sums))
+        return dict(found)
+
     async def life_tables(self, models: Iterable[str] | None, since_day: int) -> dict[str, LifeTable]:
         """Life tables summed over the days (seconds // 86400) since."""
         b = t.life_day.c

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -69,10 +70,7 @@ class SqliteSite:
         await asyncio.to_thread(self._copy, target)
 
     def _copy(self, target: Path) -> None:
-        if target.exists():
-            raise StoreError(f"{target} exists already; a backup does not overwrite.")
-        part = target.with_name(target.name + ".part")
-        part.unlink(missing_ok=True)
+        part = _begin(target)
         try:
             with closing(sqlite3.connect(self.path)) as conn:
                 conn.execute("VACUUM INTO ?", (str(part),))
@@ -108,6 +106,20 @@ class SqliteSite:
                 conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
             raise explain(str(error)) from error
+
+
+def _begin(target: Path) -> Path:
+    """An empty file of our own beside the target: what is wrong with the place shows before the database is read."""
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        if target.exists():
+            raise StoreError(f"{target} exists already; a backup does not overwrite.")
+        part.touch(exist_ok=False)
+    except FileNotFoundError as error:
+        raise StoreError(f"The folder {target.parent.absolute()} does not exist.") from error
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
+    return part
 
 
 def _engine(url: URL, pragmas: tuple[str, ...], begin: str, **pool: int) -> AsyncEngine:

@@ -270,4 +270,20 @@ api_key = _table(
     *(Column(name, BigInteger) for name in ("revoked_at", "last_used_at")),
 )
 
+wishes = _table(
+    "wishes",
+    *(_key(name, Text) for name in ("platform", "team", "person")),
+    *(Column(name, Text) for name in ("language", "tz", "home", "gpus")),
+    rowid=False,
+)
+"""``person`` is empty where the whole team wishes."""
+
+installation = _table(
+    "installation",
+    *(_key(name, Text) for name in ("platform", "enterprise", "team")),
+    Column("sealed", LargeBinary, nullable=False),
+    _needed("installed_at", BigInteger),
+    rowid=False,
+)
+
 lease = _table("lease", _key("id"), _needed("epoch", BigInteger))

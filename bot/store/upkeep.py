@@ -14,7 +14,7 @@ from analytics.market import DAY, HOUR, Exposure, HourPoint, Scope
 from bot.store import tables as t
 from bot.store.bulk import put
 from bot.store.keys import ApiKey, digest, new_secret, shown
-from bot.store.risk import Reads
+from bot.store.people import PeopleWrites
 from bot.store.tables import code
 
 Place = tuple[str, Scope]
@@ -27,7 +27,7 @@ HISTORY_DAYS = 396
 """How long everything by the hour or day is kept: 13 months."""
 
 
-class Upkeep(Reads):
+class Upkeep(PeopleWrites):
     """The writes that are not a round."""
 
     async def add_quota(self, day: int, rows: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -120,7 +121,7 @@ def test_the_smallest_budget_is_one_that_does(book: list[Offer], reliability: st
 LOTS = st.lists(
     st.builds(
         lambda model, region, market, price, slices, work, lost: Lot(
-            model, region, 1, market, price, slices, 3, work, 0.0 if market == "on-demand" else lost
+            model, region, 1, market, price, slices, 3, work, 0.0 if market == "on-demand" else lost, 1
         ),
         st.sampled_from("AB"),
         st.sampled_from(["x", "y"]),
@@ -264,6 +265,84 @@ def test_a_gpu_unlike_anything_on_aws_is_compared_by_work_and_says_so() -> None:
     fleet = ask(small, 10, "low", workload="inference")
     assert fleet.savings_vs_aws is not None
     assert any("AWS sells nothing like GTX 1070" in str(note) for note in fleet.evidence.caveats)
+
+
+def test_each_price_says_on_how_many_machines_it_rests_and_few_are_told() -> None:
+    """One machine with three free GPUs is one host's price, however many slices it has."""
+    lone = [offer(1, 300_000, gpu_ids=(n,)) for n in range(3)]
+    [part] = ask(lone, 100, "low").composition
+    assert (part.quantity, part.machines) == (2, 1)
+    plenty = ask(market(), 100, "low")
+    assert [part.machines for part in plenty.composition] == [6]
+    told = "prices that rest on fewer than 3 machines are hardly medians: RTX 4090 EU-North (1)"
+    assert told in map(str, ask(lone, 100, "low").evidence.caveats)
+    assert not any("hardly medians" in str(note) for note in plenty.evidence.caveats)
+
+
+def on_one_host(fleet: FleetStrategy, book: list[Offer], host: int) -> float:
+    """The share of the GPUs that cannot be anybody else's, however the machines are chosen."""
+    must = 0
+    for key in {(p.gpu_type, p.region, p.gpus_per_machine) for p in fleet.composition}:
+        there = [o for o in book if (o.model, o.region, o.num_gpus) == key]
+        taken = sum(p.quantity for p in fleet.composition if (p.gpu_type, p.region, p.gpus_per_machine) == key)
+        must += max(0, taken - sum(o.num_gpus for o in there if o.host_id != host))
+    return must / fleet.total_gpus
+
+
+def test_no_host_gets_more_than_a_place_may() -> None:
+    """A host with several models would else hold a fleet that looks spread; there is dearer supply of others."""
+    cheap = ("RTX 4090", "RTX 3090", "RTX 3080", "RTX 3070")
+    book = [
+        offer(10 * i + n, 100_000, model=model, host_id=1, on_demand=110_000)
+        for i, model in enumerate(cheap)
+        for n in range(1, 7)
+    ]
+    others = [
+        offer(900 + n, 400_000, model="RTX 4090", region=region, host_id=n, on_demand=500_000)
+        for n, region in enumerate(REGIONS * 3, 2)
+    ]
+    for reliability, most in (("medium", 0.6), ("high", 0.4)):
+        fleet = ask([*book, *others], 400, reliability)
+        assert fleet.total_gpus
+        assert on_one_host(fleet, book + others, 1) <= most
+        told = f"some hosts offer several of these: take at most {100 * most:.0f} % of the GPUs from one host"
+        assert told in map(str, fleet.evidence.caveats)
+        assert f"reliability: at most {100 * most:.0f} % on one host" in map(str, fleet.binding_limits)
+        assert ask(book, 400, reliability).total_gpus == 0
+    low = ask([*book, *others], 400, "low")
+    assert on_one_host(low, book + others, 1) > 0.6
+    assert not any("host" in str(note) for note in (*low.evidence.caveats, *low.binding_limits))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    markets(), st.lists(st.sampled_from([None, 1, 2, 3]), min_size=60, max_size=60), st.sampled_from(["medium", "high"])
+)
+def test_the_cap_on_a_host_holds_in_any_market(book: list[Offer], hosts: list[int | None], reliability: str) -> None:
+    book = [replace(one, host_id=host) for one, host in zip(book, hosts, strict=False)]
+    fleet = ask(book, 500, reliability)
+    for host in (1, 2, 3):
+        if fleet.total_gpus:
+            assert on_one_host(fleet, book, host) <= (LEVELS[reliability].most_in_one_place or 1) + 1e-9
+
+
+def test_old_prices_of_one_cloud_are_told_once() -> None:
+    models = ("H100 SXM", "A100 SXM4 80GB", "A100 SXM4 40GB", "Tesla V100 16GB")
+    book = [offer(n, 100_000, model=model, on_demand=200_000) for n, model in enumerate(models, 1)]
+    order = Order("training", 1_000, "low")
+    later = Basis(NOW + 400 * 86_400, NOW + 400 * 86_400, 300, NOW, 4)
+    fleet = fleet_strategy(order, lots(book, order, {}, CATALOG), later, CATALOG)
+    dates = {row.date for row in CATALOG.cloud_prices if row.cloud == "AWS" and row.gpu in models}
+    [told] = [str(note) for note in fleet.evidence.caveats if "days old" in str(note)]
+    assert told.startswith("AWS prices of ")
+    assert all(told.count(date) <= 1 for date in dates)
+    assert sum(told.count(date) for date in dates) > 1
+
+
+def test_machines_without_a_bid_price_do_not_stand_behind_one() -> None:
+    book = [offer(1, 300_000), offer(2, 310_000), *(offer(n, None) for n in (3, 4))]
+    found = lots(book, Order("training", 500), {}, CATALOG)
+    assert {lot.market: lot.machines for lot in found} == {"spot": 2, "on-demand": 4}
 
 
 def test_little_memory_can_be_excluded() -> None:

@@ -122,6 +122,9 @@ def test_the_answer_has_the_guides_keys_and_the_record(run: Run, history: dict[s
     assert (found["skill"], found["record_source"], found["n_scored"]) == (0.0, "backtest", 2160)
     assert found["record"]["next_6h"]["n"] == 720
     assert len(found["history"]) == 48
+    assert [hour["price"] for hour in found["past"][-48:]] == found["history"]
+    assert len(found["past"]) == 7 * 24
+    assert found["past"][-1]["at"] == found["issued_at"]
     assert found["evidence"]["stale"] is False
 
 
@@ -130,6 +133,7 @@ def test_a_new_model_gets_its_last_value_and_no_advice(run: Run, history: dict[s
     assert (found.model_accuracy, found.advice.action, found.regime) == (None, None, "cold")
     assert found.predictions["next_1h"].price == 0.3
     assert found.predictions["next_1h"].confidence is None
+    assert [hour.price for hour in found.past] == [None] * 158 + [0.3] * 10
     assert any("less than 24 hours" in str(note) for note in found.evidence.caveats)
 
 
@@ -155,6 +159,15 @@ def test_without_a_current_forecast_it_says_when_the_next_run_is(history: dict[s
         assert caught.value.ready_at == (NOW_HOUR + 1) * HOUR
 
 
+def test_where_polling_has_stopped_no_run_is_promised(history: dict[str, list[HourPoint]]) -> None:
+    stale = replace(BASIS, as_of=NOW - 2 * HOUR)
+    assert stale.stale
+    with pytest.raises(NotYet) as caught:
+        prediction("moves", stale, quote(), [], None, history["moves"])
+    assert caught.value.ready_at is None
+
+
 def test_a_model_never_polled_has_no_prediction() -> None:
-    with pytest.raises(NotYet):
+    with pytest.raises(NotYet) as caught:
         prediction("moves", Basis(NOW, None, 0, None, 0), None, [], None, [])
+    assert caught.value.ready_at is None

@@ -38,13 +38,29 @@ def test_longer_spans_are_shown_by_the_day_as_medians() -> None:
 
 def test_gaps_are_listed_not_filled() -> None:
     found = look(points([400_000, 0, 0, None, 400_000, 0], NOW_HOUR - 6))
-    assert [(gap.since[11:13], gap.until[11:13], gap.hours) for gap in found.gaps] == [("19", "21", 2), ("23", "00", 1)]
+    assert [(gap.since[11:13], gap.until[11:13], gap.hours) for gap in found.gaps] == [("19", "21", 2)]
     assert [moment.price for moment in found.points] == [0.4, None, 0.4]
     assert len(found.evidence.caveats) == 1
 
 
-def test_the_hour_that_runs_is_no_gap_yet() -> None:
-    assert look(points([400_000] * 5, NOW_HOUR - 5)).gaps == ()
+def test_what_is_missing_since_the_last_point_is_age_and_not_a_gap() -> None:
+    """A market that was recorded last month has the same points and gaps as on the day when the recording ended."""
+    hours = points([400_000, 0, 400_000] * 24 * 3, NOW_HOUR - 24 * 30)
+    last = hours[-1].hour
+    fresh = history("RTX 4090", hours, 7, Basis(last * HOUR + 60, last * HOUR, 300, hours[0].hour * HOUR, 3))
+    late = history("RTX 4090", hours, 7, Basis(NOW_HOUR * HOUR, last * HOUR, 300, hours[0].hour * HOUR, 3))
+    assert (late.points, late.gaps, late.stats) == (fresh.points, fresh.gaps, fresh.stats)
+    assert sum(gap.hours for gap in late.gaps) + len(late.points) == 7 * 24
+    assert (fresh.evidence.stale, late.evidence.stale) == (False, True)
+
+
+def test_the_running_hour_is_shown_and_the_future_is_not() -> None:
+    found = look(points([400_000, 410_000, 900_000, 950_000], NOW_HOUR - 1))
+    assert [moment.price for moment in found.points] == [0.4, 0.41]
+    assert found.stats is not None
+    assert (found.stats.last, found.gaps) == (0.41, ())
+    with pytest.raises(NotYet):
+        look(points([400_000], NOW_HOUR + 1))
 
 
 def test_figures_are_over_the_hours_with_a_price() -> None:
@@ -65,4 +81,4 @@ def test_each_hour_is_a_point_or_in_a_gap(prices: list[int | None]) -> None:
     hours = points(prices, NOW_HOUR - len(prices))
     if hours:
         found = look(hours)
-        assert len(found.points) + sum(gap.hours for gap in found.gaps) == NOW_HOUR - hours[0].hour
+        assert len(found.points) + sum(gap.hours for gap in found.gaps) == hours[-1].hour - hours[0].hour + 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -242,3 +243,11 @@ def test_with_nothing_held_it_says_what_is_missing_and_when() -> None:
     with pytest.raises(NotYet) as caught:
         interruption_rates({"RTX 4090": {"EU-West": Exposure()}}, "7d", BASIS)
     assert caught.value.ready_at == NOW - 60 + STEP
+
+
+@pytest.mark.parametrize(("age", "ready"), [(60, STEP - 60), (STEP + 60, 0), (3 * STEP, 0), (3 * STEP + 1, None)])
+def test_when_it_will_do_is_never_past_and_unknown_where_nobody_polls(age: int, ready: int | None) -> None:
+    basis = replace(BASIS, as_of=NOW - age, interval=STEP)
+    with pytest.raises(NotYet) as caught:
+        interruption_rates({"RTX 4090": {"EU-West": Exposure()}}, "7d", basis)
+    assert caught.value.ready_at == (None if ready is None else NOW + ready)

@@ -175,3 +175,12 @@ def test_on_any_market_scores_are_ordered_and_nothing_is_lost(book, size, mode):
     assert not fits & misses
     for row in answer.recommendations:
         assert row.memory_need_gib <= USABLE_SHARE * row.memory_gib + 0.1
+
+
+def test_a_price_of_few_machines_is_told():
+    book = [*(offer("RTX 4090", n) for n in (1, 2)), *(offer("RTX 3090", n, bid=100_000) for n in (3, 4, 5))]
+    answer = asked(book)
+    assert {row.gpu_name: row.machines for row in answer.recommendations} == {"RTX 4090": 2, "RTX 3090": 3}
+    told = "prices that rest on fewer than 3 machines are hardly medians: 1× RTX 4090 (2)"
+    assert told in map(str, answer.evidence.caveats)
+    assert "hardly medians" not in " ".join(map(str, asked(book[2:]).evidence.caveats))

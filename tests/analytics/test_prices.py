@@ -295,3 +295,14 @@ def test_scope_is_said() -> None:
     everyone = monitor([listing()], BASIS, scope=Scope.ALL)
     assert "all hosts" in str(everyone.evidence.method)
     assert "verified hosts" in str(look(replace(listing())).evidence.method)
+
+
+def test_models_whose_spot_price_saves_nothing_are_named() -> None:
+    quote = listing().quote
+    assert quote is not None
+    cheap = listing(quote=replace(quote, on_demand=quote.price + 1_000))  # type: ignore[operator]
+    dear = listing(model="H200", quote=replace(quote, on_demand=quote.price - 1_000))  # type: ignore[operator]
+    bare = listing(model="L4", quote=replace(quote, on_demand=None))
+    told = "spot is not cheaper than on demand, by the medians: H200"
+    assert told in map(str, look(cheap, dear, bare).evidence.caveats)
+    assert not any("not cheaper" in str(note) for note in look(cheap, bare).evidence.caveats)

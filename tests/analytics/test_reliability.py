@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.errors import NotYet
 from analytics.evidence import Basis
-from analytics.interruptions import Prior, interruption_rates
+from analytics.interruptions import Context, Prior, interruption_rates
 from analytics.market import DAY, HOUR, Exposure, LifeTable
 from analytics.reliability import host_reliability, reliability, risk_level
 from tests.analytics.test_interruptions import exposure
@@ -59,6 +61,25 @@ def test_a_model_that_runs_for_days_is_low_risk() -> None:
     assert 0.9 < details["reliability_score_lower_5"] < answer.reliability_score
 
 
+def test_the_curve_is_that_of_the_score_and_lies_in_its_interval() -> None:
+    answer = reliability("RTX 4090", exposure(20, 500), LIFE, [], basis())
+    points = {point.hours: point for point in answer.survival_curve}
+    assert list(points) == [float(hours) for hours in range(25)]
+    curve = answer.survival
+    assert (points[0].probability, points[0].low, points[0].high) == (1, 1, 1)
+    assert [points[h].probability for h in (1, 6, 24)] == [curve.after_1h, curve.after_6h, curve.after_24h]
+    ends = (answer.evidence.interval_95 or {})["reliability_score"]
+    assert (points[24].low, points[24].high) == (ends["low"], ends["high"])
+    for before, after in itertools.pairwise(answer.survival_curve):
+        assert before.probability >= after.probability
+        assert after.low <= after.probability <= after.high
+
+
+@pytest.mark.parametrize(("days", "hours"), [(0.04, 0), (0.1, 2), (0.5, 7), (40, 25)])
+def test_the_curve_goes_no_further_than_half_of_history(days: float, hours: int) -> None:
+    assert len(reliability("RTX 4090", exposure(20, 500), LIFE, [], basis(days)).survival_curve) == hours
+
+
 @pytest.mark.parametrize(
     ("score", "risk"), [(1.0, "low"), (0.9, "low"), (0.8999, "medium"), (0.7, "medium"), (0.6999, "high")]
 )
@@ -93,7 +114,7 @@ def test_no_interruption_yet_gives_a_bound_and_a_cautious_score() -> None:
 
 
 def test_a_rare_model_leans_on_its_class_and_a_short_history_is_told() -> None:
-    answer = reliability("RTX 4090", exposure(4, 1000), LIFE, [], basis(12), prior=Prior(20, 200))
+    answer = reliability("RTX 4090", exposure(4, 1000), LIFE, [], basis(12), context=Context(prior=Prior(20, 200)))
     assert (answer.evidence.details or {})["shrunk"] is True
     assert answer.mean_time_between_interruptions_hours == pytest.approx(1200 / 24, rel=0.01)
     assert "only 12.0 of the 30 days are recorded" in map(str, answer.evidence.caveats)

@@ -166,3 +166,17 @@ def test_the_identities_hold_for_any_model_price_and_time(model, price, hours, y
     assert answer.roi_percent == pytest.approx(100 * (theirs - ours) / ours, abs=0.006)
     assert answer.roi_annual == pytest.approx((theirs - ours) * min(year, 8760), abs=1e-4)
     assert abs(answer.roi_annual) <= HOURS_IN_YEAR * abs(theirs - ours) + 1e-4
+
+
+def test_a_price_of_few_machines_is_told():
+    few = savings("RTX 4090", replace(quote(400_000), machines=2), Use(), CATALOG, BASIS)
+    assert "prices that rest on fewer than 3 machines are hardly medians: RTX 4090 (2)" in caveats(few)
+    assert "hardly medians" not in caveats(asked("RTX 4090"))
+
+
+def test_where_spot_saves_nothing_it_says_so():
+    dear = asked("RTX 4090", 900_000)
+    assert dear.savings_percent < 0
+    assert "spot is dearer here than AWS on demand: $0.9 against $0.8048 per GPU-hour (L4)" in caveats(dear)
+    assert "than Azure on demand" not in caveats(dear)
+    assert "dearer" not in caveats(asked("RTX 4090"))

@@ -141,7 +141,7 @@ def test_of_each_model_the_cheapest_machine_is_taken():
 def test_wanted_models_are_answered_or_given_a_reason():
     answer = asked([offer("RTX 4090"), offer("RTX 3090", 2)], gpu=("RTX 3090", "A100 PCIE 80GB"))
     assert [row.gpu_name for row in answer.gpu_recommendations] == ["RTX 3090"]
-    assert reasons(answer) == {"A100 PCIE 80GB": "none on offer now"}
+    assert reasons(answer) == {"A100 PCIE 80GB": "none on offer"}
 
 
 def test_when_nothing_can_do_it_the_top_level_is_null_with_the_reasons_beside():
@@ -205,3 +205,14 @@ def test_on_any_market_the_identities_hold(book, mode, tokens, risk):
             assert row.savings == pytest.approx(row.cost_aws - row.cost_dumont, abs=2e-4)
             assert row.savings_percent == pytest.approx(100 * row.savings / row.cost_aws, abs=0.06)
             assert row.savings_percent <= 100
+
+
+def test_where_spot_saves_nothing_or_few_stand_behind_it_it_says_so():
+    dear = asked([offer("RTX 4090", n, bid=9_000_000) for n in (1, 2)])
+    assert dear.savings < 0
+    assert "dearer here than the same work on AWS on demand: RTX 4090" in caveats(dear)
+    assert "hardly medians: 1× RTX 4090 (2)" in caveats(dear)
+    assert [row.machines for row in dear.gpu_recommendations] == [2]
+    fair = caveats(asked([offer("RTX 4090", n) for n in (1, 2, 3)]))
+    assert "dearer" not in fair
+    assert "hardly medians" not in fair

@@ -68,6 +68,26 @@ def test_the_score_is_the_chance_of_no_interruption_in_the_window() -> None:
     assert best.base_score == pytest.approx(math.exp(-correction * fitted.base * best.duration_hours), abs=1e-3)
 
 
+@pytest.mark.parametrize("zone", [dt.UTC, SAO_PAULO, zoneinfo.ZoneInfo("Asia/Kolkata")])
+def test_the_hours_of_the_week_make_up_the_windows(zone: dt.tzinfo) -> None:
+    found = answer(Asked(zone, "somewhere"))
+    table = found.safety_by_hour
+    assert table
+    assert [len(row) for row in table] == [24] * 7
+    for window in (*found.safe_windows, *found.worst_windows):
+        first = DAYS.index(window.day_of_week) * 24 + window.start_hour
+        cells = [table[(first + n) % WEEK // 24][(first + n) % 24] for n in range(window.duration_hours)]
+        assert math.prod(cell or 0 for cell in cells) == pytest.approx(window.safety_score, abs=2e-3)
+
+
+def test_an_hour_that_the_clock_leaves_out_is_unknown() -> None:
+    """Berlin, 2026-03-29: there is no 02:00."""
+    moment = dt.datetime(2026, 3, 28, tzinfo=BERLIN)
+    table = answer(Asked(BERLIN, "Europe/Berlin"), now=int(moment.timestamp())).safety_by_hour
+    assert table
+    assert [(d, h) for d, row in enumerate(table) for h, value in enumerate(row) if value is None] == [(6, 2)]
+
+
 @pytest.mark.parametrize("hours", [1.0, 4.5, 9.0])
 def test_a_job_gets_windows_just_long_enough_and_a_start(hours: float) -> None:
     found = answer(Asked(hours=hours))
@@ -168,9 +188,10 @@ def test_before_four_weeks_it_says_when() -> None:
         answer(of=HOURS[: 3 * WEEK])
     assert (str(caught.value.have), str(caught.value.need)) == ("21.0 days with followed slices", "28 days")
     assert caught.value.ready_at == END * HOUR - 60 + WEEK * HOUR
-    with pytest.raises(NotYet) as caught:
-        safe_windows("RTX 4090", [], [], Basis(END * HOUR, None, 300, None, 0))
-    assert caught.value.ready_at is None
+    for nobody_polls in (Basis(END * HOUR, None, 300, None, 0), Basis(END * HOUR, END * HOUR - 901, 300, None, 0)):
+        with pytest.raises(NotYet) as caught:
+            safe_windows("RTX 4090", HOURS[: 3 * WEEK], [], nobody_polls)
+        assert caught.value.ready_at is None
 
 
 def test_hours_without_a_price_leave_the_price_open() -> None:

@@ -13,11 +13,14 @@ from analytics.evidence import Evidence, to_json
 from bot.commands import COMMANDS
 from bot.commands.base import Command
 from bot.commands.counter import Counter
+from bot.people import ROLES
 from bot.show.card import Card
 from bot.show.words import LOCALES, Words
 
-EXAMPLES = [(command, example) for command in COMMANDS for example in command.examples]
-QUESTIONS = [command for command in COMMANDS if command.name != "status"]
+ANSWERS = [command for command in COMMANDS if command.path]
+"""What is answered with evidence, on every face; the others talk with people about the bot itself."""
+EXAMPLES = [(command, example) for command in ANSWERS for example in command.examples]
+QUESTIONS = [command for command in ANSWERS if command.name != "status"]
 
 
 def _texts(card: Card) -> list[str]:
@@ -45,7 +48,7 @@ async def test_every_example_answers_with_json_and_a_card(
         assert {len(row) for row in table.rows} <= {len(table.columns)}
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", ANSWERS, ids=lambda command: command.name)
 async def test_every_text_of_a_card_is_translated(counter: Counter, command: Command) -> None:
     _, answer = await counter.ask_line(command.examples[0])
     english = command.card(answer, Words("en", counter.clock()))
@@ -66,7 +69,7 @@ async def test_on_an_empty_store_there_is_no_number_but_what_is_missing(
     assert str(caught.value.need)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", ANSWERS, ids=lambda command: command.name)
 async def test_an_unknown_gpu_gets_suggestions(counter: Counter, command: Command) -> None:
     for param in command.params:
         if param.kind in ("gpu", "gpus"):
@@ -85,7 +88,7 @@ def _needed(command: Command) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", ANSWERS, ids=lambda command: command.name)
 async def test_stale_data_says_so(counter: Counter, command: Command) -> None:
     late = Counter(counter.store, COMMANDS, lambda: counter.clock() + 5 * 3600)
     _, answer = await late.ask_line(command.examples[0])
@@ -93,8 +96,24 @@ async def test_stale_data_says_so(counter: Counter, command: Command) -> None:
     assert "STALE" in command.card(answer, Words("en", late.clock())).footer
 
 
+@pytest.mark.parametrize("command", QUESTIONS, ids=lambda command: command.name)
+async def test_a_stale_conclusion_begins_with_its_age_and_does_not_say_now(counter: Counter, command: Command) -> None:
+    late = Counter(counter.store, COMMANDS, lambda: counter.clock() + 5 * 3600)
+    for example in command.examples:
+        fresh = command.card((await counter.ask_line(example))[1], Words("en", counter.clock()))
+        stale = command.card((await late.ask_line(example))[1], Words("en", late.clock()))
+        assert stale.lead.startswith("As of 5 h ago: "), example
+        assert not fresh.lead.startswith("As of")
+        # what to do now may be said of old data, what is so now may not
+        assert " now" not in stale.title + stale.lead.replace("Start now", ""), example
+        theirs = command.card((await late.ask_line(example))[1], Words("pt-BR", late.clock()))
+        assert theirs.lead.startswith("Como estava há 5 h: ")
+
+
 def test_names_paths_and_examples_are_unique_and_told() -> None:
-    assert len({command.name for command in COMMANDS}) == len({command.path for command in COMMANDS}) == len(COMMANDS)
+    assert len({command.name for command in COMMANDS}) == len(COMMANDS)
+    assert len({command.path for command in ANSWERS}) == len(ANSWERS)
     for command in COMMANDS:
         assert len(command.examples) >= (1 if not command.params else 2)
+        assert command.role in ROLES
         assert all(param.help for param in command.params)

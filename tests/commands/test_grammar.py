@@ -33,7 +33,7 @@ def _command(name: str, *params: Param) -> Command:
 
 COMMANDS = (
     _command("predict", Param("gpu_name", "gpu", "", required=True)),
-    _command("savings", Param("gpu", "gpu", "", required=True), Param("hours", "hours", "")),
+    _command("savings", Param("gpu", "gpu", "", required=True), Param("hours", "hours", "", aliases=("for",))),
     _command(
         "cost",
         Param("model", "text", "", required=True),
@@ -67,6 +67,7 @@ def _read(line: str) -> tuple[str, dict[str, str]]:
         ("predict gpu_name='rtx 4090'", "predict", {"gpu_name": "rtx 4090"}),
         ("savings 4090 100h", "savings", {"gpu": "4090", "hours": "100h"}),
         ("savings 100h 4090", "savings", {"gpu": "4090", "hours": "100h"}),
+        ("savings 4090 for=100h", "savings", {"gpu": "4090", "hours": "100h"}),
         ("savings RTX 4090 100", "savings", {"gpu": "RTX 4090", "hours": "100"}),
         ("cost llama2-7b 50GB", "cost", {"model": "llama2-7b", "dataset_size": "50GB"}),
         ("cost llama2-7b 50GB h100 sxm", "cost", {"model": "llama2-7b", "dataset_size": "50GB", "gpu": "h100 sxm"}),
@@ -92,6 +93,7 @@ def test_an_unknown_gpu_still_reaches_its_parameter_to_be_suggested_about() -> N
         ("predikt 4090", "no command “predikt”"),
         ("savings 4090 100h 4090", "“4090” was not understood"),
         ("predict gpu_name=a gpu_name=b", "given twice"),
+        ("savings 4090 for=1h hours=2h", "hours was given twice"),
         ("monitor " + "x" * 2000, "at most 1000"),
     ],
 )
@@ -102,13 +104,13 @@ def test_what_cannot_be_read_says_why(line: str, says: str) -> None:
 
 def test_a_misspelt_verb_gets_the_nearest_ones() -> None:
     with pytest.raises(AskError) as caught:
-        find_command("predikt", COMMANDS)
+        find_command(["predikt"], COMMANDS)
     assert caught.value.suggestions == ("predict",)
 
 
 def test_a_verb_near_nothing_gets_all() -> None:
     with pytest.raises(AskError) as caught:
-        find_command("zzzzzz", COMMANDS)
+        find_command(["zzzzzz"], COMMANDS)
     assert set(caught.value.suggestions) == {command.name for command in COMMANDS}
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,14 @@ async def test_savings_compare_with_the_current_price(counter):
     half_a_year = await answer(counter, "savings 4090 hours_per_year=4380")
     assert half_a_year["roi_annual"] == pytest.approx(found["roi_annual"] / 2, rel=1e-6)
     assert (await answer(counter, "savings 4090 hours_per_year=20000"))["hours_per_year"] == 8760
+
+
+async def test_where_spot_is_dearer_the_conclusion_says_so(counter):
+    command, found = await counter.ask_line("savings 4090 100h")
+    dear = replace(found, savings_percent=-12.0, roi_annual=-420.0)
+    assert command.card(dear, Words("en", AT)).lead.endswith("12% dearer, $420 more in a year of 8,760 h")
+    assert command.card(found, Words("en", AT)).lead.endswith("in a year of 8,760 h")
+    assert "saved" in command.card(found, Words("en", AT)).lead
 
 
 @pytest.mark.parametrize("line", ["llm 7B", "cost llama2-7b", "savings 4090"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ async def test_availability_agrees_with_the_monitor_and_knows_yesterday(counter:
     assert all(row.change_vs_yesterday is not None for row in found.regions)
     assert found.home == "Sao Paulo, BR"
     paris = await ask(counter, "availability RTX 4090 home=Paris,FR")
+    assert await ask(counter, "availability RTX 4090 from=Paris,FR") == paris
     row = next(row for row in paris.regions if row.region == "EU-West")
     there = next(row for row in found.regions if row.region == "EU-West")
     assert row.latency_ms < there.latency_ms
@@ -93,6 +95,22 @@ async def test_a_fleet_is_cut_to_the_budget_and_says_when_that_is_too_small(coun
         await ask(counter, "fleet")
 
 
+async def test_a_fleet_that_saves_nothing_is_not_said_to(counter: Counter) -> None:
+    command, found = await counter.ask_line("fleet training $300")
+    words = Words("en", counter.clock())
+    assert "the same work on AWS costs $12.50 less" in command.card(replace(found, savings_vs_aws=-12.5), words).lead
+    assert "the same work on AWS costs $12.50 more" in command.card(replace(found, savings_vs_aws=12.5), words).lead
+
+
+@pytest.mark.parametrize(("line", "rows"), [("fleet training $300", "composition"), ("llm 7B", "recommendations")])
+async def test_cards_show_on_how_many_machines_a_price_rests(counter: Counter, line: str, rows: str) -> None:
+    found = await ask(counter, line)
+    [table] = (await card(counter, line)).tables
+    at = [column.title for column in table.columns].index("machines")
+    lines = getattr(found, rows)[: len(table.rows)]
+    assert [row[at] for row in table.rows] == [str(one.machines) for one in lines]
+
+
 async def test_history_is_as_long_as_asked(counter: Counter) -> None:
     week, all_ = await ask(counter, "history RTX 4090 days=7"), await ask(counter, "history RTX 4090 days=300")
     assert (week.step, len(week.points)) == ("hour", 7 * 24)
@@ -101,6 +119,12 @@ async def test_history_is_as_long_as_asked(counter: Counter) -> None:
     [line] = (await card(counter, "history RTX 4090")).sparks
     assert 30 < len(line.values) <= 61
     assert line.values[-1] == week.points[-1].price
+
+
+async def test_an_old_history_is_the_one_that_was_recorded(counter: Counter) -> None:
+    now, old = await ask(counter, "history RTX 4090 days=7"), await ask(later(counter, 20 * DAY), "history 4090 days=7")
+    assert (old.points, old.gaps) == (now.points, now.gaps)
+    assert (now.evidence.stale, old.evidence.stale) == (False, True)
 
 
 async def test_a_gap_is_drawn_as_one(counter: Counter) -> None:
@@ -113,7 +137,7 @@ async def test_a_gap_is_drawn_as_one(counter: Counter) -> None:
     ("line", "words"),
     [
         ("predict RTX 4090", "agora"),
-        ("availability RTX 4090", "livres agora; melhor"),
+        ("availability RTX 4090", "livres; melhor"),
         ("fleet training $500", "o mesmo trabalho na AWS"),
         ("history RTX 4090", "horas com preço"),
     ],

@@ -11,6 +11,7 @@ from analytics.errors import AskError, NotFound
 from bot.commands.base import Command, Kind, Param
 from bot.commands.params import CONVERT, MAX_TEXT, convert, quantity, shorten
 from bot.show.card import Card
+from bot.show.words import Words
 
 
 class FakeDesk:
@@ -90,17 +91,27 @@ async def test_a_near_miss_is_suggested() -> None:
     assert "RTX 4090" in caught.value.suggestions
 
 
-@pytest.mark.parametrize(("text", "says"), [("0", "between 1 and 8"), ("9", "between 1 and 8")])
-async def test_limits_are_told(text: str, says: str) -> None:
-    with pytest.raises(AskError, match=says):
-        await _value("int", text, minimum=1, maximum=8)
-
-
-async def test_one_sided_limits_are_told() -> None:
-    with pytest.raises(AskError, match="at least 1"):
-        await _value("int", "0", minimum=1)
-    with pytest.raises(AskError, match="at most 8"):
-        await _value("int", "9", maximum=8)
+@pytest.mark.parametrize(
+    ("kind", "text", "limits", "english", "portuguese"),
+    [
+        ("int", "0", (1, 8), "p must lie between 1 and 8", "p deve ficar entre 1 e 8"),
+        ("int", "9", (1, 8), "p must lie between 1 and 8", "p deve ficar entre 1 e 8"),
+        ("int", "0", (1, None), "p must be at least 1", "p deve ser no mínimo 1"),
+        ("int", "9", (None, 8), "p must be at most 8", "p deve ser no máximo 8"),
+        ("number", "0", (0.01, 1e12), "between 0.01 and 1,000,000,000,000", "entre 0,01 e 1.000.000.000.000"),
+        ("gigabytes", "0", (1e-6, 1e6), "between 0.000001 GB and 1,000,000 GB", "0,000001 GB e 1.000.000 GB"),
+        ("hours", "0", (0.01, 1e6), "between 0.01 h and 1,000,000 h", "entre 0,01 h e 1.000.000 h"),
+        ("money", "0", (0.01, 10_000_000), "between $0.01 and $10,000,000", "entre $0,01 e $10.000.000"),
+        ("percent", "101", (0, 99.5), "between 0% and 99.5%", "entre 0% e 99,5%"),
+    ],
+)
+async def test_limits_are_told_as_people_write_them(
+    kind: Kind, text: str, limits: tuple[float | None, float | None], english: str, portuguese: str
+) -> None:
+    with pytest.raises(AskError) as caught:
+        await _value(kind, text, minimum=limits[0], maximum=limits[1])
+    assert english in Words("en", 0)(caught.value.note)
+    assert portuguese in Words("pt-BR", 0)(caught.value.note)
 
 
 async def test_a_missing_value_takes_its_default_or_is_asked_for() -> None:
@@ -113,6 +124,13 @@ async def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(AskError, match="no parameter “q”") as caught:
         await convert(_command(Param("p", "int", "")), {"q": "1"}, FakeDesk())  # type: ignore[arg-type]
     assert caught.value.suggestions == ("p",)
+
+
+async def test_another_name_of_a_parameter_is_understood() -> None:
+    command = _command(Param("p", "int", "", aliases=("q",)))
+    assert await convert(command, {"q": "3"}, FakeDesk()) == {"p": 3}  # type: ignore[arg-type]
+    with pytest.raises(AskError, match="p was given twice"):
+        await convert(command, {"q": "3", "p": "4"}, FakeDesk())  # type: ignore[arg-type]
 
 
 async def test_a_very_long_value_is_refused_unread() -> None:

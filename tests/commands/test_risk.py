@@ -55,11 +55,22 @@ async def reliability(counter: Counter) -> Reliability:
     return answer
 
 
+async def test_both_questions_widen_the_interval_by_the_same_waves(counter: Counter) -> None:
+    _, q9 = await counter.ask_line("interruptions 30d RTX 4090")
+    _, q8 = await counter.ask_line("reliability RTX 4090")
+    [row] = q9.gpus
+    assert row.waves >= 1
+    assert q8.evidence.details["waves"] == row.waves
+    assert q8.evidence.interval_95["mean_time_between_interruptions_hours"] == pytest.approx(row.interval_95, rel=0.02)
+    _, day = await counter.ask_line("interruptions 24h RTX 4090")
+    assert day.gpus[0].waves == row.waves
+
+
 async def test_the_reliability_card_leads_with_the_chance(reliability: Reliability) -> None:
     card = reliability_card(replace(reliability, reliability_score=0.917, risk_level="low"), ENGLISH)
-    assert card.lead == "RTX 4090: 91.7% of those who start now run 24 h without interruption (low risk)"
+    assert card.lead == "RTX 4090: 91.7% of new tenants run 24 h without interruption (low risk)"
     card = reliability_card(replace(reliability, reliability_score=0.917, risk_level="low"), PORTUGUESE)
-    assert card.lead == "RTX 4090: 91,7% de quem começa agora roda 24 h sem interrupção (risco baixo)"
+    assert card.lead == "RTX 4090: 91,7% de quem começa roda 24 h sem interrupção (risco baixo)"
     assert len(card.tables[0].rows) <= 10
 
 

@@ -235,6 +235,18 @@ async def test_a_revoked_key_opens_nothing_any_more(house):
         problem(await web.get(PRICE_OF_4090), 401)
 
 
+@pytest.mark.parametrize("scopes", [(), ("alerts", "webhooks"), ("reading",)])
+async def test_a_key_without_the_scope_to_read_gets_no_answer(house, scopes):
+    await house.polled()
+    async with house.counter.store.writer() as writer:
+        secret, _ = await writer.create_key("narrow", scopes=scopes, per_minute=60, at=house.clock.now)
+    async with house.client(secret) as web:
+        answer = await web.get(PRICE_OF_4090)
+        assert "read" in problem(answer, 403)["detail"]
+        assert answer.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="read"'
+        assert (await web.get("/health")).status_code == 200
+
+
 async def test_the_scheme_of_the_key_may_be_written_in_any_case(house):
     await house.polled()
     secret = await house.key()
@@ -252,7 +264,7 @@ async def test_nothing_that_can_be_typed_is_a_fault(web, gpu, query):
     json.loads(answer.content)
 
 
-QUESTIONS = [command for command in getattr(bot.commands, "COMMANDS", ()) if command.name != "status"]
+QUESTIONS = [command for command in bot.commands.COMMANDS if command.path and command.name != "status"]
 
 
 @pytest.mark.parametrize("command", QUESTIONS, ids=lambda command: command.name)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +79,6 @@ class FakeVast:
         self.times: list[float] = []
         self.clock: Callable[[], float] = lambda: 0.0
         self.open_now = self.most_open = self.sent = 0
-        self.metrics: Callable[[web.Request], Awaitable[web.Response]] | None = None
         self.url = ""
         self._released = asyncio.Event()
         self._random = random.Random(7)
@@ -87,7 +86,6 @@ class FakeVast:
     async def __aenter__(self) -> FakeVast:
         app = web.Application(client_max_size=2**20)
         app.router.add_post("/api/v0/bundles/", self._search)
-        app.router.add_get("/api/v0/metrics/gpu/history/", self._metrics)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -132,10 +130,6 @@ class FakeVast:
         assert request.transport is not None
         request.transport.close()
         return response
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        assert self.metrics is not None
-        return await self.metrics(request)
 
 
 def page(*rows: Any, **more: Any) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def bare(point: HourPoint) -> tuple[Any, ...]:
 @pytest.mark.parametrize("name", ["prices.csv", "prices.csv.gz", "prices.ndjson", "prices.jsonl.gz"])
 async def test_exported_prices_come_back_hour_by_hour(store: Store, tmp_path: Path, name: str) -> None:
     count = await exported(store, tmp_path / name, "prices")
-    file = import_file(tmp_path / name)
+    file = import_file(tmp_path / name, now=NOW)
     found: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
     for model, region, quote in file.prices():
         found.setdefault((model, region), []).append(bare(hour_point(quote.at // HOUR, [quote])))
@@ -90,7 +90,7 @@ async def test_exported_prices_come_back_hour_by_hour(store: Store, tmp_path: Pa
 
 async def test_exported_offers_come_back_as_one_complete_poll(store: Store, tmp_path: Path) -> None:
     await exported(store, tmp_path / "offers.csv", "offers")
-    [(at, polls)] = import_file(tmp_path / "offers.csv").rounds()
+    [(at, polls)] = import_file(tmp_path / "offers.csv", now=NOW).rounds()
     assert at == NOW
     assert {poll.quality for poll in polls} == {Quality.COMPLETE}
     async with store.reader() as reader:
@@ -106,7 +106,7 @@ async def test_the_book_is_left_out_where_it_is_of_another_time(store: Store, tm
     market = SimulatedMarket(8, NOW + DAY, MODELS[:1])
     await Collector(store).settle_many(market.history(0, NOW + DAY))
     await exported(store, tmp_path / "mixed.csv", "offers", until=NOW + 2 * DAY)
-    assert import_file(tmp_path / "mixed.csv").report.models == (MODELS[0].name,)
+    assert import_file(tmp_path / "mixed.csv", now=NOW + DAY).report.models == (MODELS[0].name,)
 
 
 async def test_a_span_and_some_models_can_be_chosen(store: Store) -> None:

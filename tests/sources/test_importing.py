@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import gzip
 import io
 import json
@@ -15,13 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics.market import Offer, Poll, Quality, Quote
-from bot.sources import import_lines
+from bot.sources import import_lines, importing
 from bot.sources.import_lines import ImportFault
 from bot.sources.import_rows import BadLine, OfferReader, json_cells, offer_row, price_row, time_of
-from bot.sources.importing import MOST_MESSAGES, SINGLE_POLL_INTERVAL, ImportFile, import_file
+from bot.sources.importing import MOST_MESSAGES, SINGLE_POLL_INTERVAL, ImportFile
 from tests.fakes.vast import offer_row as raw_row
 
 T0 = 1_790_000_000
+import_file = functools.partial(importing.import_file, now=T0 + 86_400)
 GOOD: dict[str, Any] = {
     "ts_utc": T0,
     "gpu_name": "RTX 4090",
@@ -169,7 +171,10 @@ def test_bad_lines_are_skipped_counted_and_named(file: Any) -> None:
     ("change", "reason"),
     [
         ({"ts_utc": "yesterday"}, "ts_utc is not a time: 'yesterday'"),
-        ({"ts_utc": T0 * 1000}, "ts_utc is not a time: '1790000000000'"),
+        ({"ts_utc": T0 * 1000}, "ts_utc is after 2099: '1790000000000'"),
+        ({"ts_utc": T0 + 86_400 + 301}, f"ts_utc is in the future: '{T0 + 86_400 + 301}'"),
+        ({"ts_utc": "1970-01-01"}, "ts_utc is before 2000: '1970-01-01'"),
+        ({"end_date": 1}, "end_date is before 2000: '1'"),
         ({"gpu_name": " "}, "gpu_name is no name: ' '"),
         ({"machine_id": "x"}, "machine_id is not a whole number from 1: 'x'"),
         ({"num_gpus": 0}, "num_gpus is not a whole number from 1: '0'"),

@@ -260,10 +260,36 @@ async def test_a_backup_taken_while_writing_is_the_last_whole_state(sqlite_url: 
     await store.close()
 
 
-async def test_a_backup_that_cannot_be_written_is_said_plainly(sqlite_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("nowhere/copy.db", "The folder .*/nowhere does not exist"),
+        ("a_file/copy.db", "a_file.*: Not a directory"),
+        ("spotbot.db", "exists already"),
+        ("a_folder", "exists already"),
+        ("x" * 300, "cannot be written: File name too long"),
+    ],
+)
+async def test_a_backup_that_cannot_be_written_is_said_plainly(
+    sqlite_url: str, tmp_path: Path, target: str, says: str
+) -> None:
     store = await open_store(sqlite_url, writer=True)
-    with pytest.raises(StoreError, match="cannot be opened"):
-        await store.backup(tmp_path / "nowhere" / "copy.db")
+    (tmp_path / "a_file").write_text("kept")
+    (tmp_path / "a_folder").mkdir()
+    with pytest.raises(StoreError, match=says):
+        await store.backup(tmp_path / target)
+    assert (tmp_path / "a_file").read_text() == "kept"
+    assert await store.integrity() == []
+    await store.close()
+
+
+async def test_a_backup_destroys_no_file_of_a_similar_name(tmp_path: Path) -> None:
+    live = tmp_path / "copy.db.part"
+    store = await open_store(f"sqlite:///{live}", writer=True)
+    await save(store, entry())
+    await store.backup(tmp_path / "copy.db")
+    assert live.exists()
+    assert (tmp_path / "copy.db").exists()
     await store.close()
 
 
@@ -314,7 +340,7 @@ async def test_tables_of_a_newer_program_are_left_alone(database_url: str) -> No
 async def test_older_tables_are_brought_up_by_a_writer_only(
     database_url: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "HEAD", "0002")
+    monkeypatch.setattr(schema, "HEAD", "9999")
     with pytest.raises(StoreError, match=r"older tables.*migrate"):
         await open_store(database_url, writer=False)
 

@@ -55,6 +55,8 @@ async def test_a_complete_poll_comes_back_as_it_went_in(store: Store) -> None:
         assert await reader.quotes(region="EU-North") == {MODEL: quote(AT, 300_002)}
         assert await reader.regional_quotes(MODEL) == {"EU-North": quote(AT, 300_002)}
         assert await reader.hours([MODEL], 0, scope=Scope.ALL) == {MODEL: [point(AT // HOUR, 300_001)]}
+        assert await reader.last_hour(MODEL, AT // HOUR + 9) == await reader.last_hour(MODEL, AT // HOUR) == AT // HOUR
+        assert await reader.last_hour(MODEL, AT // HOUR - 1) is await reader.last_hour("?", AT // HOUR) is None
         assert await reader.regional_hours(MODEL, AT // HOUR) == {"EU-North": point(AT // HOUR, 300_002)}
         assert await reader.tenants(MODEL) == (tenant(AT),)
         assert await reader.interruptions(MODEL, 0) == [interruption(AT - STEP, AT)]
@@ -102,6 +104,8 @@ async def test_exposure_and_life_add_up_and_hours_are_replaced(store: Store) -> 
     async with store.reader() as reader:
         assert (await reader.exposure(None, 0))[MODEL] == {"EU-North": lived(2), "US-East": lived(4)}
         assert await reader.exposure_hours(MODEL, 0) == [(AT // HOUR, lived(6))]
+        assert await reader.exposure_days(None, AT // HOUR // 24) == {MODEL: [lived(6)]}
+        assert await reader.exposure_days([MODEL], AT // HOUR // 24 + 1) == await reader.exposure_days(["?"], 0) == {}
         assert (await reader.life_tables(None, 0))[MODEL] == LIFE + LIFE
         assert await reader.hours(None, 0) == {MODEL: [point(AT // HOUR, 310_000)]}
 

@@ -261,6 +261,6 @@ async def test_the_old_is_forgotten_and_the_rest_kept(store: Store) -> None:
 
 
 async def test_every_table_that_grows_is_pruned(store: Store) -> None:
-    present = {"gpu", "region", "slice", "tenant", "band", "track_record", "api_key", "lease"}
+    present = {"gpu", "region", "slice", "tenant", "band", "track_record", "api_key", "lease", "wishes", "installation"}
     async with store.writer() as writer:
         assert set(await writer.prune(AT)) == set(tables.metadata.tables) - present

@@ -1,0 +1,191 @@
+"""``settings``: language, time zone, default GPUs and home, of oneself or of the whole workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analytics.errors import AskError, Refused
+from analytics.evidence import Note
+from analytics.regions import place
+from bot.commands.base import Command, Desk, Param
+from bot.commands.windows import zone
+from bot.people import Asker, Wishes
+from bot.show.card import Card, Column, Table
+from bot.show.words import LOCALES, Words
+
+UNSET = frozenset(("none", "off", "default", "-", "nada"))
+"""Takes a setting back."""
+
+NO_MODELS = ("none",)
+"""Said of models: take them back."""
+
+MOST_GPUS = 20
+"""Default models at most: an answer about more is no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for one asker, and who said so."""
+
+    mine: Wishes
+    team: Wishes
+    platform_language: str | None
+    platform_tz: str | None
+    changed: bool
+
+
+async def show(desk: Desk) -> Settings:
+    """What holds now."""
+    return await _settings(desk, _asker(desk))
+
+
+async def _settings(desk: Desk, asker: Asker, *, changed: bool = False) -> Settings:
+    mine, team = await desk.reader.wishes(asker)
+    return Settings(mine, team, asker.locale, asker.tz, changed)
+
+
+def _asker(desk: Desk) -> Asker:
+    if desk.asker is None:
+        raise Refused(
+            Note("settings belong to people in chat; elsewhere the environment says SPOTBOT_LOCALE and SPOTBOT_HOME")
+        )
+    return desk.asker
+
+
+async def me(desk: Desk, *, language: str | None, tz: str | None, home: str | None, gpus: str | None) -> Settings:
+    """Change one's own."""
+    asker = _asker(desk)
+    own, team = await desk.reader.wishes(asker)
+    new = _changed(own, await _said(desk, language, tz, home, gpus))
+    await _save(desk, asker, asker.person, new)
+    return Settings(new, team, asker.locale, asker.tz, new != own)
+
+
+async def _said(desk: Desk, language: str | None, tz: str | None, home: str | None, gpus: str | None) -> Wishes:
+    if gpus is None or gpus.lower() in UNSET:
+        return Wishes(language, tz, home, () if gpus is None else NO_MODELS)
+    names = [name for name in gpus.split(",") if name.strip()]
+    return Wishes(language, tz, home, tuple(dict.fromkeys([m for name in names for m in await desk.resolve(name)])))
+
+
+async def team(desk: Desk, *, language: str | None, tz: str | None, home: str | None, gpus: str | None) -> Settings:
+    """Change what holds for all who said nothing themselves."""
+    asker = _asker(desk)
+    own, ours = await desk.reader.wishes(asker)
+    new = _changed(ours, await _said(desk, language, tz, home, gpus))
+    await _save(desk, asker, "", new)
+    return Settings(own, new, asker.locale, asker.tz, new != ours)
+
+
+def _changed(old: Wishes, said: Wishes) -> Wishes:
+    if said == Wishes():
+        raise AskError(
+            Note("say what to change"), suggestions=("settings me language=pt-BR", "settings me home=Berlin,DE")
+        )
+    new = Wishes(
+        language=_word(said.language, old.language),
+        tz=_word(said.tz, old.tz),
+        home=_word(said.home, old.home),
+        gpus=() if said.gpus is NO_MODELS else said.gpus or old.gpus,
+    )
+    if new.tz:
+        zone(new.tz)
+    if new.home and place(new.home) is None:
+        raise AskError(
+            Note("home: no place of that name is known"), suggestions=("Berlin, DE", "Sao Paulo, BR", "52.5,13.4")
+        )
+    if len(new.gpus) > MOST_GPUS:
+        raise AskError(Note("at most {n} models", {"n": MOST_GPUS}))
+    return new
+
+
+def _word(said: str | None, old: str | None) -> str | None:
+    if said is None:
+        return old
+    return None if said.lower() in UNSET else said
+
+
+async def _save(desk: Desk, asker: Asker, person: str, new: Wishes) -> None:
+    if desk.write is None:
+        raise Refused(Note("this process cannot write"))
+    async with desk.write() as writer:
+        await writer.save_wishes(asker.platform, asker.team, person, new)
+
+
+async def forget(desk: Desk) -> Settings:
+    """Take back everything one has said."""
+    asker = _asker(desk)
+    own, ours = await desk.reader.wishes(asker)
+    await _save(desk, asker, asker.person, Wishes())
+    return Settings(Wishes(), ours, asker.locale, asker.tz, own != Wishes())
+
+
+def card(answer: Settings, words: Words) -> Card:
+    """A line a setting: what holds, and who said so."""
+    columns = (Column(words("setting")), Column(words("holds")), Column(words("said by")))
+    platform = Wishes(answer.platform_language, answer.platform_tz)
+    rows = []
+    for name in ("language", "tz", "home", "gpus"):
+        by = next((by for by, some in _sayers(answer, platform) if getattr(some, name)), None)
+        value = getattr(answer.mine.over(answer.team).over(platform), name)
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        rows.append((name, shown or "–", words(by) if by else "–"))
+    lead = words("Saved.") if answer.changed else words("This holds for you.")
+    notes = (words("change with, for example: {example}", example="settings me language=pt-BR tz=America/Sao_Paulo"),)
+    return Card(words("Settings"), lead, (Table(words("Settings"), columns, tuple(rows)),), notes=notes)
+
+
+def _sayers(answer: Settings, platform: Wishes) -> tuple[tuple[str, Wishes], ...]:
+    return (("you", answer.mine), ("the workspace", answer.team), ("your chat profile", platform))
+
+
+PARAMS = (
+    Param("language", "choice", "of answers", choices=(*LOCALES, "none")),
+    Param("tz", "text", "time zone, e.g. America/Sao_Paulo; “none” takes it back", positional=False),
+    Param("home", "text", "where you are, for latencies, e.g. Berlin, DE; “none” takes it back", positional=False),
+    Param("gpus", "text", "models meant when you name none, commas between them; “none” takes them back"),
+)
+
+SHOW = Command(
+    name="settings show",
+    summary="What holds for you: language, time zone, home, default GPUs",
+    path=None,
+    params=(),
+    ask=show,
+    card=card,
+    examples=("settings", "settings show"),
+    role="member",
+)
+ME = Command(
+    name="settings me",
+    summary="Change your own settings",
+    path=None,
+    params=PARAMS,
+    ask=me,
+    card=card,
+    examples=("settings me language=pt-BR", 'settings me tz=America/Sao_Paulo home="Sao Paulo, BR"'),
+    role="member",
+    acts=True,
+)
+TEAM = Command(
+    name="settings team",
+    summary="Change what holds for everybody here who said nothing themselves",
+    path=None,
+    params=PARAMS,
+    ask=team,
+    card=card,
+    examples=("settings team language=en", "settings team gpus=4090,h100"),
+    role="manager",
+    acts=True,
+)
+FORGET = Command(
+    name="settings forget",
+    summary="Take back all your own settings",
+    path=None,
+    params=(),
+    ask=forget,
+    card=card,
+    examples=("settings forget",),
+    role="member",
+    acts=True,
+)

@@ -1,0 +1,79 @@
+"""``status``: which models are followed, and how their polls went."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from analytics.market import Poll, Quality
+from bot.commands import COMMANDS
+from bot.commands.counter import Counter
+from bot.commands.status import Status
+from bot.show.card import Card
+from bot.show.words import Words
+from bot.store.engine import Store, open_store
+from bot.store.writer import Entry
+
+NOW = 1_790_000_000
+
+
+@pytest.fixture
+async def store(sqlite_url: str) -> AsyncIterator[Store]:
+    """Three models, of which the last in the alphabet is followed; a poll of each quality."""
+    opened = await open_store(sqlite_url, writer=True)
+    polls = [
+        Poll(model, NOW - ago, quality, interval=300)
+        for model, ago, quality in (
+            ("A10", 3, Quality.COMPLETE),
+            ("B200", 2, Quality.FAILED),
+            ("RTX 4090", 2, Quality.CAPPED),
+            ("RTX 4090", 1, Quality.SUSPECT),
+        )
+    ]
+    async with opened.writer() as writer:
+        await writer.save_round(NOW, [Entry(poll, rows=10) for poll in polls])
+    yield opened
+    await opened.close()
+
+
+async def _status(store: Store, *followed: str) -> Status:
+    async with store.writer() as writer:
+        await writer.set_followed(dict.fromkeys(followed, 300))
+    _, answer = await Counter(store, COMMANDS, lambda: NOW).ask_line("status")
+    assert isinstance(answer, Status)
+    return answer
+
+
+def _card(answer: Status, language: str = "en") -> Card:
+    command = next(command for command in COMMANDS if command.name == "status")
+    card = command.card(answer, Words(language, NOW))
+    assert isinstance(card, Card)
+    return card
+
+
+async def test_what_is_not_followed_is_said_to_be_so_and_comes_last(store: Store) -> None:
+    card = _card(await _status(store, "RTX 4090"))
+    (table,) = card.tables
+    rows = [(row[0], row[1], row[-1]) for row in table.rows]
+    assert rows == [
+        ("RTX 4090", "5 min", "stale"),
+        ("A10", "–", "not followed"),
+        ("B200", "–", "not followed"),
+    ]
+    assert card.lead.startswith("1 models followed")
+
+
+async def test_where_nothing_is_followed_nothing_is_planned(store: Store) -> None:
+    answer = await _status(store)
+    assert answer.planned_rows_a_day == 0
+    assert {row[-1] for row in _card(answer).tables[0].rows} == {"not followed"}
+
+
+async def test_how_polls_went_is_said_in_the_readers_language(store: Store) -> None:
+    answer = await _status(store, "RTX 4090")
+    assert answer.polls_24h == {"complete": 1, "capped": 1, "suspect": 1, "failed": 1}
+    assert "complete 1, capped 1, suspect 1, failed 1" in "".join(_card(answer).notes)
+    notes = "".join(_card(answer, "pt-BR").notes)
+    assert "completas 1" in notes
+    assert not any(word in notes for word in ("complete ", "capped", "suspect ", "failed"))

@@ -1,0 +1,49 @@
+"""The console face: what goes to which stream, and tables on narrow terminals."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from bot.faces.console import answer
+
+PRICE_OF_4090 = "/api/spot/price/RTX%204090"
+
+
+async def _ask(house, line: str, capsys: pytest.CaptureFixture[str], language: str = "en") -> tuple[int, str, str]:
+    """Exit code, standard output and sentences of ``ask --json``."""
+    capsys.readouterr()
+    err = io.StringIO()
+    code = await answer(
+        house.counter, line, language=language, as_json=True, out=Console(), err=Console(file=err, width=200)
+    )
+    return code, capsys.readouterr().out, err.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "code"),
+    [
+        ("trouble bad", "/api/spot/trouble?what=bad", 2),
+        ("trouble unknown", "/api/spot/trouble?what=unknown", 2),
+        ("trouble down", "/api/spot/trouble?what=down", 4),
+        ("trouble refused", "/api/spot/trouble?what=refused", 5),
+        ("trouble what=nothing", "/api/spot/trouble?what=nothing", 2),
+        ("price 4090", PRICE_OF_4090, 3),
+        ("price 4090 hours=0", f"{PRICE_OF_4090}?hours=0", 2),
+    ],
+)
+async def test_json_prints_the_very_problem_that_http_answers(house, capsys, line, path, code):
+    async with house.client() as web:
+        told = await web.get(path)
+    exit_code, out, err = await _ask(house, line, capsys, "pt-BR")
+    assert (exit_code, out) == (code, told.text)
+    assert told.status_code == json.loads(out)["status"]
+    assert err.strip()
+
+
+async def test_json_prints_the_very_answer_of_http_too(house, capsys):
+    await house.polled()
+    async with house.client() as web:
+        told = await web.get(PRICE_OF_4090)
+    assert await _ask(house, "price 4090", capsys) == (0, told.text, "")

@@ -1,0 +1,92 @@
+"""What Discord's objects look like, and how its requests are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+PEOPLE = {"ana": "600000000000000001", "bob": "600000000000000002"}
+
+
+@dataclass(slots=True)
+class Call:
+    """A request as it came."""
+
+    method: str
+    path: str
+    body: Any
+    files: Mapping[str, bytes]
+    at: float
+    status: int = 0
+
+
+@dataclass(slots=True)
+class Fault:
+    """An answer out of turn to the next requests that match."""
+
+    match: str
+    status: int
+    times: int = 1
+    code: int = 0
+    retry_after: float | None = None
+    method: str = ""
+
+
+def buttons(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The buttons of a message that can be pressed."""
+    return [item for row in message["components"] for item in row["components"] if not item.get("disabled")]
+
+
+def visible(message: Mapping[str, Any]) -> str:
+    """Everything that a message shows, in one text."""
+    parts = [message["content"]]
+    for embed in message["embeds"]:
+        parts += [embed.get("author", {}).get("name"), embed.get("title"), embed.get("description")]
+        parts.append(embed.get("footer", {}).get("text"))
+    return "\n".join(part for part in parts if part)
+
+
+def user_object(key: str, name: str) -> dict[str, Any]:
+    return {"id": key, "username": name, "global_name": name, "discriminator": "0", "avatar": None, "flags": 0}
+
+
+def guild_object(key: str) -> dict[str, Any]:
+    return {
+        "id": key, "name": "A server", "icon": None, "owner_id": PEOPLE["ana"], "features": [], "roles": [],
+        "emojis": [], "stickers": [], "unavailable": False, "member_count": 2, "large": False,
+        "preferred_locale": "en-US", "afk_timeout": 60, "premium_tier": 0, "verification_level": 0,
+        "default_message_notifications": 0, "explicit_content_filter": 0, "mfa_level": 0, "nsfw_level": 0,
+        "system_channel_flags": 0,
+    }  # fmt: skip
+
+
+async def read_body(request: web.Request) -> tuple[Any, dict[str, bytes]]:
+    if request.content_type.startswith("multipart/"):
+        form = await request.post()
+        files = {part.filename: part.file.read() for part in form.values() if isinstance(part, web.FileField)}
+        return json.loads(str(form["payload_json"])), files
+    raw = await request.read()
+    return (json.loads(raw) if raw else {}), {}
+
+
+def attachments(call: Call) -> list[dict[str, Any]]:
+    metadata = call.body.get("attachments") or []
+    return [
+        {"id": str(n), "filename": name, "size": len(data), "url": "http://x/", "proxy_url": "http://x/", **metadata[n]}
+        for n, (name, data) in enumerate(call.files.items())
+    ]
+
+
+def as_json(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    body = json.dumps(data).encode()
+    return web.Response(body=body, status=status, headers={"Content-Type": "application/json", **(headers or {})})
+
+
+def refusal(status: int, code: int = 0, retry_after: float | None = None) -> web.Response:
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    document = {"message": "no", "code": code, "retry_after": retry_after, "global": False}
+    return as_json(document, status, headers)

@@ -1,0 +1,360 @@
+"""A small Slack on loopback: its Web API, Socket Mode, signed requests, response_urls, uploads and OAuth.
+
+``async with FakeSlack() as slack``: SDKs speak to ``slack.url``. People ``say``, ``click`` and cause an ``event``;
+what they then see is in ``messages``, ``homes`` and ``files``. ``troubles`` holds answers that come first, by method.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import itertools
+import json
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from aiohttp import web
+
+from tests.fakes.slack_blocks import texts, wrong_with
+
+BOT, APP, SECRET = "xoxb-good", "xapp-good", "signing-secret"
+CLIENT_ID, CLIENT_SECRET = "11.22", "client-secret"
+SCOPES = "commands,chat:write,files:write,users:read"
+
+
+@dataclass(slots=True)
+class Trouble:
+    """An answer out of turn."""
+
+    status: int = 200
+    error: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wait: asyncio.Event | None = None
+    """answered only when this is set"""
+
+    async def response(self) -> web.Response | None:
+        if self.wait is not None:
+            await self.wait.wait()
+        if self.status == 200 and not self.error:
+            return None
+        return web.json_response(
+            {"ok": False, "error": self.error or "failed"}, status=self.status, headers=self.headers
+        )
+
+
+LIMITED = Trouble(429, "ratelimited", {"Retry-After": "7"})
+
+
+@dataclass(slots=True)
+class Message:
+    """What somebody sees in a channel. ``only``: who alone sees it."""
+
+    ts: str
+    team: str
+    channel: str
+    only: str
+    body: dict[str, Any]
+    edits: int = 0
+
+    @property
+    def blocks(self) -> list[dict[str, Any]]:
+        return list(self.body.get("blocks") or ())
+
+    @property
+    def text(self) -> str:
+        """All that is visible."""
+        return "\n".join(texts(self.blocks))
+
+    def button(self, action: str) -> dict[str, Any]:
+        for block in self.blocks:
+            for element in block.get("elements", ()):
+                if element.get("action_id") == action:
+                    return {**element, "block_id": block["block_id"]}
+        raise LookupError(f"no button {action} among {self.buttons}")
+
+    @property
+    def buttons(self) -> list[str]:
+        found = (e for b in self.blocks if b["type"] == "actions" for e in b["elements"])
+        return [str(element["action_id"]) for element in found]
+
+
+class FakeSlack:
+    """See the module. ``over_http``: where signed requests go instead of over the socket."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, dict[str, Any]] = defaultdict(dict)
+        self.teams = {BOT: "T1"}
+        self.messages: list[Message] = []
+        self.homes: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, dict[str, Any]] = {}
+        self.calls: list[str] = []
+        self.refused: list[str] = []
+        self.troubles: dict[str, deque[Trouble]] = defaultdict(deque)
+        self.acks: dict[str, dict[str, Any]] = {}
+        self.sockets: list[web.WebSocketResponse] = []
+        self.over_http: httpx.AsyncClient | None = None
+        self.url = ""
+        self._hooks: dict[str, tuple[str, str, str, Message | None]] = {}
+        self._codes: dict[str, str] = {}
+        self._uses: dict[str, int] = defaultdict(int)
+        self._number = itertools.count(1)
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> FakeSlack:
+        await self.listen(0)
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        await self.hang_up()
+
+    async def listen(self, port: int) -> None:
+        app = web.Application()
+        app.add_routes(
+            [
+                web.route("*", "/api/{method}", self._api),
+                web.get("/link", self._link),
+                web.post("/upload/{file}", self._upload),
+                web.post("/hook/{hook}", self._hook),
+            ]
+        )
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def hang_up(self) -> None:
+        """As if this Slack were gone."""
+        await self.drop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    # what people do
+
+    async def say(self, text: str, *, person: str = "U1", team: str = "T1", channel: str = "C1", **more: Any) -> str:
+        """Type ``/spot`` and this; gives the envelope's id, or the status over HTTP."""
+        return await self.send(self.command(text, person=person, team=team, channel=channel, **more))
+
+    def command(
+        self, text: str, *, person: str = "U1", team: str = "T1", channel: str = "C1", **more: Any
+    ) -> dict[str, Any]:
+        """The payload of a command."""
+        return {
+            "command": "/spot", "text": text, "user_id": person, "user_name": person.lower(), "team_id": team,
+            "channel_id": channel, "trigger_id": self._id("trigger"), "is_enterprise_install": "false",
+            "response_url": self.response_url(team, channel, person), **more,
+        }  # fmt: skip
+
+    def click_on(self, message: Message, action: str, *, person: str = "U1", **more: Any) -> dict[str, Any]:
+        """The payload of a click."""
+        button = message.button(action)
+        return {
+            "type": "block_actions", "user": {"id": person, "name": person.lower(), "team_id": message.team},
+            "team": {"id": message.team}, "enterprise": None, "channel": {"id": message.channel},
+            "container": {"type": "message", "message_ts": message.ts, "channel_id": message.channel},
+            "trigger_id": self._id("trigger"), "actions": [{**button, "action_ts": self._id("ts")}],
+            "response_url": self.response_url(message.team, message.channel, person, message), **more,
+        }  # fmt: skip
+
+    async def click(self, message: Message, action: str, *, person: str = "U1") -> str:
+        return await self.send(self.click_on(message, action, person=person))
+
+    def event_of(self, kind: str, *, team: str = "T1", **event: Any) -> dict[str, Any]:
+        """The payload of an event."""
+        return {
+            "type": "event_callback", "team_id": team, "api_app_id": "A1", "event_id": self._id("Ev"),
+            "event": {"type": kind, **event}, "authorizations": [{"team_id": team, "is_enterprise_install": False}],
+        }  # fmt: skip
+
+    async def event(self, kind: str, *, team: str = "T1", **event: Any) -> str:
+        return await self.send(self.event_of(kind, team=team, **event))
+
+    async def send(self, payload: dict[str, Any]) -> str:
+        """Deliver a payload, over the newest socket or as a signed request."""
+        if self.over_http is not None:
+            body, headers = signed(payload)
+            answer = await self.over_http.post("/slack/events", content=body, headers=headers)
+            return str(answer.status_code)
+        envelope = self._id("envelope")
+        kind = {"event_callback": "events_api", "block_actions": "interactive"}.get(
+            payload.get("type", ""), "slash_commands"
+        )
+        await self.sockets[-1].send_json({"envelope_id": envelope, "type": kind, "payload": payload})
+        return envelope
+
+    async def drop(self) -> None:
+        """Break all sockets off."""
+        for socket in list(self.sockets):
+            await socket.close()
+
+    async def announce(self) -> None:
+        """Say on the newest socket that it will end soon."""
+        await self.sockets[-1].send_json({"type": "disconnect", "reason": "refresh_requested"})
+
+    def response_url(self, team: str, channel: str, person: str, message: Message | None = None) -> str:
+        hook = self._id("hook")
+        self._hooks[hook] = (team, channel, person, message)
+        return f"{self.url}/hook/{hook}"
+
+    # what the bot does
+
+    async def _trouble(self, method: str) -> web.Response | None:
+        return await self.troubles[method].popleft().response() if self.troubles[method] else None
+
+    async def _api(self, request: web.Request) -> web.Response:
+        method = request.match_info["method"]
+        self.calls.append(method)
+        if (trouble := await self._trouble(method)) is not None:
+            return trouble
+        given = dict(request.query)
+        given |= await request.json() if request.content_type == "application/json" else dict(await request.post())
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        answers: dict[str, Callable[[dict[str, Any], str], dict[str, Any]]] = {
+            "auth.test": lambda given, team: {"team_id": team, "team": "One", "bot_id": "B1", "user_id": "UB"},
+            "users.info": self._users_info,
+            "views.publish": self._publish,
+            "files.getUploadURLExternal": self._upload_url,
+            "files.completeUploadExternal": self._complete,
+        }
+        if method == "oauth.v2.access":
+            return web.json_response(self._access(given))
+        if method == "apps.connections.open":
+            good = token == APP
+            return web.json_response(
+                {"ok": good, "error": "invalid_auth", "url": f"{self.url.replace('http', 'ws')}/link"}
+            )
+        team = self.teams.get(token)
+        found = answers[method](given, team) if team else {"ok": False, "error": "invalid_auth"}
+        return web.json_response({"ok": True, **found}, headers={"X-OAuth-Scopes": SCOPES})
+
+    def _users_info(self, given: dict[str, Any], team: str) -> dict[str, Any]:
+        user = {"id": given["user"], "team_id": team, "name": given["user"].lower(), **self.people[given["user"]]}
+        if given.get("include_locale") not in ("1", "true"):
+            user.pop("locale", None)
+        return {"user": user}
+
+    def _publish(self, given: dict[str, Any], team: str) -> dict[str, Any]:
+        view = given["view"] if isinstance(given["view"], dict) else json.loads(given["view"])
+        reason = wrong_with(view["blocks"], 100)
+        if reason:
+            self.refused.append(reason)
+            return {"ok": False, "error": "invalid_arguments"}
+        self.homes[given["user_id"]] = view
+        return {"view": view}
+
+    def _upload_url(self, given: dict[str, Any], team: str) -> dict[str, Any]:
+        file = self._id("F")
+        self.files[file] = {"team": team, "alt": given["alt_txt"], "length": int(given["length"]), "state": "asked"}
+        return {"upload_url": f"{self.url}/upload/{file}", "file_id": file}
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        if (trouble := await self._trouble("upload")) is not None:
+            return trouble
+        file, data = self.files[request.match_info["file"]], await request.read()
+        file.update(data=data, state="sent" if len(data) == file["length"] else "broken")
+        return web.Response(text="OK")
+
+    def _complete(self, given: dict[str, Any], team: str) -> dict[str, Any]:
+        files = given["files"] if isinstance(given["files"], list) else json.loads(given["files"])
+        if any(self.files[file["id"]]["state"] != "sent" for file in files):
+            return {"ok": False, "error": "file_not_found"}
+        for file in files:
+            self.files[file["id"]]["state"] = "complete"
+        return {"files": [{"id": file["id"]} for file in files]}
+
+    async def _hook(self, request: web.Request) -> web.Response:
+        self.calls.append("response_url")
+        if (trouble := await self._trouble("response_url")) is not None:
+            return trouble
+        hook, body = request.match_info["hook"], await request.json()
+        self._uses[hook] += 1
+        reason = "used_url" if self._uses[hook] > 5 else wrong_with(body.get("blocks", []), 50)
+        if not reason and not 0 < len(body.get("text") or "") <= 4000:
+            reason = "no_text"
+        if not reason and any(self._unknown_file(block) for block in body.get("blocks", [])):
+            reason = "invalid_blocks"
+        if reason:
+            self.refused.append(reason)
+            return web.Response(text=reason, status=404 if reason == "used_url" else 400)
+        self._show(hook, body)
+        return web.Response(text="ok")
+
+    def _unknown_file(self, block: dict[str, Any]) -> bool:
+        return block["type"] == "image" and self.files.get(block["slack_file"]["id"], {}).get("state") != "complete"
+
+    def _show(self, hook: str, body: dict[str, Any]) -> None:
+        team, channel, person, original = self._hooks[hook]
+        if body.get("replace_original") and original is not None:
+            original.body, original.edits = body, original.edits + 1
+            return
+        only = "" if body.get("response_type") == "in_channel" else person
+        self.messages.append(Message(self._id("ts"), team, channel, only, body))
+
+    async def _link(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"type": "hello", "num_connections": 1})
+        self.sockets.append(socket)
+        try:
+            async for frame in socket:
+                ack = json.loads(frame.data)
+                self.acks[ack["envelope_id"]] = ack
+        finally:
+            self.sockets.remove(socket)
+        return socket
+
+    # installing
+
+    def consent(self, team: str) -> str:
+        """Somebody of a workspace agrees; gives the code."""
+        code = self._id("code")
+        self._codes[code] = team
+        return code
+
+    def _access(self, given: dict[str, Any]) -> dict[str, Any]:
+        team = self._codes.pop(str(given.get("code")), None)
+        if team is None:
+            return {"ok": False, "error": "invalid_code"}
+        token = self._id(f"xoxb-of-{team}")
+        self.teams[token] = team
+        return {
+            "ok": True, "access_token": token, "token_type": "bot", "scope": SCOPES, "bot_user_id": "UB",
+            "team": {"id": team, "name": team}, "enterprise": None, "is_enterprise_install": False, "app_id": "A1",
+            "authed_user": {"id": "U1"},
+        }  # fmt: skip
+
+    def _id(self, kind: str) -> str:
+        return f"{kind}{next(self._number)}"
+
+
+def signed(
+    payload: dict[str, Any] | bytes, *, secret: str = SECRET, at: float | None = None, kind: str = ""
+) -> tuple[bytes, dict[str, str]]:
+    """A body and headers as Slack sends them."""
+    if isinstance(payload, bytes):
+        body, content_type = payload, kind or "application/json"
+    elif "command" in payload:
+        body, content_type = urlencode(payload).encode(), "application/x-www-form-urlencoded"
+    elif payload.get("type") == "block_actions":
+        body, content_type = urlencode({"payload": json.dumps(payload)}).encode(), "application/x-www-form-urlencoded"
+    else:
+        body, content_type = json.dumps(payload).encode(), "application/json"
+    stamp = str(int(time.time() if at is None else at))
+    mark = "v0=" + hmac.new(secret.encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256).hexdigest()
+    headers = {"X-Slack-Signature": mark, "X-Slack-Request-Timestamp": stamp, "Content-Type": kind or content_type}
+    return body, headers
+
+
+async def until(what: Callable[[], Any], seconds: float = 20.0) -> None:
+    """Until a condition holds; fails when it never does."""
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            raise AssertionError("it did not happen in time")
+        await asyncio.sleep(0.005)

@@ -1,0 +1,63 @@
+"""Blocks as Slack reads them: what of them is seen, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+LIMITS = {"header": 150, "section": 3000, "context": 2000}
+BLOCK_KINDS = {"header", "section", "context", "table", "rich_text", "image", "actions", "divider"}
+
+
+def texts(part: Any) -> Iterator[str]:
+    """Every text that a reader sees of blocks; the head of a table and its rows line by line."""
+    if isinstance(part, list):
+        for item in part:
+            yield from texts(item)
+    elif isinstance(part, dict):
+        if part.get("type") == "table":
+            yield from ("  ".join(cell["text"] for cell in row) for row in part["rows"])
+            return
+        if "alt_text" in part:
+            yield str(part["alt_text"])
+        if isinstance(part.get("text"), str):
+            yield part["text"]
+        for key in ("text", "elements"):
+            if not isinstance(part.get(key), str):
+                yield from texts(part.get(key))
+
+
+def wrong_with(blocks: Any, most: int) -> str:
+    """What Slack would refuse of blocks; nothing when all is well. Markup is none of our business: we send none."""
+    if not isinstance(blocks, list) or len(blocks) > most:
+        return f"no more than {most} items allowed"
+    if sum(block.get("type") == "table" for block in blocks) > 1:
+        return "only one table block is allowed"
+    return next((reason for block in blocks if (reason := _wrong(block))), "")
+
+
+def _wrong(block: dict[str, Any]) -> str:
+    kind = block.get("type")
+    if kind not in BLOCK_KINDS:
+        return f"unsupported type: {kind}"
+    if kind in ("header", "section"):
+        return _wrong_text(block["text"], LIMITS[kind])
+    if kind == "context":
+        return "".join(_wrong_text(element, LIMITS[kind]) for element in block["elements"])
+    if kind == "table":
+        cells = [cell for row in block["rows"] for cell in row]
+        sizes = len(block["rows"]) > 100 or any(len(row) > 20 for row in block["rows"])
+        return "bad table" if sizes or any(cell["type"] != "raw_text" or not cell["text"] for cell in cells) else ""
+    if kind == "image":
+        return "" if 0 < len(block["alt_text"]) <= 2000 and ("slack_file" in block) else "bad image"
+    if kind == "actions":
+        ids = [element["action_id"] for element in block["elements"]]
+        long = any(len(element["value"]) > 2000 for element in block["elements"])
+        return "bad actions" if len(set(ids)) < len(ids) or len(ids) > 25 or long else ""
+    return ""
+
+
+def _wrong_text(text: dict[str, Any], limit: int) -> str:
+    if text["type"] != "plain_text" or not 0 < len(text["text"]) <= limit:
+        return f"must be plain text of 1 to {limit} characters"
+    return ""

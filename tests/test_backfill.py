@@ -1,0 +1,156 @@
+"""``spotbot import`` on a real file and a real store: what is refused, what is said where, and the exit code."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from analytics.market import DAY, HOUR
+from bot.backfill import import_files
+from bot.commands import COMMANDS
+from bot.commands.counter import Counter
+from bot.config import Settings, load_settings
+from bot.sources.importing import SKEW_SECONDS
+from bot.store.engine import Store, open_store
+
+NOW = 1_790_000_000 // HOUR * HOUR - 60
+"""A minute before the hour, so that what a fast clock recorded may lie in the next one."""
+OFFERS = (
+    "ts_utc,gpu_name,machine_id,num_gpus,geolocation,on_demand_per_gpu,min_bid_per_gpu,rentable,verified,reliability"
+)
+
+Import = Callable[..., int]
+
+
+def iso(at: int) -> str:
+    return dt.datetime.fromtimestamp(at, dt.UTC).isoformat()
+
+
+def prices(*times: int) -> str:
+    return "\n".join(["ts_utc,gpu_name,region,price", *(f"{iso(at)},RTX 4090,,0.3" for at in times)])
+
+
+def offers(*times: int) -> str:
+    return "\n".join([OFFERS, *(f'{iso(at)},RTX 4090,1,1,"Texas, US",0.4,0.3,1,1,0.99' for at in times)])
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(database_url=f"sqlite:///{tmp_path / 'spotbot.db'}", _env_file=None)
+
+
+@pytest.fixture
+def bring(tmp_path: Path, settings: Settings) -> Callable[..., object]:
+    """Import files of these texts, at NOW."""
+
+    async def run(*texts: str) -> int:
+        files = [tmp_path / f"{n}.csv" for n in range(len(texts))]
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text)
+        return await import_files(settings, files, kind=None, clock=lambda: NOW)
+
+    return run
+
+
+@pytest.fixture
+async def reading(settings: Settings) -> AsyncIterator[Callable[[], object]]:
+    opened: list[Store] = []
+
+    async def store() -> Store:
+        opened.append(await open_store(settings.database_url, writer=False))
+        return opened[-1]
+
+    yield store
+    for one in opened:
+        await one.close()
+
+
+async def hours(store: Store) -> list[int]:
+    async with store.reader() as reader:
+        return [point.hour for points in (await reader.hours(None, 0)).values() for point in points]
+
+
+def past(n: int = 30) -> Iterable[int]:
+    return range(NOW - n * HOUR, NOW + 1, HOUR)
+
+
+@pytest.mark.parametrize("text", [prices, offers])
+async def test_lines_from_the_future_are_refused_by_number(
+    bring: Import, reading: Callable[[], object], text: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await bring(text(*past(), NOW + SKEW_SECONDS + 1, NOW + 2 * DAY))
+    assert code == 0
+    said = capsys.readouterr().err
+    assert f"line 33: ts_utc is in the future: '{iso(NOW + SKEW_SECONDS + 1)}'" in said
+    assert "line 34: ts_utc is in the future" in said
+    assert max(await hours(await reading())) == NOW // HOUR
+
+
+@pytest.mark.parametrize("text", [prices, offers])
+async def test_a_clock_that_is_a_little_ahead_is_no_reason_to_refuse(
+    bring: Import, text: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await bring(text(NOW - 900, NOW + SKEW_SECONDS)) == 0
+    out, err = capsys.readouterr()
+    assert "2 rows" in out
+    assert "line" not in err
+
+
+async def test_no_forecast_is_issued_from_a_time_that_has_not_come(
+    bring: Import, reading: Callable[[], object]
+) -> None:
+    await bring(offers(*past(60), NOW + 120))
+    store = await reading()
+    async with store.reader() as reader:
+        found = await reader.forecasts("RTX 4090")
+    assert found
+    assert max(forecast.issued_at for forecast in found) <= NOW
+
+
+async def test_an_offer_may_end_in_the_future(bring: Import, capsys: pytest.CaptureFixture[str]) -> None:
+    text = offers(NOW - 900).replace("reliability\n", "reliability,end_date\n") + f",{iso(NOW + 90 * DAY)}"
+    assert await bring(text) == 0
+    assert "skipped" not in capsys.readouterr().err
+
+
+async def test_skipped_lines_are_counted_and_named_on_standard_error(
+    bring: Import, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await bring(prices(NOW - HOUR) + "\nyesterday,RTX 4090,,0.3\n1970-01-02T00:00:00Z,RTX 4090,,0.3") == 0
+    out, err = capsys.readouterr()
+    assert "0.csv: 1 rows of 1 models, 1 hours stored\n" in out
+    assert [line for line in err.splitlines() if line.startswith(("0.csv", "  line"))] == [
+        "0.csv: 2 lines skipped",
+        "  line 3: ts_utc is not a time: 'yesterday'",
+        "  line 4: ts_utc is before 2000: '1970-01-02T00:00:00Z'",
+    ]
+
+
+async def test_a_file_without_a_single_usable_line_is_a_failure(
+    bring: Import, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await bring(prices(NOW + DAY)) == 2
+    assert "1 lines skipped" in capsys.readouterr().err
+    assert await bring(prices()) == 2
+    assert await bring(prices(NOW - HOUR), prices(NOW + DAY)) == 2
+
+
+async def test_what_is_there_already_is_no_failure(bring: Import, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await bring(offers(*past(3))) == 0
+    assert await bring(offers(*past(3))) == 0
+    assert "already covered" in capsys.readouterr().out
+
+
+async def test_imported_prices_have_a_history_that_ends_where_they_end(
+    bring: Import, reading: Callable[[], object]
+) -> None:
+    """Nothing was polled, so nothing says "now" but the hours themselves."""
+    await bring(prices(*(NOW - 60 * DAY + n * HOUR for n in range(48) if n not in (5, 6))))
+    counter = Counter(await reading(), COMMANDS, lambda: NOW)
+    _, found = await counter.ask_line("history RTX 4090 days=30")
+    assert len(found.points) == 46
+    assert [gap.hours for gap in found.gaps] == [2]
+    assert found.evidence.stale
