@@ -88,6 +88,8 @@ def _run(work: Coroutine[Any, Any, int | None], *, stays: bool = True) -> None:
     if stays:
         _collect_from_now_on()
     from bot.app import CannotListen
+    from bot.config import BadSettings
+    from bot.faces.errors import AccessRefused
     from bot.store.engine import StoreBusy, StoreError
 
     try:
@@ -96,7 +98,7 @@ def _run(work: Coroutine[Any, Any, int | None], *, stays: bool = True) -> None:
         raise _fail(str(error), EXIT_BUSY) from None
     except StoreError as error:
         raise _fail(str(error), EXIT_STORE) from None
-    except CannotListen as error:
+    except (CannotListen, BadSettings, AccessRefused) as error:
         raise _fail(str(error), EXIT_USAGE) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
@@ -157,10 +159,26 @@ def demo(
 
 @cli.command()
 def run() -> None:
-    """Everything that the environment configures, in one process: polling, forecasts, the API."""
+    """Everything that the environment configures, in one process: polling, forecasts, the API, Slack, Discord."""
     from bot.app import serve
 
-    _run(serve(_settings(), poll=True, web=True))
+    _run(serve(_settings(), poll=True, web=True, chat=("slack", "discord")))
+
+
+@cli.command()
+def slack() -> None:
+    """Slack alone, on what a worker stores."""
+    from bot.app import serve
+
+    _run(serve(_settings(), poll=False, web=False, chat=("slack",)))
+
+
+@cli.command()
+def discord() -> None:
+    """Discord alone, on what a worker stores."""
+    from bot.app import serve
+
+    _run(serve(_settings(), poll=False, web=False, chat=("discord",)))
 
 
 @cli.command()
@@ -256,6 +274,22 @@ def keys_create(
     from bot.keys import create
 
     _run(create(_settings(), label, per_minute))
+
+
+@keys.command("secret")
+def keys_secret() -> None:
+    """Make a key for SPOTBOT_SECRET_KEY and print it."""
+    from bot.vault import new_key
+
+    typer.echo(new_key())
+
+
+@keys.command("reseal")
+def keys_reseal() -> None:
+    """Encrypt what is stored with the first key of SPOTBOT_SECRET_KEY."""
+    from bot.keys import reseal
+
+    _run(reseal(_settings()))
 
 
 @keys.command("list")

@@ -7,11 +7,11 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from analytics.catalog import load_catalog, resolve
 from analytics.errors import AskError
@@ -20,12 +20,16 @@ from analytics.market import Quality
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.commands.counter import Counter
-from bot.config import Settings
+from bot.config import BadSettings, Settings
 from bot.store.engine import Store, StoreError, open_store
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
     from bot.poller import Poller
     from bot.show.chart import Theme
+    from bot.show.gallery import Gallery
     from bot.sources.base import Fetch, Source
 
 Clock = Callable[[], int]
@@ -41,6 +45,17 @@ EXIT_FILE = 2
 
 CLOCK_STEP = 60
 """A wall clock that falls this many seconds behind the monotonic one was set back."""
+
+
+class Face(Protocol):
+    """A chat platform: runs until told to stop, and may want pages of the web server."""
+
+    @property
+    def routes(self) -> Sequence[tuple[str, list[str], Callable[[Request], Awaitable[Response]]]]:
+        """Path, methods and handler of each."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Answer until ``stop`` is set."""
 
 
 class CannotListen(Exception):
@@ -146,6 +161,7 @@ class App:
     clock: Clock
     poller: Poller | None = None
     require_key: bool = True
+    faces: Sequence[Face] = ()
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, *, web: bool, started: Callable[[int], None] | None = None) -> None:
@@ -153,6 +169,7 @@ class App:
         parts = [self._poll(self.poller)] if self.poller else []
         if web:
             parts.append(self._serve(started))
+        parts += [face.run(self.stop) for face in self.faces]
         tasks = [asyncio.create_task(part) for part in parts]
         waiting = asyncio.create_task(self.stop.wait())
         await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -200,6 +217,9 @@ class App:
             return await market_health(self.counter, polling=self.poller is not None, row_budget=budget)
 
         api = build_api(self.counter, keys=stored_keys(self.store), health=health, require_key=self.require_key)
+        for face in self.faces:
+            for path, methods, handler in face.routes:
+                api.add_route(path, handler, methods=methods, include_in_schema=False)
         host, port = self.settings.host, self.settings.port
         try:
             await serve(api, host, port, started=started, stop=self.stop)
@@ -261,23 +281,49 @@ def vast_names(typed: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-async def serve(settings: Settings, *, poll: bool, web: bool) -> None:
-    """Run what was asked for until SIGINT or SIGTERM."""
+async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str] = ()) -> None:
+    """Run what was asked for until SIGINT or SIGTERM. ``chat``: the platforms to speak on where they are set up."""
     from bot.logs import set_up
+    from bot.show.gallery import Gallery
 
     set_up()
-    store = await open_store(settings.database_url, writer=poll)
+    # people change their settings in chat, so those processes write too, beside the one that polls
+    store = await open_store(settings.database_url, writer=poll or bool(chat), alone=poll)
+    gallery = Gallery()
     try:
         clock = await steady_clock(store)
         counter = Counter(store, COMMANDS, clock, home=settings.home)
         poller = build_poller(settings, store, counter, clock) if poll else None
-        app = App(settings, store, counter, clock, poller)
+        faces = build_faces(settings, counter, gallery, chat)
+        if not (poll or web or faces):
+            raise BadSettings(f"{' and '.join(chat)}: no token is set; see the README, “Going live”")
+        app = App(settings, store, counter, clock, poller, faces=faces)
         stop_on_signals(app.stop)
-        await app.run(web=web, started=lambda port: say_address(settings.host, port))
+        serves = web or any(face.routes for face in faces)
+        await app.run(web=serves, started=lambda port: say_address(settings.host, port))
         if poller is not None:
             await close_source(poller.source)
     finally:
+        await gallery.close()
         await store.close()
+
+
+def build_faces(settings: Settings, counter: Counter, gallery: Gallery, names: Sequence[str]) -> list[Face]:
+    """The chat platforms of these names that the settings set up."""
+    faces: list[Face] = []
+    if "slack" in names and (settings.slack_bot_token or settings.slack_client_id or settings.slack_app_token):
+        from bot.faces.slack import build_slack
+        from bot.vault import Vault
+
+        vault = Vault(settings.secret_key.get_secret_value()) if settings.secret_key else None
+        slack = build_slack(settings, counter, gallery, vault)
+        faces += [slack] if slack else []
+    if "discord" in names and settings.discord_token:
+        from bot.faces.discord import build_discord
+
+        discord = build_discord(settings, counter, gallery)
+        faces += [discord] if discord else []
+    return faces
 
 
 async def close_source(source: Source) -> None:

@@ -25,6 +25,7 @@ async def doctor(settings: Settings) -> int:
     """Look at everything, print a line each; 1 when something needs mending."""
     checks: Sequence[Callable[[Settings], Awaitable[Finding]]] = (_database, _gpus, _home, _market)
     findings = [await check(settings) for check in checks]
+    findings += await _chat(settings)
     for finding in findings:
         print(f"{'ok  ' if finding.ok else 'FIX '} {finding.what}{': ' + finding.advice if finding.advice else ''}")  # noqa: T201
     return 0 if all(finding.ok for finding in findings) else 1
@@ -81,3 +82,10 @@ async def _market(settings: Settings) -> Finding:
         f"{rows} offers of {len(survey.rows_by_name)} models{', sampled' if survey.sampled else ''}"
     )
     return Finding(f"VAST_URL {settings.vast_url}", ok=bool(rows), advice=note)
+
+
+async def _chat(settings: Settings) -> list[Finding]:
+    from bot.faces import discord, slack_check
+
+    found = [*await slack_check.check(settings), *await discord.check(settings)]
+    return [Finding(what, ok=ok, advice=advice) for what, ok, advice in found]

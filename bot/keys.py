@@ -51,3 +51,23 @@ async def revoke(settings: Settings, prefix: str) -> int:
         done = await writer.revoke_key(prefix.rstrip("…"), SteadyClock()())
     print("revoked" if done else f"no key in force has the prefix {prefix}")  # noqa: T201
     return 0 if done else 2
+
+
+async def reseal(settings: Settings) -> int:
+    """Encrypt other workspaces' tokens with the newest key; 2 when a token opens with none of the keys."""
+    from bot.vault import CannotOpen, Vault
+
+    if settings.secret_key is None:
+        print("set SPOTBOT_SECRET_KEY: the new key, a comma, the old one")  # noqa: T201
+        return 2
+    vault = Vault(settings.secret_key.get_secret_value())
+    try:
+        async with open_writer(settings, alone=False) as store, store.writer() as writer:
+            rows = await writer.read.installations()
+            for platform, enterprise, team, sealed, at in rows:
+                await writer.save_installation(platform, enterprise, team, vault.reseal(sealed), at)
+    except CannotOpen as error:
+        print(f"nothing was changed: {error}")  # noqa: T201
+        return 2
+    print(f"{len(rows)} sealed anew")  # noqa: T201
+    return 0

@@ -59,6 +59,9 @@ def invite(application_id: int) -> str:
 class DiscordFace:
     """One connection to Discord, made again for as long as it takes."""
 
+    routes: tuple[()] = ()
+    """no page of the web server: everything comes over the gateway"""
+
     def __init__(self, token: str, counter: Counter, answers: Answers, *, first_pause: float = FIRST_PAUSE) -> None:
         self.counter, self.answers = counter, answers
         self.client: SpotClient | None = None
