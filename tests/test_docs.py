@@ -62,7 +62,7 @@ def test_every_picture_of_the_readme_is_there_and_told_in_words() -> None:
 
 def test_the_procfile_and_the_manifest_name_real_things() -> None:
     procfile = (ROOT / "Procfile").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\w+: spotbot (\w+)$", procfile, re.MULTILINE)) == {"web", "worker"}
+    assert set(re.findall(r"^\w+: spotbot (\w+)$", procfile, re.MULTILINE)) == {"web", "worker", "slack", "discord"}
     manifest = (ROOT / "manifest.yml").read_text(encoding="utf-8")
     assert re.findall(r"- command: (\S+)", manifest) == ["/spot"]
     assert re.findall(r"^      - (\S+)$", manifest, re.MULTILINE) == [

@@ -42,6 +42,9 @@ PICTURES = 4
 PICTURE_PATIENCE = 8.0
 """Seconds after which an answer goes out without its picture."""
 
+YIELD_SECONDS = 1.0
+"""How long an answer stands back behind acknowledgements."""
+
 FORGET_PAUSES = (1.0, 10.0, 60.0)
 """Seconds before a busy store is asked again to forget a server."""
 
@@ -61,6 +64,7 @@ class Answers:
         self._once, self._shared = Once(KEPT_SECONDS), Once(KEPT_SECONDS)
         self._under_way: set[asyncio.Task[Any]] = set()
         self._left: set[int] = set()
+        self._arriving, self._calm = 0, asyncio.Event()
 
     async def asked(self, interaction: Interaction, command: Command, given: Mapping[str, str]) -> None:
         """Answer a command."""
@@ -145,12 +149,29 @@ class Answers:
     async def _handle(self, interaction: Interaction, work: Work) -> None:
         """Acknowledge, then do the work; once, although a dropped connection may deliver an interaction twice."""
         with self._tracked():
-            if not self._once.first(str(interaction.id)) or not await acknowledge(interaction):
+            if not self._once.first(str(interaction.id)) or not await self._acknowledged(interaction):
                 return
             try:
                 await work()
             except Exception as error:  # the edge of a face: a person must hear something, and the log must hold it
                 await self.failed(interaction, error)
+
+    async def _acknowledged(self, interaction: Interaction) -> bool:
+        """Acknowledge, and let others do so: an answer that is computed keeps them waiting."""
+        self._arriving += 1
+        self._calm.clear()
+        try:
+            if not await acknowledge(interaction):
+                return False
+        finally:
+            self._arriving -= 1
+            if not self._arriving:
+                self._calm.set()
+        try:
+            await asyncio.wait_for(self._calm.wait(), YIELD_SECONDS)
+        except TimeoutError:
+            pass  # there is always somebody who asks
+        return True
 
     async def _reply(self, interaction: Interaction, question: Question, *, public: bool = False) -> Reply:
         default, public = self._locale, public and serves_guild(interaction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,6 +27,9 @@ PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds before what the network lost is sent again."""
 
 NOBODY = discord.AllowedMentions.none()
+
+
+_SECRET = re.compile(r"(/(?:webhooks|interactions)/\d+/)[^/\s]+")
 
 
 async def acknowledge(interaction: Interaction) -> bool:
@@ -82,8 +86,8 @@ def is_lost(error: BaseException) -> bool:
 
 
 def said(error: BaseException) -> str:
-    """An error for the log, on one line."""
-    return f"{type(error).__name__}: {error}"
+    """An error for the log, on one line; addresses of answers hold the right to answer."""
+    return f"{type(error).__name__}: {_SECRET.sub(r'\1…', str(error))}"
 
 
 async def _persistently(send: Callable[[], Awaitable[object]]) -> None:
