@@ -87,7 +87,8 @@ def is_lost(error: BaseException) -> bool:
 
 def said(error: BaseException) -> str:
     """An error for the log, on one line; addresses of answers hold the right to answer."""
-    return f"{type(error).__name__}: {_SECRET.sub(r'\1…', str(error))}"
+    text = _SECRET.sub(r"\1…", str(error))
+    return f"{type(error).__name__}: {text}"
 
 
 async def _persistently(send: Callable[[], Awaitable[object]]) -> None:
