@@ -59,6 +59,10 @@ HOSTILE = (
 )
 
 
+AT_ONCE = 50
+"""Connections of one session of the load."""
+
+
 class CannotBeTyped(Exception):
     """Discord's own fields do not let a person send this."""
 
@@ -300,14 +304,21 @@ async def load(url: str, count: int) -> None:
     """Ask many things at once, from a process of its own."""
     lines: list[tuple[str, dict[str, Any]]] = [("monitor", {}), ("interruptions", {}), ("status", {}), ("help", {})]
     lines += [(verb, {"gpu_name": gpu}) for verb in ("predict", "history", "windows") for gpu in NAMES]
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+    async with contextlib.AsyncExitStack() as stack:
+        sessions = [await stack.enter_async_context(aiohttp.ClientSession()) for _ in range(-(-count // AT_ONCE))]
 
         async def one(n: int) -> None:
             name, options = lines[n % len(lines)]
             body = {"name": f"spot {name}", "options": options, "wait": 0, "user": (BOSS, MEMBER)[n % 2]}
-            async with http.post(f"{url}/_control/slash", json=body) as answer:
+            async with sessions[n // AT_ONCE].post(f"{url}/_control/slash", json=body) as answer:
                 await answer.read()
 
+        async def warm(http: aiohttp.ClientSession) -> None:
+            async with http.get(f"{url}/_control/health") as answer:
+                await answer.read()
+
+        for http in sessions:  # connections are opened before, a few at a time: a full backlog would cost a second
+            await asyncio.gather(*(warm(http) for _ in range(AT_ONCE)))
         await asyncio.gather(*(one(n) for n in range(count)))
 
 

@@ -33,7 +33,7 @@ CHECK_SECONDS = 20.0
 RATE_LIMIT_SECONDS = 60.0
 """The longest wait for a rate limit."""
 
-CONNECTIONS = 64
+CONNECTIONS = 32
 """Connections to Discord at a time: kept open, they answer a rush sooner than as many new ones as people ask."""
 
 AUTHENTICATION_FAILED = 4004
