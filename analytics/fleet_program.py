@@ -94,8 +94,8 @@ def best(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fleet:
     Source: definitions, "Q3 fleet-strategy"; solved by scipy.optimize.milp (HiGHS).
     """
     affordable = [lot for lot in _allowed(lots, level) if lot.cost(hours) <= budget]
-    for budgets in (BUDGETS, 0):  # a shorter list where nothing was found in time
-        chosen = _shortlist(affordable, lambda lot: lot.price / lot.work, budgets * budget, hours)
+    for worth in (BUDGETS * budget, 0, math.inf):  # shorter where nothing was found in time; all where there is nothing
+        chosen = _shortlist(affordable, lambda lot: lot.price / lot.work, worth, hours)
         fleet = _within(chosen, level, budget, hours)
         if fleet is not None:
             return fleet
@@ -114,11 +114,21 @@ def _within(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fle
 
 def cheapest(lots: Sequence[Lot], level: Level, hours: float) -> Fleet:
     """The fleet of at least one GPU that costs least and keeps the limits; empty when there is none."""
-    chosen = _shortlist(_allowed(lots, level), lambda lot: lot.cost(hours), 0, hours)
-    costs = [lot.cost(hours) for lot in chosen]
-    one = ({i: float(lot.size) for i, lot in enumerate(chosen)}, 1.0, math.inf)
+    found: Fleet = []
+    left = _allowed(lots, level)
+    for worth in (0, math.inf):  # a short list says what is too dear to be in the cheapest of all
+        fleet = _least(_shortlist(left, lambda lot: lot.cost(hours), worth, hours), level, hours)
+        if fleet and (not found or cost(fleet, hours) < cost(found, hours)):
+            found = fleet
+            left = [lot for lot in left if lot.cost(hours) <= cost(found, hours)]
+    return found
+
+
+def _least(lots: Sequence[Lot], level: Level, hours: float) -> Fleet | None:
+    costs = [lot.cost(hours) for lot in lots]
     shares = [cost / max(costs) for cost in costs]
-    return _solve(chosen, shares, [*_limits(chosen, level), one], _held(chosen, level), gap=0) or []
+    one = ({i: float(lot.size) for i, lot in enumerate(lots)}, 1.0, math.inf)
+    return _solve(lots, shares, [*_limits(lots, level), one], _held(lots, level), gap=0)
 
 
 def cost(fleet: Fleet, hours: float) -> int:
@@ -131,7 +141,7 @@ def _allowed(lots: Iterable[Lot], level: Level) -> list[Lot]:
     return [lot for lot in lots if level.most_time_lost is None or lot.lost is not None]
 
 
-def _shortlist(lots: Sequence[Lot], rank: Callable[[Lot], float], worth: int, hours: float) -> list[Lot]:
+def _shortlist(lots: Sequence[Lot], rank: Callable[[Lot], float], worth: float, hours: float) -> list[Lot]:
     """The best lots of each market, until there are enough places and supply worth ``worth`` micro-dollars."""
     chosen = []
     for market in ("spot", "on-demand"):
