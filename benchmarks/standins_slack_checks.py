@@ -57,6 +57,19 @@ def check(what: str, ok: bool, shown: Any = "") -> None:
         failures.append(what)
 
 
+async def dialogues(slack: SlackStandIn) -> None:
+    """What people say and hear, as on all faces."""
+    from tests.dialogues import DIALOGUES
+
+    for turn in DIALOGUES:
+        locale = "en-US" if turn.language == "en" else turn.language
+        text = await slack.say(turn.says, user=BOSS if turn.boss else MEMBER, locale=locale)
+        missed = [part for part in turn.hears if part not in text]
+        if missed:
+            check(f"{turn.language} {turn.says[:60]}", ok=False, shown=(missed, text))
+    check("dialogues", len(DIALOGUES) >= 60, len(DIALOGUES))
+
+
 async def everything(slack: SlackStandIn) -> None:
     """Every example of every command, in both languages, in a channel without the bot; and the App Home."""
     for command in COMMANDS:
@@ -249,11 +262,12 @@ async def unreachable(counter: Counter, folder: Path) -> None:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[tuple[Counter, Gallery]]:
-    """A counter on the market in a folder, which may be written, and pictures."""
+async def opened(folder: Path, name: str) -> AsyncIterator[tuple[Counter, Gallery]]:
+    """A counter on a copy of the market in a folder, where nobody has said a wish yet, and pictures."""
     from tests.fakes.stored import NOW
 
-    store, gallery = await open_store(f"sqlite:///{folder / 'spotbot.db'}", writer=True), Gallery()
+    file = shutil.copy(folder / "spotbot.db", folder / f"{name}.db")
+    store, gallery = await open_store(f"sqlite:///{file}", writer=True), Gallery()
     try:
         yield Counter(store, COMMANDS, lambda: NOW + 60, home="Sao Paulo, BR"), gallery
     finally:
@@ -264,7 +278,7 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Counter, Gallery]]:
 async def run_mode(mode: str, counter: Counter, gallery: Gallery, folder: Path, count: int) -> None:
     async with SlackStandIn(counter, gallery, folder, mode=mode) as slack:
         print(f"resident memory of the idle face: {psutil.Process().memory_info().rss / 2**20:.0f} MiB")
-        parts = [everything, pressing, hostile, *([forged] if mode == "http" else [])]
+        parts = [dialogues, everything, pressing, hostile, *([forged] if mode == "http" else [])]
         for part in parts:
             print(f"== {mode} {part.__name__}: {(part.__doc__ or '').strip()}", flush=True)
             await part(slack)
@@ -294,10 +308,11 @@ async def run(file: Path | None, count: int, only: list[str]) -> None:
             await fill(folder / "spotbot.db")
         else:
             shutil.copy(file, folder / "spotbot.db")
-        async with opened(folder) as (counter, gallery):
-            for mode in ("socket", "http"):
-                if mode in only:
+        for mode in ("socket", "http"):
+            if mode in only:
+                async with opened(folder, mode) as (counter, gallery):
                     await run_mode(mode, counter, gallery, folder, count)
+        async with opened(folder, "rest") as (counter, gallery):
             if "installs" in only:
                 vault = Vault(new_key())
                 async with SlackStandIn(counter, gallery, folder, mode="http", vault=vault) as slack:

@@ -311,7 +311,8 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
 def build_faces(settings: Settings, counter: Counter, gallery: Gallery, names: Sequence[str]) -> list[Face]:
     """The chat platforms of these names that the settings set up."""
     faces: list[Face] = []
-    if "slack" in names and (settings.slack_bot_token or settings.slack_client_id or settings.slack_app_token):
+    said = (settings.slack_bot_token, settings.slack_client_id, settings.slack_app_token, settings.slack_signing_secret)
+    if "slack" in names and any(said):
         from bot.faces.slack import build_slack
         from bot.vault import Vault
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
-from pydantic import SecretStr
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.authorization.async_authorize import AsyncAuthorize
@@ -24,12 +23,13 @@ from bot.config import BadSettings, Settings
 from bot.faces.errors import AccessRefused
 from bot.faces.slack_answers import Answers, Call, Tasks, call_of_action, call_of_command
 from bot.faces.slack_blocks import PAGE, REFRESH, SHARE
-from bot.faces.slack_check import check
+from bot.faces.slack_check import check, half
 from bot.faces.slack_installs import Handler, Installed, OneWorkspace, Workspaces, oauth_flow, routes
 from bot.faces.slack_pictures import Draws, Pictures
+from bot.faces.slack_retries import Sleep, quiet, web_client
 from bot.faces.slack_signed import Door
 from bot.faces.slack_socket import Line, pauses, refused
-from bot.faces.slack_web import REFUSALS, UNREACHED, People, Sleep, error_of, quiet, web_client
+from bot.faces.slack_web import REFUSALS, UNREACHED, People, error_of, rest
 from bot.vault import Vault
 
 __all__ = ["EVENTS", "SlackFace", "build_slack", "check"]
@@ -55,7 +55,9 @@ def build_slack(
     settings: Settings, counter: Counter, gallery: Draws, vault: Vault | None = None, *, sleep: Sleep = asyncio.sleep
 ) -> SlackFace | None:
     """The face that the settings ask for; None when they say nothing of Slack, BadSettings when they say half of it."""
-    require_whole(settings, sealed=vault is not None)
+    wrong = half(settings, sealed=vault is not None)
+    if wrong:
+        raise BadSettings("\n".join(wrong))
     if settings.slack_bot_token is None and settings.slack_client_id is None:
         return None
     client = web_client(settings.slack_api_url, sleep=sleep)
@@ -81,38 +83,6 @@ def build_slack(
     if isinstance(workspaces, Installed):
         workspaces.arrived = answers.arrived
     return SlackFace(settings, answers, flow, sleep=sleep)
-
-
-def require_whole(settings: Settings, *, sealed: bool) -> None:
-    """Raise BadSettings, naming the variable, where what is said of Slack is not enough or too much."""
-    bot, app, secret = settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret
-    client, client_secret = settings.slack_client_id, settings.slack_client_secret
-    heard, known = app or secret, bot or client
-    wrong = (
-        (bool(client) != bool(client_secret), "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET go together: set both or none"),
-        (bool(bot and client), "SLACK_BOT_TOKEN is for one workspace, SLACK_CLIENT_ID for many: set one of them"),
-        (
-            bool(known and not heard),
-            "SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP) is missing: without one nothing is heard",
-        ),
-        (
-            bool(heard and not known),
-            "SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many) is missing: without one nothing can be answered",
-        ),
-        (
-            bool(client and not sealed),
-            "SPOTBOT_SECRET_KEY is missing: it encrypts the workspaces' tokens; `spotbot keys secret` makes one",
-        ),
-        (_starts(bot, "xapp-"), "SLACK_BOT_TOKEN is an app-level token: it should begin with xoxb-"),
-        (_starts(app, "xoxb-"), "SLACK_APP_TOKEN is a bot token: it should begin with xapp-"),
-    )
-    lines = [sentence for is_wrong, sentence in wrong if is_wrong]
-    if lines:
-        raise BadSettings("\n".join(lines))
-
-
-def _starts(token: SecretStr | None, head: str) -> bool:
-    return token is not None and token.get_secret_value().startswith(head)
 
 
 class SlackFace:
@@ -180,6 +150,7 @@ class SlackFace:
                 reason = error_of(error)
                 if reason in REFUSALS:
                     raise AccessRefused(refused("SLACK_BOT_TOKEN", reason)) from None
+                pause = rest(error, pause)
             except (SlackClientError, *UNREACHED) as error:
                 reason = type(error).__name__
             log.warning("slack_unreachable", reason=reason, pause=pause)

@@ -128,7 +128,7 @@ def home(words: Words, commands: Sequence[Command], status: Card, settings: Card
 def asked_again(value: str) -> tuple[int, str]:
     """The page and the line that a button carries."""
     number, _, line = value.partition(" ")
-    return (int(number) if number.isascii() and number.isdigit() else 0), line
+    return (int(number) if number.isascii() and number.isdigit() and len(number) < 4 else 0), line
 
 
 def _title(found: Sheet) -> str:

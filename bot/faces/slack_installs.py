@@ -24,7 +24,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from bot.commands.once import Once
 from bot.config import SLACK_API_URL
-from bot.faces.slack_web import UNREACHED, quiet
+from bot.faces.slack_retries import quiet
+from bot.faces.slack_web import UNREACHED
 from bot.store.engine import Store, StoreError
 from bot.vault import CannotOpen, Vault
 

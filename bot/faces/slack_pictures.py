@@ -13,7 +13,8 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.faces.slack_blocks import ALT, Picture, cut
-from bot.faces.slack_web import UNREACHED, error_of, retry_after
+from bot.faces.slack_retries import retry_after
+from bot.faces.slack_web import UNREACHED, error_of
 from bot.show.card import Chart
 
 log = structlog.get_logger()

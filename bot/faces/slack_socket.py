@@ -20,7 +20,8 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.faces.errors import AccessRefused
-from bot.faces.slack_web import REFUSALS, UNREACHED, Sleep, error_of
+from bot.faces.slack_retries import Sleep
+from bot.faces.slack_web import REFUSALS, UNREACHED, error_of, rest
 
 log = structlog.get_logger()
 
@@ -94,6 +95,7 @@ class Line:
                 reason = error_of(error)
                 if reason in REFUSALS:
                     raise AccessRefused(refused("SLACK_APP_TOKEN", reason)) from None
+                pause = rest(error, pause)
             except (SlackClientError, *UNREACHED, TypeError, ValueError, KeyError) as error:
                 reason = type(error).__name__  # its text may hold the address, which is a secret
             else:

@@ -1,46 +1,25 @@
-"""Speaking to Slack: its Web API, the response_url of a request, and who the people are."""
+"""Speaking to Slack: what it refuses, the response_url of a request, and who the people are."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiohttp import ClientConnectorError, ClientError
+from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.http_retry.async_handler import AsyncRetryHandler
-from slack_sdk.http_retry.builtin_async_handlers import (
-    AsyncConnectionErrorRetryHandler,
-    AsyncRateLimitErrorRetryHandler,
-)
-from slack_sdk.http_retry.request import HttpRequest
-from slack_sdk.http_retry.response import HttpResponse
-from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bot.faces.slack_retries import TIMEOUT, Sleep, quiet, retry_after, retrying
 from bot.people import Role
 
 log = structlog.get_logger()
-
-quiet = logging.getLogger("spotbot.slack")
-"""For the SDKs: they would log addresses that are secrets, and each failed try with its traceback."""
-quiet.setLevel(logging.CRITICAL)
-
-TRIES = 5
-"""Times that a limited or unreachable method is tried."""
-
-LONGEST_WAIT = 60
-"""Seconds of a Retry-After that are waited for; an answer that comes later helps nobody."""
-
-TIMEOUT = 20
-"""Seconds for one request."""
 
 UNREACHED = (ClientError, OSError, TimeoutError)
 """What network trouble looks like."""
@@ -59,86 +38,17 @@ REFUSALS = frozenset(
 )
 """What Slack says of a token that will not become valid by waiting."""
 
-Sleep = Callable[[float], Awaitable[None]]
-
-
-class Patient(AsyncRateLimitErrorRetryHandler):
-    """Waits as long as Slack says, within reason."""
-
-    def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
-        super().__init__(max_retry_count=TRIES - 1)
-        self._sleep = sleep
-
-    async def _can_retry_async(
-        self,
-        *,
-        state: RetryState,
-        request: HttpRequest,
-        response: HttpResponse | None = None,
-        error: Exception | None = None,
-    ) -> bool:
-        return response is not None and response.status_code == 429 and retry_after(response.headers) <= LONGEST_WAIT
-
-    async def prepare_for_next_attempt_async(  # noqa: D102  the SDK's
-        self,
-        *,
-        state: RetryState,
-        request: HttpRequest,
-        response: HttpResponse | None = None,
-        error: Exception | None = None,
-    ) -> None:
-        state.next_attempt_requested = True
-        await self._sleep(retry_after(response.headers) if response else 1.0)
-        state.increment_current_attempt()
-
-
-class Unreached(AsyncConnectionErrorRetryHandler):
-    """Tries again where nothing can have been sent; a connection that was lost half-way may have been heard."""
-
-    def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
-        super().__init__(TRIES - 1, error_types=[ClientConnectorError])
-        self._sleep = sleep
-
-    async def prepare_for_next_attempt_async(  # noqa: D102  the SDK's
-        self,
-        *,
-        state: RetryState,
-        request: HttpRequest,
-        response: HttpResponse | None = None,
-        error: Exception | None = None,
-    ) -> None:
-        state.next_attempt_requested = True
-        await self._sleep(float(2**state.current_attempt))
-        state.increment_current_attempt()
-
-
-def retry_after(headers: Mapping[str, Any]) -> float:
-    """The seconds that a refusal asks to wait; one where it does not say."""
-    for name, value in headers.items():
-        if name.lower() == "retry-after":
-            text = str(value[0] if isinstance(value, list) else value)
-            return float(text) if text.isascii() and text.isdigit() else 1.0
-    return 1.0
-
-
-def retrying(sleep: Sleep) -> list[AsyncRetryHandler]:
-    """Try again when limited, and when Slack was not reached."""
-    return [Patient(sleep), Unreached(sleep)]
-
-
-def web_client(
-    base: str, *, token: str | None = None, sleep: Sleep = asyncio.sleep, retry: bool = True
-) -> AsyncWebClient:
-    """A client of the Web API at an address without a slash at its end."""
-    handlers = retrying(sleep) if retry else []
-    return AsyncWebClient(token, base_url=f"{base}/", timeout=TIMEOUT, retry_handlers=handlers, logger=quiet)
-
 
 def error_of(error: SlackApiError) -> str:
     """Slack's name for what is wrong; in an outage it answers with pages instead."""
     data = error.response.data
     named = data.get("error") if isinstance(data, dict) else None
     return str(named) if named else f"status {error.response.status_code}"
+
+
+def rest(error: SlackApiError, pause: float) -> float:
+    """How long to wait after a refusal: this pause, or longer where Slack says so."""
+    return max(pause, retry_after(error.response.headers)) if error.response.status_code == 429 else pause
 
 
 async def post(url: str, body: Mapping[str, Any], *, sleep: Sleep = asyncio.sleep) -> str:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,33 +11,12 @@ from structlog.testing import capture_logs
 from bot.commands import COMMANDS
 from bot.commands.counter import Counter
 from bot.commands.reply import reply
-from bot.faces.slack_web import People, web_client
+from bot.faces.slack_retries import web_client
+from bot.faces.slack_web import People
 from bot.people import Asker
 from tests.fakes.slack import BOT, FakeSlack, Trouble, until
+from tests.fakes.slack_blocks import markup
 from tests.fakes.slack_house import Home, house
-
-HOSTILE = (
-    "<!channel>", "<!here>", "<!everyone>", "<@U1>", "<#C1>", "<!subteam^S1>", "<https://evil|ok>", "@everyone",
-    "[a](http://b)", "```", "*b* _i_ ~s~ `c`", '=HYPERLINK("http://e")', "+cmd", "../../etc", "%0d%0a", "{{7*7}}",
-    "<@&1>", "{0.__class__}", "\u202e4090", "&lt;!channel&gt;", "a\x00b\ud800c", "10" * 5000, ":tada:",
-)  # fmt: skip
-
-
-def objects(part: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(part, dict):
-        yield part
-    for item in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        yield from objects(item)
-
-
-def assert_data_is_no_markup(body: dict[str, Any]) -> None:
-    """Nothing that Slack would parse holds anything to parse, but what we wrote ourselves."""
-    assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)", body["text"])
-    assert 0 < len(body["text"]) <= 4000
-    assert body["mrkdwn"] is False
-    kinds = {str(part.get("type")) for part in objects(body["blocks"])}
-    assert not kinds & {"mrkdwn", "user", "usergroup", "channel", "broadcast", "link", "emoji", "markdown"}
-    assert all(part["emoji"] is False for part in objects(body["blocks"]) if part.get("type") == "plain_text")
 
 
 @pytest.mark.parametrize("person", ["UA", "UP"])
@@ -51,7 +27,7 @@ async def test_every_command_is_answered_to_its_asker_alone(chat: Home, person: 
         line = command.examples[0]
         answer = await chat.hear(line, person=person)
         assert (answer.only, answer.channel) == (person, "C1")
-        assert_data_is_no_markup(answer.body)
+        assert markup(answer.body) == []
         if command.acts:
             assert answer.buttons == []
             assert answer.text.startswith(("Settings", "Configurações"))
@@ -106,28 +82,6 @@ async def test_what_cannot_be_answered_is_said_and_has_no_buttons(chat: Home, te
     assert answer.text.startswith("That cannot be answered")
     assert hears in answer.text
     assert answer.buttons == []
-
-
-@pytest.mark.parametrize("hostile", HOSTILE)
-async def test_nothing_that_anybody_types_is_markup(chat: Home, hostile: str) -> None:
-    for text in (
-        hostile,
-        f"predict {hostile}",
-        f"monitor gpu='{hostile}'",
-        f"settings me home={hostile}",
-        f"help {hostile}",
-    ):
-        answer = await chat.hear(text, user_name=hostile)
-        assert_data_is_no_markup(answer.body)
-
-
-async def test_the_name_of_who_shares_is_no_markup_either(chat: Home) -> None:
-    chat.slack.people["UX"] = {"profile": {"display_name": "<!channel>\u202e"}}
-    answer = await chat.hear("monitor", person="UX")
-    await chat.slack.click(answer, "spot_share", person="UX")
-    await until(lambda: len(chat.slack.messages) == 2)
-    assert "shared by <!channel>" in chat.slack.messages[1].text
-    assert_data_is_no_markup(chat.slack.messages[1].body)
 
 
 async def test_a_fault_becomes_a_sentence_with_the_id_under_which_it_is_logged(chat: Home) -> None:

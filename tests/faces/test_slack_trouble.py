@@ -13,10 +13,13 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from bot.app import build_faces
 from bot.commands.counter import Counter
 from bot.config import BadSettings
 from bot.faces.errors import AccessRefused
 from bot.faces.slack import build_slack, check
+from bot.faces.slack_answers import Tasks
+from bot.faces.slack_retries import web_client
 from bot.vault import new_key
 from tests.fakes.slack import APP, BOT, LIMITED, SECRET, FakeSlack, Message, Trouble, until
 from tests.fakes.slack_house import MANY, Gallery, Home, house, slack_settings
@@ -244,6 +247,12 @@ def test_half_a_configuration_is_refused_by_name(said: dict[str, str], named: st
         build_slack(slack_settings("http://127.0.0.1:1", **said), None, Gallery())  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("said", [{"slack_signing_secret": SECRET}, {"slack_app_token": APP}])
+def test_whatever_is_said_of_slack_alone_is_not_passed_over(said: dict[str, str]) -> None:
+    with pytest.raises(BadSettings, match="SLACK_BOT_TOKEN"):
+        build_faces(slack_settings("http://127.0.0.1:1", **said), None, Gallery(), ["slack"])  # type: ignore[arg-type]
+
+
 async def test_the_doctor_looks_at_tokens_scopes_and_the_way(slack: FakeSlack) -> None:
     good = slack_settings(slack.url, slack_bot_token=BOT, slack_app_token=APP)
     assert [ok for _, ok, _ in await check(good)] == [True, True, True]
@@ -257,6 +266,75 @@ async def test_the_doctor_looks_at_tokens_scopes_and_the_way(slack: FakeSlack) -
     assert (ok, signed) == (False, True)
     assert "cannot be reached" in advice
     many = slack_settings(slack.url, **MANY, slack_signing_secret=SECRET)
-    assert "SPOTBOT_SECRET_KEY" in (await check(many))[-1][2]
-    assert (await check(many.model_copy(update={"secret_key": SecretStr(new_key())})))[-1][1]
+    assert "SPOTBOT_SECRET_KEY" in (await check(many))[0][2]
+    assert all(ok for _, ok, _ in await check(many.model_copy(update={"secret_key": SecretStr(new_key())})))
     assert await check(slack_settings(slack.url)) == []
+
+
+async def test_the_doctor_names_what_is_missing_of_half_a_configuration(slack: FakeSlack) -> None:
+    (half, ok, advice), *others = await check(slack_settings(slack.url, slack_bot_token=BOT))
+    assert (half, ok) == ("Slack settings", False)
+    assert "SLACK_APP_TOKEN" in advice
+    assert all(good for _, good, _ in others)
+    (_, ok, advice), *_ = await check(slack_settings(slack.url, slack_app_token=APP))
+    assert not ok
+    assert "SLACK_BOT_TOKEN" in advice
+
+
+async def test_all_calls_of_a_limited_method_wait_those_of_other_workspaces_do_not(slack: FakeSlack) -> None:
+    naps: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        slack.teams["xoxb-other"] = "T2"
+
+    client = web_client(f"{slack.url}/api", sleep=sleep)
+    slack.troubles["users.info"].append(LIMITED)
+    await client.users_info(user="UA", token=BOT)
+    assert naps == [7.0]
+    await client.users_info(user="UP", token=BOT)
+    assert len(naps) == 2
+    assert 5.0 < naps[1] <= 7.0
+    await client.auth_test(token=BOT)
+    await client.users_info(user="UP", token="xoxb-other")
+    assert len(naps) == 2
+
+
+async def test_connecting_waits_as_long_as_slack_says(slack: FakeSlack, slack_counter: Counter) -> None:
+    slack.troubles["apps.connections.open"].append(LIMITED)
+    with capture_logs():
+        async with house(slack, slack_counter) as home:
+            assert 7.0 in home.naps.taken
+
+
+# a rush
+
+
+async def test_answers_of_a_rush_begin_after_its_end_and_the_first_at_once() -> None:
+    begun: list[int] = []
+
+    async def work(number: int) -> None:
+        begun.append(number)
+
+    patient, short = Tasks(lull=3600, longest=0.05), Tasks(lull=0.01, longest=3600)
+    for tasks in (patient, short):
+        begun.clear()
+        for number in range(5):
+            tasks.start(work(number))
+        await asyncio.sleep(0)
+        assert begun == [0]
+        await until(lambda: len(begun) == 5)
+        await tasks.finish(1)
+
+
+async def test_what_waits_for_the_end_of_a_rush_can_be_stopped() -> None:
+    begun: list[int] = []
+
+    async def work(number: int) -> None:
+        begun.append(number)
+
+    tasks = Tasks(lull=3600, longest=3600)
+    for number in range(3):
+        tasks.start(work(number))
+    await tasks.finish(0.01)
+    assert begun == [0]

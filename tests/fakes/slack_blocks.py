@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +35,30 @@ def wrong_with(blocks: Any, most: int) -> str:
     if sum(block.get("type") == "table" for block in blocks) > 1:
         return "only one table block is allowed"
     return next((reason for block in blocks if (reason := _wrong(block))), "")
+
+
+PARSED = {"mrkdwn", "markdown", "user", "usergroup", "channel", "broadcast", "link", "emoji", "date", "color"}
+"""Kinds of text objects and elements in which Slack reads more than the letters."""
+
+
+def markup(body: dict[str, Any]) -> list[str]:
+    """What Slack would read in a message as more than plain text: mentions, links, formats, emoji, directions."""
+    found = re.findall(r"[<>]|&(?!amp;|lt;|gt;)", body["text"])
+    found += [] if body.get("mrkdwn") is False else ["the text has markup"]
+    for part in _objects(body["blocks"]):
+        found += [str(part["type"])] if part.get("type") in PARSED else []
+        found += ["emoji"] if part.get("type") == "plain_text" and part.get("emoji") is not False else []
+        if "style" in part and not isinstance(part["style"], str) and part["style"] != {"code": True}:
+            found.append(f"style {part['style']}")
+    shown = [body["text"], *texts(body["blocks"])]
+    return found + re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "".join(shown))
+
+
+def _objects(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict):
+        yield part
+    for item in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from _objects(item)
 
 
 def _wrong(block: dict[str, Any]) -> str:
