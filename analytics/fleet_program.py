@@ -94,12 +94,13 @@ def best(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fleet:
     Source: definitions, "Q3 fleet-strategy"; solved by scipy.optimize.milp (HiGHS).
     """
     affordable = [lot for lot in _allowed(lots, level) if lot.cost(hours) <= budget]
-    for worth in (BUDGETS * budget, 0, math.inf):  # shorter where nothing was found in time; all where there is nothing
+    for worth in (BUDGETS * budget, 0, math.inf):  # shorter: if it took too long; all: if nothing fits
         chosen = _shortlist(affordable, lambda lot: lot.price / lot.work, worth, hours)
         fleet = _within(chosen, level, budget, hours)
-        if fleet is not None:
+        if fleet:
             return fleet
-    return []
+    least = cheapest(affordable, level, hours)  # the solver can overlook the only fleet that a budget just pays
+    return least if cost(least, hours) <= budget else []
 
 
 def _within(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fleet | None:

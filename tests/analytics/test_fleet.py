@@ -203,6 +203,19 @@ def test_a_budget_too_small_says_what_would_do() -> None:
     assert ask([], 100).smallest_budget is None
 
 
+def test_a_budget_that_only_just_does_is_not_overlooked() -> None:
+    dear = {"RTX 4090": 20_000, "RTX 3090": 20_000, "A100 SXM4 80GB": 20_000}
+    at = itertools.count(1)
+    places = [(m, r) for m in dear for r in REGIONS if m != "A100 SXM4 80GB" or r == "US-East"]
+    prices = {("RTX 4090", "Asia-East"): 69_626, ("RTX 3090", "EU-West"): 39_706}
+    book = [
+        offer(next(at), None, model=m, region=r, on_demand=prices.get((m, r), dear[m]), gpu_ids=(0,)) for m, r in places
+    ]
+    least = ask(book, 0.01, "high").smallest_budget
+    assert least is not None
+    assert ask(book, least, "high").total_gpus > 0
+
+
 def test_supply_binds_when_money_does_not() -> None:
     fleet = ask(market(2), 10_000, "low")
     assert fleet.total_gpus == 6
