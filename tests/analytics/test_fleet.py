@@ -204,16 +204,15 @@ def test_a_budget_too_small_says_what_would_do() -> None:
 
 
 def test_a_budget_that_only_just_does_is_not_overlooked() -> None:
-    dear = {"RTX 4090": 20_000, "RTX 3090": 20_000, "A100 SXM4 80GB": 20_000}
-    at = itertools.count(1)
-    places = [(m, r) for m in dear for r in REGIONS if m != "A100 SXM4 80GB" or r == "US-East"]
-    prices = {("RTX 4090", "Asia-East"): 69_626, ("RTX 3090", "EU-West"): 39_706}
-    book = [
-        offer(next(at), None, model=m, region=r, on_demand=prices.get((m, r), dear[m]), gpu_ids=(0,)) for m, r in places
-    ]
-    least = ask(book, 0.01, "high").smallest_budget
-    assert least is not None
-    assert ask(book, least, "high").total_gpus > 0
+    east, west, asia = "US-East", "EU-West", "Asia-East"
+    shelf = [("A100 SXM4 80GB", east), *[("RTX 4090", east)] * 5, ("RTX 3090", asia), ("H100 SXM", west)]
+    shelf += [("RTX 4090", west), ("RTX 3090", east)]
+    book = [offer(n, None, model=m, region=r, on_demand=20_000, gpu_ids=(0,)) for n, (m, r) in enumerate(shelf, 1)]
+    book.append(offer(20, None, model="H100 SXM", region=east, num_gpus=2, gpu_ids=(0, 1), on_demand=20_000))
+    book.append(offer(21, None, model="RTX 4090", region=asia, on_demand=69_626, gpu_ids=(0,)))
+    book.append(offer(22, None, model="RTX 3090", region=west, on_demand=39_706, gpu_ids=(0,)))
+    assert ask(book, 0.01, "high").smallest_budget == 12.76
+    assert ask(book, 12.76, "high").total_gpus == 3
 
 
 def test_supply_binds_when_money_does_not() -> None:
