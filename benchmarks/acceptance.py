@@ -1,6 +1,6 @@
 """`make acceptance`: the program against the stand-in services beside the checkout, as a user would run it.
 
-    python -m benchmarks.acceptance [--minutes 10] [--only faults,live,quota,truth] [--recording DIR]
+    python -m benchmarks.acceptance [--minutes 10] [--only faults,live,quota,truth,slack,discord] [--recording DIR]
 
 Skipped with a message where the stand-ins are absent. Traffic stays on loopback.
 """
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import TOOLS, environment, fake_vast, get, run, spotbot
+from benchmarks.processes import ROOT, TOOLS, environment, fake_vast, get, run, spotbot
 
 FAULTS = (
     *("429", "429?retry_after=2", "429_json", "500", "502", "503", "timeout?hold=3"),
@@ -192,10 +192,16 @@ def truth(folder: Path, recording: Path | None) -> None:
     print(f"     95 % intervals that hold the truth: {sum(held)} of {len(held)}")
 
 
+def chat(platform: str) -> None:
+    """A chat platform's stand-in: every verb, the dialogues, trouble, hostile texts, a rush."""
+    done = subprocess.run([sys.executable, "-m", f"benchmarks.standins_{platform}"], cwd=ROOT, check=False)
+    check(f"everything on {platform}", done.returncode == 0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--only", default="faults,live,quota,truth")
+    parser.add_argument("--only", default="faults,live,quota,truth,slack,discord")
     parser.add_argument("--recording", type=Path)
     args = parser.parse_args()
     if not TOOLS.exists():
@@ -206,9 +212,11 @@ def main() -> None:
         "live": lambda folder: live(folder, args.minutes),
         "quota": quota,
         "truth": lambda folder: truth(folder, args.recording),
+        "slack": lambda _: chat("slack"),
+        "discord": lambda _: chat("discord"),
     }
     for name in args.only.split(","):
-        print(f"== {name}: {(parts[name].__doc__ or '').strip()}", flush=True)
+        print(f"== {name}", flush=True)
         with tempfile.TemporaryDirectory(prefix="spotbot-acceptance-") as folder:
             parts[name](Path(folder))
     print(f"{len(failures)} failed" if failures else "acceptance: all passed")
