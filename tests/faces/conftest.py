@@ -18,6 +18,7 @@ from bot.show.card import Card
 from bot.show.words import Words
 from bot.store.engine import StoreError, open_store
 from bot.store.writer import Entry
+from tests.fakes.discord_house import discord, discord_counter, server  # noqa: F401  fixtures
 from tests.fakes.slack_house import chat, many, posted, slack, slack_counter  # noqa: F401  fixtures
 
 NOON = 1_772_366_400

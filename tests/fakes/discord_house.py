@@ -1,0 +1,166 @@
+"""A Discord face to test with: on a store of its own, at the fake Discord, with one-pixel pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.commands import COMMANDS
+from bot.commands.base import Command
+from bot.commands.counter import Counter
+from bot.commands.params import MONEY_UNITS, quantity
+from bot.faces import discord_send
+from bot.faces.discord import DiscordFace
+from bot.faces.discord_answers import Answers
+from bot.faces.discord_tree import valid_name
+from bot.faces.discord_wire import point_sdk, quiet_sdk
+from bot.store.engine import open_store
+from tests.fakes.discord import Asked, FakeDiscord, buttons, until, visible
+from tests.fakes.slack_house import BOOM, Gallery
+from tests.fakes.stored import NOW
+
+FIRST_PAUSE = 0.01
+"""Seconds before a lost connection is made again; a person's would be longer."""
+
+
+class CannotBeTyped(Exception):
+    """Discord's own fields do not let a person send this."""
+
+
+@dataclass
+class Guild:
+    """A running face and the Discord it serves."""
+
+    discord: FakeDiscord
+    counter: Counter
+    face: DiscordFace
+    gallery: Gallery
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    running: asyncio.Task[None] | None = None
+
+    async def ask(self, line: str, **who: Any) -> Asked:
+        """Fill the fields of a command with what a line says, and wait for the answer."""
+        command, given = await self.counter.read(line)
+        options = {valid_name(name): _typed(command, name, text) for name, text in given.items()}
+        return await self.discord.slash(command.name, options, **who)
+
+    async def say(self, line: str, **who: Any) -> str:
+        """All that the answer shows, on all its pages."""
+        asked = await self.ask(line, **who)
+        assert asked.original is not None
+        texts = [plain(asked.original)]
+        while f"spot:page:{len(texts)}" in names(asked.original):
+            await self.discord.click(asked.original, f"spot:page:{len(texts)}", **who)
+            await self.idle()
+            texts.append(plain(asked.original))
+        return "\n".join(texts)
+
+    async def press(self, message: Mapping[str, Any], button: str, **who: Any) -> Asked:
+        """Press a button, and wait until all is done."""
+        clicked = await self.discord.click(message, button, **who)
+        await self.idle()
+        return clicked
+
+    async def idle(self) -> None:
+        """Until nothing is under way."""
+        await until(lambda: not self.face.answers._under_way)
+
+    async def start(self) -> None:
+        self.running = asyncio.create_task(self.face.run(self.stop))
+        await until(self._ready)
+
+    async def end(self) -> None:
+        self.stop.set()
+        if self.running is not None:
+            await self.running
+
+    def _ready(self) -> bool:
+        assert self.running is not None
+        if self.running.done():
+            self.running.result()
+        return bool(self.discord.commands and self.discord.connected)
+
+
+def new_face(counter: Counter, gallery: Gallery, token: str) -> DiscordFace:
+    """A face as a process that has just begun has it."""
+    return DiscordFace(token, counter, Answers(counter, gallery, "en"), first_pause=FIRST_PAUSE)
+
+
+@asynccontextmanager
+async def guild(discord: FakeDiscord, counter: Counter, **changes: Any) -> AsyncIterator[Guild]:
+    """A face that is connected."""
+    point_sdk(discord.url)
+    quiet_sdk()
+    gallery = Gallery()
+    home = Guild(discord, counter, new_face(counter, gallery, changes.get("token", discord.token)), gallery)
+    try:
+        await home.start()
+        yield home
+        await home.idle()
+    finally:
+        await home.end()
+
+
+def names(message: Mapping[str, Any]) -> list[str]:
+    """The buttons of a message that can be pressed."""
+    return [item["custom_id"] for item in buttons(message)]
+
+
+def plain(message: Mapping[str, Any]) -> str:
+    """What a person reads of a message: without the marks of its layout."""
+    text = re.sub(r"^(-# |```)|\*\*(?=\S)|(?<=\S)\*\*", "", visible(message), flags=re.MULTILINE)
+    return re.sub(r"\\([^A-Za-z0-9\s])", r"\1", text).replace("\u200b", "")
+
+
+def mentions(discord: FakeDiscord) -> list[Any]:
+    """What every request that shows something allows to be mentioned."""
+    shown = [call for call in discord.calls if "/webhooks/" in call.path and call.method in ("POST", "PATCH")]
+    return [json.dumps(call.body.get("allowed_mentions")) for call in shown]
+
+
+def _typed(command: Command, name: str, text: str) -> Any:
+    kind = {param.name: param.kind for param in command.params}.get(name)
+    if kind is None:
+        raise CannotBeTyped(f"there is no field {name}")
+    if kind == "flag":
+        return text.lower() in ("yes", "true", "1", "on", "sim")
+    if kind not in ("int", "number", "money", "percent"):
+        return text
+    value = quantity(text.removesuffix("%"), MONEY_UNITS)
+    if value is None:
+        raise CannotBeTyped(f"{name} takes a number")
+    return int(value) if kind == "int" else value
+
+
+@pytest.fixture
+async def discord_counter(market_file: Path, tmp_path: Path) -> AsyncIterator[Counter]:
+    """A counter on a market of its own, which can be written; ``boom`` fails."""
+    shutil.copy(market_file, tmp_path / "discord.db")
+    store = await open_store(f"sqlite:///{tmp_path / 'discord.db'}", writer=True)
+    yield Counter(store, (*COMMANDS, BOOM), lambda: NOW + 60)
+    await store.close()
+
+
+@pytest.fixture
+async def discord(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeDiscord]:
+    """A Discord; what the network loses is sent again at once."""
+    monkeypatch.setattr(discord_send, "PAUSES", (0.01, 0.01))
+    async with FakeDiscord() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def server(discord: FakeDiscord, discord_counter: Counter) -> AsyncIterator[Guild]:
+    """A face that serves one server."""
+    async with guild(discord, discord_counter) as home:
+        yield home
+    assert set(mentions(discord)) <= {json.dumps({"parse": []})}
