@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,9 +13,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from bot.commands.counter import Counter
+from bot.forecasts import refresh
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT.parent / "shared" / "tools"
@@ -111,3 +115,14 @@ def run(arguments: Sequence[str], env: Mapping[str, str], *, timeout: float = 18
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)} exited with {done.returncode}: {done.stderr[-2000:]}")
     return done.stdout
+
+
+async def strain(counter: Counter) -> None:
+    """Forecasts are refreshed while another program keeps the database locked for ten seconds."""
+    file = str(counter.store.url).removeprefix("sqlite:///")
+    lock = "import sqlite3,sys,time; c=sqlite3.connect(sys.argv[1], isolation_level=None);"
+    lock += "c.execute('BEGIN IMMEDIATE'); time.sleep(10); c.rollback()"
+    locker = await asyncio.create_subprocess_exec(sys.executable, "-c", lock, file, stderr=subprocess.DEVNULL)
+    with suppress(Exception):  # it may well be told that the database is locked
+        await refresh(counter.store, counter.clock())
+    await locker.wait()

@@ -7,12 +7,11 @@ import json
 import math
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -20,13 +19,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import aiohttp
 import psutil
 
-from benchmarks.processes import ROOT, free_port, running
+from benchmarks.processes import ROOT, free_port, running, strain
 from benchmarks.standins_slack import APART, APP, BOSS, BOT, MEMBER, STANDIN, TEAM, SlackStandIn, visible
 from bot.commands import COMMANDS
 from bot.commands.counter import Counter
 from bot.config import Settings
 from bot.faces.slack import build_slack
-from bot.forecasts import refresh
 from bot.show.gallery import Gallery
 from bot.store.engine import open_store
 from bot.vault import Vault, new_key
@@ -178,7 +176,7 @@ async def forged(slack: SlackStandIn) -> None:
 async def at_once(slack: SlackStandIn, count: int, *, strained: bool = False) -> None:
     """Many people at the same instant; strained: forecasts are refreshed, and another program locks the database."""
     before, begun = len(await slack.get("deliveries")), time.monotonic()
-    work = [asyncio.create_task(_strain(slack.counter))] if strained else []
+    work = [asyncio.create_task(strain(slack.counter))] if strained else []
     command = [sys.executable, "-m", "benchmarks.standins_slack", "--load", slack.url, "--at-once", str(count)]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
     await process.wait()
@@ -194,16 +192,6 @@ async def at_once(slack: SlackStandIn, count: int, *, strained: bool = False) ->
     answers = [m for m in await slack.get("messages") if m["via"] == "response_url"][-count:]
     check("each was answered", len(answers) == count and all(m["blocks"] for m in answers), len(answers))
     await asyncio.gather(*work)
-
-
-async def _strain(counter: Counter) -> None:
-    file = str(counter.store.url).removeprefix("sqlite:///")
-    lock = "import sqlite3,sys,time; c=sqlite3.connect(sys.argv[1], isolation_level=None);"
-    lock += "c.execute('BEGIN IMMEDIATE'); time.sleep(10); c.rollback()"
-    locker = await asyncio.create_subprocess_exec(sys.executable, "-c", lock, file, stderr=subprocess.DEVNULL)
-    with suppress(Exception):  # it may well be told that the database is locked
-        await refresh(counter.store, counter.clock())
-    await locker.wait()
 
 
 async def load(url: str, count: int) -> None:

@@ -22,6 +22,7 @@ from bot.faces.discord_people import PLATFORM, asker_of, may_post, serves_guild
 from bot.faces.discord_send import acknowledge, edit, edit_buttons, is_lost, post, said, tell
 from bot.faces.discord_show import Message, Picture, can_ask_again, escape, line_of, message
 from bot.faces.discord_wire import NETWORK
+from bot.faces.rush import Rush
 from bot.show.card import Card, Chart
 from bot.show.text import page, pages
 from bot.show.trouble import fault_card
@@ -42,9 +43,6 @@ PICTURES = 4
 PICTURE_PATIENCE = 8.0
 """Seconds after which an answer goes out without its picture."""
 
-YIELD_SECONDS = 1.0
-"""How long an answer stands back behind acknowledgements."""
-
 FORGET_PAUSES = (1.0, 10.0, 60.0)
 """Seconds before a busy store is asked again to forget a server."""
 
@@ -64,7 +62,7 @@ class Answers:
         self._once, self._shared = Once(KEPT_SECONDS), Once(KEPT_SECONDS)
         self._under_way: set[asyncio.Task[Any]] = set()
         self._left: set[int] = set()
-        self._arriving, self._calm = 0, asyncio.Event()
+        self._rush = Rush()
 
     async def asked(self, interaction: Interaction, command: Command, given: Mapping[str, str]) -> None:
         """Answer a command."""
@@ -158,19 +156,12 @@ class Answers:
 
     async def _acknowledged(self, interaction: Interaction) -> bool:
         """Acknowledge, and let others do so: an answer that is computed keeps them waiting."""
-        self._arriving += 1
-        self._calm.clear()
-        try:
+        in_rush = self._rush.goes_on()
+        with self._rush.acknowledging():
             if not await acknowledge(interaction):
                 return False
-        finally:
-            self._arriving -= 1
-            if not self._arriving:
-                self._calm.set()
-        try:
-            await asyncio.wait_for(self._calm.wait(), YIELD_SECONDS)
-        except TimeoutError:
-            pass  # there is always somebody who asks
+        if in_rush:
+            await self._rush.over()
         return True
 
     async def _reply(self, interaction: Interaction, question: Question, *, public: bool = False) -> Reply:

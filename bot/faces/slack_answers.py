@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.commands.counter import Counter
 from bot.commands.reply import Reply, reply
+from bot.faces.rush import Rush
 from bot.faces.slack_blocks import SHARE, Picture, Sheet, asked_again, home, message, sheet
 from bot.faces.slack_installs import NotInstalled, Workspaces
 from bot.faces.slack_pictures import Pictures
@@ -29,9 +30,6 @@ log = structlog.get_logger()
 
 LOOKED_AT = 1.5
 """Seconds that Slack may need to look at a new picture before it can be shown."""
-
-LULL, LONGEST_RUSH = 0.1, 1.0
-"""Seconds without a new question that end a rush, and seconds that an answer waits for that at most."""
 
 FORGET_AGAIN = (5.0, 30.0, 120.0, 600.0)
 """Pauses between tries to remove a workspace from the store."""
@@ -77,34 +75,19 @@ def call_of_action(body: Mapping[str, Any]) -> Call:
 class Tasks:
     """Work that goes on after its acknowledgement, and is finished before the process ends."""
 
-    def __init__(self, *, lull: float = LULL, longest: float = LONGEST_RUSH) -> None:
+    def __init__(self, rush: Rush | None = None) -> None:
         self._running: set[asyncio.Task[None]] = set()
-        self._lull, self._longest = lull, longest
-        self._rush: asyncio.TimerHandle | None = None
-        """its end, while there is one"""
-        self._over = asyncio.Event()
+        self._rush = rush or Rush()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Go on with this beside everything else; with the first of a rush at once."""
-        task = asyncio.create_task(self._after_rush(work) if self._rush else work)
+        task = asyncio.create_task(self._after_rush(work) if self._rush.goes_on() else work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        if self._rush is not None:
-            self._rush.cancel()
-        self._over.clear()
-        self._rush = asyncio.get_running_loop().call_later(self._lull, self._calm)
-
-    def _calm(self) -> None:
-        self._rush = None
-        self._over.set()
 
     async def _after_rush(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let the others be acknowledged first: answers compute, and Slack waits for three seconds only."""
         try:
-            async with asyncio.timeout(self._longest):
-                await self._over.wait()
-        except TimeoutError:
-            pass
+            await self._rush.over()
         except asyncio.CancelledError:
             work.close()
             raise

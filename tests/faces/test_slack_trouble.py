@@ -17,6 +17,7 @@ from bot.app import build_faces
 from bot.commands.counter import Counter
 from bot.config import BadSettings
 from bot.faces.errors import AccessRefused
+from bot.faces.rush import Rush
 from bot.faces.slack import build_slack, check
 from bot.faces.slack_answers import Tasks
 from bot.faces.slack_retries import web_client
@@ -316,7 +317,7 @@ async def test_answers_of_a_rush_begin_after_its_end_and_the_first_at_once() -> 
     async def work(number: int) -> None:
         begun.append(number)
 
-    patient, short = Tasks(lull=3600, longest=0.05), Tasks(lull=0.01, longest=3600)
+    patient, short = Tasks(Rush(lull=3600, longest=0.05)), Tasks(Rush(lull=0.01, longest=3600))
     for tasks in (patient, short):
         begun.clear()
         for number in range(5):
@@ -333,7 +334,7 @@ async def test_what_waits_for_the_end_of_a_rush_can_be_stopped() -> None:
     async def work(number: int) -> None:
         begun.append(number)
 
-    tasks = Tasks(lull=3600, longest=3600)
+    tasks = Tasks(Rush(lull=3600, longest=3600))
     for number in range(3):
         tasks.start(work(number))
     await tasks.finish(0.01)
