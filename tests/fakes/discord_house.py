@@ -51,6 +51,8 @@ class Guild:
         """Fill the fields of a command with what a line says, and wait for the answer."""
         command, given = await self.counter.read(line)
         options = {valid_name(name): _typed(command, name, text) for name, text in given.items()}
+        if any(param.required and not given.get(param.name, "").strip() for param in command.params):
+            raise CannotBeTyped("Discord's client insists on what is required")
         return await self.discord.slash(command.name, options, **who)
 
     async def say(self, line: str, **who: Any) -> str:

@@ -1,0 +1,82 @@
+"""The dialogues on Discord, one answer on all faces, and a command that no face knows."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from analytics.errors import AskError
+from analytics.evidence import to_json
+from bot.commands import COMMANDS
+from bot.commands.counter import Counter
+from bot.commands.reply import Reply
+from bot.faces import console, discord_answers
+from tests.dialogues import DIALOGUES
+from tests.faces.test_slack_dialogue import RANSOM, TEN
+from tests.fakes.discord import ADMIN, MEMBER, FakeDiscord
+from tests.fakes.discord_house import CannotBeTyped, Guild, guild, names, plain
+
+
+@pytest.mark.parametrize("only", ["", "typed", "chat"])
+async def test_the_dialogues_on_discord(server: Guild, only: str) -> None:
+    said = []
+    for turn in (turn for turn in DIALOGUES if turn.only == only):
+        locale = "pt-BR" if turn.language == "pt-BR" else "en-US"
+        try:
+            text = await server.say(turn.says, locale=locale, permissions=ADMIN if turn.boss else MEMBER)
+        except (AskError, CannotBeTyped):
+            assert only != "chat", turn.says  # Discord's fields take no misspelled verbs, words for numbers or blanks
+            continue
+        said.append(turn.says)
+        for part in turn.hears:
+            assert part in text, turn.says
+    assert len(said) >= {"": 50, "typed": 1, "chat": 1}[only]
+
+
+@pytest.fixture
+def replies(monkeypatch: pytest.MonkeyPatch) -> list[Reply]:
+    """The replies that the Discord face shows."""
+    found: list[Reply] = []
+    reply = discord_answers.reply
+
+    async def kept(*given: Any, **how: Any) -> Reply:
+        found.append(await reply(*given, **how))
+        return found[-1]
+
+    monkeypatch.setattr(discord_answers, "reply", kept)
+    return found
+
+
+@pytest.mark.parametrize("locale", ["en-US", "pt-BR"])
+async def test_the_data_behind_a_card_are_those_of_the_console(
+    server: Guild, replies: list[Reply], capsys: pytest.CaptureFixture[str], locale: str
+) -> None:
+    for line in (server.counter.command(verb).examples[0] for verb in TEN):
+        asked = await server.ask(line, locale=locale)
+        shown = replies[-1]
+        assert asked.original is not None
+        assert shown.command is not None
+        assert shown.card == shown.command.card(shown.answer, shown.words)
+        text = plain(asked.original)
+        for part in (shown.card.title, shown.card.lead, shown.card.footer):
+            assert part in text, line
+        capsys.readouterr()
+        err = Console(file=io.StringIO())
+        assert await console.answer(server.counter, line, language="en", as_json=True, out=err, err=err) == 0
+        assert capsys.readouterr().out == to_json(shown.answer), line
+
+
+async def test_a_new_command_is_on_discord_without_touching_the_face(
+    discord: FakeDiscord, discord_counter: Counter
+) -> None:
+    discord_counter.commands = (*COMMANDS, RANSOM)
+    async with guild(discord, discord_counter) as home:
+        assert (await home.discord.complete("ransom", "gpu_name", "4090"))[0] == "RTX 4090"
+        asked = await home.ask("ransom 4090")
+        assert asked.original is not None
+        assert "Ransom for RTX 4090" in plain(asked.original)
+        assert names(asked.original) == ["spot:share", "spot:refresh"]
+        assert "ransom" in await home.say("help")
