@@ -140,7 +140,7 @@ class DiscordStandIn:
         message = (await self.ask(text, user=user, channel=channel, locale=locale))["response"]
         texts = [visible(message)]
         while following := [button for button in buttons(message) if button == f"spot:page:{len(texts)}"]:
-            clicked = await self.post("click", message_id=message["id"], custom_id=following[0], user=user, wait=0.05)
+            clicked = await self.post("click", message_id=message["id"], custom_id=following[0], user=user, wait=0.4)
             message = clicked["edited"][-1]
             texts.append(visible(message))
         return "\n".join(texts)
