@@ -13,6 +13,10 @@ from analytics.market import DAY
 STALE_AFTER_INTERVALS = 3
 """Data older than this many planned poll intervals is stale (source: definitions, "Freshness")."""
 
+AHEAD_SECONDS = 300
+"""Data dated further ahead of now than this was dated by a wrong clock (ours: a market's answer takes a minute, clocks
+that are kept in time differ by seconds)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -28,6 +32,10 @@ class Note:
     def __str__(self) -> str:
         return self.text.format(**self.values) if self.values else self.text
 
+
+MISDATED = Note(
+    "The latest poll is dated in the future: the clock was wrong when it was made, or is wrong now. Its age is unknown."
+)
 
 OMIT = {"omit_none": True}
 """Field metadata: leave the key out of the JSON when the value is None (never for a key that the guide promises)."""
@@ -65,8 +73,15 @@ class Basis:
 
     @property
     def stale(self) -> bool:
-        """Older than three planned intervals."""
-        return self.as_of is None or self.now - self.as_of > STALE_AFTER_INTERVALS * self.interval
+        """Older than three planned intervals, or of no known age."""
+        if self.as_of is None or self.misdated:
+            return True
+        return self.now - self.as_of > STALE_AFTER_INTERVALS * self.interval
+
+    @property
+    def misdated(self) -> bool:
+        """Dated in the future: a clock was wrong when it was polled, or is now."""
+        return self.as_of is not None and self.as_of - self.now > AHEAD_SECONDS
 
     @property
     def history_days(self) -> float | None:
@@ -87,7 +102,7 @@ class Basis:
             history_days=self.history_days,
             offers=self.offers,
             method=method,
-            caveats=caveats,
+            caveats=(*caveats, MISDATED) if self.misdated else caveats,
             **more,
         )
 

@@ -244,7 +244,7 @@ async def watch_clock(stepped_back: Callable[[], None], every: float = 30.0) -> 
         offset = now
 
 
-def build_poller(settings: Settings, store: Store, counter: Counter, clock: Clock) -> Poller:
+def build_poller(settings: Settings, store: Store, counter: Counter, clock: SteadyClock) -> Poller:
     """The poller of the market that the settings name."""
     from bot.collect import Collector
     from bot.poller import Poller

@@ -162,6 +162,11 @@ class Collector:
         else:
             self._ledgers[model] = ledger
 
+    def forget_all(self) -> None:
+        """Let every model's next poll begin from what is stored."""
+        self._ledgers.clear()
+        self._banded.clear()
+
     async def _settle_one(
         self, writer: Writer, at: int, polls: Sequence[Poll], cost: Cost | None
     ) -> tuple[Round, list[Entry]]:

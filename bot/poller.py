@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from analytics.catalog import models_of
-from analytics.market import DAY, Quality
+from analytics.market import DAY, HOUR, Quality
+from bot.clock import TOLERANCE_SECONDS, SteadyClock
 from bot.collect import Collector, Cost, Round
 from bot.sources.base import Fetch, Source, Survey
 from bot.sources.budget import LONGEST, Demand, allowance, busiest, due, next_reset, plan
@@ -24,6 +25,13 @@ LOOK_SECONDS = 30
 
 LEARNED_DAYS = 30
 """How far back a limit that the market once named is looked for."""
+
+FEW_HOURS = 6
+"""Rounds dated ahead of now are taken out soon where they lie in this many hours at most: a wrong clock is set right
+within hours, so more of them make a wrong present more likely than a wrong past."""
+
+PATIENCE_SECONDS, LONG_PATIENCE_SECONDS = 300, HOUR
+"""How long rounds dated ahead wait to be taken out: few of them where the market does not tell the time, and many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,8 @@ class Look:
     now: int
     rows: tuple[ModelRow, ...]
     spent: int
+    hours_ahead: int = 0
+    """hours in which there are rounds dated further ahead than clocks differ: one that was wrong dated them"""
 
 
 @dataclass(slots=True)
@@ -54,7 +64,7 @@ class Poller:
     store: Store
     source: Source
     collector: Collector
-    clock: Callable[[], int]
+    clock: SteadyClock
     names: tuple[str, ...] = ()
     budget: int = 20_000
     wish: int = 300
@@ -64,6 +74,8 @@ class Poller:
     _closed_until: int = 0
     _learned: int | None = None
     _surveyed_at: int | None = None
+    _ahead_since: int | None = None
+    """since when rounds dated ahead of now have been known"""
     _followed: dict[str, int] = field(default_factory=dict)
     _tried: dict[str, int] = field(default_factory=dict)
     """name -> last fetch of this process: one that failed before any model was known leaves nothing in the store"""
@@ -128,6 +140,9 @@ class Poller:
             name, at=now, interval=interval, models=seen or models_of(name), max_rows=current.rows_left
         )
         self._tried[name] = now
+        if fetch.clock_skew is not None and not self.clock.witness(self.clock() + fetch.clock_skew):
+            return await self._discard(fetch)
+        await self._set_right(look)
         self._closed_until = max(self._closed_until, fetch.closed_until)
         if fetch.learned_limit is not None:
             self._learned = fetch.learned_limit
@@ -138,6 +153,31 @@ class Poller:
             self._followed = {}  # the store knows the name only now: what is followed must be said again
         self._report(fetch, round_)
         return fetch
+
+    async def _discard(self, fetch: Fetch) -> Fetch:
+        """Store nothing of a fetch that a wrong clock dated but the rows it cost, on the day that the market tells."""
+        self._tried.clear()
+        skew = round(fetch.clock_skew or 0)
+        async with self.store.writer() as writer:
+            await writer.add_quota((fetch.at + skew) // DAY, fetch.rows)
+        log.warning("not stored: our clock was wrong", name=fetch.vast_name, skew_seconds=skew)
+        return replace(fetch, polls=(), quality=Quality.FAILED, note="our clock was wrong")
+
+    async def _set_right(self, look: Look) -> None:
+        """Take out rounds that are dated ahead of now, once it is sure enough that they are wrong and not the clock."""
+        if not look.hours_ahead:
+            self._ahead_since = None
+            return
+        if self._ahead_since is None:
+            self._ahead_since = look.now
+            log.warning("stored rounds are dated ahead of now", hours=look.hours_ahead)
+        known_for, few = look.now - self._ahead_since, look.hours_ahead <= FEW_HOURS
+        patience = 0 if self.clock.confirmed else PATIENCE_SECONDS
+        if (few and known_for >= patience) or (self.clock.confirmed and known_for >= LONG_PATIENCE_SECONDS):
+            async with self.store.writer() as writer:
+                removed = await writer.remove_ahead(look.now)
+            self.collector.forget_all()
+            log.warning("rounds dated ahead of now were taken out", **removed)
 
     def _report(self, fetch: Fetch, round_: Round) -> None:
         self.heard(fetch, round_)
@@ -153,11 +193,13 @@ class Poller:
         )
 
     async def _look(self) -> Look:
-        """What the store says; the time is the clock's, but never before the last round, should it be set back."""
+        """What the store says; the time is the clock's, but not before a last round that is only a moment ahead."""
         async with self.store.reader() as reader:
-            now = max(self.clock(), await reader.last_round_at() or 0)
+            now, last = self.clock(), await reader.last_round_at() or 0
+            hours_ahead = await reader.hours_ahead(now) if last > now + TOLERANCE_SECONDS else 0
+            now = now if hours_ahead else max(now, last)
             spent, _ = await reader.quota(now // DAY)
-            return Look(now, tuple(await reader.models()), spent)
+            return Look(now, tuple(await reader.models()), spent, hours_ahead)
 
     def _plan(self, look: Look) -> Plan:
         rows_left = allowance(self.budget, self._learned) - look.spent
@@ -174,7 +216,7 @@ class Poller:
     def _last(self, look: Look) -> dict[str, int]:
         last = dict(self._tried)
         for row in look.rows:
-            if row.last_poll_at is not None:
+            if row.last_poll_at is not None and row.last_poll_at <= look.now:
                 last[row.vast_name] = max(row.last_poll_at, last.get(row.vast_name, 0))
         return last
 

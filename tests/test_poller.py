@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from analytics.market import DAY, HOUR, Offer, Quality
+from analytics.market import DAY, HOUR, Offer, Poll, Quality
 from bot.clock import SteadyClock
 from bot.collect import Collector
 from bot.poller import Poller
@@ -30,8 +30,8 @@ async def store(sqlite_url: str) -> AsyncIterator[Store]:
 class HandClock:
     """UTC seconds that only a test moves; setting ``wall`` back is setting the wall clock back."""
 
-    def __init__(self, now: int) -> None:
-        self.wall, self.elapsed = now, 0
+    def __init__(self, now: int, elapsed: int = 0) -> None:
+        self.wall, self.elapsed = now, elapsed
         self.steady = SteadyClock(lambda: self.wall, lambda: self.elapsed)
 
     def pass_(self, seconds: int) -> None:
@@ -47,7 +47,8 @@ def _poller(
 ) -> tuple[Poller, ScriptedSource]:
     source = ScriptedSource(script)
     settings: dict[str, object] = {"names": ("RTX 4090", "L40S"), "budget": 20_000, "wish": 300, **more}
-    poller = Poller(store=store, source=source, collector=Collector(store), clock=clock, **settings)  # type: ignore[arg-type]
+    collector = Collector(store)
+    poller = Poller(store=store, source=source, collector=collector, clock=clock.steady, **settings)  # type: ignore[arg-type]
     return poller, source
 
 
@@ -120,16 +121,94 @@ async def test_after_a_quota_refusal_nothing_is_asked_until_the_reset_nor_after_
     assert silent.fetched
 
 
-async def test_a_clock_set_back_neither_stops_polling_nor_turns_stored_time_back(store: Store) -> None:
+def _timed(clock: HandClock, error: int = 0) -> Callable[[str, int], Fetch]:
+    """A market that tells the true time, from which the wall clock is ``clock.wrong`` seconds away."""
+
+    def script(name: str, at: int) -> Fetch:
+        polls = (Poll(name, at, Quality.COMPLETE, tuple(_free(name, at)), 300),)
+        true = NOON + clock.elapsed
+        return Fetch(name, at, polls, Quality.COMPLETE, rows=10, requests=1, clock_skew=float(true - at + error))
+
+    return script
+
+
+async def _stored(store: Store) -> list[int]:
+    async with store.reader() as reader:
+        return [quote.at for quote in await reader.points("L40S", 0)]
+
+
+@pytest.mark.parametrize("wrong", [-HOUR, HOUR, -DAY, DAY, 400 * DAY])
+async def test_a_wall_clock_that_was_set_changes_nothing_while_the_market_contradicts_it(
+    store: Store, wrong: int
+) -> None:
     clock = HandClock(NOON)
-    poller, source = _poller(store, clock, _free, names=("L40S",))
+    poller, source = _poller(store, clock, _timed(clock), names=("L40S",))
+    await _run(poller, clock, HOUR)
+    clock.wall += wrong
+    await _run(poller, clock, 2 * HOUR)
+    clock.wall -= wrong
+    await _run(poller, clock, HOUR)
+    assert all(abs(at - NOON - 300 * n) <= 60 for n, at in enumerate(await _stored(store)))
+    assert len(source.fetched) >= 4 * HOUR // 301
+
+
+async def test_a_wall_clock_set_back_for_good_is_believed_after_minutes_where_the_market_tells_no_time(
+    store: Store,
+) -> None:
+    clock = HandClock(NOON)
+    poller, _ = _poller(store, clock, _free, names=("L40S",))
     await _run(poller, clock, HOUR)
     clock.wall -= HOUR
-    before = len(source.fetched)
     await _run(poller, clock, 2 * HOUR)
-    assert len(source.fetched) >= before + 2 * HOUR // 450 - 1
-    times = [at for _, at in source.fetched]
-    assert times == sorted(times)
+    times = await _stored(store)
+    assert max(times) <= clock.wall
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    assert max(gaps) <= 600
+    assert clock.wall - max(times) <= 300
+
+
+@pytest.mark.parametrize("wrong", [DAY, 400 * DAY, -DAY, -400 * DAY])
+async def test_a_start_under_a_wrong_clock_stores_nothing_until_it_is_set_right(store: Store, wrong: int) -> None:
+    before = HandClock(NOON)
+    poller, _ = _poller(store, before, _timed(before), names=("L40S",))
+    await _run(poller, before, HOUR)
+    stored = await _stored(store)
+    clock = HandClock(NOON + HOUR + 600 + wrong, HOUR + 600)
+    poller, source = _poller(store, clock, _timed(clock), names=("L40S",))
+    await _run(poller, clock, HOUR)
+    after = await _stored(store)
+    assert after[: len(stored)] == stored
+    assert all(NOON <= at <= NOON + clock.elapsed for at in after)
+    assert len(after) >= len(stored) + HOUR // 301 - 2
+    async with store.reader() as reader:
+        assert (await reader.quota(NOON // DAY))[0] == 10 * (len(source.fetched) + len(stored))
+
+
+async def test_rounds_that_a_wrong_clock_dated_ahead_hold_nothing_back(store: Store) -> None:
+    """What an earlier version stored while the clock was a day ahead."""
+    ahead = HandClock(NOON + DAY)
+    poller, _ = _poller(store, ahead, _free, names=("L40S",))
+    await _run(poller, ahead, 900)
+    clock = HandClock(NOON)
+    poller, _ = _poller(store, clock, _timed(clock), names=("L40S",))
+    await _run(poller, clock, 600)
+    times = await _stored(store)
+    assert len(times) >= 2
+    assert max(times) <= clock.wall
+
+
+async def test_many_rounds_ahead_are_kept_until_clock_and_market_have_agreed_for_an_hour(store: Store) -> None:
+    """A day of them: the present may be what is wrong."""
+    clock = HandClock(NOON)
+    poller, _ = _poller(store, clock, _free, names=("L40S",))
+    await _run(poller, clock, DAY)
+    count = len(await _stored(store))
+    again = HandClock(NOON - HOUR, -HOUR)
+    poller, _ = _poller(store, again, _timed(again), names=("L40S",))
+    await _run(poller, again, HOUR - 300)
+    assert len(await _stored(store)) == count
+    await _run(poller, again, HOUR)
+    assert max(await _stored(store)) <= again.wall
 
 
 async def test_a_failing_poll_is_stored_as_failed_and_tried_again_in_its_turn(store: Store) -> None:

@@ -10,7 +10,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from analytics.evidence import Evidence, Note
+from analytics.evidence import AHEAD_SECONDS, Evidence, Note
 
 LOCALES = {"en": "en_US", "pt-BR": "pt_BR"}
 """Languages on offer -> the CLDR locale of their numbers."""
@@ -107,7 +107,10 @@ class Words:
 
     def ago(self, at: int) -> str:
         """How long ago UTC second ``at`` was."""
-        age = max(0, self.now - at)
+        age = self.now - at
+        if age < -AHEAD_SECONDS:
+            return self("{hours} ahead of now", hours=self.hours(-age / _HOUR))
+        age = max(0, age)
         if age < 2 * _MINUTE:
             return self("{n} s ago", n=age)
         if age < 2 * _HOUR:

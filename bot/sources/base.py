@@ -31,6 +31,8 @@ class Fetch:
     learned_limit: int | None = None
     """rows a day, as the service said when it refused"""
     quota_reset_at: int | None = None
+    clock_skew: float | None = None
+    """seconds by which the service's clock is ahead of ours, None where it does not tell the time"""
 
     @property
     def closed_until(self) -> int:

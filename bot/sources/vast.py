@@ -185,4 +185,5 @@ def _account(vast_name: str, errand: Errand, haul: Haul, refusal: Refusal | None
         retry_after=wait,
         learned_limit=quota.limit if quota else None,
         quota_reset_at=errand.at + math.ceil(wait) if quota and wait else None,
+        clock_skew=errand.clock_skew,
     )

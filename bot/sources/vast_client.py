@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import email.utils
 import json
 import random
 import time
@@ -59,11 +60,21 @@ class Errand:
     rows: int = 0
     requests: int = 0
     notes: list[str] = field(default_factory=list)
+    clock_skew: float | None = None
+    """seconds by which the service's clock was ahead of ours at its last answer"""
 
     @property
     def elapsed(self) -> float:
         """Seconds since the fetch began."""
         return self.clock() - self.started
+
+    def hear_time(self, date: str | None) -> None:
+        """Compare the ``Date`` of an answer that has just come with our own time."""
+        try:
+            told = email.utils.parsedate_to_datetime(date or "").timestamp()
+        except ValueError:
+            return
+        self.clock_skew = told - (self.at + self.elapsed)
 
     def affords(self, rows: int) -> bool:
         """Whether so many more rows stay within what this fetch may cost."""
@@ -178,6 +189,7 @@ class Client:
             reply = await self._send(query, errand)
         except Broken as error:
             return Refusal(Act.RETRY, str(error))
+        errand.hear_time(reply.headers.get("Date"))
         refusal = judge(reply, errand.at + int(errand.elapsed))
         if refusal is not None:
             self.spacing = max(self.spacing, refusal.spacing or 0)

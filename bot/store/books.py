@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from analytics.forecasting import Forecast, HorizonRecord, TrackRecord
 from analytics.market import Quality
+from bot.store import retention
 from bot.store import tables as t
 from bot.store.keys import ApiKey, digest
 from bot.store.risk import Reads
@@ -44,6 +45,10 @@ class BookReads(Reads):
         """When the last stored round was."""
         rows = await self._rows(select(func.max(t.round_.c.at)))
         return rows[0][0]  # type: ignore[no-any-return]
+
+    async def hours_ahead(self, now: int) -> int:
+        """In how many different hours there are rounds that are dated after ``now``."""
+        return await retention.hours_ahead(self._conn, now)
 
     async def quota(self, day: int) -> tuple[int, int | None]:
         """Rows spent on a UTC day (seconds // 86400), and the limit that the market named or refused at on that day."""

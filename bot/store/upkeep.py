@@ -1,4 +1,4 @@
-"""Writing everything but rounds: budget, plan, forecasts, keys, back-fill, and forgetting what is old."""
+"""Writing everything but rounds: budget, plan, forecasts, keys and back-fill."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from analytics.forecasting import Forecast, TrackRecord
 from analytics.market import DAY, HOUR, Exposure, HourPoint, Scope
+from bot.store import retention
 from bot.store import tables as t
 from bot.store.bulk import put
 from bot.store.keys import ApiKey, digest, new_secret, shown
@@ -19,12 +20,6 @@ from bot.store.tables import code
 
 Place = tuple[str, Scope]
 """Region and scope."""
-
-RAW_DAYS = 30
-"""How long polls and their quotes are kept."""
-
-HISTORY_DAYS = 396
-"""How long everything by the hour or day is kept: 13 months."""
 
 
 class Upkeep(PeopleWrites):
@@ -160,30 +155,12 @@ class Upkeep(PeopleWrites):
         await self._conn.execute(update(t.api_key).where(t.api_key.c.id == key_id).values(last_used_at=at))
 
     async def prune(self, now: int) -> dict[str, int]:
-        """Forget raw points older than 30 days and the rest older than 13 months; rows removed by table."""
-        raw, old = now - RAW_DAYS * DAY, (now // DAY - HISTORY_DAYS) * DAY
-        edges: list[tuple[Any, ColumnElement[bool]]] = [
-            (t.poll, t.poll.c.at < raw),
-            (t.quote, t.quote.c.at < raw),
-            (t.price_hour, t.price_hour.c.hour < old // HOUR),
-            (t.exposure_hour, t.exposure_hour.c.hour < old // HOUR),
-            (t.exposure_day, t.exposure_day.c.day < old // DAY),
-            (t.life_day, t.life_day.c.day < old // DAY),
-            (t.interruption, t.interruption.c.seen_at < old),
-            (t.forecast, t.forecast.c.issued_at < old),
-        ]
-        ids = self._names.gpu_ids(None)
-        removed = {}
-        for table, past in edges:
-            # Naming every model lets each key be entered at its old end instead of scanning the table.
-            done = await self._conn.execute(delete(table).where(table.c.gpu_id.in_(ids), past))
-            removed[table.name] = done.rowcount
-        await self._forget_first_hours(old // HOUR)
-        for table, past in ((t.round_, t.round_.c.at < raw), (t.quota, t.quota.c.day < raw // DAY)):
-            removed[table.name] = (await self._conn.execute(delete(table).where(past))).rowcount
-        return removed
+        """Forget what is older than it is kept; rows removed by table, none where the clock and the data disagree."""
+        return await retention.prune(self._conn, now)
 
-    async def _forget_first_hours(self, edge: int) -> None:
-        g, p = t.gpu.c, t.price_hour.c
-        left = select(func.min(p.hour)).where(p.gpu_id == g.id).scalar_subquery()
-        await self._conn.execute(update(t.gpu).where(g.first_hour < edge).values(first_hour=left))
+    async def remove_ahead(self, now: int) -> dict[str, int]:
+        """Take out everything dated after ``now``: a wrong clock dated it. Rows removed by table."""
+        removed = await retention.remove_ahead(self._conn, now)
+        for gpu_id in self._names.gpu_ids(None):
+            await self._sum_days(gpu_id, now // DAY, now // DAY)
+        return removed

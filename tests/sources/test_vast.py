@@ -254,3 +254,19 @@ def _holds(part: Part, price: float) -> bool:
 def test_every_machine_size_is_in_one_part(size: int) -> None:
     bounds = [part.filters()["num_gpus"] for part in Part().split([])]
     assert sum(b.get("gte", size) <= size <= b.get("lte", size) for b in bounds) == 1
+
+
+@pytest.mark.parametrize(
+    ("date", "skew"),
+    [
+        ("Mon, 21 Sep 2026 14:13:22 GMT", 2.0),
+        ("Tue, 22 Sep 2026 14:13:20 GMT", 86_400.0),
+        ("yesterday", None),
+        ("Mon, 21 Sep 26000 14:13:22 GMT", None),
+    ],
+)
+async def test_it_says_how_far_the_markets_clock_is_from_ours(
+    market: FakeVast, source: VastSource, date: str, skew: float | None
+) -> None:
+    market.script += [Say(200, page(offer_row()), {"Date": date})]
+    assert (await look(source)).clock_skew == skew

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from analytics.forecasting import Forecast, HorizonRecord, TrackRecord
 from analytics.market import DAY, HOUR, WORLD, Exposure, Quality, Scope, Shadow
-from bot.store import tables
 from bot.store.engine import Store, open_store
 from bot.store.keys import MARK, ApiKey
-from tests.fakes.rounds import AT, LIFE, MODEL, entry, interruption, lived, point
+from tests.fakes.rounds import AT, MODEL, entry, interruption, lived, point
 
 TODAY = AT // DAY
 THIS_HOUR = AT // HOUR
@@ -231,36 +230,3 @@ async def test_quotes_of_an_hour_leave_out_the_neighbours_and_the_suspect(store:
         assert world == [(AT, 2), (AT + HOUR - 1, 4)]
         assert found.keys() == {(WORLD, Scope.VERIFIED), (WORLD, Scope.ALL), ("EU-North", Scope.VERIFIED)}
         assert [quote.price for quote in await reader.points(MODEL, AT, scope=Scope.ALL)] == [3, 5, 6]
-
-
-async def test_the_old_is_forgotten_and_the_rest_kept(store: Store) -> None:
-    now = AT + 400 * DAY
-    moments = {"ancient": AT, "old": now - 31 * DAY, "new": now - 29 * DAY}
-    for at in moments.values():
-        await save(store, entry(at))
-        async with store.writer() as writer:
-            await writer.save_forecasts([forecast(1, at)])
-            await writer.add_quota(at // DAY, 1)
-    async with store.writer() as writer:
-        removed = await writer.prune(now)
-    assert removed["poll"] == 2
-    assert removed["quote"] == 6
-    history = ("price_hour", "exposure_hour", "exposure_day", "life_day", "interruption", "forecast")
-    assert [removed[name] for name in history] == [3, 2, 2, 12, 1, 1]
-    async with store.reader() as reader:
-        assert [quote.at for quote in await reader.points(MODEL, 0)] == [moments["new"]]
-        hours = [moments["old"] // HOUR, moments["new"] // HOUR]
-        assert [p.hour for p in (await reader.hours(None, 0))[MODEL]] == hours
-        assert [hour for hour, _ in await reader.exposure_hours(MODEL, 0)] == hours
-        assert (await reader.exposure(None, 0))[MODEL] == {"EU-North": lived(2), "US-East": lived(4)}
-        assert (await reader.life_tables(None, 0))[MODEL] == LIFE + LIFE
-        assert (await reader.models())[0].first_hour == hours[0]
-        assert len(await reader.book()) == 2
-    async with store.writer() as writer:
-        assert not any((await writer.prune(now)).values())
-
-
-async def test_every_table_that_grows_is_pruned(store: Store) -> None:
-    present = {"gpu", "region", "slice", "tenant", "band", "track_record", "api_key", "lease", "wishes", "installation"}
-    async with store.writer() as writer:
-        assert set(await writer.prune(AT)) == set(tables.metadata.tables) - present
