@@ -117,6 +117,8 @@ class Cost:
     rows: int = 0
     requests: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
+    reserved: int = 0
+    """rows that were counted before they were asked for"""
 
 
 class Collector:
@@ -144,8 +146,8 @@ class Collector:
                     entries = await self._with_bands(writer, entries)
                 if entries:
                     await writer.save_round(done[-1][0].at, entries, source=self._source)
-                if cost is not None and cost.rows:
-                    await writer.add_quota(done[-1][0].at // DAY, cost.rows)
+                if cost is not None and cost.rows != cost.reserved:
+                    await writer.add_quota(done[-1][0].at // DAY, cost.rows - cost.reserved)
         except BaseException:
             self._ledgers.clear()
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -19,6 +19,9 @@ from bot.store.engine import Store
 from bot.store.reader import ModelRow
 
 log = structlog.get_logger()
+
+SurveyCall = Callable[..., Awaitable[Survey]]
+"""``survey(at=, max_rows=, reserve=)``"""
 
 LOOK_SECONDS = 30
 """Longest sleep between two looks at the plan: a question may have made another model urgent."""
@@ -55,6 +58,21 @@ class Look:
 
 
 @dataclass(slots=True)
+class RowAccount:
+    """Counts rows of a UTC day before they are asked for: a process that dies in between has counted too many."""
+
+    store: Store
+    day: int
+    reserved: int = 0
+
+    async def reserve(self, rows: int) -> None:
+        """Count rows that an answer may hold. Raises StoreError where that cannot be stored: then nothing is asked."""
+        async with self.store.writer() as writer:
+            await writer.add_quota(self.day, rows)
+        self.reserved += rows
+
+
+@dataclass(slots=True)
 class Poller:
     """Polls followed names in turn. ``names`` empty: the busiest that the budget allows, found by a survey.
 
@@ -68,7 +86,7 @@ class Poller:
     names: tuple[str, ...] = ()
     budget: int = 20_000
     wish: int = 300
-    survey: Callable[..., Awaitable[Survey]] | None = None
+    survey: SurveyCall | None = None
     asked: Callable[[], Iterable[str]] = tuple
     heard: Callable[[Fetch, Round], None] = lambda fetch, round_: None
     _closed_until: int = 0
@@ -79,6 +97,12 @@ class Poller:
     _followed: dict[str, int] = field(default_factory=dict)
     _tried: dict[str, int] = field(default_factory=dict)
     """name -> last fetch of this process: one that failed before any model was known leaves nothing in the store"""
+
+    _automatic: bool = field(init=False)
+    """whether nobody has said what to follow"""
+
+    def __post_init__(self) -> None:
+        self._automatic = not self.names
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until told to stop. What goes wrong in one turn is logged and the next one is tried."""
@@ -113,7 +137,7 @@ class Poller:
     async def turn(self) -> float:
         """Fetch what is due, if anything; returns the seconds to wait before the next turn."""
         look = await self._look()
-        if not self.names or self._survey_is_old(look.now):
+        if self._automatic and (not self.names or self._survey_is_due(look.now)):
             await self._choose(look)
         current = self._plan(look)
         await self._publish(current)
@@ -136,29 +160,37 @@ class Poller:
         now = look.now
         seen = [row.name for row in look.rows if row.vast_name == name]
         interval = current.intervals.get(name, self.wish)
+        account = RowAccount(self.store, now // DAY)
         fetch = await self.source.fetch(
-            name, at=now, interval=interval, models=seen or models_of(name), max_rows=current.rows_left
+            name,
+            at=now,
+            interval=interval,
+            models=seen or models_of(name),
+            max_rows=current.rows_left,
+            reserve=account.reserve,
         )
         self._tried[name] = now
         if fetch.clock_skew is not None and not self.clock.witness(self.clock() + fetch.clock_skew):
-            return await self._discard(fetch)
+            return await self._discard(fetch, account)
         await self._set_right(look)
         self._closed_until = max(self._closed_until, fetch.closed_until)
         if fetch.learned_limit is not None:
             self._learned = fetch.learned_limit
             async with self.store.writer() as writer:
                 await writer.learn_limit(now // DAY, fetch.learned_limit)
-        round_ = await self.collector.settle(now, fetch.polls, Cost(name, fetch.rows, fetch.requests, fetch.dropped))
+        cost = Cost(name, fetch.rows, fetch.requests, fetch.dropped, account.reserved)
+        round_ = await self.collector.settle(now, fetch.polls, cost)
         if not seen:
             self._followed = {}  # the store knows the name only now: what is followed must be said again
         self._report(fetch, round_)
         return fetch
 
-    async def _discard(self, fetch: Fetch) -> Fetch:
+    async def _discard(self, fetch: Fetch, account: RowAccount) -> Fetch:
         """Store nothing of a fetch that a wrong clock dated but the rows it cost, on the day that the market tells."""
         self._tried.clear()
         skew = round(fetch.clock_skew or 0)
         async with self.store.writer() as writer:
+            await writer.add_quota(account.day, -account.reserved)
             await writer.add_quota((fetch.at + skew) // DAY, fetch.rows)
         log.warning("not stored: our clock was wrong", name=fetch.vast_name, skew_seconds=skew)
         return replace(fetch, polls=(), quality=Quality.FAILED, note="our clock was wrong")
@@ -230,26 +262,38 @@ class Poller:
         self._followed = followed
 
     async def _recall(self) -> None:
-        """What earlier runs learnt about the market's limit."""
+        """What earlier runs learnt about the market's limit and what there is to follow."""
         today = self.clock() // DAY
         async with self.store.reader() as reader:
             limits = [(await reader.quota(today - n))[1] for n in range(LEARNED_DAYS)]
+            self._surveyed_at = await reader.last_survey_at()
         self._learned = next((limit for limit in limits if limit is not None), self._learned)
 
-    def _survey_is_old(self, now: int) -> bool:
+    def _survey_is_due(self, now: int) -> bool:
+        """Whether what was chosen by a survey may have changed since."""
         return self._surveyed_at is not None and now - self._surveyed_at >= DAY
 
     async def _choose(self, look: Look) -> None:
-        """Choose what to follow when nobody has said: by what is stored, else by one look over the whole market."""
+        """Choose what to follow when nobody has said: by what is stored, and once a day by a look over the market."""
         counts = {row.vast_name: row.last_rows or row.offers for row in look.rows}
-        if self.survey is not None and look.now >= self._closed_until:
-            survey = await self.survey(at=look.now)
-            self._closed_until = max(self._closed_until, survey.fetch.closed_until)
-            self._learned = survey.fetch.learned_limit or self._learned
-            async with self.store.writer() as writer:
-                await writer.add_quota(look.now // DAY, survey.fetch.rows)
-            counts = {**survey.rows_by_name, **counts}
+        rows_left = self._plan(look).rows_left
+        if self.survey is not None and look.now >= self._closed_until and rows_left > 0:
+            counts = {**await self._survey(self.survey, look.now, rows_left), **counts}
         if counts:
             self.names = busiest(counts, allowance(self.budget, self._learned))
-            self._surveyed_at = look.now
             log.info("following", names=len(self.names))
+
+    async def _survey(self, survey: SurveyCall, now: int, rows_left: int) -> Mapping[str, int]:
+        """Rows by name of one look over the whole market, unless there was one within a day."""
+        if self._surveyed_at is not None and 0 <= now - self._surveyed_at < DAY:
+            return {}
+        account = RowAccount(self.store, now // DAY)
+        found = await survey(at=now, max_rows=rows_left, reserve=account.reserve)
+        self._closed_until = max(self._closed_until, found.fetch.closed_until)
+        self._learned = found.fetch.learned_limit or self._learned
+        async with self.store.writer() as writer:
+            await writer.add_quota(account.day, found.fetch.rows - account.reserved)
+            if found.rows_by_name:
+                await writer.note_survey(now)
+                self._surveyed_at = now
+        return found.rows_by_name

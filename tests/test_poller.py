@@ -12,8 +12,8 @@ from analytics.market import DAY, HOUR, Offer, Poll, Quality
 from bot.clock import SteadyClock
 from bot.collect import Collector
 from bot.poller import Poller
-from bot.sources.base import Fetch, Survey
-from bot.store.engine import Store, open_store
+from bot.sources.base import Fetch, Reserve, Survey
+from bot.store.engine import Store, StoreError, open_store
 from tests.fakes.markets import ScriptedSource, offer
 
 NOON = 1_800_000_000 // DAY * DAY + 12 * HOUR
@@ -230,13 +230,103 @@ def _fetch(name: str, at: int) -> Fetch:
 async def test_unasked_it_follows_the_busiest_that_the_budget_lets_it_poll_hourly(store: Store) -> None:
     clock = HandClock(NOON)
 
-    async def survey(*, at: int) -> Survey:
-        return Survey({"RTX 4090": 40, "L40S": 5, "B200": 60}, sampled=False, fetch=_fetch("", at))
-
-    poller, source = _poller(store, clock, _free, names=(), budget=1200, survey=survey)
+    poller, source = _poller(store, clock, _free, names=(), budget=1200, survey=Surveyor())
     await poller.turn()
     assert set(poller.names) == {"RTX 4090", "L40S"}
     assert source.fetched
+
+
+class Surveyor:
+    """A look over a market of three names; every look costs 105 rows."""
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[int, int]] = []
+
+    async def __call__(self, *, at: int, max_rows: int, reserve: Reserve) -> Survey:
+        await reserve(min(512, max_rows))
+        self.looks.append((at, max_rows))
+        found = {"RTX 4090": 40, "L40S": 5, "B200": 60}
+        return Survey(found, sampled=False, fetch=replace(_fetch("", at), rows=105))
+
+
+async def test_a_start_that_knows_its_models_looks_over_the_market_once_a_day_only(store: Store) -> None:
+    clock, surveyor = HandClock(NOON), Surveyor()
+    for _ in range(5):
+        poller, _ = _poller(store, clock, _free, names=(), budget=1200, survey=surveyor)
+        await poller._recall()
+        await _run(poller, clock, 600)
+    assert len(surveyor.looks) == 1
+    await _run(poller, clock, DAY)
+    assert len(surveyor.looks) == 2
+    for _ in range(3):
+        await _poller(store, clock, _free, names=(), budget=1200, survey=surveyor)[0].once()
+    assert len(surveyor.looks) == 2
+
+
+async def test_with_the_rows_of_the_day_spent_nothing_is_asked_not_even_what_there_is(store: Store) -> None:
+    surveyor = Surveyor()
+    async with store.writer() as writer:
+        await writer.add_quota(NOON // DAY, 1080)
+    poller, source = _poller(store, HandClock(NOON), _free, names=(), budget=1200, survey=surveyor)
+    await poller.once()
+    await poller.turn()
+    assert surveyor.looks == source.fetched == []
+
+
+async def test_what_somebody_chose_to_follow_is_not_chosen_anew(store: Store) -> None:
+    clock, surveyor = HandClock(NOON), Surveyor()
+    async with store.writer() as writer:
+        await writer.note_survey(NOON - 2 * DAY)
+    poller, _ = _poller(store, clock, _free, names=("L40S",), survey=surveyor)
+    await poller._recall()
+    await _run(poller, clock, HOUR)
+    assert (poller.names, surveyor.looks) == (("L40S",), [])
+
+
+class Killed(BaseException):
+    """What a killed process does after that: nothing."""
+
+
+async def test_rows_that_a_process_asked_for_before_it_died_are_counted(store: Store) -> None:
+    clock, served = HandClock(NOON), 0
+
+    def die(name: str, at: int) -> list[Offer]:
+        nonlocal served
+        served += 500
+        raise Killed
+
+    for _ in range(3):
+        poller, _ = _poller(store, clock, die, names=("L40S",))
+        with pytest.raises(Killed):
+            await poller.turn()
+        clock.pass_(600)
+    async with store.reader() as reader:
+        spent, _ = await reader.quota(NOON // DAY)
+    assert served <= spent <= 3 * 512
+
+
+async def test_what_was_reserved_and_not_used_is_given_back(store: Store) -> None:
+    clock = HandClock(NOON)
+    poller, source = _poller(store, clock, _free)
+    await _run(poller, clock, HOUR)
+    async with store.reader() as reader:
+        assert (await reader.quota(NOON // DAY))[0] == 10 * len(source.fetched)
+
+
+async def test_where_rows_cannot_be_counted_nothing_is_asked(store: Store, sqlite_url: str) -> None:
+    clock = HandClock(NOON)
+    poller, source = _poller(store, clock, _free)
+    await poller.turn()
+    await store.close()
+    heir = await open_store(sqlite_url, writer=True)
+    await heir.close()
+    clock.pass_(HOUR)
+    reopened = await open_store(sqlite_url, writer=False)
+    poller.store = reopened
+    with pytest.raises(StoreError):
+        await poller.turn()
+    await reopened.close()
+    assert len(source.fetched) == 1
 
 
 async def test_once_polls_each_name_once(store: Store) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from analytics.market import Poll, Quality
+
+Reserve = Callable[[int], Awaitable[None]]
+"""Called before rows are asked for, with how many more than before the answer may hold; what it raises is not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,14 @@ class Source(Protocol):
     """A market that can be asked for one service name at a time."""
 
     async def fetch(
-        self, vast_name: str, *, at: int, interval: int, models: Sequence[str], max_rows: int | None = None
+        self,
+        vast_name: str,
+        *,
+        at: int,
+        interval: int,
+        models: Sequence[str],
+        max_rows: int | None = None,
+        reserve: Reserve | None = None,
     ) -> Fetch:
         """Look at one name at UTC second ``at`` for at most ``max_rows`` rows. A refusal is a Fetch, no exception."""
         ...

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from analytics.market import DAY, HOUR, Offer, Poll, Quality
 from analytics.shadow import BID_FACTOR, PATIENCE_S
-from bot.sources.base import Fetch, Survey
+from bot.sources.base import Fetch, Reserve, Survey
 from bot.sources.sim_calibration import DEFAULT, HAZARD_RATIO, SimModel
 from bot.sources.sim_model import GONE, ModelMarket
 
@@ -110,7 +110,14 @@ class SimulatedMarket:
         )
 
     async def fetch(
-        self, vast_name: str, *, at: int, interval: int, models: Sequence[str], max_rows: int | None = None
+        self,
+        vast_name: str,
+        *,
+        at: int,
+        interval: int,
+        models: Sequence[str],
+        max_rows: int | None = None,
+        reserve: Reserve | None = None,
     ) -> Fetch:
         """All offers of one service name at ``at``; if there are over ``max_rows``, that many in capped polls."""
         self.advance(max(at, self.now))
@@ -128,7 +135,7 @@ class SimulatedMarket:
         polls = tuple(Poll(name, at, quality, offers, interval) for name, offers in kept.items())
         return Fetch(vast_name, at, polls, quality, rows=sum(len(poll.offers) for poll in polls), requests=1)
 
-    async def survey(self, *, at: int) -> Survey:
+    async def survey(self, *, at: int, max_rows: int | None = None, reserve: Reserve | None = None) -> Survey:
         """How many offers each service name has."""
         self.advance(max(at, self.now))
         rows: dict[str, int] = defaultdict(int)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analytics.market import Offer, Poll, Quality
-from bot.sources.base import Fetch, Survey
+from bot.sources.base import Fetch, Reserve, Survey
 from bot.sources.vast_client import TIMEOUT_S, Client, Errand, Timing
 from bot.sources.vast_refusals import Act, Refusal
 from bot.sources.vast_rows import Haul, clean, number
@@ -83,11 +83,18 @@ class VastSource:
         self._parts: dict[str, list[Part]] = {}
 
     async def fetch(
-        self, vast_name: str, *, at: int, interval: int, models: Sequence[str], max_rows: int | None = None
+        self,
+        vast_name: str,
+        *,
+        at: int,
+        interval: int,
+        models: Sequence[str],
+        max_rows: int | None = None,
+        reserve: Reserve | None = None,
     ) -> Fetch:
         """All rentable offers of one gpu_name, verified and not; ``models`` are those known to share the name."""
         async with self._lock:
-            haul, errand = Haul(vast_name), self._client.errand(at, max_rows)
+            haul, errand = Haul(vast_name), self._client.errand(at, max_rows, reserve)
             refusal = self._client.closed(errand)
             if refusal is None:
                 refusal = self._client.settle(await self._census(haul, errand), errand)
@@ -102,18 +109,19 @@ class VastSource:
         )
         return replace(fetch, polls=tuple(polls))
 
-    async def survey(self, *, at: int) -> Survey:
-        """What the market is made of, from one search over all names, to choose what to follow. At most 512 rows."""
+    async def survey(self, *, at: int, max_rows: int = ROW_LIMIT, reserve: Reserve | None = None) -> Survey:
+        """What the market is made of, from one search over all names, to choose what to follow."""
+        limit = min(ROW_LIMIT, max_rows)
         async with self._lock:
-            haul, errand = Haul(""), self._client.errand(at, None)
-            answer = self._client.closed(errand) or await self._client.ask(_query({}, ROW_LIMIT), errand)
+            haul, errand = Haul(""), self._client.errand(at, max_rows, reserve)
+            answer = self._client.closed(errand) or await self._client.ask(_query({}, limit), errand)
             refusal = answer if isinstance(answer, Refusal) else None
             if errand.requests:
                 refusal = self._client.settle(refusal, errand)
         rows = answer if isinstance(answer, list) else []
         names = Counter(clean(row.get("gpu_name")) for row in rows if isinstance(row, dict))
         del names[""]
-        return Survey(dict(names), len(rows) >= ROW_LIMIT, _account("", errand, haul, refusal))
+        return Survey(dict(names), len(rows) >= limit, _account("", errand, haul, refusal))
 
     async def aclose(self) -> None:
         """Close the connection to the service."""

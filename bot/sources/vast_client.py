@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from bot.sources.base import Reserve
 from bot.sources.vast_refusals import Act, Refusal, Reply, judge
 from bot.sources.vast_rows import BadPage, read_rows
 
@@ -57,6 +58,8 @@ class Errand:
     started: float
     clock: Callable[[], float]
     max_rows: int | None = None
+    reserve: Reserve | None = None
+    reserved: int = 0
     rows: int = 0
     requests: int = 0
     notes: list[str] = field(default_factory=list)
@@ -67,6 +70,13 @@ class Errand:
     def elapsed(self) -> float:
         """Seconds since the fetch began."""
         return self.clock() - self.started
+
+    async def secure(self, rows: int) -> None:
+        """Reserve what an answer of so many rows needs beyond the reservations made before and not used up."""
+        more = self.rows + rows - self.reserved
+        if self.reserve is not None and more > 0:
+            await self.reserve(more)
+            self.reserved += more
 
     def hear_time(self, date: str | None) -> None:
         """Compare the ``Date`` of an answer that has just come with our own time."""
@@ -131,9 +141,9 @@ class Client:
         self._failures = 0
         self._closed: tuple[float, float, Refusal] | None = None
 
-    def errand(self, at: int, max_rows: int | None) -> Errand:
+    def errand(self, at: int, max_rows: int | None, reserve: Reserve | None) -> Errand:
         """The account of a fetch that begins now."""
-        return Errand(at, self._timing.clock(), self._timing.clock, max_rows)
+        return Errand(at, self._timing.clock(), self._timing.clock, max_rows, reserve)
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -210,6 +220,7 @@ class Client:
         request = self._http.build_request("POST", SEARCH_PATH, content=json.dumps(query).encode(), headers=headers)
         if self._last is not None and (early := self._last + self.spacing - self._timing.clock()) > 0:
             await self._timing.sleep(early)
+        await errand.secure(query["limit"])
         errand.requests += 1
         try:
             return await exchange(self._http, request, self._timeout)

@@ -18,6 +18,10 @@ WHOLE = (Quality.COMPLETE, Quality.SUSPECT)
 """Polls that saw all there was, believable or not."""
 
 
+SURVEY = "survey"
+"""The source of a round without polls: a look over the whole market, to choose what to follow."""
+
+
 class BookReads(Reads):
     """Polls, quota, forecasts and keys."""
 
@@ -44,6 +48,11 @@ class BookReads(Reads):
     async def last_round_at(self) -> int | None:
         """When the last stored round was."""
         rows = await self._rows(select(func.max(t.round_.c.at)))
+        return rows[0][0]  # type: ignore[no-any-return]
+
+    async def last_survey_at(self) -> int | None:
+        """When the whole market was last looked over."""
+        rows = await self._rows(select(func.max(t.round_.c.at)).where(t.round_.c.source == SURVEY))
         return rows[0][0]  # type: ignore[no-any-return]
 
     async def hours_ahead(self, now: int) -> int:

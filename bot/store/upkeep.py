@@ -13,6 +13,7 @@ from analytics.forecasting import Forecast, TrackRecord
 from analytics.market import DAY, HOUR, Exposure, HourPoint, Scope
 from bot.store import retention
 from bot.store import tables as t
+from bot.store.books import SURVEY
 from bot.store.bulk import put
 from bot.store.keys import ApiKey, digest, new_secret, shown
 from bot.store.people import PeopleWrites
@@ -35,6 +36,10 @@ class Upkeep(PeopleWrites):
         """Remember how many rows the market gives on a day."""
         await put(self._conn, t.quota, [(day, 0, None)], "skip")
         await self._conn.execute(update(t.quota).where(t.quota.c.day == day).values(learned_limit=limit))
+
+    async def note_survey(self, at: int) -> None:
+        """Remember when the whole market was last looked over."""
+        await put(self._conn, t.round_, [(at, SURVEY, 0)], "skip")
 
     async def set_followed(self, plan: Mapping[str, int]) -> list[str]:
         """Follow these models and no others: name (the model's or Vast's) -> planned seconds between polls.

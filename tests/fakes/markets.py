@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from analytics.market import Offer, Poll, Quality
-from bot.sources.base import Fetch
+from bot.sources.base import Fetch, Reserve
 
 
 def offer(machine: int, bid: int = 300_000, **more: object) -> Offer:
@@ -37,11 +37,21 @@ class ScriptedSource:
 
     script: Callable[[str, int], Sequence[Offer] | Fetch]
     fetched: list[tuple[str, int]] = field(default_factory=list)
+    reserves: int = 512
 
     async def fetch(
-        self, vast_name: str, *, at: int, interval: int, models: Sequence[str], max_rows: int | None = None
+        self,
+        vast_name: str,
+        *,
+        at: int,
+        interval: int,
+        models: Sequence[str],
+        max_rows: int | None = None,
+        reserve: Reserve | None = None,
     ) -> Fetch:
         """What the script says; one row an offer."""
+        if reserve is not None:
+            await reserve(self.reserves)
         self.fetched.append((vast_name, at))
         said = self.script(vast_name, at)
         if isinstance(said, Fetch):

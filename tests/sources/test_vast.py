@@ -270,3 +270,32 @@ async def test_it_says_how_far_the_markets_clock_is_from_ours(
 ) -> None:
     market.script += [Say(200, page(offer_row()), {"Date": date})]
     assert (await look(source)).clock_skew == skew
+
+
+async def test_rows_are_reserved_before_they_are_asked_for(market: FakeVast, source: VastSource) -> None:
+    market.rows = [offer_row(n, num_gpus=1 + n % 6) for n in range(700)]
+    reserved: list[int] = []
+
+    async def reserve(rows: int) -> None:
+        reserved.append(rows)
+        assert sum(reserved) >= market.sent + 512
+
+    fetch = await look(source, reserve=reserve)
+    assert fetch.quality is Quality.COMPLETE
+    assert market.sent == fetch.rows <= sum(reserved) <= fetch.rows + 512
+
+
+async def test_what_cannot_be_reserved_is_not_asked(market: FakeVast, source: VastSource) -> None:
+    async def reserve(rows: int) -> None:
+        raise RuntimeError("no room")
+
+    for ask in (look(source, reserve=reserve), source.survey(at=AT, reserve=reserve)):
+        with pytest.raises(RuntimeError):
+            await ask
+    assert market.queries == []
+
+
+async def test_a_survey_keeps_to_the_rows_that_are_left(market: FakeVast, source: VastSource) -> None:
+    market.rows = [offer_row(n) for n in range(90)]
+    survey = await source.survey(at=AT, max_rows=40)
+    assert (survey.sampled, survey.rows_by_name, survey.fetch.rows) == (True, {"RTX 4090": 40}, 40)
