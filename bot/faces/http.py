@@ -27,6 +27,7 @@ from bot.access import READ, KeyCheck, Quotas, bearer
 from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.commands.params import shorten
+from bot.faces.connections import Connection
 from bot.faces.metrics import MEDIA_TYPE as EXPOSITION
 from bot.faces.metrics import Health, Meter, version
 from bot.faces.openapi import document
@@ -231,7 +232,7 @@ async def serve(
     with socket.create_server((host, port), family=family, backlog=1024) as listener:
         config = uvicorn.Config(
             api,
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="off",
             access_log=False,
