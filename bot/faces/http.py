@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 import uvicorn
@@ -27,7 +29,7 @@ from bot.access import READ, KeyCheck, Quotas, bearer
 from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.commands.params import shorten
-from bot.faces.connections import Connection
+from bot.faces.connections import ACCEPT_AT_ONCE, Connection, Crowd, shortage_told_once
 from bot.faces.metrics import MEDIA_TYPE as EXPOSITION
 from bot.faces.metrics import Health, Meter, version
 from bot.faces.openapi import document
@@ -42,6 +44,9 @@ MAX_ADDRESS = 4096
 
 GRACE_SECONDS = 5
 """How long answers under way may take after the server was told to stop."""
+
+BACKLOG = 1024
+"""Connections that the system may hold until we accept them."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -222,39 +227,57 @@ def _route(scope: Scope) -> str:
 
 
 async def serve(
-    api: FastAPI, host: str, port: int, *, started: Callable[[int], None] | None = None, stop: asyncio.Event
+    api: FastAPI,
+    host: str,
+    port: int,
+    *,
+    started: Callable[[int], None] | None = None,
+    stop: asyncio.Event,
+    crowd: Crowd | None = None,
 ) -> None:
     """Serve until ``stop`` is set, then finish what is under way. Port 0 takes a free one; ``started`` is told which.
 
-    Raises OSError where the address cannot be listened on. Signals are left to the caller.
+    Raises OSError where the address cannot be listened on. Signals are left to the caller. ``crowd``: the limits of
+    connections, where not the usual ones.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=1024) as listener:
-        config = uvicorn.Config(
-            api,
-            http=Connection,
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        server = _Server(config)
+    with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
+        server = _Server(_configured(api, crowd or Crowd()))
         stopper = asyncio.create_task(_stop_when(stop, server))
         if started:
             started(listener.getsockname()[1])
         try:
-            await server.serve(sockets=[listener])
+            with shortage_told_once():
+                await server.serve(sockets=[listener])
         finally:
             stopper.cancel()
+
+
+def _configured(api: FastAPI, crowd: Crowd) -> uvicorn.Config:
+    return uvicorn.Config(
+        api,
+        http=partial(Connection, crowd),  # type: ignore[arg-type]  # it is only called
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=ACCEPT_AT_ONCE,
+        timeout_keep_alive=math.ceil(crowd.patience.idle),
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
 
 
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)  # asyncio takes one number for this and for how many it accepts at once
 
 
 async def _stop_when(stop: asyncio.Event, server: uvicorn.Server) -> None:
