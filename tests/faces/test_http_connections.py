@@ -225,10 +225,10 @@ async def test_a_shortage_of_descriptors_is_one_line_in_the_log(house, caplog):
 
 
 async def test_a_shortage_that_lasts_is_told_once_a_minute_and_other_troubles_each_time(caplog):
-    seconds, loop = 0.0, asyncio.get_running_loop()
+    loop, now = asyncio.get_running_loop(), [0.0]
     shortage = {"message": "socket.accept() out of system resource", "exception": OSError(24, "Too many open files")}
-    with capture_logs() as logs, shortage_told_once(lambda: seconds):
-        for seconds in (0.0, 1.0, LOG_SECONDS - 0.1, LOG_SECONDS + 0.0, LOG_SECONDS + 1.0):
+    with capture_logs() as logs, shortage_told_once(lambda: now[0]):
+        for now[0] in (0.0, 1.0, LOG_SECONDS - 0.1, LOG_SECONDS, LOG_SECONDS + 1.0):
             loop.call_exception_handler(shortage)
         loop.call_exception_handler({"message": "something else"})
     assert [entry["error"] for entry in logs] == ["[Errno 24] Too many open files"] * 2
