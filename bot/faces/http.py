@@ -29,6 +29,7 @@ from bot.access import READ, KeyCheck, Quotas, bearer
 from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.commands.params import shorten
+from bot.commands.shared_answers import SharedAnswers
 from bot.faces.connections import ACCEPT_AT_ONCE, Connection, Crowd, shortage_told_once
 from bot.faces.metrics import MEDIA_TYPE as EXPOSITION
 from bot.faces.metrics import Health, Meter, version
@@ -80,10 +81,10 @@ def build_api(
 ) -> FastAPI:
     """The API over a counter's commands. ``timer`` gives the seconds that quotas and latencies are counted in."""
     gate = Gate(keys if require_key else None, Quotas(timer))
-    meter = Meter()
+    meter, shared = Meter(), SharedAnswers(counter)
     routes: dict[str, Handler] = {
-        **{command.path: question(counter, command, gate) for command in counter.commands if command.path},
-        **open_routes(counter, meter, health, require_key=require_key),
+        **{command.path: question(counter, command, gate, shared) for command in counter.commands if command.path},
+        **open_routes(counter, meter, health, shared, require_key=require_key),
     }
     api = FastAPI(
         title="spotbot",
@@ -129,12 +130,22 @@ class Gate:
             raise HTTPException(429, f"this key may ask {allowance.limit} questions a minute")
 
 
-def question(counter: Counter, command: Command, gate: Gate) -> Handler:
-    """The handler of one command. Texts go to the counter as they came: one conversion serves all faces."""
+def question(counter: Counter, command: Command, gate: Gate, shared: SharedAnswers) -> Handler:
+    """The handler of one command. Texts go to the counter as they came: one conversion serves all faces.
+
+    Nobody is known here as an asker with wishes: the command and its texts are all that an answer depends on.
+    """
 
     async def handler(request: Request) -> Response:
         await gate.admit(request)
-        return fresh(request, to_json(await counter.ask(command, given(request))).encode())
+        texts = given(request)
+
+        async def compute() -> bytes:
+            return to_json(await counter.ask(command, texts)).encode()
+
+        if command.acts:
+            return fresh(request, await compute())
+        return fresh(request, await shared.get((command.name, *sorted(texts.items())), compute))
 
     return handler
 
@@ -162,14 +173,23 @@ def fresh(request: Request, body: bytes) -> Response:
 
 
 def open_routes(
-    counter: Counter, meter: Meter, health: Callable[[], Awaitable[Health]], *, require_key: bool
+    counter: Counter,
+    meter: Meter,
+    health: Callable[[], Awaitable[Health]],
+    shared: SharedAnswers,
+    *,
+    require_key: bool,
 ) -> dict[str, Handler]:
     """What needs no key: the page, the OpenAPI document, health and metrics."""
     described = to_json(document(counter.commands, version(), require_key=require_key)).encode()
 
     async def index(request: Request) -> Response:
         language = pick_language(request.headers.get("accept-language"))
-        text = await page(counter, Words(language, counter.clock()), require_key=require_key)
+
+        async def compute() -> bytes:
+            return (await page(counter, Words(language, counter.clock()), require_key=require_key)).encode()
+
+        text = await shared.get(("/", language), compute)
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache", "Vary": "Accept-Language"}
         return Response(text, headers=headers, media_type="text/html")
 
