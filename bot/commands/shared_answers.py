@@ -27,16 +27,30 @@ class SharedAnswers:
     def __init__(self, counter: Counter) -> None:
         self._store, self._clock = counter.store, counter.clock
         self._answers: dict[Hashable, tuple[int, asyncio.Task[bytes]]] = {}
+        self._reading: asyncio.Task[int | None] | None = None
 
     async def get(self, question: Hashable, compute: Callable[[], Awaitable[bytes]]) -> bytes:
         """The answer to a question, computed where nobody has asked it of this round just now."""
-        async with self._store.reader() as reader:
-            key = (question, await reader.last_round_at())
+        key = (question, await self._last_round())
         now = self._clock()
-        begun, task = self._answers.get(key, (now - SHARED_SECONDS, None))
-        if task is None or not 0 <= now - begun < SHARED_SECONDS:
+        begun, task = self._answers.get(key, (now, None))
+        if task is None or (task.done() and not 0 <= now - begun < SHARED_SECONDS):
             task = self._begin(key, compute, now)
         return await asyncio.shield(task)  # one who gives up does not take the answer from the others
+
+    async def _last_round(self) -> int | None:
+        """The newest stored round; who asks while it is being read waits for that reading."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_last_round())
+            self._reading.add_done_callback(self._was_read)
+        return await asyncio.shield(self._reading)
+
+    async def _read_last_round(self) -> int | None:
+        async with self._store.reader() as reader:
+            return await reader.last_round_at()
+
+    def _was_read(self, done: asyncio.Task[int | None]) -> None:
+        self._reading = None
 
     def _begin(self, key: Hashable, compute: Callable[[], Awaitable[bytes]], now: int) -> asyncio.Task[bytes]:
         async def computed() -> bytes:

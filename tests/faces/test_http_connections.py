@@ -184,7 +184,7 @@ async def test_where_every_connection_is_at_work_a_further_one_is_told_and_the_n
     async with served(house, Crowd(limit=1), slow_health) as port, connected(port) as (reader, writer):
         writer.write(HEALTH)
         await working.wait()
-        async with connected(port) as (surplus, asking):
+        async with connected(port) as (surplus, asking), asyncio.timeout(5):
             asking.write(HEALTH)
             answer = await surplus.read()
         assert answer.startswith(b"HTTP/1.1 503 ")
