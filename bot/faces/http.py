@@ -16,11 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from urllib.parse import unquote
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analytics.errors import AskError
@@ -58,6 +61,9 @@ SECURITY_HEADERS = {
 _TOLD = "spotbot.headers"
 """Where in a request's scope the headers wait that its answer must carry, whatever becomes of it."""
 
+_SLASH = "\udc2f"
+"""Stands for a slash within a name while routes are matched; no decoded path holds it."""
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -94,10 +100,24 @@ def build_api(
         redirect_slashes=False,
         exception_handlers=handlers([path for path in routes if path != "/"]),
     )
+    api.router.route_class = NameRoute
     for path, handler in routes.items():
         api.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
     api.add_middleware(Door, meter=meter, timer=timer)
     return api
+
+
+class NameRoute(APIRoute):
+    """A route whose names may hold a slash, sent as ``%2F``: Starlette looks for slashes only after decoding."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the path is this route's, and the names in it."""
+        if scope["type"] != "http" or b"%2f" not in scope.get("raw_path", b"").lower():
+            return super().matches(scope)
+        segments = (unquote(segment).replace("/", _SLASH) for segment in scope["raw_path"].decode("latin-1").split("/"))
+        match, found = super().matches({**scope, "path": "/".join(segments)})
+        names = {name: text.replace(_SLASH, "/") for name, text in found.get("path_params", {}).items()}
+        return match, {**found, "path_params": names} if found else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,31 @@ async def test_a_gpu_that_nobody_knows_is_not_found_and_gets_suggestions(web):
     assert "RTX 4090" in body["suggestions"]
 
 
+@pytest.mark.parametrize("spelt", ["GH200%2F96GB", "gh200%2f96gb", "%47H200%2F96GB"])
+async def test_a_gpu_name_may_hold_a_slash(house, web, spelt):
+    await house.polled(0.7, model="GH200/96GB")
+    answer = await web.get(f"/api/spot/price/{spelt}")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["gpu_name"] == "GH200/96GB"
+    assert 'route="/api/spot/price/{gpu_name}",status="200"' in (await web.get("/metrics")).text
+    assert "/api/spot/price/{gpu_name}" in (await web.get("/openapi.json")).json()["paths"]
+
+
+@pytest.mark.parametrize("path", ["price/GH200/96GB", "price%2FGH200", "price/RTX%204090/", "trouble%2F", "%2Ftrouble"])
+async def test_a_slash_elsewhere_still_leads_nowhere(house, web, path):
+    await house.polled(0.7, model="GH200/96GB")
+    assert problem(await web.get(f"/api/spot/{path}"), 404)["detail"] == "there is nothing at this path"
+
+
+@pytest.mark.parametrize("command", [c for c in bot.commands.COMMANDS if "{" in (c.path or "")], ids=lambda c: c.name)
+async def test_every_question_with_a_name_in_its_path_finds_a_name_with_a_slash(house, command):
+    await house.polled(0.7, model="GH200/96GB")
+    house.counter = Counter(house.counter.store, (command,), house.clock)
+    async with house.client() as web:
+        answer = await web.get(command.path.format_map({command.params[0].name: "GH200%2F96GB"}))
+    assert answer.status_code in (200, 409), answer.text
+
+
 async def test_unknown_parameters_are_refused_with_the_known_names(web):
     body = problem(await web.get(PRICE_OF_4090, params={"hour": "3"}), 400)
     assert "hour" in body["detail"]
