@@ -26,7 +26,7 @@ from benchmarks.processes import SPOTBOT, free_port, running
 
 KINDS = ("silent", "dripping", "idle")
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
-PATIENCE = 5.0
+ANSWER_SECONDS = 5.0
 """Seconds after which an answer counts as not given."""
 
 
@@ -79,7 +79,7 @@ async def ask(port: int, path: str, key: str, asked: Asked) -> None:
     """One request over a connection of its own."""
     began = time.monotonic()
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n\r\n"
@@ -90,7 +90,7 @@ async def ask(port: int, path: str, key: str, asked: Asked) -> None:
         asked.outcomes[answer[9:12].decode() or "closed"] += 1
         asked.seconds.append(time.monotonic() - began)
     except TimeoutError:
-        asked.outcomes[f"none in {PATIENCE:g} s"] += 1
+        asked.outcomes[f"none in {ANSWER_SECONDS:g} s"] += 1
     except OSError as error:
         asked.outcomes[type(error).__name__] += 1
 

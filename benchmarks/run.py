@@ -22,6 +22,7 @@ import psutil
 from analytics.evidence import to_json
 from analytics.market import HOUR
 from benchmarks.processes import ROOT, SPOTBOT, environment, free_port, get, run, running
+from benchmarks.requests import measure
 from benchmarks.year import OFFERS, book, build, models
 from bot.collect import Collector
 from bot.commands import COMMANDS
@@ -162,6 +163,17 @@ def memory(folder: Path) -> None:
     row("memory of spotbot run while answering", f"{peak / 1e6:.0f} MB peak", "< 200 MB", peak < 200e6)
 
 
+def requests(folder: Path) -> None:
+    """The API as programs use it; and the page, which needs no key."""
+    (alone, many), page = measure(folder)
+    p50 = alone.quantile(0.5)
+    row("12 questions over HTTP, one client", f"p50 {p50:.1f} p99 {alone.quantile(0.99):.0f} ms", "p50 < 8 ms", p50 < 8)
+    p99, rate = many.quantile(0.99), many.per_second
+    figure = f"{rate:.0f}/s p99 {p99:.0f} ms"
+    row(f"the same, {many.clients} at once", figure, "> 250/s, p99 < 400 ms", rate > 250 and p99 < 400)
+    row("GET / over HTTP, one client", f"p50 {page.quantile(0.5):.1f} ms", "p50 < 8 ms", page.quantile(0.5) < 8)
+
+
 def _query(path: str) -> str:
     needed = {
         "llm-gpus": "model_size=7B",
@@ -199,6 +211,7 @@ async def bench(file: Path, rounds: int) -> None:
     await rounds_of_5000(file, now)
     whole_process(file.parent)
     await asyncio.to_thread(memory, file.parent)
+    await asyncio.to_thread(requests, file.parent / "demo")
 
 
 def main() -> None:

@@ -20,9 +20,9 @@ from bot.faces.problems import reply
 from bot.show.problems import Problem
 
 IDLE_SECONDS = 75
-"""How long a connection is kept open between two requests. Clients and proxies let go of theirs sooner (Python's
-aiohttp after 15 s, Go's net/http behind many proxies and AWS load balancers after 60 s), so that they never ask on one
-that is just being closed here. It is also nginx's own ``keepalive_timeout``."""
+"""How long a connection is kept open between two requests: longer than clients and proxies keep theirs (httpx 5 s,
+aiohttp 15 s, nginx and AWS load balancers 60 s), so that they do not ask on one that is being closed here. Those that
+keep theirs longer (Go 90 s, browsers) ask again by themselves. It is what nginx grants its clients."""
 
 MOST_CONNECTIONS = 1000
 """Connections held at once where the process may open files enough."""
@@ -35,10 +35,8 @@ LOG_SECONDS = 60
 
 Phase = Literal["head", "idle", "body", "work", "answer"]
 
-FULL: ASGIApp = reply(
-    Problem(
-        503, "too-many-connections", "Service Unavailable", "every connection is in use; try again in a moment", {}
-    ),
+ALL_BUSY: ASGIApp = reply(
+    Problem(503, "too-many-connections", "Service Unavailable", "every connection is in use; try again in a moment"),
     {"Connection": "close", "Retry-After": "1"},
 )
 """The answer to everything on a connection beyond the limit."""
@@ -53,7 +51,7 @@ def connection_limit() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long one connection may keep us waiting, in seconds from the beginning of each phase."""
 
     head: float = 10
@@ -67,20 +65,20 @@ class Patience:
 
 
 @dataclass(slots=True)
-class Crowd:
+class ConnectionLimiter:
     """The connections of one server. At the limit, the one that has kept us waiting longest makes room."""
 
     limit: int = field(default_factory=connection_limit)
-    patience: Patience = field(default_factory=Patience)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     waiting: dict[Connection, None] = field(default_factory=dict)
     """those that wait for their client, the longest waiting first"""
 
-    def make_room(self) -> bool:
+    def close_longest_waiting(self) -> bool:
         """Close the connection that has waited longest; False where every one is being answered."""
         oldest = next(iter(self.waiting), None)
         if oldest is None:
             return False
-        oldest.drop()
+        oldest.abort()
         return True
 
 
@@ -90,9 +88,9 @@ class Connection(H11Protocol):
     Without one, a client that sends nothing, or a byte a minute, holds a descriptor for as long as it likes.
     """
 
-    def __init__(self, crowd: Crowd, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, limiter: ConnectionLimiter, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._crowd = crowd
+        self._limiter = limiter
         self._phase: Phase | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -101,8 +99,8 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         # asyncio does so only where the listener's protocol number says TCP; that of socket.create_server is 0
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if len(self.connections) > self._crowd.limit and not self._crowd.make_room():
-            self.app = FULL
+        if len(self.connections) > self._limiter.limit and not self._limiter.close_longest_waiting():
+            self.app = ALL_BUSY
         self._follow()
 
     def data_received(self, data: bytes) -> None:
@@ -130,14 +128,14 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
         self._enter(None)
 
-    def drop(self) -> None:
+    def abort(self) -> None:
         """Close, without waiting for the client to take what was sent."""
         self._enter(None)
         self.transport.abort()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close after ``idle``, even where the last answer was never taken."""
-        self.drop()
+        self.abort()
 
     def _follow(self) -> None:
         phase = self._now()
@@ -162,11 +160,11 @@ class Connection(H11Protocol):
             self._deadline.cancel()
             self._deadline = None
         self._phase = phase
-        self._crowd.waiting.pop(self, None)
+        self._limiter.waiting.pop(self, None)
         if phase is None or phase == "work":
             return
-        self._crowd.waiting[self] = None
-        self._deadline = self.loop.call_later(getattr(self._crowd.patience, phase), self.drop)
+        self._limiter.waiting[self] = None
+        self._deadline = self.loop.call_later(getattr(self._limiter.timeouts, phase), self.abort)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.commands.params import shorten
 from bot.commands.shared_answers import SharedAnswers
-from bot.faces.connections import ACCEPT_AT_ONCE, Connection, Crowd, shortage_told_once
+from bot.faces.connections import ACCEPT_AT_ONCE, Connection, ConnectionLimiter, shortage_told_once
 from bot.faces.metrics import MEDIA_TYPE as EXPOSITION
 from bot.faces.metrics import Health, Meter, version
 from bot.faces.openapi import document
@@ -273,16 +273,16 @@ async def serve(
     *,
     started: Callable[[int], None] | None = None,
     stop: asyncio.Event,
-    crowd: Crowd | None = None,
+    limiter: ConnectionLimiter | None = None,
 ) -> None:
     """Serve until ``stop`` is set, then finish what is under way. Port 0 takes a free one; ``started`` is told which.
 
-    Raises OSError where the address cannot be listened on. Signals are left to the caller. ``crowd``: the limits of
+    Raises OSError where the address cannot be listened on. Signals are left to the caller. ``limiter``: the limits of
     connections, where not the usual ones.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
-        server = _Server(_configured(api, crowd or Crowd()))
+        server = _Server(_configured(api, limiter or ConnectionLimiter()))
         stopper = asyncio.create_task(_stop_when(stop, server))
         if started:
             started(listener.getsockname()[1])
@@ -293,18 +293,19 @@ async def serve(
             stopper.cancel()
 
 
-def _configured(api: FastAPI, crowd: Crowd) -> uvicorn.Config:
+def _configured(api: FastAPI, limiter: ConnectionLimiter) -> uvicorn.Config:
     return uvicorn.Config(
         api,
-        http=partial(Connection, crowd),  # type: ignore[arg-type]  # it is only called
+        http=partial(Connection, limiter),  # type: ignore[arg-type]  # it is only called
         ws="none",
         lifespan="off",
         access_log=False,
         log_config=None,
+        log_level="error",  # its warnings are of malformed requests: anybody could fill the log with them
         server_header=False,
         proxy_headers=False,
         backlog=ACCEPT_AT_ONCE,
-        timeout_keep_alive=math.ceil(crowd.patience.idle),
+        timeout_keep_alive=math.ceil(limiter.timeouts.idle),
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 

@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.faces.connections import LOG_SECONDS, MOST_CONNECTIONS, Crowd, Patience, connection_limit, shortage_told_once
+from bot.faces.connections import (
+    LOG_SECONDS,
+    MOST_CONNECTIONS,
+    ConnectionLimiter,
+    Timeouts,
+    connection_limit,
+    shortage_told_once,
+)
 from bot.faces.http import build_api, serve, stored_keys
 
 SOON = 0.05
@@ -24,12 +31,12 @@ HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @asynccontextmanager
-async def served(house, crowd: Crowd | None = None, health: Any = None) -> AsyncIterator[int]:
+async def served(house, limiter: ConnectionLimiter | None = None, health: Any = None) -> AsyncIterator[int]:
     """The API behind a real server on a free port of loopback."""
     keys = stored_keys(house.counter.store)
     api = build_api(house.counter, keys=keys, health=health or house.health, require_key=False)
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(api, "127.0.0.1", 0, started=listening.set_result, stop=stop, crowd=crowd))
+    task = asyncio.create_task(serve(api, "127.0.0.1", 0, started=listening.set_result, stop=stop, limiter=limiter))
     try:
         yield await listening
     finally:
@@ -89,7 +96,10 @@ async def closed(reader: asyncio.StreamReader) -> bool:
 
 @pytest.mark.parametrize("begun", [b"", b"G", HEALTH[:-2]], ids=["silent", "begun", "unended"])
 async def test_a_client_that_does_not_end_its_request_is_let_go(house, begun):
-    async with served(house, Crowd(patience=Patience(head=SOON))) as port, connected(port) as (reader, writer):
+    async with (
+        served(house, ConnectionLimiter(timeouts=Timeouts(head=SOON))) as port,
+        connected(port) as (reader, writer),
+    ):
         writer.write(begun)
         assert await closed(reader)
 
@@ -97,7 +107,10 @@ async def test_a_client_that_does_not_end_its_request_is_let_go(house, begun):
 @pytest.mark.parametrize("before", [b"", HEALTH], ids=["first", "kept-alive"])
 async def test_dripping_bytes_do_not_buy_more_time(house, before):
     await house.polled()
-    async with served(house, Crowd(patience=Patience(head=SOON))) as port, connected(port) as (reader, writer):
+    async with (
+        served(house, ConnectionLimiter(timeouts=Timeouts(head=SOON))) as port,
+        connected(port) as (reader, writer),
+    ):
         if before:
             writer.write(before)
             assert await answered(reader) == 200
@@ -116,7 +129,10 @@ async def drip(writer: asyncio.StreamWriter) -> None:
 
 async def test_a_request_in_pieces_and_more_requests_on_the_same_connection_are_answered(house):
     await house.polled()
-    async with served(house, Crowd(patience=Patience(idle=0.5))) as port, connected(port) as (reader, writer):
+    async with (
+        served(house, ConnectionLimiter(timeouts=Timeouts(idle=0.5))) as port,
+        connected(port) as (reader, writer),
+    ):
         for piece in (HEALTH[:9], HEALTH[9:], HEALTH + HEALTH[:5], HEALTH[5:]):
             writer.write(piece)
             await asyncio.sleep(SOON / 5)
@@ -125,8 +141,8 @@ async def test_a_request_in_pieces_and_more_requests_on_the_same_connection_are_
 
 async def test_an_idle_connection_is_closed_after_its_time_only(house):
     await house.polled()
-    crowd = Crowd(patience=Patience(head=SOON / 10, idle=SOON))
-    async with served(house, crowd) as port, connected(port) as (reader, writer):
+    limiter = ConnectionLimiter(timeouts=Timeouts(head=SOON / 10, idle=SOON))
+    async with served(house, limiter) as port, connected(port) as (reader, writer):
         writer.write(HEALTH)
         assert await answered(reader) == 200
         await asyncio.sleep(SOON / 2)
@@ -136,15 +152,15 @@ async def test_an_idle_connection_is_closed_after_its_time_only(house):
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(house):
-    crowd = Crowd(patience=Patience(body=SOON))
-    async with served(house, crowd) as port, connected(port) as (reader, writer):
+    limiter = ConnectionLimiter(timeouts=Timeouts(body=SOON))
+    async with served(house, limiter) as port, connected(port) as (reader, writer):
         writer.write(b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
         assert await answered(reader) == 405
         assert await closed(reader)
 
 
 async def test_a_client_that_does_not_read_its_answers_is_let_go(house):
-    async with served(house, Crowd(patience=Patience(answer=SOON))) as port:
+    async with served(house, ConnectionLimiter(timeouts=Timeouts(answer=SOON))) as port:
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.setblocking(False)
             asked = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100
@@ -161,7 +177,7 @@ async def test_a_client_that_does_not_read_its_answers_is_let_go(house):
 
 async def test_at_the_limit_the_connection_that_waited_longest_makes_room(house):
     await house.polled()
-    async with served(house, Crowd(limit=2)) as port, connected(port) as idle, connected(port) as silent:
+    async with served(house, ConnectionLimiter(limit=2)) as port, connected(port) as idle, connected(port) as silent:
         idle[1].write(HEALTH)
         assert await answered(idle[0]) == 200
         async with connected(port) as third, connected(port) as fourth:
@@ -181,7 +197,7 @@ async def test_where_every_connection_is_at_work_a_further_one_is_told_and_the_n
         await done.wait()
         return await house.health()
 
-    async with served(house, Crowd(limit=1), slow_health) as port, connected(port) as (reader, writer):
+    async with served(house, ConnectionLimiter(limit=1), slow_health) as port, connected(port) as (reader, writer):
         writer.write(HEALTH)
         await working.wait()
         async with connected(port) as (surplus, asking), asyncio.timeout(5):
@@ -205,6 +221,13 @@ def test_half_of_the_files_are_kept_for_other_uses(files, expected):
         assert connection_limit() == min(expected, before[1] // 2)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_malformed_requests_do_not_fill_the_log(house, caplog):
+    async with served(house) as port, connected(port) as (reader, writer):
+        writer.write(b"GET\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+    assert not caplog.records
 
 
 async def test_a_shortage_of_descriptors_is_one_line_in_the_log(house, caplog):
