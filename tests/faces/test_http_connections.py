@@ -85,6 +85,13 @@ async def test_answers_do_not_wait_for_the_clients_acknowledgement(house):
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+async def test_a_name_with_a_slash_arrives_over_a_real_connection(house):
+    await house.polled(model="GH200/96GB")
+    async with served(house) as port, connected(port) as (reader, writer):
+        writer.write(b"GET /api/spot/price/GH200%2F96GB HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await answered(reader) == 200
+
+
 async def closed(reader: asyncio.StreamReader) -> bool:
     """Whether the server closes the connection, without another word."""
     async with asyncio.timeout(5):
