@@ -146,16 +146,27 @@ async def test_a_request_in_pieces_and_more_requests_on_the_same_connection_are_
         assert [await answered(reader) for _ in range(3)] == [200, 200, 200]
 
 
-async def test_an_idle_connection_is_closed_after_its_time_only(house):
+async def test_an_idle_connection_is_kept_longer_than_a_request_may_take(house):
     await house.polled()
-    limiter = ConnectionLimiter(timeouts=Timeouts(head=SOON / 10, idle=SOON))
+    limiter = ConnectionLimiter(timeouts=Timeouts(head=SOON))
+    async with served(house, limiter) as port, connected(port) as (reader, writer):
+        for _ in range(2):
+            writer.write(HEALTH)
+            assert await answered(reader) == 200
+            await asyncio.sleep(1.5 * SOON)
+
+
+async def test_an_idle_connection_is_closed_after_its_time(house):
+    await house.polled()
+    limiter = ConnectionLimiter(timeouts=Timeouts(idle=SOON))
     async with served(house, limiter) as port, connected(port) as (reader, writer):
         writer.write(HEALTH)
         assert await answered(reader) == 200
-        await asyncio.sleep(SOON / 2)
-        writer.write(HEALTH)
-        assert await answered(reader) == 200
         assert await closed(reader)
+
+
+def test_idle_connections_outlast_those_of_common_clients():
+    assert ConnectionLimiter().timeouts.idle > 60
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(house):
