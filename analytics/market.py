@@ -89,6 +89,8 @@ class Poll:
     interval: int = DEFAULT_INTERVAL
     """planned seconds between two polls of this model"""
     note: str = ""
+    unknown: frozenset[int] = frozenset()
+    """machines with rows that could not be read: a slice of theirs that is missing may be there"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,9 @@ def advance(
 
     ``previous_at``: UTC seconds of the last complete poll, None at the first; ``interval``: planned seconds between
     polls. A poll that is not newer changes nothing. A step that changes a tenant's state gives half of its time to
-    each state. Tenancies end without event or exposure when the gap is too long, the offer's end_date has passed or
-    its verification changed. Only verified slices are followed. ``free``: ``minimal(poll.offers)``, if at hand.
+    each state. Tenancies end without event or exposure when the gap is too long, the offer's end_date has passed,
+    its verification changed, or it is missing from a machine with unreadable rows. Only verified slices are followed.
+    ``free``: ``minimal(poll.offers)``, if at hand.
     Returns the tenants after the step, interruptions started and ended, exposure by (region, hour), life table.
     Source: definitions, "Interruptions: the shadow tenant".
     """
@@ -88,7 +89,9 @@ def advance(
     if previous_at is not None and poll.at - previous_at <= MAX_GAP_INTERVALS * interval:
         seen = _by_slice(poll.offers)
         for tenant in tenants:
-            step.take(tenant, seen.get(tenant.slice_id))
+            offer = seen.get(tenant.slice_id)
+            if offer is not None or tenant.machine_id not in poll.unknown:
+                step.take(tenant, offer)
     taken = {tenant.slice_id for tenant in step.tenants}
     vacant = (offer for offer in free or minimal(poll.offers) if offer.verified and offer.min_bid)
     step.tenants += [_new(offer, poll.at, bid_factor) for offer in vacant if offer.slice_id not in taken]

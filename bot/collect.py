@@ -6,7 +6,6 @@ committed together.
 
 from __future__ import annotations
 
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,26 +17,19 @@ from analytics.market import (
     WORLD,
     ChangeBand,
     Interruption,
+    Offer,
     Poll,
     Quality,
     Quote,
     Scope,
     Tenant,
 )
+from analytics.poll_quality import RECENT_POLLS, History, Reading, judge
 from analytics.prices import BAND_HOURS, DAY_HOURS, change_band, hour_point, quotes
 from analytics.shadow import advance, minimal
 from bot.store.engine import Store
 from bot.store.reader import Reader
 from bot.store.writer import Entry, Writer
-
-RECENT_POLLS = 12
-"""How many earlier polls a poll's size is judged against (definitions, "Quality of a poll")."""
-
-COLLAPSE_SHARE = 0.4
-"""Fewer offers than this share of their median make a poll suspect (definitions, "Quality of a poll")."""
-
-COLLAPSE_LEAST = 5
-"""Below this median the share says nothing: a book of four halves by chance. Then only a whole round is judged."""
 
 Place = tuple[str, Scope]
 WORLD_PLACE: Place = (WORLD, Scope.VERIFIED)
@@ -50,8 +42,8 @@ class Ledger:
     tenants: tuple[Tenant, ...] = ()
     good_at: int | None = None
     seen_at: int | None = None
-    recent: tuple[int, ...] = ()
-    """offers in the last polls that were neither failed nor capped"""
+    history: History = field(default_factory=History)
+    """what the next poll is judged by"""
     hour: int | None = None
     hour_quotes: Mapping[Place, tuple[Quote, ...]] = field(default_factory=dict)
     """the quotes of ``hour`` so far"""
@@ -67,45 +59,44 @@ class Round:
     interruptions: tuple[Interruption, ...]
 
 
-def judge(polls: Sequence[Poll], recent: Mapping[str, Sequence[int]]) -> list[Poll]:
-    """The polls of one round, collapsed ones marked suspect: alone where the book is large enough, else together."""
-    complete = [poll for poll in polls if poll.quality is Quality.COMPLETE]
-    usual = {poll.model: statistics.median(recent[poll.model]) for poll in complete if recent.get(poll.model)}
-    judged_before = [poll for poll in complete if poll.model in usual]
-    seen = sum(len(poll.offers) for poll in judged_before)
-    expected = sum(usual.values())
-    everything = expected >= COLLAPSE_LEAST and seen < COLLAPSE_SHARE * expected
-    return [_judge_one(poll, usual.get(poll.model), everything) for poll in polls]
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A poll with what is worked out of it once, for the judge and for the books."""
+
+    poll: Poll
+    free: tuple[Offer, ...]
+    quotes: Mapping[Place, Quote]
+
+    @staticmethod
+    def of(poll: Poll) -> Sight:
+        """Of a poll of any quality."""
+        free = minimal(poll.offers)
+        return Sight(poll, free, quotes(poll.offers, poll.at, free=free))
+
+    @property
+    def reading(self) -> Reading:
+        """What is remembered of it."""
+        return Reading.of(self.poll.at, len(self.poll.offers), self.quotes)
 
 
-def _judge_one(poll: Poll, usual: float | None, everything: bool) -> Poll:
-    if usual is None or poll.quality is not Quality.COMPLETE:
-        return poll
-    alone = usual >= COLLAPSE_LEAST and len(poll.offers) < COLLAPSE_SHARE * usual
-    if not (alone or everything):
-        return poll
-    note = f"{len(poll.offers)} offers where the median of the last polls is {usual:g}"
-    return replace(poll, quality=Quality.SUSPECT, note=poll.note or note)
-
-
-def step(ledger: Ledger, poll: Poll) -> tuple[Ledger, Entry | None]:
+def step(ledger: Ledger, sight: Sight) -> tuple[Ledger, Entry | None]:
     """A judged poll of one model: the ledger after it, and what to store; nothing for a poll that is not newer."""
+    poll, found = sight.poll, sight.quotes
     if ledger.seen_at is not None and poll.at <= ledger.seen_at:
         return ledger, None
     ledger = replace(ledger, seen_at=poll.at)
     if poll.quality in (Quality.FAILED, Quality.CAPPED):
         return ledger, Entry(poll)
-    ledger = replace(ledger, recent=(*ledger.recent, len(poll.offers))[-RECENT_POLLS:])
-    free = minimal(poll.offers)
-    found = quotes(poll.offers, poll.at, free=free)
     if poll.quality is Quality.SUSPECT:
-        return ledger, Entry(poll, quotes=found)
+        return replace(ledger, history=ledger.history.with_suspect(sight.reading)), Entry(poll, quotes=found)
     hour = poll.at // HOUR
     earlier = ledger.hour_quotes if ledger.hour == hour else {}
     so_far = {**earlier, **{place: (*earlier.get(place, ()), quote) for place, quote in found.items()}}
     points = {place: hour_point(hour, so_far[place]) for place in found}
-    shadow = advance(ledger.tenants, poll, previous_at=ledger.good_at, interval=poll.interval, free=free)
-    ledger = replace(ledger, tenants=shadow.tenants, good_at=poll.at, hour=hour, hour_quotes=so_far)
+    before = None if ledger.history.broken(sight.reading) else ledger.good_at
+    shadow = advance(ledger.tenants, poll, previous_at=before, interval=poll.interval, free=sight.free)
+    history = ledger.history.with_complete(sight.reading, poll.offers)
+    ledger = Ledger(shadow.tenants, poll.at, poll.at, history, hour, so_far)
     return ledger, Entry(poll, quotes=found, points=points, shadow=shadow)
 
 
@@ -176,8 +167,11 @@ class Collector:
             if poll.model not in self._ledgers:
                 self._ledgers[poll.model] = await load_ledger(writer.read, poll.model)
         entries: list[Entry] = []
-        for poll in judge(polls, {poll.model: self._ledgers[poll.model].recent for poll in polls}):
-            self._ledgers[poll.model], entry = step(self._ledgers[poll.model], poll)
+        sights = [Sight.of(poll) for poll in polls]
+        histories = {poll.model: self._ledgers[poll.model].history for poll in polls}
+        judged = judge(polls, histories, {sight.poll.model: sight.reading for sight in sights})
+        for sight, poll in zip(sights, judged, strict=True):
+            self._ledgers[poll.model], entry = step(self._ledgers[poll.model], replace(sight, poll=poll))
             if entry is not None:
                 entries.append(_priced(entry, cost, first=not entries))
         return _round(at, entries), entries
@@ -234,7 +228,16 @@ async def load_ledger(reader: Reader, model: str) -> Ledger:
         tenants=await reader.tenants(model),
         good_at=row.last_good_at,
         seen_at=row.last_poll_at,
-        recent=tuple(await reader.recent_offer_counts(model, RECENT_POLLS)),
+        history=await _history(reader, model, row.last_good_at),
         hour=hour,
         hour_quotes={place: tuple(some) for place, some in in_hour.items()},
     )
+
+
+async def _history(reader: Reader, model: str, last_good_at: int | None) -> History:
+    complete, suspect = await reader.readings(model, RECENT_POLLS, since=last_good_at)
+    book = {offer.slice_id: offer for offer in await reader.book([model])}
+    history = History(tuple(complete), book=book)
+    for reading in suspect:
+        history = history.with_suspect(reading)
+    return history

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analytics.market import Cause, Exposure, Poll, Quality
-from bot.collect import Collector, Cost, Ledger, judge, step
+from bot.collect import Collector, Cost
 from bot.store.engine import Store, StoreError, open_store
 from tests.fakes.markets import offer, poll
 
@@ -79,27 +79,6 @@ async def test_a_collapsed_market_is_suspect_and_interrupts_nobody(store: Store)
         assert (await reader.poll_counts(0))[Quality.SUSPECT] == 1
         assert len(await reader.book()) == 10
     assert (await _exposure(store)).events == 0
-
-
-def test_a_collapse_that_lasts_becomes_the_market() -> None:
-    ledger, qualities = Ledger(), []
-    for n, size in enumerate([10] * 12 + [2] * 8):
-        [judged] = judge([poll(T0 + n * STEP, *_book(size))], {"RTX 4090": ledger.recent})
-        ledger, _ = step(ledger, judged)
-        qualities.append(judged.quality)
-    assert qualities[12] is Quality.SUSPECT
-    assert qualities[-1] is Quality.COMPLETE
-
-
-def test_small_books_are_judged_only_together() -> None:
-    small = [poll(T0, model=name) for name in ("A", "B", "C")]
-    recent = dict.fromkeys(("A", "B", "C"), (2, 2, 2))
-    assert judge(small[:1], recent)[0].quality is Quality.COMPLETE
-    assert {p.quality for p in judge(small, recent)} == {Quality.SUSPECT}
-
-
-def test_the_first_polls_of_a_model_have_nothing_to_be_judged_by() -> None:
-    assert judge([poll(T0)], {})[0].quality is Quality.COMPLETE
 
 
 async def test_replaying_a_round_changes_nothing(store: Store) -> None:

@@ -99,12 +99,13 @@ class VastSource:
             if refusal is None:
                 refusal = self._client.settle(await self._census(haul, errand), errand)
         fetch = _account(vast_name, errand, haul, refusal)
+        unknown = frozenset(haul.unknown)
         groups: dict[str, list[Offer]] = defaultdict(list, {model: [] for model in models})
         if fetch.quality is not Quality.FAILED:
             for offer in haul.offers.values():
                 groups[offer.model].append(offer)
         polls = (
-            Poll(model, at, fetch.quality, tuple(sorted(offers, key=lambda o: o.slice_id)), interval, fetch.note)
+            Poll(model, at, fetch.quality, tuple(sorted(offers, key=_slice_id)), interval, fetch.note, unknown)
             for model, offers in sorted(groups.items())
         )
         return replace(fetch, polls=tuple(polls))
@@ -159,6 +160,10 @@ class VastSource:
             self._parts.pop(haul.vast_name, None)
         elif not haul.capped:
             self._parts[haul.vast_name] = whole
+
+
+def _slice_id(offer: Offer) -> str:
+    return offer.slice_id
 
 
 def _query(filters: dict[str, dict[str, Any]], limit: int) -> dict[str, Any]:

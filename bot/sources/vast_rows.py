@@ -51,6 +51,11 @@ def to_offer(row: Any) -> Offer | str:
     essential = {"machine_id": machine_id, "num_gpus": num_gpus, "gpu_name": name, "dph_base": on_demand}
     if not (machine_id and num_gpus and name and on_demand):
         return next(key for key, value in essential.items() if not value)
+    bid = row.get("min_bid")
+    min_bid = 0 if bid is None else _micro(bid, num_gpus)
+    rentable, verified = _flag(row.get("rentable"), missing=True), _verified(row)
+    if min_bid is None or rentable is None or verified is None:
+        return _undecided(min_bid, rentable)
     gpu_ram = _second(row.get("gpu_ram"))
     place = clean(row.get("geolocation"), cut=True) or None
     return Offer(
@@ -58,9 +63,9 @@ def to_offer(row: Any) -> Offer | str:
         machine_id=machine_id,
         num_gpus=num_gpus,
         on_demand=on_demand,
-        min_bid=_micro(row.get("min_bid"), num_gpus) or None,
-        rentable=_flag(row.get("rentable"), missing=True),
-        verified=_verified(row),
+        min_bid=min_bid or None,
+        rentable=rentable,
+        verified=verified,
         gpu_ids=_gpu_ids(row.get("gpu_ids"), num_gpus),
         geolocation=place,
         region=region_of(place),
@@ -118,14 +123,28 @@ def _fraction(value: Any) -> float | None:
     return exact if exact is not None and 0 <= exact <= 1 else None
 
 
-def _flag(value: Any, *, missing: bool) -> bool:
-    return missing if value is None else str(value).strip().lower() in ("true", "1", "1.0")
+_FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+_VERIFICATION = {"verified": True, "unverified": False, "deverified": False}
+"""The words that ``verification`` is known to hold (source: the service's search as recorded, vast-market-api)."""
 
 
-def _verified(row: Mapping[str, Any]) -> bool:
+def _flag(value: Any, *, missing: bool) -> bool | None:
+    """None for what says neither yes nor no."""
+    return missing if value is None else _FLAGS.get(str(value).strip().lower())
+
+
+def _verified(row: Mapping[str, Any]) -> bool | None:
     """The service says it in ``verification``; copies of its rows by third parties carry a plain ``verified``."""
     said = row.get("verification")
-    return said == "verified" if said is not None else _flag(row.get("verified"), missing=False)
+    return _VERIFICATION.get(str(said)) if said is not None else _flag(row.get("verified"), missing=False)
+
+
+def _undecided(min_bid: int | None, rentable: bool | None) -> str:
+    """The field that decides about a row and cannot be read: such a row is unknown, not false."""
+    if min_bid is None:
+        return "min_bid"
+    return "rentable" if rentable is None else "verification"
 
 
 def _gpu_ids(value: Any, num_gpus: int) -> tuple[int, ...]:
@@ -153,6 +172,10 @@ class Haul:
     offers: dict[str, Offer] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
+    taken: int = 0
+    """rows that say they are not rentable, though only rentable ones were asked for"""
+    unknown: set[int] = field(default_factory=set)
+    """machines of unusable rows: what is absent of them may be there"""
     rows: int = 0
     capped: str = ""
 
@@ -163,7 +186,9 @@ class Haul:
             offer = self._offer(row)
             if isinstance(offer, str):
                 self.dropped[offer] += 1
+                self._remember(row)
                 continue
+            self.taken += not offer.rentable
             self.unreadable.update(key for key, ok in _READABLE.items() if key not in row or not ok(row[key]))
             twin = fresh.setdefault(offer.slice_id, offer)
             if twin is not offer:  # rows come in random order: the cheaper twin is the same one at every poll
@@ -179,10 +204,16 @@ class Haul:
             return "another gpu_name"
         return offer
 
+    def _remember(self, row: Any) -> None:
+        machine_id = whole(row.get("machine_id")) if isinstance(row, Mapping) else None
+        self.unknown.update([machine_id] if machine_id else [])
+
     def doubt(self) -> str:
         """Why these rows are not to be trusted as a picture of the market; empty when they are."""
         if self.dropped.total() * DOUBTFUL_SHARE > self.rows:
             reasons = ", ".join(f"{reason} {n}" for reason, n in self.dropped.most_common())
             return f"{self.dropped.total()} of {self.rows} rows unusable: {reasons}"
+        if self.taken * DOUBTFUL_SHARE > self.rows:
+            return f"{self.taken} of {self.rows} rows are not rentable, and only rentable ones were asked for"
         lost = [f"{key} {n}" for key, n in self.unreadable.most_common() if n * DOUBTFUL_SHARE > self.rows]
         return f"unreadable in many of {self.rows} rows: {', '.join(lost)}" if lost else ""

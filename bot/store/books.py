@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from analytics.forecasting import Forecast, HorizonRecord, TrackRecord
-from analytics.market import Quality
+from analytics.market import WORLD, Quality, Quote, Scope
+from analytics.poll_quality import Reading
 from bot.store import retention
 from bot.store import tables as t
 from bot.store.keys import ApiKey, digest
 from bot.store.risk import Reads
 
-WHOLE = (Quality.COMPLETE, Quality.SUSPECT)
-"""Polls that saw all there was, believable or not."""
+QUOTED = ("price", "floor", "p10", "p90", "on_demand", "offers", "gpus", "machines")
 
+MOST_SUSPECT = 2_000
+"""Suspect polls in a row that are looked back upon (ours: six days of five-minute polls, far beyond any patience)."""
 
 SURVEY = "survey"
 """The source of a round without polls: a look over the whole market, to choose what to follow."""
@@ -25,11 +29,24 @@ SURVEY = "survey"
 class BookReads(Reads):
     """Polls, quota, forecasts and keys."""
 
-    async def recent_offer_counts(self, model: str, n: int = 12) -> list[int]:
-        """Offers in the last ``n`` polls that were neither failed nor capped, ascending in time."""
-        p = t.poll.c
-        query = select(p.offers).where(p.gpu_id == self._names.gpu_id(model), p.quality.in_(WHOLE))
-        return [row[0] for row in await self._rows(query.order_by(p.at.desc()).limit(n))][::-1]
+    async def readings(self, model: str, n: int, *, since: int | None) -> tuple[list[Reading], list[Reading]]:
+        """What is stored of the last ``n`` complete polls, and of the suspect ones after ``since``, ascending."""
+        inner = t.poll.alias()
+        p, of_model = inner.c, inner.c.gpu_id == self._names.gpu_id(model)
+        times = select(p.at).order_by(p.at.desc())
+        good = times.where(of_model, p.quality == Quality.COMPLETE).limit(n)
+        bad = times.where(of_model, p.quality == Quality.SUSPECT, p.at > (since or -1)).limit(MOST_SUSPECT)
+        return await self._readings(model, good), await self._readings(model, bad)
+
+    async def _readings(self, model: str, times: Select[Any]) -> list[Reading]:
+        p, q = t.poll.c, t.quote.c
+        same = (p.gpu_id == q.gpu_id) & (p.at == q.at)
+        world = (q.region_id == t.WORLD_ID) & (q.gpu_id == self._names.gpu_id(model))
+        query = select(p.at, p.offers, q.scope, *(q[name] for name in QUOTED)).select_from(t.poll.join(t.quote, same))
+        found: dict[tuple[int, int], dict[tuple[str, Scope], Quote]] = defaultdict(dict)
+        for at, rows, scope, *values in await self._rows(query.where(world, p.at.in_(times))):
+            found[at, rows][WORLD, scope] = Quote(at, *values)
+        return [Reading.of(at, rows, quotes) for (at, rows), quotes in sorted(found.items())]
 
     async def poll_times(self, model: str, since: int, until: int) -> list[tuple[int, Quality]]:
         """When the model's polls in [since, until] were, and how good they were, ascending."""

@@ -87,9 +87,30 @@ def test_what_is_not_a_row_is_dropped(row: Any) -> None:
     assert to_offer(row) == "not an object"
 
 
-@pytest.mark.parametrize("missing", [None, 0, 0.0, math.nan, -1, "free", 1e308, {}])
-def test_a_slice_without_a_readable_bid_is_kept_without_one(missing: Any) -> None:
-    assert offer(min_bid=missing).min_bid is None
+@pytest.mark.parametrize("none", [None, 0, 0.0, "0"])
+def test_a_slice_without_a_bid_is_kept_without_one(none: Any) -> None:
+    assert offer(min_bid=none).min_bid is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("min_bid", value) for value in (math.nan, -1, "free", 1e308, {}, False)),
+        *(("rentable", value) for value in ("maybe", 2, [], "")),
+        *(("verification", value) for value in ("perhaps", "", 1, [])),
+    ],
+)
+def test_a_row_is_unknown_when_a_field_that_decides_cannot_be_read(field: str, value: Any) -> None:
+    assert to_offer(offer_row(**{field: value})) == field
+    found = haul(offer_row(**{field: value}), offer_row(1))
+    assert (found.dropped, found.unknown) == ({field: 1}, {1000})
+
+
+def test_an_answer_of_rows_that_were_not_asked_for_is_doubtful() -> None:
+    rows = [offer_row(n, rentable=n > 2) for n in range(9)]
+    assert haul(*rows).doubt() == ""
+    rows[3]["rentable"] = False
+    assert haul(*rows).doubt() == "4 of 9 rows are not rentable, and only rentable ones were asked for"
 
 
 def test_a_bid_above_the_on_demand_price_is_kept() -> None:
@@ -221,7 +242,8 @@ def test_a_field_that_became_unreadable_everywhere_is_doubtful(field: str, value
     assert haul(*rows).doubt() == ""
     for row in rows:
         row.pop(field) if value == "missing" else row.update({field: value})
-    expected = "" if (field, value) == ("verification", "garbage?") else f"unreadable in many of 6 rows: {field} 6"
+    decides = field in ("verification", "min_bid") and value != "missing"
+    expected = f"6 of 6 rows unusable: {field} 6" if decides else f"unreadable in many of 6 rows: {field} 6"
     assert haul(*rows).doubt() == expected
 
 
@@ -255,7 +277,8 @@ def mutated(mutations: list[tuple[str, Any, bool]]) -> dict[str, Any]:
 def test_a_damaged_row_is_an_offer_the_store_can_hold_or_a_reason(mutations: list[tuple[str, Any, bool]]) -> None:
     made = to_offer(mutated(mutations))
     if isinstance(made, str):
-        assert made in ("machine_id", "num_gpus", "gpu_name", "dph_base")
+        essential = ("machine_id", "num_gpus", "gpu_name", "dph_base")
+        assert made in (*essential, "min_bid", "rentable", "verification")
         return
     assert 0 < made.on_demand <= INT64
     assert made.min_bid is None or 0 < made.min_bid <= INT64

@@ -79,8 +79,11 @@ async def test_polls_are_counted_by_quality_and_their_sizes_listed_in_time_order
         entry(AT + 300, model="B"),
     )
     async with store.reader() as reader:
-        assert await reader.recent_offer_counts(MODEL) == [1, 2, 3]
-        assert await reader.recent_offer_counts(MODEL, 2) == [2, 3]
+        complete, suspect = await reader.readings(MODEL, 12, since=AT)
+        assert [(reading.at, reading.rows) for reading in complete] == [(AT, 1), (AT + 600, 3)]
+        assert [(reading.at, reading.rows) for reading in suspect] == [(AT + 300, 2)]
+        assert [reading.rows for reading in (await reader.readings(MODEL, 1, since=AT + 300))[0]] == [3]
+        assert (await reader.readings(MODEL, 12, since=AT + 300))[1] == []
         counts = {Quality.COMPLETE: 2, Quality.SUSPECT: 1, Quality.FAILED: 1, Quality.CAPPED: 1}
         assert await reader.poll_counts(AT + 300) == counts
         assert await reader.poll_times(MODEL, AT + 300, AT + 600) == [
