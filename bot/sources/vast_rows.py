@@ -155,11 +155,11 @@ def _gpu_ids(value: Any, num_gpus: int) -> tuple[int, ...]:
     return tuple(sorted(i for i in ids if i is not None)) if None not in ids else ()
 
 
-_READABLE: dict[str, Callable[[Any], bool]] = {
-    "gpu_ids": lambda value: isinstance(value, list),
-    "gpu_ram": lambda value: number(value) is not None,
-    "verification": lambda value: isinstance(value, str),
-    "min_bid": lambda value: value is None or number(value) is not None,
+_READABLE: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "gpu_ids": lambda row: isinstance(row["gpu_ids"], list) and len(row["gpu_ids"]) == whole(row["num_gpus"]),
+    "gpu_ram": lambda row: number(row["gpu_ram"]) is not None,
+    "verification": lambda row: row["verification"] is not None,
+    "min_bid": lambda _: True,
 }
 """Fields an offer can do without, but a market cannot: slices, models, scopes or prices would all change at once."""
 
@@ -189,7 +189,7 @@ class Haul:
                 self._remember(row)
                 continue
             self.taken += not offer.rentable
-            self.unreadable.update(key for key, ok in _READABLE.items() if key not in row or not ok(row[key]))
+            self.unreadable.update(key for key, ok in _READABLE.items() if key not in row or not ok(row))
             twin = fresh.setdefault(offer.slice_id, offer)
             if twin is not offer:  # rows come in random order: the cheaper twin is the same one at every poll
                 self.dropped["duplicate"] += 1
