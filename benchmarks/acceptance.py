@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from benchmarks.processes import ROOT, TOOLS, environment, fake_vast, get, run, spotbot
 
@@ -26,9 +27,17 @@ FAULTS = (
     *("truncated", "html", "empty", "no_offers", "redirect"),
     *("drift_missing", "drift_extra", "drift_null", "drift_strings", "drift_nan"),
 )
-"""Every fault of the stand-in but `quota`, which has a part of its own."""
+"""Every fault of the stand-in but `quota`, which has a part of its own, and the false pages."""
+
+LIES = (
+    *("lie_rentable", "lie_rentable_text", "lie_x1000", "lie_min_bid_null"),
+    *("lie_few", "lie_duplicate", "lie_names"),
+)
+"""Pages that are believable but wrong: every model must meet each of them."""
 
 MACHINES = 600
+STANDING = "RTX 4090,H100 SXM,L40S"
+"""The models that are followed on the market that stands still."""
 LEAST_EVENTS = 30
 """Models with fewer true interruptions are shown but not judged."""
 
@@ -74,7 +83,7 @@ def faults(folder: Path) -> None:
         spotbot(
             folder,
             vast,
-            SPOTBOT_GPUS="RTX 4090,H100 SXM,L40S",
+            SPOTBOT_GPUS=STANDING,
             SPOTBOT_POLL_SECONDS="1",
             SPOTBOT_ROW_BUDGET="100000000",
         ) as (api, key, process),
@@ -86,17 +95,37 @@ def faults(folder: Path) -> None:
             seen = polls(folder).get(0, 0)
             back = wait_until(lambda seen=seen: polls(folder).get(0, 0) >= seen + 4, 60)
             check(f"{fault}: polls go on", back and process.poll() is None, polls(folder))
+        for lie in LIES:
+            tell(folder, vast, lie)
         after = get(f"{api}/api/spot/monitor", key)[1]["price_trends"]
         prices = [[(row["gpu_name"], row["current_price"]) for row in rows] for rows in (before, after)]
         check("no price changed by a fault", prices[0] == prices[1] and len(prices[0]) == 3, prices[1])
-        distinct = query(
-            folder, "SELECT gpu_id, count(DISTINCT price) FROM quote WHERE region_id=0 AND scope=0 GROUP BY 1"
+        stored = (
+            "SELECT gpu_id, count(DISTINCT coalesce(price, -1)) FROM quote JOIN poll USING (gpu_id, at)"
+            " WHERE quality = 0 AND region_id = 0 AND scope = 0 GROUP BY 1",
+            "SELECT gpu_id, count(DISTINCT coalesce(price, -1)) FROM price_hour"
+            " WHERE region_id = 0 AND scope = 0 GROUP BY 1",
         )
-        check("no stored price changed by a fault", all(n == 1 for _, n in distinct), distinct)
+        for what, sql in zip(("price of a complete poll", "hour"), stored, strict=True):
+            distinct = query(folder, sql)
+            check(f"no {what} changed by a fault", all(n == 1 for _, n in distinct), distinct)
         count = query(folder, "SELECT count(*) FROM interruption")[0][0]
         check("no interruption recorded because of a fault", count == 0, count)
-        failed = sum(n for quality, n in polls(folder).items() if quality)
-        check("faults were seen as failed or suspect polls", failed > 0, polls(folder))
+        check("faults were seen as failed or suspect polls", _doubted(folder) > 0, polls(folder))
+
+
+def tell(folder: Path, vast: str, lie: str) -> None:
+    """One false page for each model: none of them is a complete poll, and the polls after it are."""
+    for model in STANDING.split(","):
+        doubted, seen = _doubted(folder), polls(folder).get(0, 0)
+        inject(vast, f"{lie}?count=1&gpu_name={quote(model)}")
+        met = wait_until(lambda doubted=doubted: _doubted(folder) > doubted, 60)
+        back = wait_until(lambda seen=seen: polls(folder).get(0, 0) >= seen + 4, 60)
+        check(f"{lie} of {model}: doubted, and polls go on", met and back, polls(folder))
+
+
+def _doubted(folder: Path) -> int:
+    return sum(n for quality, n in polls(folder).items() if quality)
 
 
 def live(folder: Path, minutes: float) -> None:
