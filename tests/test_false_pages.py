@@ -6,7 +6,8 @@ import asyncio
 import copy
 import random
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,9 +95,14 @@ class Watch:
             return sum((await reader.exposure([MODEL], 0)).get(MODEL, {}).values(), Exposure())
 
 
-async def watched(store: Store, market: FakeVast) -> Watch:
-    source = VastSource(market.url, timing=Time().timing())
-    return Watch(market, source, store, Collector(store))
+@asynccontextmanager
+async def watched(store: Store) -> AsyncIterator[Watch]:
+    async with FakeVast() as market:
+        source = VastSource(market.url, timing=Time().timing())
+        try:
+            yield Watch(market, source, store, Collector(store))
+        finally:
+            await source.aclose()
 
 
 FALSE: dict[str, tuple[Edit, str]] = {
@@ -124,8 +130,7 @@ FALSE: dict[str, tuple[Edit, str]] = {
 @pytest.mark.parametrize("fault", FALSE)
 async def test_a_false_page_leaves_no_trace_but_a_poll_that_says_why(store: Store, fault: str, restarted: bool) -> None:
     edit, why = FALSE[fault]
-    async with FakeVast() as market:
-        watch = await watched(store, market)
+    async with watched(store) as watch:
         for _ in range(4):
             assert (await watch.see(rows_of(10))).quality is Quality.COMPLETE
         before = await watch.books()
@@ -140,20 +145,16 @@ async def test_a_false_page_leaves_no_trace_but_a_poll_that_says_why(store: Stor
         assert (await watch.see(rows_of(10))).quality is Quality.COMPLETE
         assert await watch.interruptions() == []
         assert (await watch.lived()).held_s == 10 * 5 * STEP
-        await watch.source.aclose()
 
 
 async def test_the_first_page_of_all_is_doubted_where_it_is_not_what_was_asked_for(store: Store) -> None:
-    async with FakeVast() as market:
-        watch = await watched(store, market)
+    async with watched(store) as watch:
         assert (await watch.see(each(rentable=False)(rows_of(10)))).quality is Quality.SUSPECT
         assert (await watch.see(each(rentable="maybe")(rows_of(10)))).quality is Quality.FAILED
-        await watch.source.aclose()
 
 
 async def test_four_offers_then_none_is_counted_once_a_second_poll_has_said_so(store: Store) -> None:
-    async with FakeVast() as market:
-        watch = await watched(store, market)
+    async with watched(store) as watch:
         for _ in range(4):
             await watch.see(rows_of(4))
         held_at, before = watch.at, await watch.books()
@@ -165,12 +166,10 @@ async def test_four_offers_then_none_is_counted_once_a_second_poll_has_said_so(s
         assert [(one.held_at, one.seen_at, one.back_at) for one in lost] == [(held_at, held_at + 2 * STEP, None)] * 4
         lived = await watch.lived()
         assert (lived.held_s, lived.interrupted_s) == (4 * (3 + 1) * STEP, 4 * STEP)
-        await watch.source.aclose()
 
 
 async def test_a_level_that_is_accepted_after_a_suspect_spell_interrupts_nobody(store: Store) -> None:
-    async with FakeVast() as market:
-        watch = await watched(store, market)
+    async with watched(store) as watch:
         for _ in range(4):
             await watch.see(rows_of(10))
         told = []
@@ -180,28 +179,23 @@ async def test_a_level_that_is_accepted_after_a_suspect_spell_interrupts_nobody(
         assert told == [Quality.SUSPECT] * 6 + [Quality.COMPLETE] * 2
         assert await watch.interruptions() == []
         assert (await watch.lived()).held_s == 10 * 3 * STEP + 2 * STEP
-        await watch.source.aclose()
 
 
 async def test_a_slice_missing_from_a_machine_whose_row_cannot_be_read_is_not_counted_as_lost(store: Store) -> None:
-    async with FakeVast() as market:
-        watch = await watched(store, market)
+    async with watched(store) as watch:
         await watch.see(rows_of(10))
         spoilt = rows_of(10)
         spoilt[3]["rentable"], spoilt[4]["dph_base"] = "maybe", None
         told = await watch.see(spoilt[:9])
         assert told.quality is Quality.COMPLETE
         assert [one.machine_id for one in await watch.interruptions()] == [1009]
-        await watch.source.aclose()
 
 
 async def test_prices_may_halve_and_a_third_of_the_market_may_leave(store: Store) -> None:
-    async with FakeVast() as market:
-        watch = await watched(store, market)
+    async with watched(store) as watch:
         for rows in (rows_of(12), rows_of(12), scaled(0.5, "dph_base", "min_bid")(rows_of(12)), rows_of(8)):
             assert (await watch.see(rows)).quality is Quality.COMPLETE
         assert (await watch.lived()).events == 4
-        await watch.source.aclose()
 
 
 @st.composite
@@ -256,8 +250,7 @@ def test_one_false_page_changes_nothing_after_any_history(polls: list[Rows], edi
 async def _one_false_page(polls: Sequence[Rows], edit: Edit, restarted: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = await open_store(f"sqlite:///{Path(folder) / 'spotbot.db'}", writer=True)
-        async with FakeVast() as market:
-            watch = await watched(store, market)
+        async with watched(store) as watch:
             for rows in polls[:-1]:
                 told = await watch.see(rows)
                 assert told.quality is Quality.COMPLETE, told.note
@@ -270,5 +263,4 @@ async def _one_false_page(polls: Sequence[Rows], edit: Edit, restarted: bool) ->
             assert await watch.books() == before
             told = await watch.see(polls[-1])
             assert told.quality is Quality.COMPLETE, told.note
-            await watch.source.aclose()
         await store.close()
