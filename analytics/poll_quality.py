@@ -18,19 +18,19 @@ from analytics.market import DAY, HOUR, WORLD, Offer, Poll, Quality, Quote, Scop
 from analytics.shadow import MAX_GAP_INTERVALS
 
 RECENT_POLLS = 12
-"""How many earlier complete polls a poll is judged against (definitions, "Quality of a poll")."""
+"""How many earlier complete polls a poll is judged against (source: definitions, "Quality of a poll")."""
 
 COLLAPSE_SHARE = 0.4
-"""Fewer offers than this share of their median make a poll suspect (definitions, "Quality of a poll"), and so do fewer
+"""Fewer offers than this share of their median make a poll suspect (source: definitions, "Quality of a poll"), and so do fewer
 slices of the last complete poll that are found again, each machine counting as one. Of 21,120 simulated polls 5, 15 and
 60 minutes apart 0.2 % were suspect by it, nearly all where few machines with many overlapping slices were let."""
 
 SMALL_BOOK = 5
-"""Below so many offers a share says little, and one poll is not enough (definitions, "Quality of a poll")."""
+"""Below so many offers a share says little, and one poll is not enough (source: definitions, "Quality of a poll")."""
 
 SAME_SLICES_S = HOUR
 """Over a longer gap than this nothing is said about which slices are found again: in real polls hours apart a fifth of
-a model's are (the recorded polls above; samples of 64 rows at most, so that the true share is higher)."""
+a model's are (source: the recorded polls above; samples of 64 rows at most, so that the true share is higher)."""
 
 CHANGED_SHARE = 0.5
 """A larger share of the slices that stayed must not lose their bid, nor of the machines their verification (ours)."""
@@ -38,6 +38,10 @@ CHANGED_SHARE = 0.5
 PRICE_FACTOR, SMALL_PRICE_FACTOR = 5.0, 8.0
 """By how much the median slice that stayed may change its price between two polls; the second in a small book, where it
 may be one host's whim. Real polls: 1.0 at each of 95 steps; a halved or doubled market is far within (ours)."""
+
+PART_SHARE, PART_LEAST = 0.1, 5
+"""Where a market is asked for in parts, one answer may be false alone: so large a share of the slices that stayed, and
+so many of them, must not change beyond belief either (ours; of the 95 real steps one had a single slice that did)."""
 
 LEVEL_FACTOR = 10.0
 """How far beyond all recent prices the median may lie where no slice stayed (real polls: 2.99 times at most; ours)."""
@@ -61,14 +65,14 @@ class Patience:
 
 
 SECOND_POLL = Patience(2, 0)
-"""A small book that empties (definitions, "Quality of a poll")."""
+"""A small book that empties (source: definitions, "Quality of a poll")."""
 
 LASTING = Patience(4, 1800)
 """Offers that are gone: a market can sell out within minutes, and half an hour is what faulty search indexes were given
-before (seven five-minute polls). Four polls span more than three planned intervals, so the gap censors all tenants."""
+before (seven five-minute polls). Ours. Four polls span more than three planned intervals, so the gap censors all tenants."""
 
 STUBBORN = Patience(4, DAY)
-"""What no market does by itself, a new scale of all prices for example: a day, so that somebody can see it first."""
+"""What no market does by itself, a new scale of all prices for example: a day, so that somebody can see it first (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,15 +237,28 @@ def _changed(poll: Poll, history: History) -> Iterator[Doubt]:
     yield from _verification(stayed)
     bids = [(old.min_bid, new.min_bid) for old, new in stayed if old.min_bid]
     lost = sum(new is None for _, new in bids)
-    if lost > CHANGED_SHARE * len(bids):
-        yield Doubt(f"min_bid is gone from {lost} of {len(bids)} slices", STUBBORN)
-    most = SMALL_PRICE_FACTOR if small else PRICE_FACTOR
+    if patience := _patience(lost, len(bids)):
+        yield Doubt(f"min_bid is gone from {lost} of {len(bids)} slices", patience)
     kept = [new / old for old, new in bids if old and new]
-    for name, ratios in (("min_bid", kept), ("dph_base", [new.on_demand / old.on_demand for old, new in stayed])):
-        if ratios and not 1 / most < (ratio := statistics.median(ratios)) < most:
-            yield Doubt(f"{name} is {ratio:.3g} times the last one on {len(ratios)} slices", STUBBORN)
+    demand = [new.on_demand / old.on_demand for old, new in stayed]
+    for name, ratios in (("min_bid", kept), ("dph_base", demand)):
+        yield from _scale(name, ratios, SMALL_PRICE_FACTOR if small else PRICE_FACTOR)
     if not stayed:
         yield from _new_level(poll, history)
+
+
+def _patience(changed: int, stayed: int) -> Patience | None:
+    """What it takes to believe that so many of the slices that stayed have changed beyond belief; None for so few."""
+    if changed > CHANGED_SHARE * stayed:
+        return STUBBORN
+    return LASTING if changed >= PART_LEAST and changed > PART_SHARE * stayed else None
+
+
+def _scale(name: str, ratios: Sequence[float], most: float) -> Iterator[Doubt]:
+    beyond = [ratio for ratio in ratios if not 1 / most < ratio < most]
+    if patience := _patience(len(beyond), len(ratios)):
+        ratio = statistics.median(beyond)
+        yield Doubt(f"{name} is {ratio:.3g} times the last one on {len(beyond)} of {len(ratios)} slices", patience)
 
 
 def _verification(stayed: Sequence[tuple[Offer, Offer]]) -> Iterator[Doubt]:

@@ -33,7 +33,7 @@ LIES = (
     *("lie_rentable", "lie_rentable_text", "lie_x1000", "lie_min_bid_null"),
     *("lie_few", "lie_duplicate", "lie_names"),
 )
-"""Pages that are believable but wrong: every model must meet each of them."""
+"""Pages that are believable but wrong."""
 
 MACHINES = 600
 STANDING = "RTX 4090,H100 SXM,L40S"
@@ -115,13 +115,12 @@ def faults(folder: Path) -> None:
 
 
 def tell(folder: Path, vast: str, lie: str) -> None:
-    """One false page for each model: none of them is a complete poll, and the polls after it are."""
-    for model in STANDING.split(","):
-        doubted, seen = _doubted(folder), polls(folder).get(0, 0)
-        inject(vast, f"{lie}?count=1&gpu_name={quote(model)}")
-        met = wait_until(lambda doubted=doubted: _doubted(folder) > doubted, 60)
-        back = wait_until(lambda seen=seen: polls(folder).get(0, 0) >= seen + 4, 60)
-        check(f"{lie} of {model}: doubted, and polls go on", met and back, polls(folder))
+    """A false page in place of the next answer: no complete poll comes of it, and the polls after it are complete."""
+    doubted, seen = _doubted(folder), polls(folder).get(0, 0)
+    inject(vast, lie)
+    met = wait_until(lambda: _doubted(folder) > doubted, 60)
+    back = wait_until(lambda: polls(folder).get(0, 0) >= seen + 4, 60)
+    check(f"{lie}: doubted, and polls go on", met and back, polls(folder))
 
 
 def _doubted(folder: Path) -> int:

@@ -108,8 +108,8 @@ async def watched(store: Store) -> AsyncIterator[Watch]:
 FALSE: dict[str, tuple[Edit, str]] = {
     "not rentable": (each(rentable=False), "not rentable"),
     "rentable is no word": (each(rentable="maybe"), "rentable 10"),
-    "x1000": (scaled(1000, "dph_base", "dph_total", "min_bid"), "1e+03 times"),
-    "bids x1000": (scaled(1000, "min_bid"), "1e+03 times"),
+    "x1000": (scaled(1000, "dph_base", "dph_total", "min_bid"), "1e+03 times the last one on 10 of 10"),
+    "bids x1000": (scaled(1000, "min_bid"), "1e+03 times the last one on 10 of 10"),
     "bids in cents": (scaled(0.01, "min_bid"), "0.01 times"),
     "no bids": (each(min_bid=None), "min_bid is gone"),
     "bids that are no numbers": (each(min_bid="n/a"), "min_bid 10"),

@@ -18,6 +18,8 @@ LONGEST_TEXT = 80
 """Characters kept of a name or place; the longest gpu_name constant of the official client has 24."""
 DOUBTFUL_SHARE = 3
 """An answer with more than one row in this many unusable is suspect: its form has changed, or it is damaged."""
+LEAST_PAGE = 12
+"""One answer of several with fewer rows than this is judged only together with the others (ours)."""
 _INT64 = 2**63 - 1
 
 
@@ -178,10 +180,13 @@ class Haul:
     """machines of unusable rows: what is absent of them may be there"""
     rows: int = 0
     capped: str = ""
+    page_doubt: str = ""
+    """what was wrong with one answer of several, though not with most of them together"""
 
     def add(self, rows: Sequence[Any]) -> bool:
         """Take in one answer; False when it has rows and none is usable. A slice met before is replaced."""
         fresh: dict[str, Offer] = {}
+        before = (Counter(self.dropped), Counter(self.unreadable), self.taken)
         for row in rows:
             offer = self._offer(row)
             if isinstance(offer, str):
@@ -196,6 +201,9 @@ class Haul:
                 fresh[offer.slice_id] = min(twin, offer, key=lambda o: (o.on_demand, o.min_bid or 0))
         self.rows += len(rows)
         self.offers.update(fresh)
+        if len(rows) >= LEAST_PAGE:
+            dropped, unreadable = self.dropped - before[0], self.unreadable - before[1]
+            self.page_doubt = self.page_doubt or _doubt(len(rows), dropped, unreadable, self.taken - before[2])
         return bool(fresh) or not rows
 
     def _offer(self, row: Any) -> Offer | str:
@@ -210,10 +218,14 @@ class Haul:
 
     def doubt(self) -> str:
         """Why these rows are not to be trusted as a picture of the market; empty when they are."""
-        if self.dropped.total() * DOUBTFUL_SHARE > self.rows:
-            reasons = ", ".join(f"{reason} {n}" for reason, n in self.dropped.most_common())
-            return f"{self.dropped.total()} of {self.rows} rows unusable: {reasons}"
-        if self.taken * DOUBTFUL_SHARE > self.rows:
-            return f"{self.taken} of {self.rows} rows are not rentable, and only rentable ones were asked for"
-        lost = [f"{key} {n}" for key, n in self.unreadable.most_common() if n * DOUBTFUL_SHARE > self.rows]
-        return f"unreadable in many of {self.rows} rows: {', '.join(lost)}" if lost else ""
+        return _doubt(self.rows, self.dropped, self.unreadable, self.taken) or self.page_doubt
+
+
+def _doubt(rows: int, dropped: Counter[str], unreadable: Counter[str], taken: int) -> str:
+    if dropped.total() * DOUBTFUL_SHARE > rows:
+        reasons = ", ".join(f"{reason} {n}" for reason, n in dropped.most_common())
+        return f"{dropped.total()} of {rows} rows unusable: {reasons}"
+    if taken * DOUBTFUL_SHARE > rows:
+        return f"{taken} of {rows} rows are not rentable, and only rentable ones were asked for"
+    lost = [f"{key} {n}" for key, n in unreadable.most_common() if n * DOUBTFUL_SHARE > rows]
+    return f"unreadable in many of {rows} rows: {', '.join(lost)}" if lost else ""

@@ -79,7 +79,7 @@ TRUE = {
     "halved": [replace(one, min_bid=(one.min_bid or 0) // 2, on_demand=one.on_demand // 2) for one in book(10)],
     "doubled": [replace(one, min_bid=2 * (one.min_bid or 0)) for one in book(10)],
     "40 % leave": book(6),
-    "a third repriced out of reach": [offer(n, 300_000 * (50 if n % 3 == 0 else 1)) for n in range(1, 11)],
+    "three repriced out of reach": [offer(n, 300_000 * (50 if n % 3 == 0 else 1)) for n in range(1, 11)],
     "more": book(20),
     "some unverified": [replace(one, verified=one.machine_id > 3) for one in book(10)],
 }
@@ -88,6 +88,11 @@ TRUE = {
 @pytest.mark.parametrize("move", TRUE)
 def test_what_a_market_does_is_complete_at_once(move: str) -> None:
     assert after(TRUE[move], TRUE[move], book(10), usual=book(10)) == [COMPLETE] * 3
+
+
+def test_one_false_answer_of_several_is_suspect_for_half_an_hour() -> None:
+    dear = [offer(n, 300_000 * (1000 if n % 5 == 0 else 1)) for n in range(1, 41)]
+    assert after(*[dear] * 8, usual=book(40)) == [SUSPECT] * 6 + [COMPLETE] * 2
 
 
 def test_the_cheapest_of_a_small_book_may_be_taken() -> None:

@@ -106,6 +106,12 @@ def test_a_row_is_unknown_when_a_field_that_decides_cannot_be_read(field: str, v
     assert (found.dropped, found.unknown) == ({field: 1}, {1000})
 
 
+def test_one_false_answer_of_several_is_doubtful() -> None:
+    found = haul(*(offer_row(n) for n in range(100)))
+    assert found.add([offer_row(n, rentable=False) for n in range(100, 120)])
+    assert found.doubt() == "20 of 20 rows are not rentable, and only rentable ones were asked for"
+
+
 def test_an_answer_of_rows_that_were_not_asked_for_is_doubtful() -> None:
     rows = [offer_row(n, rentable=n > 2) for n in range(9)]
     assert haul(*rows).doubt() == ""
