@@ -21,9 +21,9 @@ RECENT_POLLS = 12
 """How many earlier complete polls a poll is judged against (source: definitions, "Quality of a poll")."""
 
 COLLAPSE_SHARE = 0.4
-"""Fewer offers than this share of their median make a poll suspect (source: definitions, "Quality of a poll"), and so do fewer
-slices of the last complete poll that are found again, each machine counting as one. Of 21,120 simulated polls 5, 15 and
-60 minutes apart 0.2 % were suspect by it, nearly all where few machines with many overlapping slices were let."""
+"""Fewer offers than this share of their median make a poll suspect, and so do fewer slices of the last complete poll
+that are found again, each machine counting as one (source: definitions, "Quality of a poll"). Of 21,120 simulated polls
+5, 15 and 60 minutes apart 0.2 % were suspect, nearly all where few machines with many overlapping slices were let."""
 
 SMALL_BOOK = 5
 """Below so many offers a share says little, and one poll is not enough (source: definitions, "Quality of a poll")."""
@@ -69,10 +69,10 @@ SECOND_POLL = Patience(2, 0)
 
 LASTING = Patience(4, 1800)
 """Offers that are gone: a market can sell out within minutes, and half an hour is what faulty search indexes were given
-before (seven five-minute polls). Ours. Four polls span more than three planned intervals, so the gap censors all tenants."""
+before, seven five-minute polls (ours). Four polls span more than three planned intervals, which censors all tenants."""
 
 STUBBORN = Patience(4, DAY)
-"""What no market does by itself, a new scale of all prices for example: a day, so that somebody can see it first (ours)."""
+"""What no market does by itself, a new scale of all prices for example: a day, so that somebody sees it first (ours)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from benchmarks.processes import ROOT, TOOLS, environment, fake_vast, get, run, spotbot
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 
 import pytest
 
-from analytics.market import DAY, HOUR
+from analytics.market import DAY, HOUR, Quality
 from bot.backfill import import_files
 from bot.commands import COMMANDS
 from bot.commands.counter import Counter
@@ -154,3 +154,19 @@ async def test_imported_prices_have_a_history_that_ends_where_they_end(
     assert len(found.points) == 46
     assert [gap.hours for gap in found.gaps] == [2]
     assert found.evidence.stale
+
+
+async def test_an_imported_poll_that_cannot_be_true_counts_nothing(
+    bring: Import, reading: Callable[[], Awaitable[Store]]
+) -> None:
+    times = [NOW - n * 900 for n in range(6, 0, -1)]
+    lines = [
+        f'{iso(at)},RTX 4090,{machine},1,"Texas, US",{0.4 * factor},{0.3 * factor},1,1,0.99'
+        for at, factor in zip(times, (1, 1, 1, 1000, 1, 1), strict=True)
+        for machine in range(1, 11)
+    ]
+    assert await bring("\n".join([OFFERS, *lines])) == 0
+    async with (await reading()).reader() as reader:
+        assert await reader.interruptions("RTX 4090", 0) == []
+        assert [quality for _, quality in await reader.poll_times("RTX 4090", 0, NOW)].index(Quality.SUSPECT) == 3
+        assert {quote.price for quote in await reader.points("RTX 4090", 0)} == {300_000}

@@ -103,7 +103,7 @@ async def test_exported_offers_come_back_as_one_complete_poll(store: Store, tmp_
 async def test_the_book_is_left_out_where_it_is_of_another_time(store: Store, tmp_path: Path) -> None:
     assert await exported(store, tmp_path / "offers.csv", "offers", until=NOW) == 0
     assert await exported(store, tmp_path / "later.csv", "offers", since=NOW + 1, until=NOW + 9) == 0
-    market = SimulatedMarket(8, NOW + DAY, MODELS[:1])
+    market = SimulatedMarket(7, NOW + DAY, MODELS[:1])
     await Collector(store).settle_many(market.history(0, NOW + DAY))
     await exported(store, tmp_path / "mixed.csv", "offers", until=NOW + 2 * DAY)
     assert import_file(tmp_path / "mixed.csv", now=NOW + DAY).report.models == (MODELS[0].name,)
