@@ -72,7 +72,7 @@ LASTING = Patience(4, 1800)
 before, seven five-minute polls (ours). Four polls span more than three planned intervals, which censors all tenants."""
 
 STUBBORN = Patience(4, DAY)
-"""What no market does by itself, a new scale of all prices for example: a day, so that somebody sees it first (ours)."""
+"""What no market does by itself, a new scale of all prices for example: a day, so that somebody sees it (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
