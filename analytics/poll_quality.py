@@ -235,6 +235,9 @@ def _changed(poll: Poll, history: History) -> Iterator[Doubt]:
     stayed = [(old, now[slice_id]) for slice_id, old in history.book.items() if slice_id in now]
     small = len(stayed) < SMALL_BOOK
     yield from _verification(stayed)
+    resized = sum(old.num_gpus != new.num_gpus for old, new in stayed)
+    if resized > CHANGED_SHARE * len(stayed):
+        yield Doubt(f"num_gpus changed on {resized} of {len(stayed)} slices of the same GPUs", STUBBORN)
     bids = [(old.min_bid, new.min_bid) for old, new in stayed if old.min_bid]
     lost = sum(new is None for _, new in bids)
     if patience := _patience(lost, len(bids)):

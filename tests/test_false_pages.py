@@ -119,7 +119,7 @@ FALSE: dict[str, tuple[Edit, str]] = {
     "nothing": (lambda _: [], "0 offers where 10 are usual"),
     "each row thrice": (lambda rows: [row for row in rows for _ in range(3)], "duplicate 20"),
     "other names": (renamed, "another gpu_name 5"),
-    "twice the GPUs": (each(num_gpus=2), "gpu_ids 10"),
+    "twice the GPUs": (each(num_gpus=2), "num_gpus changed on 10 of 10"),
     "other machines": (each(machine_id=lambda row: row["machine_id"] + 7000), "0% of"),
     "other GPUs": (each(gpu_ids=lambda row: [row["gpu_ids"][0] + 7000]), "0% of"),
     "no GPU ids": (each(gpu_ids=None), "gpu_ids 10"),

@@ -158,7 +158,7 @@ def _gpu_ids(value: Any, num_gpus: int) -> tuple[int, ...]:
 
 
 _READABLE: dict[str, Callable[[Mapping[str, Any]], bool]] = {
-    "gpu_ids": lambda row: isinstance(row["gpu_ids"], list) and len(row["gpu_ids"]) == whole(row["num_gpus"]),
+    "gpu_ids": lambda row: isinstance(row["gpu_ids"], list),
     "gpu_ram": lambda row: number(row["gpu_ram"]) is not None,
     "verification": lambda row: row["verification"] is not None,
     "min_bid": lambda _: True,
