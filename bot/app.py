@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -43,9 +42,6 @@ EXIT_MARKET = 4
 EXIT_FILE = 2
 """Exit code when a file cannot be written."""
 
-CLOCK_STEP = 60
-"""A wall clock that falls this many seconds behind the monotonic one was set back."""
-
 
 class Face(Protocol):
     """A chat platform: runs until told to stop, and may want pages of the web server."""
@@ -73,9 +69,9 @@ async def open_counter(settings: Settings) -> AsyncIterator[Counter]:
 
 
 @asynccontextmanager
-async def open_writer(settings: Settings, *, alone: bool = True) -> AsyncIterator[Store]:
-    """The store for writing; ``alone=False`` beside a running spotbot, for small changes."""
-    store = await open_store(settings.database_url, writer=True, alone=alone)
+async def open_writer(settings: Settings, *, alone: bool = True, wait: bool = False) -> AsyncIterator[Store]:
+    """The store for writing; ``alone=False`` beside a running spotbot, for small changes; ``wait``: as a stand-by."""
+    store = await open_store(settings.database_url, writer=True, alone=alone, wait=wait)
     try:
         yield store
     finally:
@@ -182,25 +178,28 @@ class App:
                 raise result
 
     async def _poll(self, poller: Poller) -> None:
-        from bot.schedule import Job, rearm, start
+        from bot.schedule import Job, rearm, run_job, start, watch_clock
 
         jobs = [
             Job("forecasts", self._forecast, minute=2),
             Job("retention", self._forget_old, minute=40, hour=3),
         ]
         scheduler = start(jobs)
-        first = asyncio.create_task(self._forecast())  # those of the last run may be hours old
+        first: list[asyncio.Task[None]] = []  # the forecasts of the last leader may be hours old
+        poller.begun = lambda: first.append(asyncio.create_task(run_job(jobs[0])))
         watch = asyncio.create_task(watch_clock(lambda: rearm(scheduler, jobs)))
         try:
             await poller.run(self.stop)
         finally:
             scheduler.shutdown(wait=False)
-            first.cancel()
+            for task in first:
+                task.cancel()
             watch.cancel()
 
     async def _forecast(self) -> None:
         from bot.forecasts import refresh
 
+        self.store.must_lead()
         await refresh(self.store, self.clock())
 
     async def _forget_old(self) -> None:
@@ -214,7 +213,10 @@ class App:
 
         async def health() -> Health:
             budget = self.settings.row_budget if self.poller else None
-            return await market_health(self.counter, polling=self.poller is not None, row_budget=budget)
+            state = self.store.state if self.poller else None
+            return await market_health(
+                self.counter, polling=self.poller is not None, row_budget=budget, leadership=state
+            )
 
         api = build_api(self.counter, keys=stored_keys(self.store), health=health, require_key=self.require_key)
         for face in self.faces:
@@ -233,17 +235,6 @@ async def steady_clock(store: Store) -> SteadyClock:
         return SteadyClock(floor=await reader.last_round_at() or 0)
 
 
-async def watch_clock(stepped_back: Callable[[], None], every: float = 30.0) -> None:
-    """Call back whenever the wall clock was set back, which silences wall-clock schedulers."""
-    offset = time.time() - time.monotonic()
-    while True:
-        await asyncio.sleep(every)
-        now = time.time() - time.monotonic()
-        if now < offset - CLOCK_STEP:
-            stepped_back()
-        offset = now
-
-
 def build_poller(settings: Settings, store: Store, counter: Counter, clock: SteadyClock) -> Poller:
     """The poller of the market that the settings name."""
     from bot.collect import Collector
@@ -251,7 +242,7 @@ def build_poller(settings: Settings, store: Store, counter: Counter, clock: Stea
     from bot.sources.vast import VastSource
 
     key = settings.vast_api_key.get_secret_value() if settings.vast_api_key else None
-    source = VastSource(settings.vast_url, key=key)
+    source = VastSource(settings.vast_url, key=key, permit=store.must_lead)
     return Poller(
         store=store,
         source=source,
@@ -288,7 +279,7 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
 
     set_up()
     # people change their settings in chat, so those processes write too, beside the one that polls
-    store = await open_store(settings.database_url, writer=poll or bool(chat), alone=poll)
+    store = await open_store(settings.database_url, writer=poll or bool(chat), alone=poll, wait=poll)
     gallery = Gallery()
     try:
         clock = await steady_clock(store)
@@ -350,7 +341,7 @@ async def poll(settings: Settings, *, once: bool) -> int:
     from bot.logs import set_up
 
     set_up()
-    async with open_writer(settings) as store:
+    async with open_writer(settings, wait=not once) as store:
         clock = await steady_clock(store)
         counter = Counter(store, COMMANDS, clock, home=settings.home)
         poller = build_poller(settings, store, counter, clock)

@@ -148,17 +148,17 @@ class Collector:
         """Whether it carries a ledger of this model."""
         return model in self._ledgers
 
+    def forget_all(self) -> None:
+        """Let every model's next poll begin from what is stored: another process may have stored since."""
+        self._ledgers.clear()
+        self._banded.clear()
+
     def forget(self, model: str, ledger: Ledger | None = None) -> None:
         """Let a model's next poll begin from what is stored, or from the given ledger."""
         if ledger is None:
             self._ledgers.pop(model, None)
         else:
             self._ledgers[model] = ledger
-
-    def forget_all(self) -> None:
-        """Let every model's next poll begin from what is stored."""
-        self._ledgers.clear()
-        self._banded.clear()
 
     async def _settle_one(
         self, writer: Writer, at: int, polls: Sequence[Poll], cost: Cost | None

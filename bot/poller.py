@@ -15,7 +15,7 @@ from bot.clock import TOLERANCE_SECONDS, SteadyClock
 from bot.collect import Collector, Cost, Round
 from bot.sources.base import Fetch, Source, Survey
 from bot.sources.budget import LONGEST, Demand, allowance, busiest, due, next_reset, plan
-from bot.store.engine import Store
+from bot.store.engine import Store, StoreBusy, StoreError
 from bot.store.reader import ModelRow
 
 log = structlog.get_logger()
@@ -25,6 +25,9 @@ SurveyCall = Callable[..., Awaitable[Survey]]
 
 LOOK_SECONDS = 30
 """Longest sleep between two looks at the plan: a question may have made another model urgent."""
+
+STANDBY_SECONDS = 1
+"""Sleep between two looks whether this process leads now; asks nobody."""
 
 LEARNED_DAYS = 30
 """How far back a limit that the market once named is looked for."""
@@ -89,11 +92,15 @@ class Poller:
     survey: SurveyCall | None = None
     asked: Callable[[], Iterable[str]] = tuple
     heard: Callable[[Fetch, Round], None] = lambda fetch, round_: None
+    begun: Callable[[], None] = lambda: None
+    """called whenever this process has become the leader"""
     _closed_until: int = 0
     _learned: int | None = None
     _surveyed_at: int | None = None
     _ahead_since: int | None = None
     """since when rounds dated ahead of now have been known"""
+    _epoch: int | None = None
+    """as which leader this process last polled: what it remembers of an earlier time may be old"""
     _followed: dict[str, int] = field(default_factory=dict)
     _tried: dict[str, int] = field(default_factory=dict)
     """name -> last fetch of this process: one that failed before any model was known leaves nothing in the store"""
@@ -106,10 +113,16 @@ class Poller:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until told to stop. What goes wrong in one turn is logged and the next one is tried."""
-        await self._recall()
+        log.info("poller starts", leadership=self.store.state)
         while not stop.is_set():
             try:
                 wait = await self.turn()
+            except StoreBusy as error:
+                log.warning("not polled", reason=str(error))
+                wait = float(STANDBY_SECONDS)
+            except StoreError as error:
+                log.error("poll failed", reason=str(error))
+                wait = float(LOOK_SECONDS)
             except Exception:
                 log.exception("poll failed")
                 wait = float(LOOK_SECONDS)
@@ -121,7 +134,8 @@ class Poller:
 
     async def once(self) -> list[Fetch]:
         """Fetch every followed name once that the rows left can pay for."""
-        await self._recall()
+        self.store.must_lead()
+        await self._begin()
         if not self.names:
             await self._choose(await self._look())
         fetches: list[Fetch] = []
@@ -135,7 +149,11 @@ class Poller:
         return fetches
 
     async def turn(self) -> float:
-        """Fetch what is due, if anything; returns the seconds to wait before the next turn."""
+        """Fetch what is due, if anything; returns the seconds to wait before the next turn. Only the leader fetches."""
+        if not self.store.leads():
+            return float(STANDBY_SECONDS)
+        if self.store.epoch != self._epoch:
+            await self._begin()
         look = await self._look()
         if self._automatic and (not self.names or self._survey_is_due(look.now)):
             await self._choose(look)
@@ -160,6 +178,7 @@ class Poller:
         now = look.now
         seen = [row.name for row in look.rows if row.vast_name == name]
         interval = current.intervals.get(name, self.wish)
+        self.store.must_lead()
         account = RowAccount(self.store, now // DAY)
         fetch = await self.source.fetch(
             name,
@@ -225,8 +244,10 @@ class Poller:
         )
 
     async def _look(self) -> Look:
-        """What the store says; the time is the clock's, but not before a last round that is only a moment ahead."""
+        """What the store says to its leader; the time is not before a last round that is only a moment ahead."""
         async with self.store.reader() as reader:
+            if await reader.epoch() != self.store.epoch:
+                raise StoreBusy("Another spotbot has become the leader.")
             now, last = self.clock(), await reader.last_round_at() or 0
             hours_ahead = await reader.hours_ahead(now) if last > now + TOLERANCE_SECONDS else 0
             now = now if hours_ahead else max(now, last)
@@ -261,6 +282,15 @@ class Poller:
             await writer.set_followed(followed)
         self._followed = followed
 
+    async def _begin(self) -> None:
+        """Begin as a new leader, from what is stored: another one may have polled since this process did."""
+        epoch = self.store.epoch
+        await self._recall()
+        self.collector.forget_all()
+        self._followed = {}
+        self._epoch = epoch
+        self.begun()
+
     async def _recall(self) -> None:
         """What earlier runs learnt about the market's limit and what there is to follow."""
         today = self.clock() // DAY
@@ -287,6 +317,7 @@ class Poller:
         """Rows by name of one look over the whole market, unless there was one within a day."""
         if self._surveyed_at is not None and 0 <= now - self._surveyed_at < DAY:
             return {}
+        self.store.must_lead()
         account = RowAccount(self.store, now // DAY)
         found = await survey(at=now, max_rows=rows_left, reserve=account.reserve)
         self._closed_until = max(self._closed_until, found.fetch.closed_until)

@@ -7,6 +7,8 @@ back. What must survive a restart is a row in the store, not a job.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -15,7 +17,12 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from bot.store.errors import StoreBusy, StoreError
+
 log = structlog.get_logger()
+
+CLOCK_STEP = 60
+"""A wall clock that falls this many seconds behind the monotonic one was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ def rearm(scheduler: AsyncIOScheduler, jobs: Sequence[Job]) -> None:
 
 def _add(scheduler: AsyncIOScheduler, job: Job) -> None:
     scheduler.add_job(
-        _guarded,
+        run_job,
         CronTrigger(minute=job.minute, hour="*" if job.hour is None else job.hour, timezone=UTC),
         args=[job],
         id=job.name,
@@ -56,9 +63,24 @@ def _add(scheduler: AsyncIOScheduler, job: Job) -> None:
     )
 
 
-async def _guarded(job: Job) -> None:
-    """A job that fails is logged and runs again at its next time."""
+async def run_job(job: Job) -> None:
+    """A job that fails is logged and runs again at its next time; one whose process does not lead is skipped."""
     try:
         await job.run()
+    except StoreBusy as error:
+        log.warning("job skipped", job=job.name, reason=str(error))
+    except StoreError as error:
+        log.error("job failed", job=job.name, reason=str(error))
     except Exception:
         log.exception("job failed", job=job.name)
+
+
+async def watch_clock(stepped_back: Callable[[], None], every: float = 30.0) -> None:
+    """Call back whenever the wall clock was set back, which silences wall-clock schedulers."""
+    offset = time.time() - time.monotonic()
+    while True:
+        await asyncio.sleep(every)
+        now = time.time() - time.monotonic()
+        if now < offset - CLOCK_STEP:
+            stepped_back()
+        offset = now

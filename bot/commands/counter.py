@@ -8,6 +8,7 @@ import shlex
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from analytics.catalog import Catalog, load_catalog, resolve
@@ -53,7 +54,7 @@ class Counter:
                 commands=self.commands,
                 asker=asker,
                 wishes=wishes,
-                write=self.store.writer,
+                write=partial(self.store.writer, beside=True),
             )
 
     async def ask(self, command: Command, given: Mapping[str, str], asker: Asker | None = None) -> Any:

@@ -37,6 +37,11 @@ class Status:
     planned_rows_a_day: int
     polls_24h: dict[str, int]
     models: tuple[ModelStatus, ...]
+    leader: str | None
+    """the process whose lease runs, as host:process; null where nobody leads or, as in SQLite, it is not stored"""
+    leader_since: str | None
+    leader_last: str | None
+    """the process that led last, where nobody leads now"""
     evidence: Evidence
 
 
@@ -45,6 +50,7 @@ async def ask(desk: Desk) -> Status:
     rows = await desk.reader.models()
     spent, limit = await desk.reader.quota(desk.now // DAY)
     counts = await desk.reader.poll_counts(desk.now - DAY)
+    led = await desk.reader.leader()
     followed = [row for row in rows if row.followed]
     models = tuple(
         ModelStatus(
@@ -70,6 +76,9 @@ async def ask(desk: Desk) -> Status:
         planned_rows_a_day=planned,
         polls_24h={quality.value: counts.get(quality, 0) for quality in Quality},
         models=models,
+        leader=led.holder if led and led.held else None,
+        leader_since=iso(led.since) if led and led.held else None,
+        leader_last=led.holder if led and not led.held else None,
         evidence=basis.evidence(Note("read from the poll log; rows are what the market service delivered")),
     )
 
@@ -113,6 +122,14 @@ def card(answer: Status, words: Words) -> Card:
     notes = [words("polls in the last 24 h: {polls}", polls=polls), words("version {version}", version=answer.version)]
     if answer.rows_learned_limit is not None:
         notes.append(words("the market service said its limit is {n} rows a day", n=answer.rows_learned_limit))
+    if answer.leader is not None:
+        notes.append(
+            words("the process {leader} leads, since {since}", leader=answer.leader, since=answer.leader_since)
+        )
+    if answer.leader_last is not None:
+        notes.append(
+            words("no process leads now, so nothing is polled; {leader} was the last", leader=answer.leader_last)
+        )
     table = Table(words("Models"), columns, rows)
     return Card(words("Status"), lead, (table,) if rows else (), (), tuple(notes), words.footer(answer.evidence))
 

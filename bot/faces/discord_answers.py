@@ -126,7 +126,7 @@ class Answers:
         with self._tracked():
             for pause in (*FORGET_PAUSES, None):
                 try:
-                    async with self._counter.store.writer() as writer:
+                    async with self._counter.store.writer(beside=True) as writer:
                         await writer.forget_team(PLATFORM, "", str(guild_id))
                     log.info("forgot a server", guild=guild_id)
                     return

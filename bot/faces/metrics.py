@@ -14,6 +14,7 @@ from prometheus_client import Gauge
 from analytics.evidence import STALE_AFTER_INTERVALS, iso
 from analytics.market import DAY, Quality
 from bot.commands.counter import Counter
+from bot.store.leadership import State
 
 MEDIA_TYPE = prometheus.CONTENT_TYPE_LATEST
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -39,6 +40,8 @@ class Health:
     rows_spent: int = 0
     rows_limit: int | None = None
     polls: Mapping[Quality, int] = field(default_factory=dict)
+    leadership: State | None = None
+    """whether this process leads; None where it does not poll"""
 
     @property
     def age(self) -> int | None:
@@ -66,10 +69,13 @@ class Health:
             "stale_after_seconds": self.stale_after,
             "models": self.models,
             "version": version(),
+            **({"leadership": self.leadership} if self.leadership else {}),
         }
 
 
-async def market_health(counter: Counter, *, polling: bool, row_budget: int | None = None) -> Health:
+async def market_health(
+    counter: Counter, *, polling: bool, row_budget: int | None = None, leadership: State | None = None
+) -> Health:
     """The state of polling as the store knows it: of the followed models, or of all where none is followed.
 
     ``row_budget`` is the operator's; a lower limit that the market service named goes before it.
@@ -88,6 +94,7 @@ async def market_health(counter: Counter, *, polling: bool, row_budget: int | No
         rows_spent=spent,
         rows_limit=min((limit for limit in (row_budget, learned) if limit is not None), default=None),
         polls=polls,
+        leadership=leadership,
     )
 
 

@@ -159,7 +159,7 @@ class Answers:
         for pause in (*FORGET_AGAIN, 0.0):
             try:
                 had = await self._had(workspace)
-                async with self.counter.store.writer() as writer:
+                async with self.counter.store.writer(beside=True) as writer:
                     if workspace not in self.gone:  # it has installed the app again meanwhile
                         return
                     await writer.forget_team("slack", enterprise, team)

@@ -96,7 +96,7 @@ class Installed(AsyncInstallationStore):
             raise BoltError("switch token rotation off for this Slack app, as its manifest says")
         sealed = self.vault.seal(label(enterprise, team), {"token": installation.bot_token})
         self.arrived(enterprise, team)  # before it is stored, lest a removal under way take it for the old one
-        async with self.store.writer() as writer:
+        async with self.store.writer(beside=True) as writer:
             await writer.save_installation("slack", enterprise, team, sealed, self.clock())
         log.info("slack_installed", team=team)
 

@@ -10,7 +10,7 @@ import itertools
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,7 +67,10 @@ class Part:
 
 
 class VastSource:
-    """Asks Vast's search, or anything that answers like it. ``spacing`` None: 6 s at the real service, else 0."""
+    """Asks Vast's search, or anything that answers like it. ``spacing`` None: 6 s at the real service, else 0.
+
+    ``permit`` is called before each request and raises where nothing may be asked any more: a fetch may be long.
+    """
 
     def __init__(
         self,
@@ -77,8 +80,9 @@ class VastSource:
         spacing: float | None = None,
         timeout: float = TIMEOUT_S,
         timing: Timing = _REAL,
+        permit: Callable[[], None] = lambda: None,
     ) -> None:
-        self._client = Client(url, key, spacing, timeout, timing)
+        self._client = Client(url, key, spacing, timeout, timing, permit)
         self._lock = asyncio.Lock()
         self._parts: dict[str, list[Part]] = {}
 

@@ -128,7 +128,15 @@ async def exchange(client: httpx.AsyncClient, request: httpx.Request, seconds: f
 class Client:
     """Asks searches one by one and remembers what the service has taught: its pace, a dead key, when to stay away."""
 
-    def __init__(self, url: str, key: str | None, spacing: float | None, timeout: float, timing: Timing) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        spacing: float | None,
+        timeout: float,
+        timing: Timing,
+        permit: Callable[[], None] = lambda: None,
+    ) -> None:
         if key and not (key.isascii() and key.isprintable()):
             raise ValueError("the market key has characters that no key has (was it copied whole?)")
         self._http = open_client(url, timeout)
@@ -136,7 +144,7 @@ class Client:
         host = self._http.base_url.host
         ours = VAST_SPACING_S if host == "vast.ai" or host.endswith(".vast.ai") else 0.0
         self.spacing = ours if spacing is None else spacing
-        self._timeout, self._timing = timeout, timing
+        self._timeout, self._timing, self._permit = timeout, timing, permit
         self._last: float | None = None
         self._failures = 0
         self._closed: tuple[float, float, Refusal] | None = None
@@ -221,6 +229,7 @@ class Client:
         if self._last is not None and (early := self._last + self.spacing - self._timing.clock()) > 0:
             await self._timing.sleep(early)
         await errand.secure(query["limit"])
+        self._permit()
         errand.requests += 1
         try:
             return await exchange(self._http, request, self._timeout)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, false, func, select
 
 from analytics.forecasting import Forecast, HorizonRecord, TrackRecord
 from analytics.market import WORLD, Quality, Quote, Scope
@@ -26,8 +26,28 @@ SURVEY = "survey"
 """The source of a round without polls: a look over the whole market, to choose what to follow."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """The process that last led. ``since``: UTC seconds of the database; ``held``: whether its lease still runs."""
+
+    holder: str
+    since: int
+    held: bool
+
+
 class BookReads(Reads):
-    """Polls, quota, forecasts and keys."""
+    """Polls, quota, forecasts, keys and who leads."""
+
+    async def leader(self) -> Leader | None:
+        """Who leads or led last; None where no lease was ever taken, as in SQLite."""
+        row = t.leader.c
+        held = func.coalesce(row.expires_at > func.now(), false())
+        rows = await self._rows(select(row.holder, row.since, held).where(row.holder.is_not(None)))
+        return Leader(rows[0][0], rows[0][1], bool(rows[0][2])) if rows else None
+
+    async def epoch(self) -> int:
+        """How many leaders there have been."""
+        return int((await self._rows(select(t.lease.c.epoch)))[0][0])
 
     async def readings(self, model: str, n: int, *, since: int | None) -> tuple[list[Reading], list[Reading]]:
         """What is stored of the last ``n`` complete polls, and of the suspect ones after ``since``, ascending."""

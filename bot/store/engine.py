@@ -1,26 +1,25 @@
-"""Opening the store: one writer, any number of readers, each at work in one transaction."""
+"""Opening the store: one leader writes, any number of readers, each at work in one transaction."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import make_url, select, update
+from sqlalchemy import make_url, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.store import schema
 from bot.store.errors import StoreBusy, StoreError, plain_errors
+from bot.store.leadership import LEASE_SECONDS, Leadership, State
 from bot.store.names import Names
 from bot.store.reader import Books, Reader
 from bot.store.tables import lease
 from bot.store.writer import Writer
 
 __all__ = ["Store", "StoreBusy", "StoreError", "open_store"]
-
-Release = Callable[[], Awaitable[None]]
 
 
 class Site(Protocol):
@@ -33,8 +32,11 @@ class Site(Protocol):
     def is_blank(self) -> bool:
         """Nothing has been written there, without asking the database."""
 
-    async def hold(self) -> Release:
-        """Become the only writer or raise StoreBusy; gives the release."""
+    def migrating(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that changes the tables; waits for another one that does."""
+
+    async def lead(self, length: float) -> Leadership:
+        """A claim to be the leader; raises StoreBusy where no second process may wait for its turn."""
 
     async def backup(self, target: Path) -> None:
         """A copy of this instant."""
@@ -46,30 +48,33 @@ class Site(Protocol):
         """Fold logs into the file."""
 
 
-async def open_store(url: str, *, writer: bool, alone: bool = True) -> Store:
+async def open_store(
+    url: str, *, writer: bool, alone: bool = True, wait: bool = False, lease_seconds: float = LEASE_SECONDS
+) -> Store:
     """Open or create the store at an SQLAlchemy URL (``sqlite:///file`` or ``postgresql://...``).
 
-    ``writer=True`` brings old tables up to date and becomes the only writer, or raises StoreBusy when there is one.
+    ``writer=True`` brings old tables up to date and becomes the leader, or raises StoreBusy when there is one; with
+    ``wait=True`` it then stands by in PostgreSQL until it can lead (see :meth:`Store.leads`).
     With ``alone=False`` it may write beside that one: for small changes by hand, such as API keys.
     A place where nothing has been stored yet is made and reads as empty. Raises StoreError when it cannot be used.
     """
-    site = _site(url)
-    release: Release | None = None
+    site = _site(url, stays=wait or not alone)
+    leadership: Leadership | None = None
     try:
         with plain_errors():
-            if writer and alone:
-                release = await site.hold()
-            await _prepare(site, held=release is not None)
-            epoch = await _new_epoch(site) if release is not None else None
+            leadership = await site.lead(lease_seconds) if writer and alone else None
+            await _prepare(site, leadership, writer=writer)
+            if leadership and not await leadership.renew() and not wait:
+                raise StoreBusy(leadership.rival)
     except BaseException as error:
-        await _shut(site, release)
+        await _shut(site, leadership)
         if isinstance(error, OSError):
             raise StoreError(f"{site.where} cannot be reached: {error}") from error
         raise
-    return Store(site, release, epoch, url=url, writable=writer)
+    return Store(site, leadership, url=url, writable=writer)
 
 
-def _site(url: str) -> Site:
+def _site(url: str, *, stays: bool) -> Site:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         from bot.store.sqlite import SqliteSite
@@ -78,23 +83,21 @@ def _site(url: str) -> Site:
     if parsed.get_backend_name() in ("postgresql", "postgres"):
         from bot.store.postgres import PostgresSite
 
-        return PostgresSite(parsed)
+        return PostgresSite(parsed, idle_ends=stays)
     raise StoreError("spotbot stores in SQLite or PostgreSQL: sqlite:///file.db or postgresql://user@host/database")
 
 
-async def _prepare(site: Site, *, held: bool) -> None:
+async def _prepare(site: Site, leadership: Leadership | None, *, writer: bool) -> None:
     found = await _version(site)
-    if found < schema.HEAD and held:
-        await _migrate(site)
-    elif found == schema.BLANK:
-        # Nobody has written here: make it, so that it reads as empty.
-        release = await site.hold()
-        try:
-            await _migrate(site)
-        finally:
-            await release()
-    else:
-        schema.check(found, site.where)
+    if found < schema.HEAD and (writer or found == schema.BLANK):
+        if found >= schema.LEASED and leadership and not await leadership.renew():
+            raise StoreBusy(leadership.rival)
+        async with site.migrating() as conn:
+            found = await schema.version(conn)  # another process may have been at it
+            if found == schema.BLANK or (found < schema.HEAD and leadership):
+                await schema.migrate(conn)
+                found = schema.HEAD
+    schema.check(found, site.where)
 
 
 async def _version(site: Site) -> str:
@@ -104,21 +107,9 @@ async def _version(site: Site) -> str:
         return await schema.version(conn)
 
 
-async def _migrate(site: Site) -> None:
-    async with site.write.begin() as conn:
-        await schema.migrate(conn)
-
-
-async def _new_epoch(site: Site) -> int:
-    """Count a new writer in. One that lost its lock without noticing finds a number that is not its own."""
-    async with site.write.begin() as conn:
-        await conn.execute(update(lease).values(epoch=lease.c.epoch + 1))
-        return int((await conn.execute(select(lease.c.epoch))).scalar_one())
-
-
-async def _shut(site: Site, release: Release | None) -> None:
-    if release is not None:
-        await release()
+async def _shut(site: Site, leadership: Leadership | None) -> None:
+    if leadership is not None:
+        await leadership.release()
     await site.read.dispose()
     await site.write.dispose()
 
@@ -137,15 +128,38 @@ async def _connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 class Store:
     """The open store. Close it, or a lock and some threads stay behind."""
 
-    def __init__(self, site: Site, release: Release | None, epoch: int | None, *, url: str, writable: bool) -> None:
+    def __init__(self, site: Site, leadership: Leadership | None, *, url: str, writable: bool) -> None:
         self.where = site.where
         self.url = url
         self._site = site
-        self._release = release
-        self._epoch = epoch
+        self._leadership = leadership
+        self._keeper = asyncio.create_task(leadership.keep()) if leadership else None
         self._writable = writable
         self._turn = asyncio.Lock()
         self._books: Books = {}
+
+    @property
+    def state(self) -> State | None:
+        """Whether this process leads; None where it was not opened to."""
+        return self._leadership.state if self._leadership else None
+
+    @property
+    def epoch(self) -> int | None:
+        """Which leader this process is, counted from the first there was; None while it is none."""
+        return self._leadership.epoch if self._leadership else None
+
+    def leads(self) -> bool:
+        """Whether this process may ask the market and write what it saw, at this moment."""
+        return self._leadership is not None and self._leadership.held()
+
+    def must_lead(self) -> None:
+        """Raise StoreBusy unless this process leads."""
+        if not self.leads():
+            raise StoreBusy("This spotbot does not lead: another has become the writer, or the database is away.")
+
+    async def renew(self) -> bool:
+        """Lead for longer, or from now on if nobody does; happens in time by itself."""
+        return self._leadership is not None and await self._leadership.renew()
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[Reader]:
@@ -154,18 +168,27 @@ class Store:
             yield Reader(conn, await Names.load(conn), self._books)
 
     @asynccontextmanager
-    async def writer(self) -> AsyncIterator[Writer]:
-        """Write all or nothing: kept when the block ends, undone when it raises. One at a time: no network inside."""
+    async def writer(self, *, beside: bool = False) -> AsyncIterator[Writer]:
+        """Write all or nothing: kept when the block ends, undone when it raises. One at a time: no network inside.
+
+        Raises StoreBusy where this process was opened to lead and does not. ``beside``: a small change that may be made
+        beside a leader, such as somebody's wishes.
+        """
         if not self._writable:
             raise StoreError("The store was opened for reading only.")
+        fenced = self._leadership is not None and not beside
+        if fenced and not self.leads() and self.epoch is not None:
+            await self.renew()  # late, perhaps after long work without a pause; refused if another one leads by now
         async with self._turn, _connection(self._site.write) as conn, conn.begin():
-            await self._fence(conn)
+            if fenced:
+                self.must_lead()
+            await self._fence(conn, self.epoch if fenced else None)
             yield Writer(conn, await Names.load(conn))
 
-    async def _fence(self, conn: AsyncConnection) -> None:
+    async def _fence(self, conn: AsyncConnection, mine: int | None) -> None:
         # On PostgreSQL this row is also what makes writers of several processes wait for each other.
         epoch = (await conn.execute(select(lease.c.epoch).with_for_update())).scalar_one()
-        if self._epoch is not None and epoch != self._epoch:
+        if mine is not None and epoch != mine:
             raise StoreBusy("Another spotbot has become the writer of this database; this one may not write any more.")
 
     async def backup(self, path: str | Path) -> None:
@@ -182,6 +205,11 @@ class Store:
         await self._site.checkpoint()
 
     async def close(self) -> None:
-        """Give back the lock and all connections."""
-        await _shut(self._site, self._release)
-        self._release = None
+        """Let another process lead, and give back all connections."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+            self._keeper = None
+        await _shut(self._site, self._leadership)
+        self._leadership = None

@@ -22,10 +22,15 @@ class StoreBusy(StoreError):
 
 _SENTENCES: tuple[tuple[str, type[StoreError], str], ...] = (
     ("is locked", StoreBusy, "The database is locked by another program. Nothing of this write was kept."),
+    ("lock timeout", StoreBusy, "Another spotbot keeps the database locked. Stop it, or try again in a moment."),
     ("is full", StoreError, "The disk is full. Nothing of this write was kept."),
     ("disk I/O error", StoreError, "The disk cannot be written. Nothing of this write was kept."),
     ("readonly database", StoreError, "The database file may not be written by this user."),
-    ("unable to open", StoreError, "The database file cannot be opened."),
+    (
+        "unable to open",
+        StoreError,
+        "The database file cannot be opened or made. Name a file in a folder that this user may write.",
+    ),
     ("malformed", StoreError, "The database file is damaged. Restore a backup."),
     ("not a database", StoreError, "The file is not a database."),
 )

@@ -1,38 +1,49 @@
-"""The store in PostgreSQL: one writer by advisory lock, readers on repeatable-read snapshots."""
+"""The store in PostgreSQL: one leader by lease, readers on repeatable-read snapshots."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from bot.store.errors import StoreBusy, StoreError
+from bot.store.errors import StoreError
+from bot.store.leadership import LEASE_SECONDS
+from bot.store.postgres_lease import PostgresLease
 
 LOCK_KEY = 0x73706F74
-"""The advisory lock of the writer ("spot"); PostgreSQL keeps such locks apart by database."""
+"""The advisory lock of whoever changes the tables ("spot"), and of the writer of a spotbot before leases."""
+
+MIGRATION_PATIENCE = "5s"
+"""How long to wait for another process that changes the tables."""
+
+IDLE_MS = str(int(1000 * LEASE_SECONDS))
+"""A write left open by a process that was stopped ends after this: its lock must not keep others from leading."""
 
 READ_TIMEOUT_MS = "30000"
 """No question takes longer; a lost one must not hold its snapshot for ever."""
 
-_HOLDER = text(
-    "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
-    "JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() "
-    "WHERE l.locktype = 'advisory' AND l.objid = :key AND l.granted"
-)
-
 
 class PostgresSite:
-    """A database and the two ways into it."""
+    """A database and the ways into it. ``idle_ends``: a write that pauses too long ends; not for long work by hand."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, idle_ends: bool = False) -> None:
         url = url.set(drivername="postgresql+asyncpg")
         self.where = url.render_as_string(hide_password=True)
-        name = {"application_name": f"spotbot {socket.gethostname()}:{os.getpid()}"}
-        self.write = create_async_engine(url, connect_args={"server_settings": name}, pool_size=2, pool_pre_ping=True)
+        self._url, self._holder = url, f"{socket.gethostname()}:{os.getpid()}"
+        name = {"application_name": f"spotbot {self._holder}"}
+        self._named = {"server_settings": name}
+        patience = {"idle_in_transaction_session_timeout": IDLE_MS} if idle_ends else {}
+        self.write = create_async_engine(
+            url,
+            connect_args={"server_settings": {**name, **patience}},
+            pool_size=2,
+            pool_pre_ping=True,
+        )
         self.read = create_async_engine(
             url,
             connect_args={"server_settings": {**name, "statement_timeout": READ_TIMEOUT_MS}},
@@ -45,24 +56,18 @@ class PostgresSite:
         """Only the database itself can tell."""
         return False
 
-    async def hold(self) -> Callable[[], Awaitable[None]]:
-        """Become the only writer; gives the release."""
-        conn = await self.write.connect()
-        try:
-            await conn.execution_options(isolation_level="AUTOCOMMIT")
-            if not await conn.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK_KEY}):
-                holder = await conn.scalar(_HOLDER, {"key": LOCK_KEY}) or "unknown"
-                raise StoreBusy(f"Another writer ({holder}) is at work in {self.where}. Stop it first.")
-        except BaseException:
-            await conn.close()
-            raise
+    @asynccontextmanager
+    async def migrating(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that changes the tables; waits for another one that does."""
+        async with self.write.begin() as conn:
+            await conn.execute(text(f"SET LOCAL lock_timeout = '{MIGRATION_PATIENCE}'"))
+            await conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+            yield conn
 
-        async def release() -> None:
-            # Closing the session itself, not only giving it back to the pool, is what frees the lock.
-            await conn.invalidate()
-            await conn.close()
-
-        return release
+    async def lead(self, length: float) -> PostgresLease:
+        """A claim to be the leader, not yet made."""
+        engine = create_async_engine(self._url, connect_args=self._named, pool_size=1, pool_pre_ping=True)
+        return PostgresLease(engine, self._holder, self.where, length)
 
     async def backup(self, target: Path) -> None:
         """Refused: PostgreSQL has its own tools."""

@@ -10,8 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.store.errors import StoreError
 from bot.store.tables import metadata
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; revisions are numbered in order."""
+
+LEASED = "0003"
+"""From this revision on the tables tell who leads."""
 
 BLANK = "0000"
 """What a place without our tables counts as."""

@@ -7,15 +7,17 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import Awaitable, Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, event, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.store.errors import StoreBusy, StoreError, explain
+from bot.store.leadership import State
+from bot.store.tables import lease
 
 PATIENCE_S = "5"
 """How long to wait for another program's lock; ``?timeout=`` in the URL overrides it."""
@@ -27,6 +29,36 @@ WRITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 READ_PRAGMAS = ("query_only=1", f"cache_size=-{READ_CACHE_KB}")
 
 
+class FileLock:
+    """Leadership of a file: held as long as it is open, and nothing needs renewal."""
+
+    state: State = "leader"
+    rival = "nobody else"
+
+    def __init__(self, lock: int, engine: AsyncEngine) -> None:
+        self.epoch: int | None = None
+        self._lock, self._engine = lock, engine
+
+    def held(self) -> bool:
+        """The system gives the lock to nobody else."""
+        return True
+
+    async def renew(self) -> bool:
+        """Count this writer in, once."""
+        if self.epoch is None:
+            async with self._engine.begin() as conn:
+                await conn.execute(update(lease).values(epoch=lease.c.epoch + 1))
+                self.epoch = int((await conn.execute(select(lease.c.epoch))).scalar_one())
+        return True
+
+    async def keep(self) -> None:
+        """Nothing to do."""
+
+    async def release(self) -> None:
+        """Let another one write."""
+        os.close(self._lock)
+
+
 class SqliteSite:
     """A database file and the two ways into it."""
 
@@ -36,6 +68,8 @@ class SqliteSite:
         # Two ways to name one file must meet at one lock.
         self.path = Path(url.database).expanduser().resolve()
         self.where = str(self.path)
+        if self.path.is_dir():
+            raise StoreError(f"{self.path} is a folder. Name a file in it, such as {self.path / 'spotbot.db'}.")
         url = url.set(drivername="sqlite+aiosqlite", database=self.where)
         url = url.update_query_dict({"timeout": PATIENCE_S, **url.query})
         self.write = _engine(url, WRITE_PRAGMAS, "BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
@@ -45,10 +79,18 @@ class SqliteSite:
         """Nothing has been written there yet."""
         return not self.path.exists() or not self.path.stat().st_size
 
-    async def hold(self) -> Callable[[], Awaitable[None]]:
-        """Become the only writer; gives the release."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    @asynccontextmanager
+    async def migrating(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that changes the tables; waits for another one that does."""
+        self._make_folder()
+        async with self.write.begin() as conn:
+            yield conn
+
+    async def lead(self, length: float) -> FileLock:
+        """Become the only writer or raise StoreBusy."""
+        self._make_folder()
+        with _unusable(self.path):
+            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -59,11 +101,11 @@ class SqliteSite:
             ) from None
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
+        return FileLock(lock, self.write)
 
-        async def release() -> None:
-            os.close(lock)
-
-        return release
+    def _make_folder(self) -> None:
+        with _unusable(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
 
     async def backup(self, target: Path) -> None:
         """A compact copy of this instant; written beside the target first, so that a half copy never bears its name."""
@@ -106,6 +148,18 @@ class SqliteSite:
                 conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
             raise explain(str(error)) from error
+
+
+@contextmanager
+def _unusable(path: Path) -> Iterator[None]:
+    """A place where no file can be made is said with what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = "a part of its path is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise StoreError(
+            f"The database {path} cannot be made ({reason}). Name a file in a folder that this user may write."
+        ) from error
 
 
 def _begin(target: Path) -> Path:

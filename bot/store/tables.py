@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    DateTime,
     Float,
     ForeignKey,
     Index,
@@ -287,3 +288,15 @@ installation = _table(
 )
 
 lease = _table("lease", _key("id"), _needed("epoch", BigInteger))
+"""One row that each writing transaction locks; ``epoch`` counts the leaders there have been."""
+
+leader = _table(
+    "leader",
+    _key("id"),
+    _needed("epoch", BigInteger),
+    Column("holder", Text),
+    Column("since", BigInteger),
+    Column("expires_at", DateTime(timezone=True)),
+)
+"""One row: who leads in PostgreSQL, by which epoch, and until when by the database's clock unless renewed. Apart from
+``lease``, whose row stays locked as long as a writing transaction lasts. Unused in SQLite, where a file is locked."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -77,3 +79,21 @@ async def test_how_polls_went_is_said_in_the_readers_language(store: Store) -> N
     notes = "".join(_card(answer, "pt-BR").notes)
     assert "completas 1" in notes
     assert not any(word in notes for word in ("complete ", "capped", "suspect ", "failed"))
+
+
+async def test_who_polls_is_said_and_in_sqlite_left_open(store: Store, postgres_url: str) -> None:
+    unknown = await _status(store)
+    assert (unknown.leader, unknown.leader_since, unknown.leader_last) == (None, None, None)
+    assert not any("leads" in note for note in _card(unknown).notes)
+    leader = await open_store(postgres_url, writer=True)
+    reading = await open_store(postgres_url, writer=False)
+    _, led = await Counter(reading, COMMANDS, lambda: NOW).ask_line("status")
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    assert (led.leader, led.leader_last) == (holder, None)
+    assert f"the process {holder} leads, since {led.leader_since}" in _card(led).notes
+    assert f"o processo {holder} lidera, desde {led.leader_since}" in _card(led, "pt-BR").notes
+    await leader.close()
+    _, after = await Counter(reading, COMMANDS, lambda: NOW).ask_line("status")
+    assert (after.leader, after.leader_since, after.leader_last) == (None, None, holder)
+    assert f"no process leads now, so nothing is polled; {holder} was the last" in _card(after).notes
+    await reading.close()

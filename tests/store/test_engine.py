@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -132,19 +131,6 @@ async def test_no_update_is_lost(database_url: str, store: Store) -> None:
     await beside.close()
     async with store.reader() as reader:
         assert await reader.quota(DAY) == (0, 60)
-
-
-async def test_a_writer_that_lost_its_lock_may_not_write_over_its_successor(postgres_url: str) -> None:
-    old = await open_store(postgres_url, writer=True)
-    conn = await asyncpg.connect(postgres_url)
-    await conn.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'")
-    await conn.close()
-    new = await open_store(postgres_url, writer=True)
-    with pytest.raises(StoreBusy, match="become the writer"):
-        await save(old, entry())
-    await save(new, entry())
-    await old.close()
-    await new.close()
 
 
 async def run(url: str, *lines: str) -> subprocess.CompletedProcess[str]:
@@ -360,12 +346,17 @@ async def test_tables_of_strangers_are_left_alone(database_url: str) -> None:
         ("mysql://root@localhost/x", "SQLite or PostgreSQL"),
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
+        ("sqlite:////proc", "/proc is a folder. Name a file in it"),
+        ("sqlite:////dev/null/spotbot.db", "cannot be made .a part of its path is a file"),
+        ("sqlite:////dev/null/more/spotbot.db", "cannot be made .Not a directory"),
+        ("sqlite:////proc/spotbot.db", "cannot be .*made.*in a folder that this user may write"),
         ("postgresql://postgres@/x?host=/nowhere", "cannot be reached"),
     ],
 )
-async def test_a_place_that_will_not_do_is_said_plainly(url: str, message: str) -> None:
+@pytest.mark.parametrize("writer", [False, True])
+async def test_a_place_that_will_not_do_is_said_plainly(url: str, message: str, writer: bool) -> None:
     with pytest.raises(StoreError, match=message):
-        await open_store(url, writer=False)
+        await open_store(url, writer=writer)
 
 
 async def test_a_file_that_is_no_database_is_said_plainly(sqlite_url: str) -> None:

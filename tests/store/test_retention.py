@@ -13,7 +13,19 @@ from bot.store import retention, tables
 from bot.store.engine import Store
 from tests.fakes.rounds import AT, LIFE, MODEL, entry, lived
 
-PRESENT = {"gpu", "region", "slice", "tenant", "band", "track_record", "api_key", "lease", "wishes", "installation"}
+PRESENT = {
+    "gpu",
+    "region",
+    "slice",
+    "tenant",
+    "band",
+    "track_record",
+    "api_key",
+    "lease",
+    "leader",
+    "wishes",
+    "installation",
+}
 """Tables that hold one state and do not grow with time."""
 
 
