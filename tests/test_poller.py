@@ -313,20 +313,26 @@ async def test_what_was_reserved_and_not_used_is_given_back(store: Store) -> Non
         assert (await reader.quota(NOON // DAY))[0] == 10 * len(source.fetched)
 
 
-async def test_where_rows_cannot_be_counted_nothing_is_asked(store: Store, sqlite_url: str) -> None:
+async def test_where_rows_cannot_be_counted_nothing_is_asked(store: Store) -> None:
     clock = HandClock(NOON)
     poller, source = _poller(store, clock, _free)
-    await poller.turn()
-    await store.close()
-    heir = await open_store(sqlite_url, writer=True)
-    await heir.close()
+    await _run(poller, clock, 60)
+    assert len(source.fetched) == 2
+    store._writable = False  # it leads, but what it writes is refused
     clock.pass_(HOUR)
-    reopened = await open_store(sqlite_url, writer=False)
-    poller.store = reopened
     with pytest.raises(StoreError):
         await poller.turn()
-    await reopened.close()
-    assert len(source.fetched) == 1
+    assert len(source.fetched) == 2
+
+
+async def test_a_process_that_may_only_read_asks_nothing(store: Store, sqlite_url: str) -> None:
+    poller, source = _poller(store, HandClock(NOON), _free)
+    poller.store = reading = await open_store(sqlite_url, writer=False)
+    assert await poller.turn() > 0
+    with pytest.raises(StoreError):
+        await poller.once()
+    await reading.close()
+    assert source.fetched == []
 
 
 async def test_once_polls_each_name_once(store: Store) -> None:
