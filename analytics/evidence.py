@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -33,9 +34,31 @@ class Note:
         return self.text.format(**self.values) if self.values else self.text
 
 
-MISDATED = Note(
-    "The latest poll is dated in the future: the clock was wrong when it was made, or is wrong now. Its age is unknown."
-)
+class Freshness(enum.StrEnum):
+    """The state of the data behind an answer (source: definitions, "State of the data")."""
+
+    FRESH = "fresh"
+    LATE = "late"
+    """no complete poll for more than three planned intervals"""
+    QUOTA_SPENT = "quota_spent"
+    """late, because the market gives no more rows today"""
+    MARKET_DOWN = "market_down"
+    """late, because the polls since then failed"""
+    MISDATED = "misdated"
+    """dated ahead of now"""
+    NEVER_POLLED = "never_polled"
+
+
+QUOTA_SPENT = "The rows that the market gives in a day are spent; polling goes on at {time} UTC."
+
+CAUSES = {
+    Freshness.MARKET_DOWN: Note("The market could not be read since then: every poll failed."),
+    Freshness.MISDATED: Note(
+        "The latest poll is dated in the future: the clock was wrong when it was made, or is wrong now. "
+        "Its age is unknown."
+    ),
+}
+"""Why data are not fresh, where more is known than their age."""
 
 OMIT = {"omit_none": True}
 """Field metadata: leave the key out of the JSON when the value is None (never for a key that the guide promises)."""
@@ -47,6 +70,7 @@ class Evidence:
 
     as_of: str | None
     stale: bool
+    freshness: Freshness
     history_days: float | None
     offers: int
     method: Note
@@ -70,18 +94,28 @@ class Basis:
     interval: int
     first_at: int | None
     offers: int
+    failing: bool = False
+    """every model's latest poll failed"""
+    spent_until: int | None = None
+    """when the market gives rows again, if none are left today"""
+
+    @property
+    def freshness(self) -> Freshness:
+        """What is known of why the data are as old as they are."""
+        if self.as_of is None:
+            return Freshness.NEVER_POLLED
+        if self.as_of - self.now > AHEAD_SECONDS:
+            return Freshness.MISDATED
+        if self.now - self.as_of <= STALE_AFTER_INTERVALS * self.interval:
+            return Freshness.FRESH
+        if self.spent_until is not None and self.now < self.spent_until:
+            return Freshness.QUOTA_SPENT
+        return Freshness.MARKET_DOWN if self.failing else Freshness.LATE
 
     @property
     def stale(self) -> bool:
         """Older than three planned intervals, or of no known age."""
-        if self.as_of is None or self.misdated:
-            return True
-        return self.now - self.as_of > STALE_AFTER_INTERVALS * self.interval
-
-    @property
-    def misdated(self) -> bool:
-        """Dated in the future: a clock was wrong when it was polled, or is now."""
-        return self.as_of is not None and self.as_of - self.now > AHEAD_SECONDS
+        return self.freshness is not Freshness.FRESH
 
     @property
     def history_days(self) -> float | None:
@@ -99,12 +133,24 @@ class Basis:
         return Evidence(
             as_of=None if self.as_of is None else iso(self.as_of),
             stale=self.stale,
+            freshness=self.freshness,
             history_days=self.history_days,
             offers=self.offers,
             method=method,
-            caveats=(*caveats, MISDATED) if self.misdated else caveats,
+            caveats=(*caveats, *self._cause()),
             **more,
         )
+
+    def _cause(self) -> tuple[Note, ...]:
+        """Why the data are not fresh, if that is known."""
+        if self.freshness is Freshness.QUOTA_SPENT and self.spent_until is not None:
+            return (Note(QUOTA_SPENT, {"time": clock_time(self.spent_until)}),)
+        return (CAUSES[self.freshness],) if self.freshness in CAUSES else ()
+
+
+def clock_time(at: int) -> str:
+    """Hours and minutes, UTC."""
+    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%H:%M")
 
 
 def iso(at: int) -> str:

@@ -48,6 +48,11 @@ class Plan:
     intervals: dict[str, int]
     rows_left: int
 
+    @property
+    def spent(self) -> bool:
+        """Whether the rows left do not pay for a poll of anything."""
+        return bool(self.demands) and self.rows_left < min(demand.rows for demand in self.demands)
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -95,6 +100,9 @@ class Poller:
     begun: Callable[[], None] = lambda: None
     """called whenever this process has become the leader"""
     _closed_until: int = 0
+    _refused_until: int = 0
+    """when the market gives rows again, as it said when it refused any"""
+    _spent_until: int | None = None
     _learned: int | None = None
     _surveyed_at: int | None = None
     _ahead_since: int | None = None
@@ -145,7 +153,10 @@ class Poller:
             if current.rows_left <= 0 or look.now < self._closed_until:
                 break
             fetches.append(await self._fetch(name, look, current))
-        await self._publish(self._plan(await self._look()))
+        look = await self._look()
+        current = self._plan(look)
+        await self._publish(current, look)
+        await self._note_spent(current, look)
         return fetches
 
     async def turn(self) -> float:
@@ -158,7 +169,8 @@ class Poller:
         if self._automatic and (not self.names or self._survey_is_due(look.now)):
             await self._choose(look)
         current = self._plan(look)
-        await self._publish(current)
+        await self._publish(current, look)
+        await self._note_spent(current, look)
         next_up = due(
             current.demands,
             current.intervals,
@@ -193,6 +205,7 @@ class Poller:
             return await self._discard(fetch, account)
         await self._set_right(look)
         self._closed_until = max(self._closed_until, fetch.closed_until)
+        self._refused_until = max(self._refused_until, fetch.quota_reset_at or 0)
         if fetch.learned_limit is not None:
             self._learned = fetch.learned_limit
             async with self.store.writer() as writer:
@@ -273,9 +286,14 @@ class Poller:
                 last[row.vast_name] = max(row.last_poll_at, last.get(row.vast_name, 0))
         return last
 
-    async def _publish(self, current: Plan) -> None:
-        """Tell the store what is followed: answers judge staleness by it. What no rows are left for waits its turn."""
-        followed = {demand.vast_name: current.intervals.get(demand.vast_name, LONGEST) for demand in current.demands}
+    async def _publish(self, current: Plan, look: Look) -> None:
+        """Tell the store what is followed: answers judge staleness by it. What no rows are left for waits its turn.
+
+        Once all rows are spent the intervals stay what they were: the data are late then, however well that is known.
+        """
+        before = {row.vast_name: row.interval for row in look.rows if row.followed} if current.spent else {}
+        names = [demand.vast_name for demand in current.demands]
+        followed = {name: current.intervals.get(name, before.get(name, LONGEST)) for name in names}
         if followed == self._followed:
             return
         async with self.store.writer() as writer:
@@ -291,12 +309,22 @@ class Poller:
         self._epoch = epoch
         self.begun()
 
+    async def _note_spent(self, current: Plan, look: Look) -> None:
+        """Tell the store when there are rows again, if none are left."""
+        refused = self._refused_until if self._refused_until > look.now else None
+        until = refused or (next_reset(look.now) if current.spent else None)
+        if until != self._spent_until:
+            async with self.store.writer() as writer:
+                await writer.note_spent(look.now // DAY, until)
+            self._spent_until = until
+
     async def _recall(self) -> None:
         """What earlier runs learnt about the market's limit and what there is to follow."""
         today = self.clock() // DAY
         async with self.store.reader() as reader:
             limits = [(await reader.quota(today - n))[1] for n in range(LEARNED_DAYS)]
             self._surveyed_at = await reader.last_survey_at()
+            self._spent_until = await reader.spent_until(self.clock())
         self._learned = next((limit for limit in limits if limit is not None), self._learned)
 
     def _survey_is_due(self, now: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from analytics.catalog import Catalog, resolve
 from analytics.evidence import Basis
+from analytics.market import Quality
 from bot.people import NO_WISHES, Asker, Role, Wishes
 from bot.show.card import Card
 from bot.show.words import Words
@@ -55,6 +56,8 @@ class Desk:
     """None outside of chat"""
     wishes: Wishes = NO_WISHES
     """the asker's, completed by the team's"""
+    spent_until: int | None = None
+    """when the market gives rows again, if none are left today"""
     write: Callable[[], AbstractAsyncContextManager[Writer]] | None = None
     """a transaction of its own, for commands that act"""
 
@@ -71,6 +74,8 @@ class Desk:
             interval=max((row.interval for row in polled), default=0),
             first_at=min((row.first_hour * 3600 for row in polled if row.first_hour is not None), default=None),
             offers=offers,
+            failing=bool(polled) and all(row.last_quality is Quality.FAILED for row in polled),
+            spent_until=self.spent_until,
         )
 
     async def seen_until(self, models: Sequence[str] | None = None) -> int:

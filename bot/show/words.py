@@ -10,7 +10,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from analytics.evidence import AHEAD_SECONDS, Evidence, Note
+from analytics.evidence import AHEAD_SECONDS, Evidence, Freshness, Note
 
 LOCALES = {"en": "en_US", "pt-BR": "pt_BR"}
 """Languages on offer -> the CLDR locale of their numbers."""
@@ -134,8 +134,18 @@ class Words:
             parts.append(self("never polled"))
         else:
             at = _second(evidence.as_of)
-            parts.append(self("STALE: {age}", age=self.ago(at)) if evidence.stale else self.ago(at))
+            parts.append(self(_AGE[evidence.freshness], age=self.ago(at)))
         return " · ".join(parts)
+
+
+_AGE = {
+    Freshness.FRESH: "{age}",
+    Freshness.LATE: "STALE: {age}",
+    Freshness.QUOTA_SPENT: "STALE, the market's rows of the day are spent: {age}",
+    Freshness.MARKET_DOWN: "STALE, the market cannot be read: {age}",
+    Freshness.MISDATED: "AGE UNKNOWN: {age}",
+}
+"""How the age of data is told."""
 
 
 def _second(text: str) -> int:

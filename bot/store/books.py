@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, false, func, select
 
 from analytics.forecasting import Forecast, HorizonRecord, TrackRecord
-from analytics.market import WORLD, Quality, Quote, Scope
+from analytics.market import DAY, WORLD, Quality, Quote, Scope
 from analytics.poll_quality import Reading
 from bot.store import retention
 from bot.store import tables as t
@@ -101,6 +101,12 @@ class BookReads(Reads):
         q = t.quota.c
         rows = await self._rows(select(q.rows, q.learned_limit).where(q.day == day))
         return (rows[0][0], rows[0][1]) if rows else (0, None)
+
+    async def spent_until(self, now: int) -> int | None:
+        """When there are rows of the market again, if none are left now."""
+        q = t.quota.c
+        rows = await self._rows(select(func.max(q.spent_until)).where(q.day >= now // DAY - 1, q.spent_until > now))
+        return rows[0][0]  # type: ignore[no-any-return]
 
     async def forecasts(self, model: str) -> list[Forecast]:
         """The latest served forecast of each horizon, nearest horizon first."""

@@ -17,7 +17,7 @@ CHUNK = 10_000
 
 
 async def put(conn: AsyncConnection, table: Table, rows: Sequence[tuple[Any, ...]], clash: Clash = "replace") -> None:
-    """Insert rows that hold every column in the table's order (serial ids left out); words must be codes already."""
+    """Insert rows that hold every column in the table's order; words must be codes already."""
     if not rows:
         return
     text = _insert(table, clash, conn.dialect.name == "postgresql")
@@ -27,7 +27,7 @@ async def put(conn: AsyncConnection, table: Table, rows: Sequence[tuple[Any, ...
 
 @functools.cache
 def _insert(table: Table, clash: Clash, numbered: bool) -> str:
-    columns = [c.name for c in table.columns if c.name != table.info.get("serial")]
+    columns = [c.name for c in table.columns]
     places = ", ".join(f"${n}" if numbered else "?" for n in range(1, len(columns) + 1))
     quoted = ", ".join(f'"{name}"' for name in columns)
     into = f'"{table.name}" ({quoted}) VALUES ({places})'
@@ -37,7 +37,7 @@ def _insert(table: Table, clash: Clash, numbered: bool) -> str:
 def _on_conflict(table: Table, columns: Sequence[str], clash: Clash) -> str:
     if clash == "skip":
         return "DO NOTHING"
-    keys = table.info.get("same") or [c.name for c in table.primary_key]
+    keys = [c.name for c in table.primary_key]
     new = {name: f'excluded."{name}"' for name in columns if name not in keys}
     if clash == "add":
         new = {name: f'"{table.name}"."{name}" + {value}' for name, value in new.items()}

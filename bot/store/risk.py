@@ -109,7 +109,7 @@ class RiskReads(Reads):
             i.back_at,
         )  # fmt: skip
         query = select(*columns).where(i.gpu_id == self._names.gpu_id(model), i.seen_at >= since)
-        rows = await self._rows(query.order_by(i.seen_at.desc(), i.id.desc()).limit(limit))
+        rows = await self._rows(query.order_by(i.seen_at.desc(), i.slice_id).limit(limit))
         return [Interruption(model, self._names.region_name[row[0]], *row[1:]) for row in rows]
 
     async def tenants(self, model: str) -> tuple[Tenant, ...]:

@@ -16,7 +16,6 @@ from sqlalchemy import (
     DateTime,
     Float,
     ForeignKey,
-    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -24,7 +23,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    UniqueConstraint,
 )
 
 from analytics.market import Cause, Quality, Scope
@@ -67,8 +65,8 @@ class Coded(TypeDecorator[enum.StrEnum]):
 metadata = MetaData()
 
 
-def _table(name: str, *columns: Any, rowid: bool = True, **info: Any) -> Table:
-    return Table(name, metadata, *columns, sqlite_with_rowid=rowid, info=info)
+def _table(name: str, *columns: Any, rowid: bool = True) -> Table:
+    return Table(name, metadata, *columns, sqlite_with_rowid=rowid)
 
 
 def _key(name: str, kind: Any = SmallInteger) -> Column[Any]:
@@ -214,20 +212,17 @@ tenant = _table(
 
 interruption = _table(
     "interruption",
-    Column("id", Integer, primary_key=True),
-    _gpu(key=False),
+    _gpu(),
+    _key("seen_at", BigInteger),
+    _key("slice_id", Text),
     _region(key=False),
-    _needed("slice_id", Text),
     _needed("machine_id", BigInteger),
     Column("host_id", BigInteger),
     _needed("num_gpus", Integer),
     _needed("cause", Coded(Cause)),
-    *_counted("bid", "held_at", "seen_at", kind=BigInteger),
+    *_counted("bid", "held_at", kind=BigInteger),
     Column("back_at", BigInteger),
-    UniqueConstraint("gpu_id", "slice_id", "held_at"),
-    Index("interruption_by_time", "gpu_id", "seen_at"),
-    serial="id",
-    same=("gpu_id", "slice_id", "held_at"),
+    rowid=False,
 )
 
 band = _table(
@@ -240,7 +235,14 @@ band = _table(
     rowid=False,
 )
 
-quota = _table("quota", _key("day", Integer), _needed("rows", Integer), Column("learned_limit", Integer))
+quota = _table(
+    "quota",
+    _key("day", Integer),
+    _needed("rows", Integer),
+    Column("learned_limit", Integer),
+    Column("spent_until", BigInteger),
+)
+"""``spent_until``: when there are rows again, while none are left of the day."""
 
 forecast = _table(
     "forecast",

@@ -28,14 +28,19 @@ class Upkeep(PeopleWrites):
 
     async def add_quota(self, day: int, rows: int) -> None:
         """Count rows spent on a UTC day (seconds // 86400)."""
-        await put(self._conn, t.quota, [(day, 0, None)], "skip")
+        await put(self._conn, t.quota, [(day, 0, None, None)], "skip")
         q = t.quota.c
         await self._conn.execute(update(t.quota).where(q.day == day).values(rows=q.rows + rows))
 
     async def learn_limit(self, day: int, limit: int) -> None:
         """Remember how many rows the market gives on a day."""
-        await put(self._conn, t.quota, [(day, 0, None)], "skip")
+        await put(self._conn, t.quota, [(day, 0, None, None)], "skip")
         await self._conn.execute(update(t.quota).where(t.quota.c.day == day).values(learned_limit=limit))
+
+    async def note_spent(self, day: int, until: int | None) -> None:
+        """Remember that no rows of a day are left, and until when; or, with None, that there are some again."""
+        await put(self._conn, t.quota, [(day, 0, None, None)], "skip")
+        await self._conn.execute(update(t.quota).where(t.quota.c.day == day).values(spent_until=until))
 
     async def note_survey(self, at: int) -> None:
         """Remember when the whole market was last looked over."""

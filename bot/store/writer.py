@@ -141,8 +141,8 @@ class Writer(Upkeep):
 
     def _interruption(self, i: Interruption) -> tuple[Any, ...]:
         return (
-            self._names.gpus[i.model], self._names.regions[i.region], i.slice_id, i.machine_id, i.host_id, i.num_gpus,
-            code(i.cause), i.bid, i.held_at, i.seen_at, i.back_at,
+            self._names.gpus[i.model], i.seen_at, i.slice_id, self._names.regions[i.region], i.machine_id, i.host_id,
+            i.num_gpus, code(i.cause), i.bid, i.held_at, i.back_at,
         )  # fmt: skip
 
     async def _turn_page(self, entries: Sequence[Entry]) -> None:
