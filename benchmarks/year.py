@@ -1,8 +1,12 @@
-"""A year of market in a SQLite file: 60 models, the world and nine regions, every hour. Fast, by plain inserts."""
+"""A year of market in a SQLite file, every table as full as a year of polling leaves it. Fast, by plain inserts.
+
+60 models, the world and nine regions, every hour; what is kept for days only (bot/store/retention.py) fills those days.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +16,7 @@ from analytics.catalog import load_catalog
 from analytics.market import DAY, HOUR, Offer, Poll, Quality
 from bot.collect import Collector
 from bot.store.engine import Store, open_store
+from bot.store.retention import FORECAST_DAYS, INTERRUPTION_DAYS, RAW_DAYS
 
 HOURS = 8760
 GPUS = 60
@@ -26,6 +31,10 @@ REGIONS = (
     ("Asia-East", "Japan, JP"),
     ("Oceania", ", AU"),
 )
+POLLS_A_DAY = 8
+"""Polls of a model: 20,000 rows a day are some 240 polls of a market like this one."""
+INTERRUPTIONS_A_DAY = 9_000
+"""Of all models; the simulated markets, which are calibrated on recorded ones, had 4,000 to 9,000 for 60 models."""
 OFFERS = 92
 """Slices a model: 60 models make a round of some 5,060, a twelfth of them away."""
 
@@ -112,6 +121,53 @@ def _bulk(file: Path, until: int) -> None:
             ),
         )
         conn.execute("UPDATE gpu SET first_hour = ?", (first,))
+        _kept_for_days(conn, gpus, regions, until)
+
+
+def _kept_for_days(conn: sqlite3.Connection, gpus: list[int], regions: list[int], until: int) -> None:
+    """What is kept for days: polls and quotes, interruptions, forecasts, the rows spent."""
+    polls = list(range(until - RAW_DAYS * DAY, until - 37 * HOUR, DAY // POLLS_A_DAY))
+    for text, rows in (
+        (
+            "poll (gpu_id, at, quality, offers, rows, requests) VALUES (?, ?, 0, 84, 92, 1)",
+            itertools.product(gpus, polls),
+        ),
+        ("round (at, source, polls) VALUES (?, 'live', 60)", ((at,) for at in polls)),
+        (
+            "quote (gpu_id, at, region_id, scope, price, floor, p10, p90, on_demand, offers, gpus, machines) "
+            "VALUES (?, ?, ?, ?, 312500, 214000, 231000, 402000, 390000, 9, 18, 7)",
+            ((g, at, r, s) for g in gpus for at in polls for r, s in ((0, 0), (0, 1), *((r, 0) for r in regions))),
+        ),
+        (
+            "interruption (gpu_id, seen_at, slice_id, region_id, machine_id, host_id, num_gpus, cause, bid, held_at, "
+            "back_at) VALUES (?, ?, ?, ?, ?, ?, 4, ?, 345000, ?, ?)",
+            _interruptions(gpus, regions, until),
+        ),
+        (
+            "forecast (gpu_id, issued_at, horizon_h, target_at, y_last, price, lo80, hi80, confidence, regime, source) "
+            "VALUES (?, ?, ?, ?, 312500, 312500, 300100, 331000, 0.71239, 'mature', 'live')",
+            (
+                (g, at, h, at + h * HOUR)
+                for g in gpus
+                for at in range(until - FORECAST_DAYS * DAY, until, HOUR)
+                for h in (1, 6, 24)
+            ),
+        ),
+        ("quota (day, rows) VALUES (?, 17950)", ((until // DAY - n,) for n in range(RAW_DAYS))),
+    ):
+        conn.executemany(f"INSERT OR IGNORE INTO {text}", rows)
+
+
+def _interruptions(gpus: list[int], regions: list[int], until: int) -> Iterator[tuple[object, ...]]:
+    rng = random.Random(3)
+    first = until - INTERRUPTION_DAYS * DAY
+    for n in range(INTERRUPTION_DAYS * INTERRUPTIONS_A_DAY):
+        machine, at = rng.randrange(1_000, 60_000), first + n * DAY // INTERRUPTIONS_A_DAY
+        slice_id = f"{machine}:{','.join(str(machine * 10 + k) for k in range(4))}"
+        yield (
+            *(rng.choice(gpus), at, slice_id, rng.choice(regions), machine, machine // 2, n % 3),
+            *(at - HOUR, at + 2 * HOUR),
+        )
 
 
 def _prices(gpus: list[int], regions: list[int], first: int, last: int) -> Iterator[tuple[int, ...]]:

@@ -21,10 +21,10 @@ RAW_DAYS = 30
 HISTORY_DAYS = 396
 """How long sums by the hour or day are kept: 13 months."""
 
-FORECAST_DAYS = 45
+FORECAST_DAYS = 35
 """How long issued forecasts are kept: the 30 days over which they are scored, and room for the longest horizon."""
 
-INTERRUPTION_DAYS = 60
+INTERRUPTION_DAYS = RAW_DAYS
 """How long single interruptions are kept, for export; answers are made from their sums by the hour."""
 
 MOST_DAYS_A_RUN = 3
