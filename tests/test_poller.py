@@ -10,6 +10,8 @@ import pytest
 
 from analytics.market import DAY, HOUR, Offer, Poll, Quality
 from bot.clock import SteadyClock
+from bot.commands import COMMANDS
+from bot.commands.counter import Counter
 from bot.collect import Collector
 from bot.poller import Poller
 from bot.sources.base import Fetch, Reserve, Survey
@@ -339,3 +341,69 @@ async def test_once_polls_each_name_once(store: Store) -> None:
     poller, source = _poller(store, HandClock(NOON), _free)
     assert [fetch.vast_name for fetch in await poller.once()] == ["RTX 4090", "L40S"]
     assert len(source.fetched) == 2
+
+
+async def _freshness(store: Store, now: int) -> tuple[str, int | None]:
+    """What an answer about L40S would say of its data, and when polling goes on."""
+    async with Counter(store, COMMANDS, lambda: now).desk() as desk:
+        basis = await desk.basis(["L40S"])
+    return basis.freshness.value, basis.spent_until
+
+
+async def test_spent_rows_do_not_make_old_data_fresh(store: Store) -> None:
+    """The plan for what is left of the day would poll every six hours; that is no reason to call them fresh."""
+    clock = HandClock(NOON)
+    poller, source = _poller(store, clock, _free, names=("L40S",), budget=120)
+    async with store.writer() as writer:
+        await writer.add_quota(NOON // DAY, 88)
+    await _run(poller, clock, 6 * HOUR)
+    assert len(source.fetched) == 2
+    midnight = NOON + 12 * HOUR
+    assert await _freshness(store, clock()) == ("quota_spent", midnight)
+    await _run(poller, clock, 7 * HOUR)
+    assert await _freshness(store, clock()) == ("fresh", None)
+
+
+async def test_a_refusal_for_the_day_is_told_until_the_market_opens_again(store: Store) -> None:
+    clock = HandClock(NOON)
+
+    def script(name: str, at: int) -> Fetch | list[Offer]:
+        refused = Fetch(name, at, (), Quality.FAILED, learned_limit=3000, quota_reset_at=NOON + 2 * HOUR)
+        return _free(name, at) if at < NOON + 900 or at >= NOON + 2 * HOUR else refused
+
+    poller, _ = _poller(store, clock, script, names=("L40S",))
+    await _run(poller, clock, HOUR)
+    for _ in range(2):
+        assert await _freshness(store, clock()) == ("quota_spent", NOON + 2 * HOUR)
+        poller, _ = _poller(store, clock, script, names=("L40S",))
+        await poller._recall()
+    await _run(poller, clock, HOUR + 600)
+    assert (await _freshness(store, clock()))[0] == "fresh"
+
+
+async def test_a_greater_budget_ends_the_wait(store: Store) -> None:
+    clock = HandClock(NOON)
+    async with store.writer() as writer:
+        await writer.add_quota(NOON // DAY, 1000)
+    poller, _ = _poller(store, clock, _free, names=("L40S",), budget=1000)
+    await _run(poller, clock, 600)
+    assert (await _freshness(store, clock()))[1] == NOON + 12 * HOUR
+    poller, _ = _poller(store, clock, _free, names=("L40S",), budget=5000)
+    await poller._recall()
+    await _run(poller, clock, 600)
+    assert await _freshness(store, clock()) == ("fresh", None)
+
+
+async def test_a_market_that_fails_is_told_from_one_that_nobody_polls(store: Store) -> None:
+    clock = HandClock(NOON)
+
+    def script(name: str, at: int) -> Fetch | list[Offer]:
+        polls = (Poll(name, at, Quality.FAILED),)
+        return _free(name, at) if at < NOON + 900 else Fetch(name, at, polls, Quality.FAILED, requests=1)
+
+    poller, _ = _poller(store, clock, script, names=("L40S",))
+    await _run(poller, clock, 900)
+    assert await _freshness(store, clock() + 601) == ("fresh", None)
+    assert await _freshness(store, clock() + HOUR) == ("late", None)
+    await _run(poller, clock, HOUR)
+    assert await _freshness(store, clock()) == ("market_down", None)
