@@ -10,9 +10,9 @@ import pytest
 
 from analytics.market import DAY, HOUR, Offer, Poll, Quality
 from bot.clock import SteadyClock
+from bot.collect import Collector
 from bot.commands import COMMANDS
 from bot.commands.counter import Counter
-from bot.collect import Collector
 from bot.poller import Poller
 from bot.sources.base import Fetch, Reserve, Survey
 from bot.store.engine import Store, StoreError, open_store
