@@ -353,11 +353,13 @@ async def _freshness(store: Store, now: int) -> tuple[str, int | None]:
 async def test_spent_rows_do_not_make_old_data_fresh(store: Store) -> None:
     """The plan for what is left of the day would poll every six hours; that is no reason to call them fresh."""
     clock = HandClock(NOON)
-    poller, source = _poller(store, clock, _free, names=("L40S",), budget=120)
+    poller, source = _poller(store, clock, _free, names=("L40S",))
+    await _run(poller, clock, HOUR)
     async with store.writer() as writer:
-        await writer.add_quota(NOON // DAY, 88)
-    await _run(poller, clock, 6 * HOUR)
-    assert len(source.fetched) == 2
+        await writer.add_quota(NOON // DAY, 18_000)
+    count = len(source.fetched)
+    await _run(poller, clock, 5 * HOUR)
+    assert len(source.fetched) == count
     midnight = NOON + 12 * HOUR
     assert await _freshness(store, clock()) == ("quota_spent", midnight)
     await _run(poller, clock, 7 * HOUR)
@@ -403,7 +405,7 @@ async def test_a_market_that_fails_is_told_from_one_that_nobody_polls(store: Sto
 
     poller, _ = _poller(store, clock, script, names=("L40S",))
     await _run(poller, clock, 900)
-    assert await _freshness(store, clock() + 601) == ("fresh", None)
+    assert await _freshness(store, clock() + 500) == ("fresh", None)
     assert await _freshness(store, clock() + HOUR) == ("late", None)
     await _run(poller, clock, HOUR)
     assert await _freshness(store, clock()) == ("market_down", None)

@@ -54,6 +54,7 @@ class Counter:
                 commands=self.commands,
                 asker=asker,
                 wishes=wishes,
+                spent_until=await reader.spent_until(self.clock()),
                 write=partial(self.store.writer, beside=True),
             )
 

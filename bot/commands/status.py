@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from dataclasses import dataclass
 
-from analytics.evidence import Evidence, Note, iso
+from analytics.evidence import Evidence, Freshness, Note, clock_time, iso, seconds_of
 from analytics.market import DAY, Quality
 from bot.commands.base import Command, Desk
 from bot.show.card import Card, Column, Table
@@ -23,6 +23,7 @@ class ModelStatus:
     last_complete_poll: str | None
     rows_a_poll: int | None
     stale: bool
+    freshness: str
     followed: bool
 
 
@@ -34,6 +35,8 @@ class Status:
     timestamp: str
     rows_spent_today: int
     rows_learned_limit: int | None
+    polls_resume_at: str | None
+    """when the market gives rows again, if none are left today"""
     planned_rows_a_day: int
     polls_24h: dict[str, int]
     models: tuple[ModelStatus, ...]
@@ -61,6 +64,7 @@ async def ask(desk: Desk) -> Status:
             last_complete_poll=_iso(row.last_good_at),
             rows_a_poll=row.last_rows,
             stale=desk.basis_of([row]).stale,
+            freshness=desk.basis_of([row]).freshness.value,
             followed=row.followed,
         )
         for row in sorted(rows, key=lambda row: not row.followed)
@@ -73,6 +77,7 @@ async def ask(desk: Desk) -> Status:
         timestamp=iso(desk.now),
         rows_spent_today=spent,
         rows_learned_limit=limit,
+        polls_resume_at=_iso(desk.spent_until),
         planned_rows_a_day=planned,
         polls_24h={quality.value: counts.get(quality, 0) for quality in Quality},
         models=models,
@@ -90,7 +95,17 @@ def _iso(at: int | None) -> str | None:
 def _state(model: ModelStatus, words: Words) -> str:
     if not model.followed:
         return words("not followed")
-    return words("stale") if model.stale else words("fresh")
+    return words(_STATES[Freshness(model.freshness)])
+
+
+_STATES = {
+    Freshness.FRESH: "fresh",
+    Freshness.LATE: "late",
+    Freshness.QUOTA_SPENT: "late, rows spent",
+    Freshness.MARKET_DOWN: "market down",
+    Freshness.MISDATED: "age unknown",
+    Freshness.NEVER_POLLED: "never polled",
+}
 
 
 def card(answer: Status, words: Words) -> Card:
@@ -122,6 +137,9 @@ def card(answer: Status, words: Words) -> Card:
     notes = [words("polls in the last 24 h: {polls}", polls=polls), words("version {version}", version=answer.version)]
     if answer.rows_learned_limit is not None:
         notes.append(words("the market service said its limit is {n} rows a day", n=answer.rows_learned_limit))
+    if answer.polls_resume_at is not None:
+        resume = clock_time(seconds_of(answer.polls_resume_at))
+        notes.append(words("no rows are left today; polling goes on at {time} UTC", time=resume))
     if answer.leader is not None:
         notes.append(
             words("the process {leader} leads, since {since}", leader=answer.leader, since=answer.leader_since)

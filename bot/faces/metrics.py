@@ -6,12 +6,12 @@ import importlib.metadata
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import prometheus_client as prometheus
 from prometheus_client import Gauge
 
-from analytics.evidence import STALE_AFTER_INTERVALS, iso
+from analytics.evidence import STALE_AFTER_INTERVALS, Basis, Freshness, iso
 from analytics.market import DAY, Quality
 from bot.commands.counter import Counter
 from bot.store.leadership import State
@@ -40,6 +40,10 @@ class Health:
     rows_spent: int = 0
     rows_limit: int | None = None
     polls: Mapping[Quality, int] = field(default_factory=dict)
+    failing: bool = False
+    """the latest poll of every followed model failed"""
+    spent_until: int | None = None
+    """when the market gives rows again, if none are left today"""
     leadership: State | None = None
     """whether this process leads; None where it does not poll"""
 
@@ -54,11 +58,17 @@ class Health:
         return STALE_AFTER_INTERVALS * self.interval
 
     @property
-    def status(self) -> Literal["ok", "starting", "stale"]:
-        """``starting`` only where this process polls and nothing has come yet."""
-        if self.age is None:
+    def freshness(self) -> Freshness:
+        """The state of the data, as answers tell it."""
+        basis = Basis(self.now, self.last_poll, self.interval, None, 0, self.failing, self.spent_until)
+        return basis.freshness
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``starting`` where this process polls and nothing has come yet, or why the data are not fresh."""
+        if self.freshness is Freshness.NEVER_POLLED:
             return "starting" if self.polling else "ok"
-        return "stale" if self.age > self.stale_after else "ok"
+        return "ok" if self.freshness is Freshness.FRESH else self.freshness.value
 
     def document(self) -> dict[str, Any]:
         """What ``/health`` says."""
@@ -67,6 +77,7 @@ class Health:
             "last_poll": None if self.last_poll is None else iso(self.last_poll),
             "age_seconds": self.age,
             "stale_after_seconds": self.stale_after,
+            "polls_resume_at": None if self.spent_until is None else iso(self.spent_until),
             "models": self.models,
             "version": version(),
             **({"leadership": self.leadership} if self.leadership else {}),
@@ -94,6 +105,8 @@ async def market_health(
         rows_spent=spent,
         rows_limit=min((limit for limit in (row_budget, learned) if limit is not None), default=None),
         polls=polls,
+        failing=bool(followed) and all(row.last_quality is Quality.FAILED for row in followed),
+        spent_until=desk.spent_until,
         leadership=leadership,
     )
 

@@ -39,10 +39,10 @@ async def store(sqlite_url: str) -> AsyncIterator[Store]:
     await opened.close()
 
 
-async def _status(store: Store, *followed: str) -> Status:
+async def _status(store: Store, *followed: str, now: int = NOW) -> Status:
     async with store.writer() as writer:
         await writer.set_followed(dict.fromkeys(followed, 300))
-    _, answer = await Counter(store, COMMANDS, lambda: NOW).ask_line("status")
+    _, answer = await Counter(store, COMMANDS, lambda: now).ask_line("status")
     assert isinstance(answer, Status)
     return answer
 
@@ -59,11 +59,24 @@ async def test_what_is_not_followed_is_said_to_be_so_and_comes_last(store: Store
     (table,) = card.tables
     rows = [(row[0], row[1], row[-1]) for row in table.rows]
     assert rows == [
-        ("RTX 4090", "5 min", "stale"),
+        ("RTX 4090", "5 min", "never polled"),
         ("A10", "–", "not followed"),
         ("B200", "–", "not followed"),
     ]
     assert card.lead.startswith("1 models followed")
+
+
+async def test_spent_rows_are_said_with_the_time_they_return_in_both_languages(store: Store) -> None:
+    async with store.writer() as writer:
+        await writer.note_spent(NOW // 86_400, NOW + 3600)
+    answer = await _status(store, "A10", now=NOW + 2000)
+    assert answer.models[0].freshness == "quota_spent"
+    assert answer.evidence.freshness == "quota_spent"
+    time = (answer.polls_resume_at or "")[11:16]
+    for language, word in (("en", "late, rows spent"), ("pt-BR", "atrasado, linhas gastas")):
+        card = _card(answer, language)
+        assert card.tables[0].rows[0][-1] == word
+        assert any(f"{time} UTC" in note for note in card.notes)
 
 
 async def test_where_nothing_is_followed_nothing_is_planned(store: Store) -> None:

@@ -158,13 +158,26 @@ async def test_health_fails_after_three_planned_intervals_without_a_complete_pol
     status, body = await health_of(house)
     assert status == 200
     expected = {"status": "ok", "last_poll": "2026-03-01T12:00:00Z", "age_seconds": 900, "stale_after_seconds": 900}
-    assert body == {**expected, "models": 1, "version": body["version"]}
+    assert body == {**expected, "polls_resume_at": None, "models": 1, "version": body["version"]}
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", body["version"])
     house.clock.now += 1
     status, body = await health_of(house)
-    assert (status, body["status"], body["age_seconds"]) == (503, "stale", 901)
+    assert (status, body["status"], body["age_seconds"]) == (503, "market_down", 901)
     await house.polled()
     assert (await health_of(house))[0] == 200
+
+
+async def test_health_says_when_rows_are_spent_and_until_when(house):
+    await house.polled()
+    midnight = house.clock.now // 86_400 * 86_400 + 86_400
+    async with house.counter.store.writer() as writer:
+        await writer.note_spent(house.clock.now // 86_400, midnight)
+    assert (await health_of(house))[0] == 200
+    house.clock.now += 901
+    status, body = await health_of(house)
+    assert (status, body["status"], body["polls_resume_at"]) == (503, "quota_spent", "2026-03-02T00:00:00Z")
+    house.clock.now = midnight
+    assert (await health_of(house))[1]["status"] == "late"
 
 
 @pytest.mark.parametrize("state", ["leader", "standing by", "lost"])
@@ -186,7 +199,7 @@ async def test_a_model_that_is_not_followed_does_not_make_polling_look_fresh(hou
     async with house.counter.store.writer() as writer:
         await writer.set_followed({"H100 SXM": 300})
     status, body = await health_of(house)
-    assert (status, body["status"], body["models"], body["age_seconds"]) == (503, "stale", 1, 901)
+    assert (status, body["status"], body["models"], body["age_seconds"]) == (503, "late", 1, 901)
 
 
 def sample(text: str, line: str) -> float:
