@@ -54,8 +54,6 @@ class SteadyClock:
         """a wall clock that is not believed: by how much it is ahead, and since when on the timer"""
         self._witnessed: tuple[float, float] | None = None
         """the market's time, and the timer then"""
-        self._disputed = False
-        """the market contradicted our time and the wall clock, once so far"""
 
     def __call__(self) -> int:
         """The time now."""
@@ -74,20 +72,18 @@ class SteadyClock:
     def witness(self, at: float) -> bool:
         """Hear the market's time. Whether ours agreed with it; if not, what was stamped with ours is not to be stored.
 
-        Our time is then set by the wall clock if that agrees with the market, or by the market once it has
-        contradicted both twice in a row.
+        Our time is then set by the wall clock if that agrees with the market, or by the market once it has said the
+        same time twice.
         """
         now, wall = self(), float(self._wall())
         before, self._witnessed = self._market_time(self._mark), (at, self._mark)
         if abs(now - at) <= TOLERANCE_SECONDS:
-            self._disputed = False
             return True
         if abs(wall - at) <= TOLERANCE_SECONDS:
             self._set(wall)
-        elif self._disputed and before is not None and abs(before - at) <= TOLERANCE_SECONDS:
+        elif before is not None and abs(before - at) <= TOLERANCE_SECONDS:
             self._set(at)
         else:
-            self._disputed = True
             log.warning("the market's clock contradicts ours", ours=now, market=int(at))
         return False
 
@@ -114,4 +110,4 @@ class SteadyClock:
 
     def _set(self, now: float) -> None:
         log.warning("time was corrected", by_seconds=round(now - self._now))
-        self._now, self._step, self._disputed = now, None, False
+        self._now, self._step = now, None

@@ -280,7 +280,7 @@ class Poller:
         return Plan(demands, intervals, rows_left)
 
     def _last(self, look: Look) -> dict[str, int]:
-        last = dict(self._tried)
+        last = {name: at for name, at in self._tried.items() if at <= look.now}
         for row in look.rows:
             if row.last_poll_at is not None and row.last_poll_at <= look.now:
                 last[row.vast_name] = max(row.last_poll_at, last.get(row.vast_name, 0))

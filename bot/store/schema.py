@@ -43,12 +43,12 @@ def check(found: str, where: str) -> None:
         raise StoreError(f"{where} has older tables ({found}, needed {HEAD}). Run `spotbot migrate` once.")
 
 
-async def migrate(conn: AsyncConnection) -> None:
-    """Bring the tables to HEAD inside the open transaction: all of it or nothing."""
-    await conn.run_sync(_upgrade)
+async def migrate(conn: AsyncConnection, revision: str = HEAD) -> None:
+    """Bring the tables to a revision inside the open transaction: all of it or nothing."""
+    await conn.run_sync(_upgrade, revision)
 
 
-def _upgrade(conn: Connection) -> None:
+def _upgrade(conn: Connection, revision: str) -> None:
     # Alembic takes a sixth of a second to import; a question must not pay for it.
     from alembic import command
     from alembic.config import Config
@@ -57,4 +57,4 @@ def _upgrade(conn: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = conn
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -83,6 +83,8 @@ class SqliteSite:
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that changes the tables; waits for another one that does."""
         self._make_folder()
+        with _unusable(self.path):
+            self.path.touch()  # said better than by SQLite, whose driver leaves a thread behind where it cannot open
         async with self.write.begin() as conn:
             yield conn
 

@@ -26,6 +26,7 @@ from bot.store import schema
 from bot.store.engine import Store, StoreBusy, StoreError, open_store
 from bot.store.postgres import PostgresSite
 from bot.store.postgres_lease import PostgresLease
+from tests.fakes.older import make_older
 from tests.fakes.rounds import AT, entry
 from tests.fakes.vast import FakeVast, offer_row
 
@@ -290,14 +291,10 @@ async def test_many_may_start_at_once_where_nothing_is(database_url: str) -> Non
     await _start_together(database_url)
 
 
-async def test_many_may_start_at_once_on_older_tables(database_url: str) -> None:
-    store = await open_store(database_url, writer=True)
-    async with store._site.write.begin() as conn:
-        await conn.execute(text("DROP TABLE leader"))
-        await conn.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-    await store.close()
+async def test_older_tables_are_brought_up_to_date_by_who_leads(database_url: str) -> None:
+    await make_older(database_url, "0002")
     leads = await open_store(database_url, writer=True)
-    assert leads.epoch == 2
+    assert leads.epoch == 1
     await leads.close()
 
 

@@ -15,6 +15,7 @@ from analytics.market import Cause, Quality, Scope
 from bot.store import schema, tables
 from bot.store.engine import Store, open_store
 from bot.store.tables import ORDER, code
+from tests.fakes.older import make_older
 
 MIGRATIONS = Path(bot.store.__file__).with_name("migrations")
 
@@ -66,3 +67,28 @@ def test_the_stored_numbers_of_words_never_change() -> None:
         Quality.COMPLETE: 0, Quality.CAPPED: 1, Quality.SUSPECT: 2, Quality.FAILED: 3,
         Cause.TAKEN_OR_DOWN: 0, Cause.OUTBID: 1, Cause.ABSENT: 2,
     }  # fmt: skip
+
+
+async def test_interruptions_of_an_earlier_version_are_kept_once_each(database_url: str) -> None:
+    row = "INSERT INTO interruption (gpu_id, region_id, slice_id, machine_id, host_id, num_gpus, cause, bid, held_at, "
+    row += "seen_at, back_at) VALUES "
+    await make_older(
+        database_url,
+        "0003",
+        [
+            "INSERT INTO gpu (id, name, vast_name, followed, interval_s, offers) VALUES (1, 'B', 'B', true, 300, 1)",
+            "INSERT INTO quota (day, rows, learned_limit) VALUES (20000, 17, 3000)",
+            row + "(1, 0, '7:1', 7, 3, 1, 1, 345000, 100, 400, NULL)",
+            row + "(1, 0, '7:1', 7, 3, 1, 1, 345000, 50, 400, 700)",
+            row + "(1, 0, '8:1', 8, NULL, 2, 2, 345000, 100, 400, NULL)",
+        ],
+    )
+    store = await open_store(database_url, writer=True)
+    async with store.reader() as reader:
+        found = await reader.interruptions("B", 0)
+        assert [(i.slice_id, i.held_at, i.seen_at, i.back_at, i.host_id) for i in found] == [
+            ("7:1", 50, 400, 700, 3),
+            ("8:1", 100, 400, None, None),
+        ]
+        assert (await reader.quota(20000), await reader.spent_until(20000 * 86_400)) == ((17, 3000), None)
+    await store.close()
