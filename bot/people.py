@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bot.fair_queue import Waiter
+
 Role = Literal["member", "manager", "admin"]
 ROLES: tuple[Role, ...] = ("member", "manager", "admin")
 """Who may do what, each also what those before it may."""
@@ -25,6 +27,11 @@ class Asker:
     """the platform's language tag"""
     tz: str | None = None
     """an IANA name, where the platform tells it"""
+
+    @property
+    def waiter(self) -> Waiter:
+        """Whose turn it is when they ask."""
+        return Waiter(f"{self.platform} {self.team}", self.person)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import shlex
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from analytics.evidence import Note
 from bot.commands.base import Command, Desk
 from bot.commands.grammar import find_command, read
 from bot.commands.params import EVERYTHING, convert
+from bot.fair_queue import ANYBODY, FairQueue, Waiter
 from bot.people import NO_WISHES, Asker, Wishes, permits
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Counter:
     home: str | None = None
     catalog: Catalog = field(default_factory=load_catalog)
     asked: dict[str, int] = field(default_factory=dict)
-    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    turns: FairQueue = field(default_factory=lambda: FairQueue(AT_ONCE))
 
     @asynccontextmanager
     async def desk(self, asker: Asker | None = None) -> AsyncIterator[Desk]:
@@ -58,16 +58,19 @@ class Counter:
                 write=partial(self.store.writer, beside=True),
             )
 
-    async def ask(self, command: Command, given: Mapping[str, str], asker: Asker | None = None) -> Any:
+    async def ask(
+        self, command: Command, given: Mapping[str, str], asker: Asker | None = None, *, waiter: Waiter = ANYBODY
+    ) -> Any:
         """The answer to a command whose parameters are given as texts; raises the tree of :mod:`analytics.errors`.
 
-        In chat (``asker``) the role must permit it, and what was not said is taken from the asker's wishes.
+        In chat (``asker``) the role must permit it, and what was not said is taken from the asker's wishes. Elsewhere
+        ``waiter`` says whose turn it takes.
         """
         if asker is not None and not permits(asker.role, command.role):
             raise Refused(Note("{command} is for a {role} of this workspace", _who(command)))
         if command.acts:  # it may wait for the database, and must not keep questions waiting
             return await self._ask(command, given, asker)
-        async with self.turns:
+        async with self.turns.turn(waiter if asker is None else asker.waiter):
             return await self._ask(command, given, asker)
 
     async def _ask(self, command: Command, given: Mapping[str, str], asker: Asker | None) -> Any:

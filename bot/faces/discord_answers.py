@@ -17,6 +17,7 @@ from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.commands.once import Once
 from bot.commands.reply import Question, Reply, reply
+from bot.fair_queue import Waiter
 from bot.faces.discord_buttons import SHARE, buttons
 from bot.faces.discord_people import PLATFORM, asker_of, may_post, serves_guild
 from bot.faces.discord_send import acknowledge, edit, edit_buttons, is_lost, post, said, tell
@@ -50,7 +51,7 @@ FORGET_PAUSES = (1.0, 10.0, 60.0)
 class Pictures(Protocol):
     """Draws charts."""
 
-    async def png(self, chart: Chart, *, language: str) -> bytes | None:
+    async def png(self, chart: Chart, *, language: str, waiter: Waiter) -> bytes | None:
         """The picture, or None where there is none."""
 
 
@@ -200,16 +201,18 @@ class Answers:
         count = pages(answer.card)
         number = min(number, count - 1)
         shown = page(answer.card, number)
-        pictures = await self._draw(shown, answer.words.language) if interaction.app_permissions.attach_files else []
+        may_attach, waiter = interaction.app_permissions.attach_files, asker_of(interaction).waiter
+        pictures = await self._draw(shown, answer.words.language, waiter) if may_attach else []
         built = message(shown, answer.words, line=answer.line, number=number, count=count, pictures=pictures)
         if not can_ask_again(answer.line):
             return built, None
         return built, buttons(answer.words, number=number, count=count, public=public)
 
-    async def _draw(self, card: Card, language: str) -> list[Picture]:
+    async def _draw(self, card: Card, language: str, waiter: Waiter) -> list[Picture]:
         async def one(chart: Chart) -> Picture | None:
             try:
-                png = await asyncio.wait_for(self._pictures.png(chart, language=language), PICTURE_PATIENCE)
+                drawing = self._pictures.png(chart, language=language, waiter=waiter)
+                png = await asyncio.wait_for(drawing, PICTURE_PATIENCE)
             except TimeoutError:
                 return None
             return Picture(png, chart.alt) if png else None

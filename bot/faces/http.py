@@ -33,6 +33,7 @@ from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.commands.params import shorten
 from bot.commands.shared_answers import SharedAnswers
+from bot.fair_queue import ANYBODY, Waiter
 from bot.faces.connections import ACCEPT_AT_ONCE, Connection, ConnectionLimiter, shortage_told_once
 from bot.faces.metrics import MEDIA_TYPE as EXPOSITION
 from bot.faces.metrics import Health, Meter, version
@@ -127,13 +128,13 @@ class Gate:
     keys: KeyCheck | None
     quotas: Quotas
 
-    async def admit(self, request: Request) -> None:
+    async def admit(self, request: Request) -> Waiter:
         """Raise 401 without a valid key, 403 where it may not read, 429 beyond its quota.
 
-        Else leave the quota's headers for the answer.
+        Else leave the quota's headers for the answer, and say whose turn the question takes: each key is a team.
         """
         if self.keys is None:
-            return
+            return ANYBODY
         headers = request.headers.getlist("authorization")
         secret = bearer(headers)
         holder = await self.keys(secret) if secret else None
@@ -148,6 +149,7 @@ class Gate:
         request.scope[_TOLD] = allowance.headers
         if allowance.wait:
             raise HTTPException(429, f"this key may ask {allowance.limit} questions a minute")
+        return Waiter(f"key {holder.id}", "")
 
 
 def question(counter: Counter, command: Command, gate: Gate, shared: SharedAnswers) -> Handler:
@@ -157,11 +159,11 @@ def question(counter: Counter, command: Command, gate: Gate, shared: SharedAnswe
     """
 
     async def handler(request: Request) -> Response:
-        await gate.admit(request)
+        waiter = await gate.admit(request)
         texts = given(request)
 
         async def compute() -> bytes:
-            return to_json(await counter.ask(command, texts)).encode()
+            return to_json(await counter.ask(command, texts, waiter=waiter)).encode()
 
         if command.acts:
             return fresh(request, await compute())

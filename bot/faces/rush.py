@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LULL, LONGEST = 0.1, 2.0
-"""Seconds without a new question that end a rush, and seconds that an answer waits for that at most: a platform waits
+"""Seconds with hardly a new question that end a rush, and seconds that an answer waits for that at most: a platform waits
 three for an acknowledgement, a person longer for an answer."""
+
+THICK = 4
+"""Questions within a lull that keep a rush going. Fewer are acknowledged between answers: those of somebody who asks
+without a pause keep nobody else waiting."""
 
 
 class Rush:
@@ -19,7 +23,7 @@ class Rush:
         self._end: asyncio.TimerHandle | None = None
         """while there is a rush"""
         self._over = asyncio.Event()
-        self._unacknowledged = 0
+        self._unacknowledged = self._newcomers = 0
 
     @contextmanager
     def acknowledging(self) -> Iterator[None]:
@@ -32,12 +36,12 @@ class Rush:
 
     def goes_on(self) -> bool:
         """Something came; whether that was in a rush rather than the first for a while."""
-        within = self._end is not None
+        self._newcomers += 1
         if self._end is not None:
-            self._end.cancel()
+            return True
         self._over.clear()
         self._wait()
-        return within
+        return False
 
     async def over(self) -> None:
         """Wait for the end of the rush, but not for too long."""
@@ -48,10 +52,11 @@ class Rush:
             pass  # there is always somebody who asks
 
     def _wait(self) -> None:
+        self._newcomers = 0
         self._end = asyncio.get_running_loop().call_later(self._lull, self._calm)
 
     def _calm(self) -> None:
-        if self._unacknowledged:
+        if self._unacknowledged or self._newcomers >= THICK:
             self._wait()
             return
         self._end = None

@@ -235,7 +235,7 @@ class Answers:
         if call.workspace in self.gone:
             return "gone"
         pictures: Sequence[Picture] = await self.pictures.of(
-            found.card.charts, team=call.team, language=found.words.language, token=token
+            found.card.charts, team=call.team, language=found.words.language, token=token, person=call.person
         )
         wrong = await self._post(call, {**message(found, pictures=pictures), **how})
         if _refused(wrong) and any(picture.fresh for picture in pictures):

@@ -12,9 +12,11 @@ import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.fair_queue import ANYBODY, Waiter
 from bot.faces.slack_blocks import ALT, Picture, cut
 from bot.faces.slack_retries import retry_after
 from bot.faces.slack_web import UNREACHED, error_of
+from bot.people import Asker
 from bot.show.card import Chart
 
 log = structlog.get_logger()
@@ -35,7 +37,7 @@ NOT_ALLOWED_PAUSE = 600
 class Draws(Protocol):
     """Who draws."""
 
-    async def png(self, chart: Chart, *, language: str = "en") -> bytes | None:
+    async def png(self, chart: Chart, *, language: str = "en", waiter: Waiter = ANYBODY) -> bytes | None:
         """The picture, or None where there is none."""
 
 
@@ -52,15 +54,17 @@ class Pictures:
         self._under_way: dict[_Key, asyncio.Task[str | None]] = {}
         self._closed_until: dict[str, float] = {}
 
-    async def of(self, charts: Sequence[Chart], *, team: str, language: str, token: str) -> tuple[Picture, ...]:
-        """The pictures of an answer; none at all unless all can be shown."""
+    async def of(
+        self, charts: Sequence[Chart], *, team: str, language: str, token: str, person: str = ""
+    ) -> tuple[Picture, ...]:
+        """The pictures of an answer to a person; none at all unless all can be shown."""
         if not charts or self._timer() < self._closed_until.get(team, 0.0):
             return ()
         keys = [(team, language, chart) for chart in charts[:MOST]]
         fresh = [key not in self._files for key in keys]
         try:
             async with asyncio.timeout(self.patience):
-                files = [await self._file(key, token) for key in keys]
+                files = [await self._file(key, token, person) for key in keys]
         except TimeoutError:
             log.warning("slack_picture_lost", team=team, reason="it took too long")
             return ()
@@ -80,21 +84,21 @@ class Pictures:
             task.cancel()
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
-    async def _file(self, key: _Key, token: str) -> str | None:
+    async def _file(self, key: _Key, token: str, person: str) -> str | None:
         if key in self._files:
             self._files.move_to_end(key)
             return self._files[key]
         task = self._under_way.get(key)
         if task is None:
-            task = self._under_way[key] = asyncio.create_task(self._make(key, token))
+            task = self._under_way[key] = asyncio.create_task(self._make(key, token, person))
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         # whoever stops waiting must not take the picture from the others
         return await asyncio.shield(task)
 
-    async def _make(self, key: _Key, token: str) -> str | None:
+    async def _make(self, key: _Key, token: str, person: str) -> str | None:
         team, language, chart = key
         try:
-            png = await self._draws.png(chart, language=language)
+            png = await self._draws.png(chart, language=language, waiter=Asker("slack", team, person).waiter)
             if png is None:
                 return None
             # without a channel: it is seen where a message shows it, which also works where the bot is no member

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 
 import structlog
 
+from bot.fair_queue import ANYBODY, FairQueue, Waiter
 from bot.show import chart as drawing
 from bot.show.card import Chart
 from bot.show.chart import Theme
@@ -40,10 +41,16 @@ class Gallery:
         self._pictures: OrderedDict[_Key, bytes] = OrderedDict()
         self._under_way: dict[_Key, asyncio.Task[bytes | None]] = {}
         self._pool: ProcessPoolExecutor | None = None
+        self._turns = FairQueue(1)
         self._closed = False
 
-    async def png(self, chart: Chart, *, language: str = "en", theme: Theme = "light") -> bytes | None:
-        """The picture, or None where it cannot be drawn or takes too long: the card's texts say the same."""
+    async def png(
+        self, chart: Chart, *, language: str = "en", theme: Theme = "light", waiter: Waiter = ANYBODY
+    ) -> bytes | None:
+        """The picture, or None where it cannot be drawn or takes too long: the card's texts say the same.
+
+        It is drawn when it is the turn of whoever first asked for it.
+        """
         key = (chart, language, theme)
         if key in self._pictures:
             self._pictures.move_to_end(key)
@@ -52,7 +59,7 @@ class Gallery:
             return None
         task = self._under_way.get(key)
         if task is None:
-            task = self._under_way[key] = asyncio.create_task(self._make(key))
+            task = self._under_way[key] = asyncio.create_task(self._make(key, waiter))
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         # whoever stops waiting must not take the picture from the others
         return await asyncio.shield(task)
@@ -65,7 +72,16 @@ class Gallery:
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
-    async def _make(self, key: _Key) -> bytes | None:
+    async def _make(self, key: _Key, waiter: Waiter) -> bytes | None:
+        try:
+            async with asyncio.timeout(self._patience) as patience, self._turns.turn(waiter):
+                patience.reschedule(None)  # drawing has its own
+                return None if self._closed else await self._draw_now(key)
+        except TimeoutError:
+            log.warning("picture_lost", title=key[0].title, reason="others were drawn first", seconds=self._patience)
+        return None
+
+    async def _draw_now(self, key: _Key) -> bytes | None:
         chart, language, theme = key
         pool, future = self._submit(chart, language, theme)
         try:

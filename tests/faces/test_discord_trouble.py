@@ -15,7 +15,7 @@ from bot.config import Settings
 from bot.faces.discord import check
 from bot.faces.discord_wire import point_sdk
 from bot.faces.errors import AccessRefused
-from bot.faces.rush import Rush
+from bot.faces.rush import THICK, Rush
 from tests.fakes.discord import EPHEMERAL, FakeDiscord, until
 from tests.fakes.discord_house import Guild, guild, new_face, plain
 from tests.fakes.slack_house import Gallery
@@ -171,3 +171,24 @@ async def test_a_rush_ends_only_when_all_are_acknowledged() -> None:
         assert not waiting.done()
     await waiting
     assert not rush.goes_on()
+
+
+async def test_somebody_who_asks_without_a_pause_does_not_prolong_a_rush() -> None:
+    rush = Rush(lull=0.02, longest=3600)
+    rush.goes_on(), rush.goes_on()
+    over = asyncio.create_task(rush.over())
+    while not over.done():  # each time before the lull is over
+        await asyncio.sleep(0.015)
+        rush.goes_on()
+
+
+async def test_a_rush_goes_on_while_many_come_at_once() -> None:
+    rush = Rush(lull=0.001, longest=3600)
+    rush.goes_on()
+    over = asyncio.create_task(rush.over())
+    for _ in range(20):
+        for _ in range(THICK):
+            rush.goes_on()
+        await asyncio.sleep(0.001)
+    assert not over.done()
+    await over

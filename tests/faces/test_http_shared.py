@@ -1,7 +1,7 @@
 """Equal questions over HTTP are answered once a round; nobody gets what is another's, and nothing old."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,9 @@ import pytest
 from analytics.errors import NotFound
 from analytics.evidence import Note
 from bot.commands.base import Command, Desk, Param
-from bot.commands.counter import Counter
+from bot.commands.counter import AT_ONCE, Counter
 from bot.commands.shared_answers import MOST_ANSWERS, SHARED_SECONDS, SharedAnswers
+from bot.fair_queue import FairQueue, Waiter
 from bot.people import Asker, Wishes
 from tests.faces.conftest import no_card
 
@@ -165,3 +166,33 @@ async def test_the_page_of_one_language_is_not_given_to_readers_of_another(house
     assert (await web.get("/")).text == english
     portuguese = (await web.get("/", headers={"Accept-Language": "pt-BR"})).text
     assert '<html lang="pt-BR">' in portuguese
+
+
+class Watched(FairQueue):
+    """The queue of turns, and who came to it."""
+
+    def __init__(self) -> None:
+        super().__init__(AT_ONCE)
+        self.came: list[Waiter] = []
+
+    def turn(self, waiter: Waiter) -> AbstractAsyncContextManager[None]:
+        self.came.append(waiter)
+        return super().turn(waiter)
+
+
+async def test_a_key_behind_many_questions_of_another_is_among_the_next(house, questions):
+    busy, other = await house.key(), await house.key()
+    house.counter.turns = queue = Watched()
+    async with house.client(busy) as web, held(questions):
+        many = [asyncio.create_task(web.get(f"/api/spot/count?note={n}")) for n in range(30)]
+        while len(queue.came) < 30:
+            await asyncio.sleep(0.001)
+        headers = {"Authorization": f"Bearer {other}"}
+        one = asyncio.create_task(web.get("/api/spot/other?note=one", headers=headers))
+        while len(queue.came) < 31:
+            await asyncio.sleep(0.001)
+        questions.go.set()
+        assert (await one).json()["note"] == "one"
+        await asyncio.gather(*many)
+    assert questions.asked.index("one") <= AT_ONCE + 1
+    assert len(set(queue.came)) == 2

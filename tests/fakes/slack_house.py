@@ -20,6 +20,7 @@ from bot.commands import COMMANDS
 from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.config import Settings
+from bot.fair_queue import ANYBODY, Waiter
 from bot.faces.slack import SlackFace, build_slack
 from bot.show.card import Chart
 from bot.store.engine import open_store
@@ -41,7 +42,7 @@ class Gallery:
 
     drawn: list[Chart] = field(default_factory=list)
 
-    async def png(self, chart: Chart, *, language: str = "en") -> bytes | None:
+    async def png(self, chart: Chart, *, language: str = "en", waiter: Waiter = ANYBODY) -> bytes | None:
         self.drawn.append(chart)
         return PIXEL
 

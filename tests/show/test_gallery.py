@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from bot.fair_queue import Waiter
 from bot.show.card import Bar, Bars
 from bot.show.chart import png
 from bot.show.gallery import Gallery
@@ -50,6 +51,23 @@ async def test_equal_requests_are_drawn_once_and_kept(opened: Open, tmp_path: Pa
     assert await gallery.png(chart("a", file)) == b"a en light"
     assert await gallery.png(chart("a", file), language="pt-BR", theme="dark") == b"a pt-BR dark"
     assert file.read_text() == "a en light\na pt-BR dark\n"
+
+
+async def test_nobody_waits_for_all_the_pictures_of_another(opened: Open, tmp_path: Path) -> None:
+    gallery, file = opened(draw=counted), tmp_path / "drawn"
+    ana, bob = Waiter("team", "ana"), Waiter("other team", "bob")
+    many = [asyncio.create_task(gallery.png(chart(f"ana {n}", file), waiter=ana)) for n in range(9)]
+    await asyncio.sleep(0)
+    assert await gallery.png(chart("bob", file), waiter=bob)
+    await asyncio.gather(*many)
+    assert "bob en light" in file.read_text().splitlines()[:3]
+
+
+async def test_a_picture_that_waits_too_long_for_others_is_not_drawn(opened: Open) -> None:
+    gallery = opened(draw=troubled, patience=0.01)
+    with capture_logs() as logs:
+        assert await asyncio.gather(*(gallery.png(chart("hang", str(n))) for n in range(2))) == [None, None]
+    assert sorted(line["reason"] for line in logs) == ["it took too long", "others were drawn first"]
 
 
 async def test_the_newest_pictures_are_kept(opened: Open, tmp_path: Path) -> None:
