@@ -219,7 +219,7 @@ def _round(at: int, entries: Sequence[Entry]) -> Round:
 
 async def load_ledger(reader: Reader, model: str) -> Ledger:
     """A model's ledger as the store has it: a restart continues where the last round ended."""
-    row = next((row for row in await reader.models() if row.name == model), None)
+    row = await reader.model(model)
     if row is None:
         return Ledger()
     hour = None if row.last_good_at is None else row.last_good_at // HOUR

@@ -17,13 +17,13 @@ from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.commands.once import Once
 from bot.commands.reply import Question, Reply, reply
-from bot.fair_queue import Waiter
 from bot.faces.discord_buttons import SHARE, buttons
 from bot.faces.discord_people import PLATFORM, asker_of, may_post, serves_guild
 from bot.faces.discord_send import acknowledge, edit, edit_buttons, is_lost, post, said, tell
 from bot.faces.discord_show import Message, Picture, can_ask_again, escape, line_of, message
 from bot.faces.discord_wire import NETWORK
 from bot.faces.rush import Rush
+from bot.fair_queue import Waiter
 from bot.show.card import Card, Chart
 from bot.show.text import page, pages
 from bot.show.trouble import fault_card

@@ -33,13 +33,13 @@ from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.commands.params import shorten
 from bot.commands.shared_answers import SharedAnswers
-from bot.fair_queue import ANYBODY, Waiter
 from bot.faces.connections import ACCEPT_AT_ONCE, Connection, ConnectionLimiter, shortage_told_once
 from bot.faces.metrics import MEDIA_TYPE as EXPOSITION
 from bot.faces.metrics import Health, Meter, version
 from bot.faces.openapi import document
 from bot.faces.page import POLICY, page
 from bot.faces.problems import handlers, of_fault, reply
+from bot.fair_queue import ANYBODY, Waiter
 from bot.show.words import Words, pick_language
 from bot.store.engine import Store
 from bot.store.keys import ApiKey

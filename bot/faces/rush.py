@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LULL, LONGEST = 0.1, 2.0
-"""Seconds with hardly a new question that end a rush, and seconds that an answer waits for that at most: a platform waits
-three for an acknowledgement, a person longer for an answer."""
+"""Seconds with hardly a new question that end a rush, and seconds that an answer waits for that at most: a platform
+waits three for an acknowledgement, a person longer for an answer."""
 
 THICK = 4
 """Questions within a lull that keep a rush going. Fewer are acknowledged between answers: those of somebody who asks

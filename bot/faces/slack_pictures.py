@@ -12,10 +12,10 @@ import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.fair_queue import ANYBODY, Waiter
 from bot.faces.slack_blocks import ALT, Picture, cut
 from bot.faces.slack_retries import retry_after
 from bot.faces.slack_web import UNREACHED, error_of
+from bot.fair_queue import ANYBODY, Waiter
 from bot.people import Asker
 from bot.show.card import Chart
 

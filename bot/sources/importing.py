@@ -43,6 +43,9 @@ SKEW_SECONDS = 300
 """By how much the clock of what recorded a file may be ahead of ours (ours: one planned poll)."""
 MOST_SHOWN = 200
 """Characters of a file's own column names that an error repeats."""
+MOST_MODELS = 5_000
+"""Models of one file. A market has some hundreds; a file with more has something else in that column, and each name
+would stay in the store and be offered to people."""
 BAD_ROWS = "some rows of this poll were unreadable"
 MARKED = "marked as incomplete in the file"
 
@@ -141,8 +144,16 @@ class ImportFile:
                 if at not in self._times or model_of(cells) not in self._models:
                     self._models.add(offer_row(cells).offer.model if self.kind == "offers" else price_row(cells)[0])
                     self._times.add(at)
+                    self._check_models()
             except BadLine:
                 continue
+
+    def _check_models(self) -> None:
+        if len(self._models) > MOST_MODELS:
+            raise ImportFault(
+                f"{self._lines.path}: more than {MOST_MODELS:,} different models; nothing was imported. A market has some "
+                "hundreds: see whether gpu_name holds the models' names, or split the file."
+            )
 
     def _readable(self) -> Iterator[tuple[int, Cells, int]]:
         """The second pass: line number, cells and time, in time order; lines without a usable time are reported."""

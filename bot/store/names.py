@@ -10,11 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.market import WORLD
 from bot.store import tables as t
 from bot.store.bulk import put
+from bot.store.errors import StoreError
 
 _BOTH = union_all(
     select(literal(0), t.gpu.c.name, t.gpu.c.id),
     select(literal(1), t.region.c.name, t.region.c.id),
 )
+
+MOST_NAMES = 2**15 - 1
+"""Models, and regions, that a store takes: their ids have 16 bits on PostgreSQL (the documentation of its ``smallint``).
+The same for every database, so that what one took the other takes too. A market has some hundreds of either."""
 
 NOBODY = -1
 """An id that no row has: asking for an unknown region finds nothing."""
@@ -28,6 +33,8 @@ class Names:
         self.regions = regions
         self.gpu_name = {id_: name for name, id_ in gpus.items()}
         self.region_name = {id_: name for name, id_ in regions.items()}
+        self._last_gpu = max(self.gpu_name, default=0)
+        self._last_region = max(self.region_name, default=t.WORLD_ID)
 
     @staticmethod
     async def load(conn: AsyncConnection) -> Names:
@@ -53,18 +60,31 @@ class Names:
 
     async def add_gpus(self, conn: AsyncConnection, new: Sequence[tuple[str, str, int | None, int]]) -> None:
         """Rows for models not seen before: (name, vast_name, vram_gb, interval_s)."""
-        first = max(self.gpu_name, default=0) + 1
-        rows = [row for row in {row[0]: row for row in new}.values() if row[0] not in self.gpus]
-        for id_, (name, vast_name, vram_gb, interval) in enumerate(rows, first):
+        unseen = [row for row in {row[0]: row for row in new}.values() if row[0] not in self.gpus]
+        _check_room(self._last_gpu + len(unseen), "models")
+        rows = [
+            (id_, name, vast_name, vram_gb, False, interval, None, None, None, None, None, None, 0)
+            for id_, (name, vast_name, vram_gb, interval) in enumerate(unseen, self._last_gpu + 1)
+        ]
+        await put(conn, t.gpu, rows)
+        for id_, name, *_ in rows:
             self.gpus[name], self.gpu_name[id_] = id_, name
-            await put(
-                conn, t.gpu, [(id_, name, vast_name, vram_gb, False, interval, None, None, None, None, None, None, 0)]
-            )
+        self._last_gpu += len(rows)
 
     async def add_regions(self, conn: AsyncConnection, regions: Iterable[str]) -> None:
         """Rows for regions not seen before."""
         new = sorted(set(regions) - self.regions.keys() - {WORLD})
-        rows = list(enumerate(new, max(self.region_name, default=t.WORLD_ID) + 1))
+        _check_room(self._last_region + len(new), "regions")
+        rows = list(enumerate(new, self._last_region + 1))
         await put(conn, t.region, rows)
+        self._last_region += len(rows)
         for id_, name in rows:
             self.regions[name], self.region_name[id_] = id_, name
+
+
+def _check_room(last: int, what: str) -> None:
+    if last > MOST_NAMES:
+        raise StoreError(
+            f"The database takes at most {MOST_NAMES:,} names of {what}. Nothing of this write was kept. "
+            "A market has some hundreds: look whether the names are what they should be, and use another database."
+        )

@@ -67,13 +67,18 @@ class Reader(RiskReads, BookReads, PeopleReads):
             self._models = await self._read_models()
         return list(self._models)
 
-    async def _read_models(self) -> list[ModelRow]:
+    async def model(self, name: str) -> ModelRow | None:
+        """One model, without reading the others."""
+        return next(iter(await self._read_models(t.gpu.c.name == name)), None)
+
+    async def _read_models(self, *where: ColumnElement[bool]) -> list[ModelRow]:
         g = t.gpu.c
         columns = (
             g.name, g.vast_name, g.vram_gb, g.followed, g.interval_s, g.last_poll_at, g.last_quality, g.last_good_at,
             g.first_hour, g.last_rows, g.asked_at, g.offers,
         )  # fmt: skip
-        return [ModelRow(*row) for row in await self._rows(select(*columns).order_by(g.offers.desc(), g.name))]
+        query = select(*columns).where(*where).order_by(g.offers.desc(), g.name)
+        return [ModelRow(*row) for row in await self._rows(query)]
 
     async def quotes(
         self, models: Iterable[str] | None = None, *, region: str = WORLD, scope: Scope = Scope.VERIFIED

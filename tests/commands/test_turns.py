@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from bot.commands.counter import AT_ONCE, Counter
 from bot.people import Asker
 from bot.show.card import Card
 from bot.show.words import Words
+from tests.fakes.slack import until
 
 BUSY = Asker("slack", "T1", "U1")
 
@@ -27,7 +27,7 @@ class Asked:
     def __init__(self) -> None:
         self.by: list[Asker | None] = []
         self.go = asyncio.Event()
-        self.command = Command("who", "Who asks", "/api/spot/who", (), self.ask, no_card, ("who",))
+        self.command = Command("who", "Who asks", "/api/spot/who", (), self.ask, no_card, ("who",), role="member")
 
     async def ask(self, desk: Desk) -> str:
         self.by.append(desk.asker)
@@ -36,8 +36,8 @@ class Asked:
 
 
 @pytest.fixture
-async def asked(counter: Counter) -> AsyncIterator[Asked]:
-    yield Asked()
+def asked() -> Asked:
+    return Asked()
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,7 @@ async def test_somebody_behind_300_questions_of_another_is_among_the_next(
     counter: Counter, asked: Asked, other: Asker
 ) -> None:
     many = [asyncio.create_task(counter.ask(asked.command, {}, BUSY)) for _ in range(300)]
-    while len(asked.by) < AT_ONCE:
-        await asyncio.sleep(0)
+    await until(lambda: len(asked.by) == AT_ONCE)
     one = asyncio.create_task(counter.ask(asked.command, {}, other))
     await asyncio.sleep(0)
     asked.go.set()

@@ -15,6 +15,7 @@ from bot.commands.shared_answers import MOST_ANSWERS, SHARED_SECONDS, SharedAnsw
 from bot.fair_queue import FairQueue, Waiter
 from bot.people import Asker, Wishes
 from tests.faces.conftest import no_card
+from tests.fakes.slack import until
 
 
 class Questions:
@@ -185,12 +186,10 @@ async def test_a_key_behind_many_questions_of_another_is_among_the_next(house, q
     house.counter.turns = queue = Watched()
     async with house.client(busy) as web, held(questions):
         many = [asyncio.create_task(web.get(f"/api/spot/count?note={n}")) for n in range(30)]
-        while len(queue.came) < 30:
-            await asyncio.sleep(0.001)
+        await until(lambda: len(queue.came) == 30)
         headers = {"Authorization": f"Bearer {other}"}
         one = asyncio.create_task(web.get("/api/spot/other?note=one", headers=headers))
-        while len(queue.came) < 31:
-            await asyncio.sleep(0.001)
+        await until(lambda: len(queue.came) == 31)
         questions.go.set()
         assert (await one).json()["note"] == "one"
         await asyncio.gather(*many)

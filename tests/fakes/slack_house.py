@@ -20,8 +20,8 @@ from bot.commands import COMMANDS
 from bot.commands.base import Command
 from bot.commands.counter import Counter
 from bot.config import Settings
-from bot.fair_queue import ANYBODY, Waiter
 from bot.faces.slack import SlackFace, build_slack
+from bot.fair_queue import ANYBODY, Waiter
 from bot.show.card import Chart
 from bot.store.engine import open_store
 from bot.vault import Vault, new_key

@@ -19,7 +19,7 @@ from analytics.market import Offer, Poll, Quality, Quote
 from bot.sources import import_lines, importing
 from bot.sources.import_lines import ImportFault
 from bot.sources.import_rows import BadLine, OfferReader, json_cells, offer_row, price_row, time_of
-from bot.sources.importing import MOST_MESSAGES, SINGLE_POLL_INTERVAL, ImportFile
+from bot.sources.importing import MOST_MESSAGES, MOST_MODELS, SINGLE_POLL_INTERVAL, ImportFile
 from tests.fakes.vast import offer_row as raw_row
 
 T0 = 1_790_000_000
@@ -387,3 +387,13 @@ def test_order_and_form_of_a_file_change_nothing(file: Any, rows: list[dict[str,
     assert [at for at, _ in expected] == sorted({row["ts_utc"] for row in unique})
     shuffle.shuffle(unique)
     assert market(csv_text(unique)) == market(gzip.compress(ndjson(unique))) == expected
+
+
+def test_a_file_of_more_models_than_any_market_has_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    rows = [{**PRICE, "gpu_name": f"GPU {n}"} for n in range(MOST_MODELS + 1)]
+    path.write_bytes(csv_text(rows[1:], tuple(PRICE)))
+    assert len(import_file(path).report.models) == MOST_MODELS
+    path.write_bytes(csv_text(rows, tuple(PRICE)))
+    with pytest.raises(ImportFault, match="more than 5,000 different models; nothing was imported"):
+        import_file(path)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy import update
+
 from analytics.forecasting import Forecast, HorizonRecord, TrackRecord
 from analytics.market import DAY, HOUR, WORLD, Exposure, Quality, Scope, Shadow
+from bot.store import tables as t
 from bot.store.engine import Store, open_store
+from bot.store.errors import StoreError
 from bot.store.keys import MARK, ApiKey
+from bot.store.names import MOST_NAMES
 from tests.fakes.rounds import AT, MODEL, entry, interruption, lived, point
 
 TODAY = AT // DAY
@@ -233,3 +238,36 @@ async def test_quotes_of_an_hour_leave_out_the_neighbours_and_the_suspect(store:
         assert world == [(AT, 2), (AT + HOUR - 1, 4)]
         assert found.keys() == {(WORLD, Scope.VERIFIED), (WORLD, Scope.ALL), ("EU-North", Scope.VERIFIED)}
         assert [quote.price for quote in await reader.points(MODEL, AT, scope=Scope.ALL)] == [3, 5, 6]
+
+
+async def test_one_model_is_read_as_it_is_among_all(store: Store) -> None:
+    async with store.writer() as writer:
+        for model in ("RTX 4090", "H100 SXM"):
+            await writer.bulk_hours(model, {})
+    async with store.reader() as reader:
+        assert [await reader.model(row.name) for row in await reader.models()] == await reader.models()
+        assert await reader.model("RTX 9999") is None
+
+
+async def test_more_names_than_their_ids_can_tell_apart_are_refused_whole(store: Store) -> None:
+    many = {(f"Region {n}", Scope.VERIFIED): list[HourPoint]() for n in range(MOST_NAMES)}
+    async with store.writer() as writer:
+        await writer.bulk_hours(MODEL, dict(list(many.items())[1:]))
+    with pytest.raises(StoreError, match=r"32,767 names of regions"):
+        async with store.writer() as writer:
+            await writer.bulk_hours("another", {("One", Scope.VERIFIED): [], ("Two", Scope.VERIFIED): []})
+    async with store.reader() as reader:
+        assert [row.name for row in await reader.models()] == [MODEL]
+
+
+async def test_the_last_model_that_fits_is_taken_and_the_next_refused(store: Store) -> None:
+    async with store.writer() as writer:
+        await writer.bulk_hours("first", {})
+        await writer._conn.execute(update(t.gpu).values(id=MOST_NAMES - 1))
+    async with store.writer() as writer:
+        await writer.bulk_hours("last", {})
+    with pytest.raises(StoreError, match=r"32,767 names of models"):
+        async with store.writer() as writer:
+            await writer.bulk_hours("too many", {})
+    async with store.reader() as reader:
+        assert {row.name for row in await reader.models()} == {"first", "last"}
