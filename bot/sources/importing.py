@@ -151,8 +151,8 @@ class ImportFile:
     def _check_models(self) -> None:
         if len(self._models) > MOST_MODELS:
             raise ImportFault(
-                f"{self._lines.path}: more than {MOST_MODELS:,} different models; nothing was imported. A market has some "
-                "hundreds: see whether gpu_name holds the models' names, or split the file."
+                f"{self._lines.path}: more than {MOST_MODELS:,} different models; nothing was imported. A market has "
+                "some hundreds: see whether gpu_name holds the models' names, or split the file."
             )
 
     def _readable(self) -> Iterator[tuple[int, Cells, int]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import update
 
 from analytics.forecasting import Forecast, HorizonRecord, TrackRecord
-from analytics.market import DAY, HOUR, WORLD, Exposure, Quality, Scope, Shadow
+from analytics.market import DAY, HOUR, WORLD, Exposure, HourPoint, Quality, Scope, Shadow
 from bot.store import tables as t
 from bot.store.engine import Store, open_store
 from bot.store.errors import StoreError
