@@ -18,8 +18,8 @@ _BOTH = union_all(
 )
 
 MOST_NAMES = 2**15 - 1
-"""Models, and regions, that a store takes: their ids have 16 bits on PostgreSQL (the documentation of ``smallint``). The
-same for every database, so that what one took the other takes too. A market has some hundreds of either."""
+"""Models, and regions, that a store takes: their ids have 16 bits on PostgreSQL (the documentation of ``smallint``).
+The same for every database, so that what one took the other takes too. A market has some hundreds of either."""
 
 NOBODY = -1
 """An id that no row has: asking for an unknown region finds nothing."""
