@@ -173,22 +173,22 @@ async def test_a_rush_ends_only_when_all_are_acknowledged() -> None:
     assert not rush.goes_on()
 
 
-async def test_somebody_who_asks_without_a_pause_does_not_prolong_a_rush() -> None:
-    rush = Rush(lull=0.02, longest=3600)
-    rush.goes_on(), rush.goes_on()
+async def _steps_of_a_rush(each: int) -> bool:
+    """Whether a rush ends in which so many ask within each lull; a lull is one step of the event loop here."""
+    rush = Rush(lull=0, longest=3600)
     over = asyncio.create_task(rush.over())
-    while not over.done():  # each time before the lull is over
-        await asyncio.sleep(0.015)
-        rush.goes_on()
+    for _ in range(50):
+        for _ in range(each):
+            rush.goes_on()
+        await asyncio.sleep(0)
+    ended = over.done()
+    over.cancel()
+    return ended
+
+
+async def test_somebody_who_asks_without_a_pause_does_not_prolong_a_rush() -> None:
+    assert await _steps_of_a_rush(1)
 
 
 async def test_a_rush_goes_on_while_many_come_at_once() -> None:
-    rush = Rush(lull=0.001, longest=3600)
-    rush.goes_on()
-    over = asyncio.create_task(rush.over())
-    for _ in range(20):
-        for _ in range(THICK):
-            rush.goes_on()
-        await asyncio.sleep(0.001)
-    assert not over.done()
-    await over
+    assert not await _steps_of_a_rush(THICK)
