@@ -24,10 +24,6 @@ FIRST_PAUSE = 0.2
 
 CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
 UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED = 10062, 40060
-DEFERRED = (
-    discord.InteractionResponseType.deferred_channel_message.value,
-    discord.InteractionResponseType.deferred_message_update.value,
-)
 SUGGESTIONS = discord.InteractionResponseType.autocomplete_result.value
 
 NETWORK = (OSError, aiohttp.ClientError, TimeoutError)
@@ -87,12 +83,8 @@ async def _callback(
     route: discord.http.Route, session: aiohttp.ClientSession, options: dict[str, Any], *, tried: bool
 ) -> Any:
     payload = options.get("payload")
-    # the message that a deferral makes is of no use: where it is not asked for, Discord answers sooner, with nothing
-    params = None if payload is not None and payload["type"] in DEFERRED else options.get("params")
-    async with session.request(route.method, route.url, json=payload, params=params) as response:
+    async with session.request(route.method, route.url, json=payload, params=options.get("params")) as response:
         data = await json_or_text(response)
-    if response.status == 204:
-        return _done(route)
     if response.status < 300:
         return data
     known = data.get("code") if isinstance(data, dict) else None
@@ -100,15 +92,10 @@ async def _callback(
         payload is not None and payload["type"] == SUGGESTIONS and known in (UNKNOWN_INTERACTION, ALREADY_ACKNOWLEDGED)
     )
     if late or (tried and known == ALREADY_ACKNOWLEDGED):  # suggestions for who typed on; a try that did arrive
-        return _done(route)
+        return {"interaction": {"id": str(route.webhook_id), "type": 0}}
     kinds = {403: discord.Forbidden, 404: discord.NotFound}
     kind = discord.DiscordServerError if response.status >= 500 else kinds.get(response.status, discord.HTTPException)
     raise kind(response, data)
-
-
-def _done(route: discord.http.Route) -> dict[str, Any]:
-    """What the SDK needs to know of an acknowledgement that was taken."""
-    return {"interaction": {"id": str(route.webhook_id), "type": 0}}
 
 
 def _wait(error: BaseException, pause: float) -> float | None:
