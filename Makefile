@@ -20,14 +20,14 @@ demo: $(STAMP)  ## a simulated market with a prompt, a page and the API; no acco
 	@$(BIN)/spotbot demo
 
 test: $(STAMP)  ## the test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(STAMP)  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 acceptance: $(STAMP)  ## run against the stand-in services beside the checkout
 	$(BIN)/python -m benchmarks.acceptance

@@ -6,7 +6,7 @@ import itertools
 import sys
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -39,12 +39,18 @@ Round = tuple[int, list[Poll]]
 
 
 async def import_files(
-    settings: Settings, files: Sequence[Path], *, kind: Kind | None, clock: Callable[[], int] | None = None
+    settings: Settings,
+    files: Sequence[Path],
+    *,
+    kind: Kind | None,
+    clock: Callable[[], int] | None = None,
+    forecast: Callable[[Store, int], Awaitable[object]] = refresh,
 ) -> int:
     """Import each file. Lines that cannot be used are skipped, counted and named on standard error.
 
     Returns 0, also when lines were skipped or everything was stored before; 2 when a file gave no usable line at all.
     ``clock`` tells UTC seconds: what was recorded later than now is not believed, and nothing is forecast from then.
+    ``forecast`` is called with the store and the time when everything is in.
     """
     now = (clock or SteadyClock())()
     code = 0
@@ -59,7 +65,7 @@ async def import_files(
                 print(error, file=sys.stderr)  # noqa: T201
                 code = EXIT_UNUSABLE
         if newest:
-            await refresh(store, min(newest, now))
+            await forecast(store, min(newest, now))
     return code
 
 

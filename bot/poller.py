@@ -32,6 +32,9 @@ STANDBY_SECONDS = 1
 LEARNED_DAYS = 30
 """How far back a limit that the market once named is looked for."""
 
+PUBLISHED_WITHIN = 0.1
+"""How far a planned interval may be from the published one: staleness begins at three of them."""
+
 FEW_HOURS = 6
 """Rounds dated ahead of now are taken out soon where they lie in this many hours at most: a wrong clock is set right
 within hours, so more of them make a wrong present more likely than a wrong past."""
@@ -294,7 +297,7 @@ class Poller:
         before = {row.vast_name: row.interval for row in look.rows if row.followed} if current.spent else {}
         names = [demand.vast_name for demand in current.demands]
         followed = {name: current.intervals.get(name, before.get(name, LONGEST)) for name in names}
-        if followed == self._followed:
+        if _much_the_same(followed, self._followed):
             return
         async with self.store.writer() as writer:
             await writer.set_followed(followed)
@@ -356,3 +359,10 @@ class Poller:
                 await writer.note_survey(now)
                 self._surveyed_at = now
         return found.rows_by_name
+
+
+def _much_the_same(plan: Mapping[str, int], published: Mapping[str, int]) -> bool:
+    """Whether a plan is what was published but for small changes: it moves by a second with every look."""
+    return plan.keys() == published.keys() and all(
+        abs(interval - published[name]) <= PUBLISHED_WITHIN * published[name] for name, interval in plan.items()
+    )

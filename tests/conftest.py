@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
+from structlog.dev import plain_traceback
 
 from bot.store.engine import Store, open_store
 from tests.fakes.postgres import Databases, postgres_server
@@ -20,6 +23,20 @@ from tests.fakes.stored import fill
 # No test measures time: a first import of scipy is slow, and that is no failure.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# The default draws every traceback with all local values, which takes seconds where a whole store is among them.
+structlog.configure(
+    processors=[structlog.processors.add_log_level, structlog.dev.ConsoleRenderer(exception_formatter=plain_traceback)]
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One PostgreSQL for all workers: where there are several, the process that starts them starts it."""
+    if not getattr(config.option, "numprocesses", None) or "TEST_POSTGRES_URL" in os.environ:
+        return
+    server = postgres_server()
+    os.environ["TEST_POSTGRES_URL"] = server.__enter__()
+    config.add_cleanup(lambda: server.__exit__(None, None, None))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -78,8 +95,14 @@ async def store(database_url: str) -> AsyncIterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def market_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stored market of tests/fakes/stored.py, made once a session. Only read it, or a copy."""
-    file = tmp_path_factory.mktemp("market") / "spotbot.db"
-    asyncio.run(fill(file))
+def market_file(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The stored market of tests/fakes/stored.py, made once for all workers. Only read it, or a copy."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder if worker_id == "master" else folder.parent
+    file, made = folder / "market.db", folder / "market.made"
+    with (folder / "market.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            asyncio.run(fill(file))
+            made.touch()
     return file

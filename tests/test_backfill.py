@@ -13,6 +13,7 @@ from bot.backfill import import_files
 from bot.commands import COMMANDS
 from bot.commands.counter import Counter
 from bot.config import Settings, load_settings
+from bot.forecasts import refresh
 from bot.sources.importing import SKEW_SECONDS
 from bot.store.engine import Store, open_store
 
@@ -46,11 +47,14 @@ def settings(tmp_path: Path) -> Settings:
 def bring(tmp_path: Path, settings: Settings) -> Callable[..., object]:
     """Import files of these texts, at NOW."""
 
-    async def run(*texts: str) -> int:
+    async def forecast_nothing(store: Store, at: int) -> None:
+        """Most tests need no forecasts: they are made in a process of their own, which takes seconds to start."""
+
+    async def run(*texts: str, forecast: Callable[..., Awaitable[object]] = forecast_nothing) -> int:
         files = [tmp_path / f"{n}.csv" for n in range(len(texts))]
         for file, text in zip(files, texts, strict=True):
             file.write_text(text)
-        return await import_files(settings, files, kind=None, clock=lambda: NOW)
+        return await import_files(settings, files, kind=None, clock=lambda: NOW, forecast=forecast)
 
     return run
 
@@ -102,7 +106,7 @@ async def test_a_clock_that_is_a_little_ahead_is_no_reason_to_refuse(
 async def test_no_forecast_is_issued_from_a_time_that_has_not_come(
     bring: Import, reading: Callable[[], object]
 ) -> None:
-    await bring(offers(*past(60), NOW + 120))
+    await bring(offers(*past(60), NOW + 120), forecast=refresh)
     store = await reading()
     async with store.reader() as reader:
         found = await reader.forecasts("RTX 4090")

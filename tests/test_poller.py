@@ -58,11 +58,12 @@ def _free(name: str, at: int) -> list[Offer]:
     return [offer(machine, model=name) for machine in range(1, 11)]
 
 
-async def _run(poller: Poller, clock: HandClock, seconds: int) -> None:
-    """Let time pass: take turns and jump over the waits they ask for."""
+async def _run(poller: Poller, clock: HandClock, seconds: int, *, stride: int = 1) -> None:
+    """Let time pass: take turns and jump over the waits they ask for, and at least a stride."""
     end = clock.elapsed + seconds
     while clock.elapsed < end:
-        clock.pass_(min(end - clock.elapsed, max(1, int(await poller.turn()))))
+        wait = int(await poller.turn())
+        clock.pass_(min(end - clock.elapsed, max(stride if wait else 1, wait)))
 
 
 async def test_one_round_of_polls_leaves_its_names_followed(store: Store) -> None:
@@ -205,8 +206,8 @@ async def test_rounds_that_a_wrong_clock_dated_ahead_hold_nothing_back(store: St
 async def test_many_rounds_ahead_are_kept_until_clock_and_market_have_agreed_for_an_hour(store: Store) -> None:
     """A day of them: the present may be what is wrong."""
     clock = HandClock(NOON)
-    poller, _ = _poller(store, clock, _free, names=("L40S",))
-    await _run(poller, clock, DAY)
+    poller, _ = _poller(store, clock, _free, names=("L40S",), wish=HOUR)
+    await _run(poller, clock, DAY, stride=HOUR)
     count = len(await _stored(store))
     again = HandClock(NOON - HOUR, -HOUR)
     poller, _ = _poller(store, again, _timed(again), names=("L40S",))
@@ -257,11 +258,11 @@ class Surveyor:
 async def test_a_start_that_knows_its_models_looks_over_the_market_once_a_day_only(store: Store) -> None:
     clock, surveyor = HandClock(NOON), Surveyor()
     for _ in range(5):
-        poller, _ = _poller(store, clock, _free, names=(), budget=1200, survey=surveyor)
+        poller, _ = _poller(store, clock, _free, names=(), budget=1200, survey=surveyor, wish=2 * HOUR)
         await poller._recall()
         await _run(poller, clock, 600)
     assert len(surveyor.looks) == 1
-    await _run(poller, clock, DAY)
+    await _run(poller, clock, DAY + HOUR, stride=HOUR)
     assert len(surveyor.looks) == 2
     for _ in range(3):
         await _poller(store, clock, _free, names=(), budget=1200, survey=surveyor)[0].once()
@@ -361,7 +362,7 @@ async def test_spent_rows_do_not_make_old_data_fresh(store: Store) -> None:
     async with store.writer() as writer:
         await writer.add_quota(NOON // DAY, 18_000)
     count = len(source.fetched)
-    await _run(poller, clock, 5 * HOUR)
+    await _run(poller, clock, 5 * HOUR, stride=600)
     assert len(source.fetched) == count
     midnight = NOON + 12 * HOUR
     assert await _freshness(store, clock()) == ("quota_spent", midnight)

@@ -7,6 +7,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ PATIENCE_S = "5"
 
 READ_CACHE_KB = 2_000
 """Page cache of a reading connection: there are several, and the system caches the file as well."""
+
+LOG_TRIES, LOG_PAUSE_S = 100, 0.05
+"""How often, and how many seconds apart, the switch to the write-ahead log is tried."""
 
 WRITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 READ_PRAGMAS = ("query_only=1", f"cache_size=-{READ_CACHE_KB}")
@@ -85,8 +89,23 @@ class SqliteSite:
         self._make_folder()
         with _unusable(self.path):
             self.path.touch()  # said better than by SQLite, whose driver leaves a thread behind where it cannot open
+        await asyncio.to_thread(self._log_ahead)
         async with self.write.begin() as conn:
             yield conn
+
+    def _log_ahead(self) -> None:
+        """Switch to the write-ahead log. SQLite does not wait for others that are at it, however long its time-out."""
+        for _ in range(LOG_TRIES):
+            try:
+                with closing(sqlite3.connect(self.path)) as conn:
+                    conn.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                trouble = explain(str(error))
+                if not isinstance(trouble, StoreBusy):
+                    raise trouble from error
+                time.sleep(LOG_PAUSE_S)
+        raise trouble
 
     async def lead(self, length: float) -> FileLock:
         """Become the only writer or raise StoreBusy."""
