@@ -108,6 +108,7 @@ class Poller:
     _spent_until: int | None = None
     _learned: int | None = None
     _surveyed_at: int | None = None
+    _looked_at: int = 0
     _ahead_since: int | None = None
     """since when rounds dated ahead of now have been known"""
     _epoch: int | None = None
@@ -267,8 +268,16 @@ class Poller:
             now, last = self.clock(), await reader.last_round_at() or 0
             hours_ahead = await reader.hours_ahead(now) if last > now + TOLERANCE_SECONDS else 0
             now = now if hours_ahead else max(now, last)
+            self._go_back(now)
             spent, _ = await reader.quota(now // DAY)
             return Look(now, tuple(await reader.models()), spent, hours_ahead)
+
+    def _go_back(self, now: int) -> None:
+        """Once time has gone back, forget waits that are dated by the time before: the source knows them by a timer."""
+        if now < self._looked_at - TOLERANCE_SECONDS:
+            self._closed_until = self._refused_until = 0
+            self._surveyed_at = None if self._surveyed_at is None else min(self._surveyed_at, now)
+        self._looked_at = now
 
     def _plan(self, look: Look) -> Plan:
         rows_left = allowance(self.budget, self._learned) - look.spent

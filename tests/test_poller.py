@@ -190,6 +190,25 @@ async def test_a_start_under_a_wrong_clock_stores_nothing_until_it_is_set_right(
         assert (await reader.quota(NOON // DAY))[0] == 10 * (len(source.fetched) + len(stored))
 
 
+async def test_waits_that_a_wrong_clock_dated_end_when_it_is_set_right(store: Store) -> None:
+    """A start with a wrong clock, while the market refuses and so tells no time."""
+    clock = HandClock(NOON + 2 * HOUR)
+    told = _timed(clock)
+
+    def script(name: str, at: int) -> Fetch:
+        if clock.elapsed < 60:
+            return Fetch(name, at, (), Quality.FAILED, requests=1, retry_after=300.0)
+        return told(name, at)
+
+    poller, _ = _poller(store, clock, script, names=("L40S",))
+    await _run(poller, clock, 120)
+    clock.wall -= 2 * HOUR
+    await _run(poller, clock, HOUR)
+    times = await _stored(store)
+    assert max(times) <= clock.wall
+    assert len([at for at in times if at > NOON + 600]) >= 9
+
+
 async def test_rounds_that_a_wrong_clock_dated_ahead_hold_nothing_back(store: Store) -> None:
     """What an earlier version stored while the clock was a day ahead."""
     ahead = HandClock(NOON + DAY)

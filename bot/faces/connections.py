@@ -108,6 +108,16 @@ class Connection(H11Protocol):
         super().data_received(data)
         self._follow()
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, and nothing else: a question that it came with would fail to be answered."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.abort()
+
     def on_response_complete(self) -> None:
         """Go on to the next request."""
         super().on_response_complete()

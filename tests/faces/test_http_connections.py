@@ -248,6 +248,21 @@ async def test_malformed_requests_do_not_fill_the_log(house, caplog):
     assert not caplog.records
 
 
+@pytest.mark.parametrize("question", [b"POST / HTTP/1.1", b"GET /health HTTP/1.1", b"GET /openapi.json HTTP/1.1"])
+async def test_a_malformed_body_ends_the_connection_and_does_not_fill_the_log(house, caplog, question):
+    """With the head and after the answer to it."""
+    async with served(house) as port:
+        for waits in (False, True):
+            async with connected(port) as (reader, writer):
+                writer.write(question + b"\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+                if waits:
+                    await answered(reader)
+                writer.write(b"ZZ\r\n")
+                with contextlib.suppress(ConnectionError):
+                    await asyncio.wait_for(reader.read(), 5)
+    assert caplog.records == []
+
+
 async def test_a_shortage_of_descriptors_is_one_line_in_the_log(house, caplog):
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with served(house) as port:
