@@ -249,15 +249,17 @@ class Poller:
 
     def _report(self, fetch: Fetch, round_: Round) -> None:
         self.heard(fetch, round_)
-        say = log.info if fetch.quality is Quality.COMPLETE else log.warning
+        doubted = next((poll for poll in round_.polls if poll.quality is not fetch.quality), None)
+        quality, note = (fetch.quality, fetch.note) if doubted is None else (doubted.quality, doubted.note)
+        say = log.info if quality is Quality.COMPLETE else log.warning
         say(
             "polled",
             name=fetch.vast_name,
-            quality=fetch.quality.value,
+            quality=quality.value,
             offers=sum(len(poll.offers) for poll in fetch.polls),
             rows=fetch.rows,
             interruptions=len(round_.interruptions),
-            **({"note": fetch.note} if fetch.note else {}),
+            **({"note": note} if note else {}),
         )
 
     async def _look(self) -> Look:

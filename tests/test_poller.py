@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from analytics.market import DAY, HOUR, Offer, Poll, Quality
 from bot.clock import BELIEVE_AFTER, SteadyClock
@@ -246,6 +247,20 @@ async def test_a_failing_poll_is_stored_as_failed_and_tried_again_in_its_turn(st
     await _run(poller, clock, HOUR)
     async with store.reader() as reader:
         assert (await reader.quotes())["L40S"].offers == 10
+
+
+async def test_the_log_tells_a_poll_that_is_doubted(store: Store) -> None:
+    clock = HandClock(NOON)
+
+    def sunk(name: str, at: int) -> list[Offer]:
+        return _free(name, at) if at < NOON + 900 else _free(name, at)[:1]
+
+    poller, _ = _poller(store, clock, sunk, names=("L40S",))
+    with capture_logs() as logs:
+        await _run(poller, clock, 1000)
+    told = [line for line in logs if line["event"] == "polled"]
+    assert [line["quality"] for line in told] == ["complete"] * 3 + ["suspect"]
+    assert "1 offers where 10 are usual" in told[-1]["note"]
 
 
 def _fetch(name: str, at: int) -> Fetch:
