@@ -65,7 +65,8 @@ class Patience:
 
 
 SECOND_POLL = Patience(2, 0)
-"""A small book that empties (source: definitions, "Quality of a poll")."""
+"""A small book that empties (source: definitions, "Quality of a poll"), and a level that contradicts fewer than
+``ESTABLISHED`` polls: the first page of all may have been the false one, and would be served until then."""
 
 LASTING = Patience(4, 1800)
 """Offers that are gone: a market can sell out within minutes, and half an hour is what faulty search indexes were given
@@ -144,7 +145,12 @@ class History:
 
     def broken(self, reading: Reading) -> bool:
         """Whether a complete poll is a doubted level that was accepted: what happened in between nobody can tell."""
-        return self.accepts(reading, replace(LASTING, seconds=0))
+        return self.accepts(reading, replace(LASTING, seconds=0) if self.established else SECOND_POLL)
+
+    @property
+    def established(self) -> bool:
+        """Whether there are enough complete polls to say which of two levels is the false one."""
+        return len(self.complete) >= ESTABLISHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +201,8 @@ class _Round:
         if not found:
             return None
         gravest = max(found, key=lambda doubt: (doubt.patience.seconds, doubt.patience.polls))
-        open_ = len(history.complete) < ESTABLISHED and gravest.patience is STUBBORN
-        return replace(gravest, patience=LASTING) if open_ else gravest
+        open_ = not history.established and gravest.patience is STUBBORN
+        return replace(gravest, patience=SECOND_POLL) if open_ else gravest
 
     def _gone(self, poll: Poll, history: History, usual: float) -> Iterator[Doubt]:
         fewer = f"{len(poll.offers)} offers where {usual:g} are usual"

@@ -339,6 +339,9 @@ class Poller:
             limits = [(await reader.quota(today - n))[1] for n in range(LEARNED_DAYS)]
             self._surveyed_at = await reader.last_survey_at()
             self._spent_until = await reader.spent_until(self.clock())
+        if limits[0] is not None and self._spent_until is not None:  # the market refused today, and would again
+            self._refused_until = self._spent_until
+            self._closed_until = max(self._closed_until, self._spent_until)
         self._learned = next((limit for limit in limits if limit is not None), self._learned)
 
     def _survey_is_due(self, now: int) -> bool:

@@ -153,6 +153,17 @@ async def test_the_first_page_of_all_is_doubted_where_it_is_not_what_was_asked_f
         assert (await watch.see(each(rentable="maybe")(rows_of(10)))).quality is Quality.FAILED
 
 
+@pytest.mark.parametrize("factor", [1000, 0.001])
+async def test_a_false_first_page_is_put_right_by_two_true_ones_and_interrupts_nobody(
+    store: Store, factor: float
+) -> None:
+    async with watched(store) as watch:
+        told = [await watch.see(scaled(factor, "dph_base", "min_bid", "dph_total")(rows_of(10)))]
+        told += [await watch.see(rows_of(10)) for _ in range(4)]
+        assert [poll.quality for poll in told] == [Quality.COMPLETE, Quality.SUSPECT] + [Quality.COMPLETE] * 3
+        assert await watch.interruptions() == []
+
+
 async def test_four_offers_then_none_is_counted_once_a_second_poll_has_said_so(store: Store) -> None:
     async with watched(store) as watch:
         for _ in range(4):

@@ -415,8 +415,10 @@ async def test_a_refusal_for_the_day_is_told_until_the_market_opens_again(store:
     await _run(poller, clock, HOUR)
     for _ in range(2):
         assert await _freshness(store, clock()) == ("quota_spent", NOON + 2 * HOUR)
-        poller, _ = _poller(store, clock, script, names=("L40S",))
+        poller, source = _poller(store, clock, script, names=("L40S",))
         await poller._recall()
+        await _run(poller, clock, 60)
+        assert source.fetched == [], "a restart asks again what was refused for the day"
     await _run(poller, clock, HOUR + 600)
     assert (await _freshness(store, clock()))[0] == "fresh"
 

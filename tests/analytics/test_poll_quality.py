@@ -122,10 +122,10 @@ def test_new_prices_of_everything_take_a_day_to_be_believed() -> None:
     assert told == [SUSPECT] * (DAY // STEP) + [COMPLETE] * 3
 
 
-def test_a_model_that_began_with_false_prices_is_put_right_in_half_an_hour() -> None:
+def test_a_model_that_began_with_false_prices_is_put_right_by_the_second_true_poll() -> None:
     dear = [replace(one, min_bid=1000 * (one.min_bid or 0)) for one in book(10)]
     told, _ = judged(every([dear, *[book(10)] * 8]))
-    assert [one.quality for one in told] == [COMPLETE] + [SUSPECT] * 6 + [COMPLETE] * 2
+    assert [one.quality for one in told] == [COMPLETE, SUSPECT] + [COMPLETE] * 7
 
 
 def test_a_small_book_that_empties_needs_a_second_poll() -> None:
