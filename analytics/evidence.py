@@ -163,8 +163,13 @@ def seconds_of(text: str) -> int:
     return int(dt.datetime.fromisoformat(text).timestamp())
 
 
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+
+
 def plain(value: Any) -> Any:
     """An answer as JSON-ready dicts, lists, numbers and strings; field order is kept, notes become English."""
+    if type(value) in _ATOMS:  # most of any answer
+        return value
     if isinstance(value, Note):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):

@@ -24,7 +24,7 @@ HISTORY_DAYS = 396
 FORECAST_DAYS = 35
 """How long issued forecasts are kept: the 30 days over which they are scored, and room for the longest horizon."""
 
-INTERRUPTION_DAYS = RAW_DAYS
+INTERRUPTION_DAYS = 21
 """How long single interruptions are kept, for export; answers are made from their sums by the hour."""
 
 MOST_DAYS_A_RUN = 3
