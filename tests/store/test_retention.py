@@ -56,7 +56,7 @@ async def counts(store: Store) -> dict[str, int]:
 
 async def test_the_old_is_forgotten_and_the_rest_kept(store: Store) -> None:
     now = AT + 400 * DAY
-    ancient, old, new = AT, now - 62 * DAY, now - 29 * DAY
+    ancient, old, new = AT, now - 62 * DAY, now - 20 * DAY
     await save(store, ancient, old, new, now)
     removed = await prune(store, now + HOUR, runs=2)
     assert {name: removed[name] for name in ("poll", "round", "quota", "forecast", "interruption")} == {
