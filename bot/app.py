@@ -218,7 +218,7 @@ class App:
                 self.counter, polling=self.poller is not None, row_budget=budget, leadership=state
             )
 
-        api = build_api(self.counter, keys=stored_keys(self.store), health=health, require_key=self.require_key)
+        api = build_api(self.counter, keys=stored_keys(self.counter), health=health, require_key=self.require_key)
         for face in self.faces:
             for path, methods, handler in face.routes:
                 api.add_route(path, handler, methods=methods, include_in_schema=False)
@@ -252,7 +252,6 @@ def build_poller(settings: Settings, store: Store, counter: Counter, clock: Stea
         names=vast_names(settings.gpus),
         budget=settings.row_budget,
         wish=settings.poll_seconds,
-        asked=counter.recently_asked,
     )
 
 
@@ -278,8 +277,8 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
     from bot.show.gallery import Gallery
 
     set_up()
-    # people change their settings in chat, so those processes write too, beside the one that polls
-    store = await open_store(settings.database_url, writer=poll or bool(chat), alone=poll, wait=poll)
+    # all note what people ask about, and change their settings in chat, beside the one that polls
+    store = await open_store(settings.database_url, writer=True, alone=poll, wait=poll)
     gallery = Gallery()
     try:
         clock = await steady_clock(store)

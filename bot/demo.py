@@ -99,7 +99,6 @@ async def _serve(settings: Settings, stage: Stage, *, language: str, prompt: boo
         names=names,
         budget=NO_LIMIT,
         wish=LIVE_SECONDS,
-        asked=counter.recently_asked,
     )
     async with store.writer() as writer:
         secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=stage.clock())

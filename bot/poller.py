@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -31,6 +31,9 @@ STANDBY_SECONDS = 1
 
 LEARNED_DAYS = 30
 """How far back a limit that the market once named is looked for."""
+
+ASKED_SECONDS = 6 * HOUR
+"""How long a question about a model, asked of any process, makes it urgent."""
 
 PUBLISHED_WITHIN = 0.1
 """How far a planned interval may be from the published one: staleness begins at three of them."""
@@ -98,7 +101,6 @@ class Poller:
     budget: int = 20_000
     wish: int = 300
     survey: SurveyCall | None = None
-    asked: Callable[[], Iterable[str]] = tuple
     heard: Callable[[Fetch, Round], None] = lambda fetch, round_: None
     begun: Callable[[], None] = lambda: None
     """called whenever this process has become the leader"""
@@ -283,12 +285,11 @@ class Poller:
 
     def _plan(self, look: Look) -> Plan:
         rows_left = allowance(self.budget, self._learned) - look.spent
-        asked = set(self.asked())
-        urgent = {row.vast_name for row in look.rows if row.name in asked}
+        asked = {row.vast_name for row in look.rows if row.asked_at and row.asked_at >= look.now - ASKED_SECONDS}
         cost: dict[str, int] = defaultdict(int)
         for row in look.rows:
             cost[row.vast_name] = max(cost[row.vast_name], row.last_rows or 0)
-        demands = tuple(Demand(name, cost[name], name in urgent) for name in self.names)
+        demands = tuple(Demand(name, cost[name], name in asked) for name in self.names)
         seconds_left = next_reset(look.now) - look.now
         intervals = plan(demands, rows_left=max(0, rows_left), seconds_left=seconds_left, wish=self.wish)
         return Plan(demands, intervals, rows_left)

@@ -15,7 +15,6 @@ from bot.app import (
     ask_once,
     backtest,
     backup,
-    build_poller,
     draw_once,
     migrate,
     open_writer,
@@ -331,13 +330,3 @@ def test_typed_models_become_the_markets_names() -> None:
         "A100 PCIE",
         "Quantum 9",
     )
-
-
-async def test_what_is_asked_about_is_polled_first(tmp_path: Path) -> None:
-    store = await open_store(_settings(tmp_path).database_url, writer=True)
-    counter = Counter(store, COMMANDS, SteadyClock())
-    poller = build_poller(_settings(tmp_path), store, counter, SteadyClock())
-    counter.asked["L40S"] = counter.clock()
-    assert set(poller.asked()) == {"L40S"}
-    await poller.source.aclose()
-    await store.close()

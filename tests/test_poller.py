@@ -99,7 +99,10 @@ async def test_a_day_never_costs_more_than_nine_tenths_of_the_budget(store: Stor
 
 async def test_a_model_that_was_asked_about_is_polled_more_often(store: Store) -> None:
     clock = HandClock(NOON)
-    poller, source = _poller(store, clock, _free, budget=2000, asked=lambda: {"L40S"})
+    poller, source = _poller(store, clock, _free, budget=2000)
+    await poller.once()
+    async with store.writer() as writer:
+        await writer.touch_asked(["L40S"], NOON)
     await _run(poller, clock, 4 * HOUR)
     counts = {name: sum(name == other for other, _ in source.fetched) for name in poller.names}
     assert counts["L40S"] > 2 * counts["RTX 4090"]

@@ -16,14 +16,12 @@ from analytics.evidence import Note
 from bot.commands.base import Command, Desk
 from bot.commands.grammar import find_command, read
 from bot.commands.params import EVERYTHING, convert
+from bot.commands.usage import Usage
 from bot.fair_queue import ANYBODY, FairQueue, Waiter
 from bot.people import NO_WISHES, Asker, Wishes, permits
 
 if TYPE_CHECKING:
     from bot.store.engine import Store
-
-RECENT_SECONDS = 6 * 3600
-"""How long a question about a model counts as recent for the poller."""
 
 AT_ONCE = 2
 """Questions computed at a time. More would share the same processor, and keep acknowledgements waiting behind them."""
@@ -31,15 +29,18 @@ AT_ONCE = 2
 
 @dataclass(slots=True)
 class Counter:
-    """Asks commands of the stored market. ``clock`` gives UTC seconds; ``asked``: model -> when somebody last asked."""
+    """Asks commands of the stored market. ``clock`` gives UTC seconds."""
 
     store: Store
     commands: Sequence[Command]
     clock: Callable[[], int]
     home: str | None = None
     catalog: Catalog = field(default_factory=load_catalog)
-    asked: dict[str, int] = field(default_factory=dict)
     turns: FairQueue = field(default_factory=lambda: FairQueue(AT_ONCE))
+    usage: Usage = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.usage = Usage(self.store, self.clock)
 
     @asynccontextmanager
     async def desk(self, asker: Asker | None = None) -> AsyncIterator[Desk]:
@@ -115,17 +116,11 @@ class Counter:
             mine, ours = await reader.wishes(asker)
         return mine.over(ours)
 
-    def recently_asked(self) -> set[str]:
-        """Models that somebody asked about lately: the poller serves them first."""
-        horizon = self.clock() - RECENT_SECONDS
-        self.asked = {model: at for model, at in self.asked.items() if at >= horizon}
-        return set(self.asked)
-
     def _remember(self, command: Command, values: Mapping[str, Any]) -> None:
         for param in command.params:
             value = values[param.name]
             if value and param.kind in ("gpu", "gpus"):
-                self.asked.update(dict.fromkeys((value,) if param.kind == "gpu" else value, self.clock()))
+                self.usage.asked((value,) if param.kind == "gpu" else value)
 
     def _is_gpu(self, text: str, known: Sequence[str]) -> bool:
         if text.lower() in EVERYTHING:

@@ -41,7 +41,6 @@ from bot.faces.page import POLICY, page
 from bot.faces.problems import handlers, of_fault, reply
 from bot.fair_queue import ANYBODY, Waiter
 from bot.show.words import Words, pick_language
-from bot.store.engine import Store
 from bot.store.keys import ApiKey
 
 MAX_ADDRESS = 4096
@@ -68,12 +67,15 @@ _SLASH = "\udc2f"
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def stored_keys(store: Store) -> KeyCheck:
-    """The check of keys against the store."""
+def stored_keys(counter: Counter) -> KeyCheck:
+    """The check of keys against the store, where the use of those in force is noted."""
 
     async def check(secret: str) -> ApiKey | None:
-        async with store.reader() as reader:
-            return await reader.find_key(secret)
+        async with counter.store.reader() as reader:
+            key = await reader.find_key(secret)
+        if key is not None:
+            counter.usage.used(key.id)
+        return key
 
     return check
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import make_url, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -137,6 +137,12 @@ class Store:
         self._writable = writable
         self._turn = asyncio.Lock()
         self._books: Books = {}
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def writable(self) -> bool:
+        """Whether it was opened for writing."""
+        return self._writable
 
     @property
     def state(self) -> State | None:
@@ -160,6 +166,16 @@ class Store:
     async def renew(self) -> bool:
         """Lead for longer, or from now on if nobody does; happens in time by itself."""
         return self._leadership is not None and await self._leadership.renew()
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something with this store beside everything else; it is closed only after that."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def settled(self) -> None:
+        """Wait for what is done in the background."""
+        await asyncio.gather(*self._background, return_exceptions=True)
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[Reader]:
@@ -206,6 +222,7 @@ class Store:
 
     async def close(self) -> None:
         """Let another process lead, and give back all connections."""
+        await self.settled()
         if self._keeper is not None:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):

@@ -136,7 +136,7 @@ class House:
     def client(self, key: str | None = None, **options: Any) -> httpx.AsyncClient:
         """A client of a fresh API; without a key that API asks for none, unless told otherwise."""
         options = {"health": self.health, "require_key": key is not None, "timer": self.clock, **options}
-        api = build_api(self.counter, keys=stored_keys(self.counter.store), **options)
+        api = build_api(self.counter, keys=stored_keys(self.counter), **options)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://spotbot", headers=headers)
 

@@ -33,7 +33,7 @@ HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 @asynccontextmanager
 async def served(house, limiter: ConnectionLimiter | None = None, health: Any = None) -> AsyncIterator[int]:
     """The API behind a real server on a free port of loopback."""
-    keys = stored_keys(house.counter.store)
+    keys = stored_keys(house.counter)
     api = build_api(house.counter, keys=keys, health=health or house.health, require_key=False)
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(api, "127.0.0.1", 0, started=listening.set_result, stop=stop, limiter=limiter))

@@ -275,7 +275,7 @@ async def test_the_page_speaks_the_readers_language_and_asks_for_a_key_where_one
 async def server(house):
     """The API behind a real server on a free port of loopback."""
     await house.polled()
-    api = build_api(house.counter, keys=stored_keys(house.counter.store), health=house.health)
+    api = build_api(house.counter, keys=stored_keys(house.counter), health=house.health)
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(api, "127.0.0.1", 0, started=listening.set_result, stop=stop))
     yield await listening, stop, task
@@ -327,7 +327,7 @@ async def test_noise_on_the_port_is_refused_and_the_next_is_served(server, noise
 async def test_the_server_stops_when_told_leaves_signals_alone_and_frees_its_port(house, server):
     port, stop, task = server
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    api = build_api(house.counter, keys=stored_keys(house.counter.store), health=house.health)
+    api = build_api(house.counter, keys=stored_keys(house.counter), health=house.health)
     with pytest.raises(OSError, match="in use"):
         await serve(api, "127.0.0.1", port, stop=stop)
     stop.set()

@@ -100,7 +100,7 @@ async def api_of(counter: Counter) -> AsyncIterator[httpx.AsyncClient]:
     async def health() -> Any:
         return await market_health(counter, polling=True, row_budget=20_000)
 
-    api = build_api(counter, keys=stored_keys(counter.store), health=health, require_key=False)
+    api = build_api(counter, keys=stored_keys(counter), health=health, require_key=False)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://spotbot") as client:
         yield client
 
