@@ -128,7 +128,7 @@ async def rounds_of_5000(file: Path, now: int) -> None:
         for n in range(1, 6):
             polls = [book(model, now + n * 300, OFFERS, seed=n) for model in models()]
             began = time.perf_counter()
-            await collector.settle(now + n * 300, polls)
+            await collector.record(now + n * 300, polls)
             taken.append(time.perf_counter() - began)
         offers = sum(len(poll.offers) for poll in polls)
         worst = max(taken[1:])

@@ -86,7 +86,7 @@ async def recent(store: Store, until: int) -> None:
     collector = Collector(store)
     times = range(until - 36 * HOUR, until + 1, HOUR)
     for at in times:
-        await collector.settle_many([(at, [book(model, at, OFFERS) for model in models()])], bands=at == times[-1])
+        await collector.record_many([(at, [book(model, at, OFFERS) for model in models()])], bands=at == times[-1])
 
 
 def _bulk(file: Path, until: int) -> None:

@@ -18,7 +18,7 @@ from analytics.prices import hour_point
 from analytics.shadow import MAX_GAP_INTERVALS
 from bot.app import open_counter, open_writer
 from bot.clock import SteadyClock
-from bot.collect import Collector, Ledger
+from bot.collect import Collector, ModelState
 from bot.config import Settings
 from bot.forecasts import refresh
 from bot.sources.exporting import COLUMNS, ExportFault, ExportKind, export_rows, write_export
@@ -104,14 +104,14 @@ async def import_offers(store: Store, file: ImportFile) -> str:
     polls = skipped = 0
     while batch := list(itertools.islice(rounds, ROUNDS_A_COMMIT)):
         fresh = list(_uncovered(batch, covered, collector))
-        done = await collector.settle_many(fresh, bands=batch[-1][0] == report.until)
+        done = await collector.record_many(fresh, bands=batch[-1][0] == report.until)
         polls += sum(len(round_.polls) for round_ in done)
         skipped += sum(len(some) for _, some in batch) - sum(len(some) for _, some in fresh)
     return f"{polls} polls stored" + (f", {skipped} already covered" if skipped else "")
 
 
 async def _covered(store: Store, report: ImportReport, interval: int) -> Mapping[str, Covered]:
-    """The time of each model that stored polls account for, and ledgers for what lies before it."""
+    """The time of each model that stored polls account for, and states for what lies before it."""
     gap = MAX_GAP_INTERVALS * interval
     since, until = (report.since or 0) - gap, (report.until or 0) + gap
     async with store.reader() as reader:
@@ -141,10 +141,10 @@ def _uncovered(batch: Sequence[Round], covered: Mapping[str, Covered], collector
         for poll in polls:
             stored = covered[poll.model]
             if at in stored:
-                collector.forget(poll.model, None if at >= stored.last else Ledger())
+                collector.forget(poll.model, None if at >= stored.last else ModelState())
                 continue
             if at < stored.last and not collector.knows(poll.model):
-                collector.forget(poll.model, Ledger())
+                collector.forget(poll.model, ModelState())
             fresh.append(poll)
         if fresh:
             yield at, fresh

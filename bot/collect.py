@@ -7,7 +7,7 @@ committed together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from analytics.catalog import load_catalog
@@ -36,7 +36,7 @@ WORLD_PLACE: Place = (WORLD, Scope.VERIFIED)
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class ModelState:
     """What is carried from one poll of a model to the next."""
 
     tenants: tuple[Tenant, ...] = ()
@@ -51,12 +51,19 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round brought, for those who listen."""
+    """What a round brought."""
 
     at: int
     polls: tuple[Poll, ...]
-    prices: Mapping[str, Quote]
+    """those that were new, as they were judged"""
+    quotes: Mapping[tuple[str, str, Scope], Quote]
+    """(model, region, scope) -> its market, of complete polls only: nothing else may be believed"""
     interruptions: tuple[Interruption, ...]
+
+
+OnRound = Callable[[Writer, Round], Awaitable[None]]
+"""Told of each round inside the transaction that stores it: what it writes is kept with the round or not at all. It may
+not wait for anything but the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +86,25 @@ class Sight:
         return Reading.of(self.poll.at, len(self.poll.offers), self.quotes)
 
 
-def step(ledger: Ledger, sight: Sight) -> tuple[Ledger, Entry | None]:
-    """A judged poll of one model: the ledger after it, and what to store; nothing for a poll that is not newer."""
+def step(state: ModelState, sight: Sight) -> tuple[ModelState, Entry | None]:
+    """A judged poll of one model: the state after it, and what to store; nothing for a poll that is not newer."""
     poll, found = sight.poll, sight.quotes
-    if ledger.seen_at is not None and poll.at <= ledger.seen_at:
-        return ledger, None
-    ledger = replace(ledger, seen_at=poll.at)
+    if state.seen_at is not None and poll.at <= state.seen_at:
+        return state, None
+    state = replace(state, seen_at=poll.at)
     if poll.quality in (Quality.FAILED, Quality.CAPPED):
-        return ledger, Entry(poll)
+        return state, Entry(poll)
     if poll.quality is Quality.SUSPECT:
-        return replace(ledger, history=ledger.history.with_suspect(sight.reading)), Entry(poll, quotes=found)
+        return replace(state, history=state.history.with_suspect(sight.reading)), Entry(poll, quotes=found)
     hour = poll.at // HOUR
-    earlier = ledger.hour_quotes if ledger.hour == hour else {}
+    earlier = state.hour_quotes if state.hour == hour else {}
     so_far = {**earlier, **{place: (*earlier.get(place, ()), quote) for place, quote in found.items()}}
     points = {place: hour_point(hour, so_far[place]) for place in found}
-    before = None if ledger.history.broken(sight.reading) else ledger.good_at
-    shadow = advance(ledger.tenants, poll, previous_at=before, interval=poll.interval, free=sight.free)
-    history = ledger.history.with_complete(sight.reading, poll.offers)
-    ledger = Ledger(shadow.tenants, poll.at, poll.at, history, hour, so_far)
-    return ledger, Entry(poll, quotes=found, points=points, shadow=shadow)
+    before = None if state.history.broken(sight.reading) else state.good_at
+    shadow = advance(state.tenants, poll, previous_at=before, interval=poll.interval, free=sight.free)
+    history = state.history.with_complete(sight.reading, poll.offers)
+    state = ModelState(shadow.tenants, poll.at, poll.at, history, hour, so_far)
+    return state, Entry(poll, quotes=found, points=points, shadow=shadow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +120,26 @@ class Cost:
 
 
 class Collector:
-    """Stores rounds. Keeps each model's ledger between rounds, and reads it anew after a round that was not stored."""
+    """Stores rounds. Keeps each model's state between rounds, and reads it anew after a round that was not stored."""
 
-    def __init__(self, store: Store, *, source: str = "live") -> None:
+    def __init__(self, store: Store, *, source: str = "live", on_round: OnRound | None = None) -> None:
         self._store = store
         self._source = source
-        self._ledgers: dict[str, Ledger] = {}
+        self._on_round = on_round
+        self._states: dict[str, ModelState] = {}
         self._banded: dict[str, int] = {}
 
-    async def settle(self, at: int, polls: Sequence[Poll], cost: Cost | None = None) -> Round:
+    async def record(self, at: int, polls: Sequence[Poll], cost: Cost | None = None) -> Round:
         """One round: judged, worked out and committed together with the rows it cost."""
-        return (await self.settle_many([(at, polls)], cost))[0]
+        return (await self.record_many([(at, polls)], cost))[0]
 
-    async def settle_many(
+    async def record_many(
         self, rounds: Iterable[tuple[int, Sequence[Poll]]], cost: Cost | None = None, *, bands: bool = True
     ) -> list[Round]:
         """Rounds in time order, committed together: for back-fill, where a commit for each would take hours."""
         try:
             async with self._store.writer() as writer:
-                done = [await self._settle_one(writer, at, polls, cost) for at, polls in rounds]
+                done = [await self._record_one(writer, at, polls, cost) for at, polls in rounds]
                 entries = [entry for _, some in done for entry in some]
                 if bands:
                     entries = await self._with_bands(writer, entries)
@@ -139,39 +147,47 @@ class Collector:
                     await writer.save_round(done[-1][0].at, entries, source=self._source)
                 if cost is not None and cost.rows != cost.reserved:
                     await writer.add_quota(done[-1][0].at // DAY, cost.rows - cost.reserved)
+                await self._tell(writer, done)
         except BaseException:
-            self._ledgers.clear()
+            self._states.clear()
             raise
         return [round_ for round_, _ in done]
 
+    async def _tell(self, writer: Writer, done: Iterable[tuple[Round, Sequence[Entry]]]) -> None:
+        """Tell of each round that brought something new."""
+        if self._on_round is not None:
+            for round_, entries in done:
+                if entries:
+                    await self._on_round(writer, round_)
+
     def knows(self, model: str) -> bool:
-        """Whether it carries a ledger of this model."""
-        return model in self._ledgers
+        """Whether it carries a state of this model."""
+        return model in self._states
 
     def forget_all(self) -> None:
         """Let every model's next poll begin from what is stored: another process may have stored since."""
-        self._ledgers.clear()
+        self._states.clear()
         self._banded.clear()
 
-    def forget(self, model: str, ledger: Ledger | None = None) -> None:
-        """Let a model's next poll begin from what is stored, or from the given ledger."""
-        if ledger is None:
-            self._ledgers.pop(model, None)
+    def forget(self, model: str, state: ModelState | None = None) -> None:
+        """Let a model's next poll begin from what is stored, or from the given state."""
+        if state is None:
+            self._states.pop(model, None)
         else:
-            self._ledgers[model] = ledger
+            self._states[model] = state
 
-    async def _settle_one(
+    async def _record_one(
         self, writer: Writer, at: int, polls: Sequence[Poll], cost: Cost | None
     ) -> tuple[Round, list[Entry]]:
         for poll in polls:
-            if poll.model not in self._ledgers:
-                self._ledgers[poll.model] = await load_ledger(writer.read, poll.model)
+            if poll.model not in self._states:
+                self._states[poll.model] = await load_state(writer.read, poll.model)
         entries: list[Entry] = []
         sights = [Sight.of(poll) for poll in polls]
-        histories = {poll.model: self._ledgers[poll.model].history for poll in polls}
+        histories = {poll.model: self._states[poll.model].history for poll in polls}
         judged = judge(polls, histories, {sight.poll.model: sight.reading for sight in sights})
         for sight, poll in zip(sights, judged, strict=True):
-            self._ledgers[poll.model], entry = step(self._ledgers[poll.model], replace(sight, poll=poll))
+            self._states[poll.model], entry = step(self._states[poll.model], replace(sight, poll=poll))
             if entry is not None:
                 entries.append(_priced(entry, cost, first=not entries))
         return _round(at, entries), entries
@@ -212,19 +228,19 @@ def _round(at: int, entries: Sequence[Entry]) -> Round:
     return Round(
         at=at,
         polls=tuple(entry.poll for entry in entries),
-        prices={entry.poll.model: entry.quotes[WORLD_PLACE] for entry in fresh},
+        quotes={(entry.poll.model, *place): quote for entry in fresh for place, quote in entry.quotes.items()},
         interruptions=tuple(i for entry in fresh if entry.shadow for i in entry.shadow.started),
     )
 
 
-async def load_ledger(reader: Reader, model: str) -> Ledger:
-    """A model's ledger as the store has it: a restart continues where the last round ended."""
+async def load_state(reader: Reader, model: str) -> ModelState:
+    """A model's state as the store has it: a restart continues where the last round ended."""
     row = await reader.model(model)
     if row is None:
-        return Ledger()
+        return ModelState()
     hour = None if row.last_good_at is None else row.last_good_at // HOUR
     in_hour = {} if hour is None else await reader.quotes_in_hour(model, hour)
-    return Ledger(
+    return ModelState(
         tenants=await reader.tenants(model),
         good_at=row.last_good_at,
         seen_at=row.last_poll_at,

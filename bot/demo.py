@@ -72,7 +72,7 @@ async def fill(market: SimulatedMarket, collector: Collector, *, days: float, un
         task = progress.add_task("", total=days * DAY)
         while batch := list(itertools.islice(rounds, ROUNDS_A_COMMIT)):
             last = batch[-1][0]
-            await collector.settle_many(batch, bands=last >= until)
+            await collector.record_many(batch, bands=last >= until)
             progress.update(task, completed=last - (until - days * DAY))
 
 

@@ -88,10 +88,7 @@ class RowAccount:
 
 @dataclass(slots=True)
 class Poller:
-    """Polls followed names in turn. ``names`` empty: the busiest that the budget allows, found by a survey.
-
-    ``asked`` tells which models somebody asked about lately; ``heard`` is told of each stored round.
-    """
+    """Polls followed names in turn. ``names`` empty: the busiest that the budget allows, found by a survey."""
 
     store: Store
     source: Source
@@ -101,7 +98,6 @@ class Poller:
     budget: int = 20_000
     wish: int = 300
     survey: SurveyCall | None = None
-    heard: Callable[[Fetch, Round], None] = lambda fetch, round_: None
     begun: Callable[[], None] = lambda: None
     """called whenever this process has become the leader"""
     _closed_until: int = 0
@@ -217,7 +213,7 @@ class Poller:
             async with self.store.writer() as writer:
                 await writer.learn_limit(now // DAY, fetch.learned_limit)
         cost = Cost(name, fetch.rows, fetch.requests, fetch.dropped, account.reserved)
-        round_ = await self.collector.settle(now, fetch.polls, cost)
+        round_ = await self.collector.record(now, fetch.polls, cost)
         if not seen:
             self._followed = {}  # the store knows the name only now: what is followed must be said again
         self._report(fetch, round_)
@@ -250,7 +246,6 @@ class Poller:
             log.warning("rounds dated ahead of now were taken out", **removed)
 
     def _report(self, fetch: Fetch, round_: Round) -> None:
-        self.heard(fetch, round_)
         doubted = next((poll for poll in round_.polls if poll.quality is not fetch.quality), None)
         quality, note = (fetch.quality, fetch.note) if doubted is None else (doubted.quality, doubted.note)
         say = log.info if quality is Quality.COMPLETE else log.warning

@@ -67,7 +67,7 @@ class Watch:
         self.at += step
         fetch = await self.source.fetch(MODEL, at=self.at, interval=STEP, models=[MODEL])
         cost = Cost(MODEL, fetch.rows, fetch.requests, fetch.dropped)
-        done = await self.collector.settle(self.at, fetch.polls, cost)
+        done = await self.collector.record(self.at, fetch.polls, cost)
         return done.polls[0]
 
     def restart(self) -> None:

@@ -44,12 +44,12 @@ async def counter(store: Store) -> Counter:
     """A store with a day of one model and one poll of two others."""
     collector = Collector(store)
     day = [(at, [poll(at, *market(at), every=STEP)]) for at in range(AT - 24 * HOUR, AT, STEP)]
-    await collector.settle_many(day, bands=False)
+    await collector.record_many(day, bands=False)
     others = [poll(AT, *market(AT), every=STEP)]
     for model, price, gpus in (("RTX 3090", 150_000, 1), ("H100 SXM", 1_900_000, 8)):
         some = [offer(n, price, model=model, num_gpus=gpus, gpu_ids=tuple(range(gpus))) for n in (20, 21)]
         others.append(poll(AT, *some, model=model, every=STEP))
-    await collector.settle(AT, others)
+    await collector.record(AT, others)
     return Counter(store, COMMANDS, lambda: AT + 60)
 
 
@@ -160,7 +160,7 @@ async def test_a_model_that_was_never_polled_says_not_yet(counter):
 
 async def test_what_was_polled_long_ago_is_not_on_offer_beside_what_is_fresh(counter):
     tomorrow = AT + 24 * HOUR
-    await Collector(counter.store).settle(tomorrow, [poll(tomorrow, *market(tomorrow), every=STEP)])
+    await Collector(counter.store).record(tomorrow, [poll(tomorrow, *market(tomorrow), every=STEP)])
     later = Counter(counter.store, COMMANDS, lambda: tomorrow)
     for line, key in (("llm 7B", "recommendations"), ("cost 7B", "gpu_recommendations")):
         found = await answer(later, line)

@@ -117,7 +117,7 @@ async def test_the_use_of_a_key_is_noted(store: Store) -> None:
 async def test_a_web_process_tells_the_one_that_polls(sqlite_url: str) -> None:
     """Two processes as the Procfile starts them."""
     leading = await open_store(sqlite_url, writer=True)
-    await Collector(leading).settle(NOW, [poll(NOW, offer(1), offer(2))])
+    await Collector(leading).record(NOW, [poll(NOW, offer(1), offer(2))])
     async with leading.writer() as writer:
         secret, _ = await writer.create_key("partner", scopes=("read",), per_minute=60, at=NOW)
     environment = {**os.environ, "DATABASE_URL": sqlite_url, "PORT": "0", "VAST_URL": "http://127.0.0.1:9"}

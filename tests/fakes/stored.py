@@ -21,7 +21,7 @@ async def fill(file: Path) -> None:
     store = await open_store(f"sqlite:///{file}", writer=True)
     try:
         market = SimulatedMarket(3, NOW - DAYS * DAY, [spec for spec in DEFAULT if spec.name in NAMES])
-        await Collector(store, source="simulated").settle_many(market.history(DAYS, NOW))
+        await Collector(store, source="simulated").record_many(market.history(DAYS, NOW))
         await refresh(store, NOW)
     finally:
         await store.close()

@@ -39,7 +39,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     async def fill() -> None:
         store = await open_store(f"sqlite:///{folder}/market.db", writer=True)
         market = SimulatedMarket(7, NOW - DAYS * DAY, MODELS)
-        await Collector(store, source="simulated").settle_many(market.history(DAYS, NOW))
+        await Collector(store, source="simulated").record_many(market.history(DAYS, NOW))
         await store.close()
 
     asyncio.run(fill())
@@ -104,7 +104,7 @@ async def test_the_book_is_left_out_where_it_is_of_another_time(store: Store, tm
     assert await exported(store, tmp_path / "offers.csv", "offers", until=NOW) == 0
     assert await exported(store, tmp_path / "later.csv", "offers", since=NOW + 1, until=NOW + 9) == 0
     market = SimulatedMarket(7, NOW + DAY, MODELS[:1])
-    await Collector(store).settle_many(market.history(0, NOW + DAY))
+    await Collector(store).record_many(market.history(0, NOW + DAY))
     await exported(store, tmp_path / "mixed.csv", "offers", until=NOW + 2 * DAY)
     assert import_file(tmp_path / "mixed.csv", now=NOW + DAY).report.models == (MODELS[0].name,)
 
