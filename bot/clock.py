@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import structlog
 
+from analytics.evidence import AHEAD_SECONDS
+
 SLEW = 2 / 3
 """How fast time passes while the wall clock is a little behind what was already told: polls then come 1.5 intervals
 apart."""
@@ -18,9 +20,8 @@ BELIEVE_AFTER = 900
 """Seconds for which a stepped wall clock must hold before it is believed with nobody to ask. A choice: corrections by
 hand and mistakes that are noticed take minutes."""
 
-TOLERANCE_SECONDS = 300
-"""How far our time may be from the market's before one of the two is wrong: its ``Date`` is in whole seconds, an answer
-takes up to a minute."""
+TOLERANCE_SECONDS = AHEAD_SECONDS
+"""How far our time may be from the market's before one of them is wrong: what is stored within it is not misdated."""
 
 WITNESS_SECONDS = 6 * 3600
 """How long the market's word on the time counts."""

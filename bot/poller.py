@@ -155,10 +155,7 @@ class Poller:
             if current.rows_left <= 0 or look.now < self._closed_until:
                 break
             fetches.append(await self._fetch(name, look, current))
-        look = await self._look()
-        current = self._plan(look)
-        await self._publish(current, look)
-        await self._note_spent(current, look)
+        await self._publish(await self._look())
         return fetches
 
     async def turn(self) -> float:
@@ -170,9 +167,7 @@ class Poller:
         look = await self._look()
         if self._automatic and (not self.names or self._survey_is_due(look.now)):
             await self._choose(look)
-        current = self._plan(look)
-        await self._publish(current, look)
-        await self._note_spent(current, look)
+        current = await self._publish(look)
         next_up = due(
             current.demands,
             current.intervals,
@@ -296,7 +291,14 @@ class Poller:
                 last[row.vast_name] = max(row.last_poll_at, last.get(row.vast_name, 0))
         return last
 
-    async def _publish(self, current: Plan, look: Look) -> None:
+    async def _publish(self, look: Look) -> Plan:
+        """The plan, told to the store: what is followed and how often, and when there are rows again."""
+        current = self._plan(look)
+        await self._note_followed(current, look)
+        await self._note_spent(current, look)
+        return current
+
+    async def _note_followed(self, current: Plan, look: Look) -> None:
         """Tell the store what is followed: answers judge staleness by it. What no rows are left for waits its turn.
 
         Once all rows are spent the intervals stay what they were: the data are late then, however well that is known.

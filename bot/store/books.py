@@ -17,7 +17,8 @@ from bot.store import tables as t
 from bot.store.keys import ApiKey, digest
 from bot.store.risk import Reads
 
-QUOTED = ("price", "floor", "p10", "p90", "on_demand", "offers", "gpus", "machines")
+QUOTE_COLUMNS = [t.quote.c[name] for name in Quote.__dataclass_fields__]
+"""The columns of a Quote, in its order."""
 
 MOST_SUSPECT = 2_000
 """Suspect polls in a row that are looked back upon (ours: six days of five-minute polls, far beyond any patience)."""
@@ -62,10 +63,11 @@ class BookReads(Reads):
         p, q = t.poll.c, t.quote.c
         same = (p.gpu_id == q.gpu_id) & (p.at == q.at)
         world = (q.region_id == t.WORLD_ID) & (q.gpu_id == self._names.gpu_id(model))
-        query = select(p.at, p.offers, q.scope, *(q[name] for name in QUOTED)).select_from(t.poll.join(t.quote, same))
+        query = select(p.offers, q.scope, *QUOTE_COLUMNS).select_from(t.poll.join(t.quote, same))
         found: dict[tuple[int, int], dict[tuple[str, Scope], Quote]] = defaultdict(dict)
-        for at, rows, scope, *values in await self._rows(query.where(world, p.at.in_(times))):
-            found[at, rows][WORLD, scope] = Quote(at, *values)
+        for rows, scope, *values in await self._rows(query.where(world, p.at.in_(times))):
+            quote = Quote(*values)
+            found[quote.at, rows][WORLD, scope] = quote
         return [Reading.of(at, rows, quotes) for (at, rows), quotes in sorted(found.items())]
 
     async def poll_times(self, model: str, since: int, until: int) -> list[tuple[int, Quality]]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import WORLD, ChangeBand, HourPoint, Offer, Quality, Quote, Scope
 from bot.store import tables as t
-from bot.store.books import BookReads
+from bot.store.books import QUOTE_COLUMNS, BookReads
 from bot.store.names import Names
 from bot.store.people import PeopleReads
 from bot.store.risk import RiskReads
@@ -20,7 +20,6 @@ from bot.store.risk import RiskReads
 __all__ = ["ModelRow", "Reader"]
 
 _HOUR_POINT = [t.price_hour.c[name] for name in HourPoint.__dataclass_fields__]
-_QUOTE = [t.quote.c[name] for name in Quote.__dataclass_fields__]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Reader(RiskReads, BookReads, PeopleReads):
 
     async def _latest(self, models: Iterable[str] | None, where: ColumnElement[bool], scope: Scope) -> Sequence[Any]:
         last = and_(t.quote.c.gpu_id == t.gpu.c.id, t.quote.c.at == t.gpu.c.last_good_at)
-        query = select(t.quote.c.gpu_id, t.quote.c.region_id, *_QUOTE).select_from(t.gpu.join(t.quote, last))
+        query = select(t.quote.c.gpu_id, t.quote.c.region_id, *QUOTE_COLUMNS).select_from(t.gpu.join(t.quote, last))
         return await self._rows(
             query.where(t.gpu.c.id.in_(self._names.gpu_ids(models)), where, t.quote.c.scope == scope)
         )
@@ -148,7 +147,7 @@ class Reader(RiskReads, BookReads, PeopleReads):
 
     def _complete(self, model: str) -> Select[Any]:
         same = and_(t.poll.c.gpu_id == t.quote.c.gpu_id, t.poll.c.at == t.quote.c.at)
-        query = select(t.quote.c.region_id, t.quote.c.scope, *_QUOTE).select_from(t.quote.join(t.poll, same))
+        query = select(t.quote.c.region_id, t.quote.c.scope, *QUOTE_COLUMNS).select_from(t.quote.join(t.poll, same))
         whole = t.poll.c.quality == Quality.COMPLETE
         return query.where(t.quote.c.gpu_id == self._names.gpu_id(model), whole).order_by(t.quote.c.at)
 
