@@ -1,0 +1,93 @@
+"""What a sender is given, and what it says became of it. Chat faces and webhooks each implement :class:`Sender`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from bot.show.card import Card
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where messages go: a channel of a team, or a person's direct messages."""
+
+    platform: str
+    """``slack`` or ``discord``"""
+    team: str
+    """the workspace or server; for a person outside of any, the person again"""
+    channel: str = ""
+    """the channel's id; empty for direct messages"""
+    person: str = ""
+    """whose direct messages; empty for a channel"""
+    enterprise: str = ""
+    """Slack's Enterprise Grid organisation, where the app is installed for one"""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Names a message that was delivered, so that it can be edited or answered in its thread."""
+
+    channel: str
+    """where it went: for direct messages the conversation that the platform opened"""
+    message: str
+    """Slack's ``ts``, Discord's message id"""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message, complete. ``id`` is the same at each attempt; ``edit`` and ``thread`` name earlier messages."""
+
+    id: str
+    address: Address
+    card: Card
+    language: str
+    edit: Receipt | None = None
+    """replace this one"""
+    thread: Receipt | None = None
+    """answer this one"""
+    mention: str = ""
+    """a role's id that is called, already permitted to the rule's creator; nothing else is ever mentioned"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """It is there."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """It will never be taken: by this destination at all (``gone``), or only as it is."""
+
+    reason: str
+    gone: bool = False
+    """nothing can be delivered there: archived channel, removed bot, closed direct messages"""
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """It was certainly not delivered; another attempt may succeed after ``seconds``."""
+
+    reason: str
+    seconds: float
+    scope: Literal["destination", "team", "platform"] = "destination"
+    """what has to wait"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """The connection ended after sending: it may be there or not."""
+
+    reason: str
+
+
+Delivery = Delivered | Rejected | TryLater | Ambiguous
+
+
+class Sender(Protocol):
+    """Brings messages to one platform."""
+
+    async def send(self, message: Message) -> Delivery:
+        """One attempt, bounded in time; never raises but for cancellation."""
