@@ -46,6 +46,10 @@ class Cause(enum.StrEnum):
     ABSENT = "absent"
 
 
+MAX_GAP_INTERVALS = 3
+"""A longer gap between complete polls, in planned intervals, censors all (source: definitions, "Interruptions")."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One slice (some GPUs of one machine) as one poll saw it; prices are per GPU, without disk."""

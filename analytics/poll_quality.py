@@ -14,8 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from analytics.market import DAY, HOUR, WORLD, Offer, Poll, Quality, Quote, Scope
-from analytics.shadow import MAX_GAP_INTERVALS
+from analytics.market import DAY, HOUR, MAX_GAP_INTERVALS, WORLD, Offer, Poll, Quality, Quote, Scope
 
 RECENT_POLLS = 12
 """How many earlier complete polls a poll is judged against (source: definitions, "Quality of a poll")."""

@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Evidence, Note, iso
 from analytics.market import HOUR, WORLD, ChangeBand, HourPoint, Offer, Quote, Scope, usd
-from analytics.shadow import minimal
+from analytics.slices import minimal_slices
 
 BAND_LOW, BAND_HIGH = 0.1, 0.9
 """The edges of the middle 80 % (source: definitions, "Q1 monitor")."""
@@ -47,10 +47,10 @@ def quotes(offers: Sequence[Offer], at: int, *, free: Sequence[Offer] | None = N
     Prices in micro-dollars per GPU-hour over rentable minimal slices, weighted by GPUs; ``floor`` the cheapest;
     ``offers`` slices, ``gpus`` physical GPUs (each once), ``machines``. A slice without min_bid counts for
     ``on_demand`` and availability only. ``at``: UTC seconds. The two world quotes are there even when nothing is free.
-    ``free``: ``minimal(offers)``, where it is at hand.
+    ``free``: ``minimal_slices(offers)``, where it is at hand.
     Source: definitions, "current_price".
     """
-    everyone = free or minimal(offers)
+    everyone = free or minimal_slices(offers)
     verified = [offer for offer in everyone if offer.verified]
     regions: dict[str, list[Offer]] = defaultdict(list)
     for offer in verified:

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analytics.interruptions import Rate, estimate
+from analytics.interruptions.estimator import Rate, estimate
+from analytics.interruptions.overdispersion import overdispersion
+from analytics.interruptions.shadow_tenants import advance
 from analytics.market import Exposure, Offer, Poll, Quality, Tenant, micro
-from analytics.shadow import advance
-from analytics.waves import waves
 
 LEAST_EVENTS = 30
 """Models with fewer true interruptions are shown but not judged."""
@@ -111,7 +111,7 @@ def judge(folder: Path) -> None:
     judged = []
     for model, real in sorted(truth["summary"].items()):
         followed = models.get(model, Followed())
-        rate = estimate(followed.exposure, waves=waves(followed.days.values()))
+        rate = estimate(followed.exposure, overdispersion=overdispersion(followed.days.values()))
         print(line(model, real, rate))
         if rate.mtbi_hours is not None and real["interruptions"] >= LEAST_EVENTS:
             judged.append((abs(rate.mtbi_hours / real["mtbi_h"] - 1), holds(rate, real["mtbi_h"])))

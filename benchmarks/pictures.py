@@ -14,14 +14,14 @@ from rich.console import Console
 
 from analytics.market import DAY, HOUR
 from benchmarks.processes import ROOT
-from bot.collect import Collector
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
 from bot.demo import fill
-from bot.faces.console import answer
+from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.console.face import answer
 from bot.forecasts import refresh
-from bot.show.chart import png
-from bot.show.words import Words
+from bot.polling.rounds import Collector
+from bot.presentation.chart import png
+from bot.presentation.words import Words
 from bot.sources.sim_calibration import DEFAULT
 from bot.sources.simulated import SimulatedMarket
 from bot.store.engine import open_store
@@ -44,23 +44,23 @@ loss is four times as likely in the worst hour as in the best."""
 
 
 @asynccontextmanager
-async def stored(market: SimulatedMarket) -> AsyncIterator[Counter]:
+async def stored(market: SimulatedMarket) -> AsyncIterator[Dispatcher]:
     """A counter on a market's history; everything in it is the same each time."""
     with tempfile.TemporaryDirectory() as folder:
         store = await open_store(f"sqlite:///{folder}/demo.db", writer=True)
         try:
             await fill(market, Collector(store), days=DAYS, until=NOW, out=Console(stderr=True))
             await refresh(store, NOW)
-            yield Counter(store, COMMANDS, lambda: NOW + 60)
+            yield Dispatcher(store, COMMANDS, lambda: NOW + 60)
         finally:
             await store.close()
 
 
-async def draw_console(counter: Counter, file: Path) -> None:
+async def draw_console(dispatcher: Dispatcher, file: Path) -> None:
     out = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     for line in SHOWN:
         out.print(f"[bold green]/spot[/] {line}")
-        await answer(counter, line, language="en", as_json=False, out=out, err=out)
+        await answer(dispatcher, line, language="en", as_json=False, out=out, err=out)
         out.print()
     svg = out.export_svg(title="spotbot demo (simulated market)")
     # the template loads its fonts from elsewhere; any monospaced one will do
@@ -68,23 +68,23 @@ async def draw_console(counter: Counter, file: Path) -> None:
     file.write_text(re.sub(r"^[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
 
 
-async def draw_charts(counter: Counter, lines: Iterable[str], folder: Path) -> None:
+async def draw_charts(dispatcher: Dispatcher, lines: Iterable[str], folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for line in lines:
-        command, found = await counter.ask_line(line)
-        chart = command.card(found, Words("en", counter.clock())).charts[0]
+        command, found = await dispatcher.ask_line(line)
+        chart = command.card(found, Words("en", dispatcher.clock())).charts[0]
         (folder / f"{command.name}.png").write_bytes(png(chart))
         print(f"{command.name}: {chart.alt}")
 
 
 async def draw(folder: Path) -> None:
     start = NOW - DAYS * DAY
-    async with stored(SimulatedMarket(SEED, start)) as counter:
-        await draw_console(counter, folder / "demo.svg")
-        await draw_charts(counter, CHARTS, folder / "charts")
+    async with stored(SimulatedMarket(SEED, start)) as dispatcher:
+        await draw_console(dispatcher, folder / "demo.svg")
+        await draw_charts(dispatcher, CHARTS, folder / "charts")
     some = [spec for spec in DEFAULT if spec.name == "RTX 4090"]
-    async with stored(SimulatedMarket(SEED, start, some, hazard_ratio=RHYTHM)) as counter:
-        await draw_charts(counter, [WINDOWS], folder / "charts")
+    async with stored(SimulatedMarket(SEED, start, some, hazard_ratio=RHYTHM)) as dispatcher:
+        await draw_charts(dispatcher, [WINDOWS], folder / "charts")
 
 
 if __name__ == "__main__":

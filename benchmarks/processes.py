@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bot.commands.counter import Counter
+from bot.dispatch.dispatcher import Dispatcher
 from bot.forecasts import refresh
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,12 +117,12 @@ def run(arguments: Sequence[str], env: Mapping[str, str], *, timeout: float = 18
     return done.stdout
 
 
-async def strain(counter: Counter) -> None:
+async def strain(dispatcher: Dispatcher) -> None:
     """Forecasts are refreshed while another program keeps the database locked for ten seconds."""
-    file = str(counter.store.url).removeprefix("sqlite:///")
+    file = str(dispatcher.store.url).removeprefix("sqlite:///")
     lock = "import sqlite3,sys,time; c=sqlite3.connect(sys.argv[1], isolation_level=None);"
     lock += "c.execute('BEGIN IMMEDIATE'); time.sleep(10); c.rollback()"
     locker = await asyncio.create_subprocess_exec(sys.executable, "-c", lock, file, stderr=subprocess.DEVNULL)
     with suppress(Exception):  # it may well be told that the database is locked
-        await refresh(counter.store, counter.clock())
+        await refresh(dispatcher.store, dispatcher.clock())
     await locker.wait()

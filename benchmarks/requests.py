@@ -16,9 +16,9 @@ from rich.console import Console
 from analytics.market import DAY
 from benchmarks.processes import SPOTBOT, environment, free_port, run, running
 from bot.clock import SteadyClock
-from bot.collect import Collector
 from bot.demo import fill
 from bot.forecasts import refresh
+from bot.polling.rounds import Collector
 from bot.sources.simulated import SimulatedMarket
 from bot.store.engine import open_store
 

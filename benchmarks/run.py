@@ -24,10 +24,10 @@ from analytics.market import HOUR
 from benchmarks.processes import ROOT, SPOTBOT, environment, free_port, get, run, running
 from benchmarks.requests import measure
 from benchmarks.year import OFFERS, book, build, models
-from bot.collect import Collector
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
+from bot.dispatch.dispatcher import Dispatcher
 from bot.forecasts import refresh
+from bot.polling.rounds import Collector
 from bot.store.engine import open_store
 
 QUESTIONS = (
@@ -94,14 +94,14 @@ async def answers(file: Path, now: int, rounds: int) -> None:
         gpu_id = conn.execute("SELECT id FROM gpu WHERE name = ?", (gpu,)).fetchone()[0]
     hour = now // HOUR
     places = {"id": gpu_id, "day": hour - 24, "week": hour - 168, "month": hour - 720, "quarter": hour - 2016}
-    counter = Counter(store, COMMANDS, lambda: now)
+    dispatcher = Dispatcher(store, COMMANDS, lambda: now)
     try:
         for question in QUESTIONS:
             line = question.format(gpu=gpu)
             verb = line.split()[0]
 
             async def ask(line: str = line) -> object:
-                return to_json((await counter.ask_line(line))[1])
+                return to_json((await dispatcher.ask_line(line))[1])
 
             found = await timed(ask, rounds)
             base = raw(file, RAW[verb].format(**places), rounds) if verb in RAW else None

@@ -28,14 +28,14 @@ import psutil
 from analytics.errors import AskError
 from benchmarks.processes import ROOT, TOOLS, free_port, running, strain
 from bot.commands import COMMANDS
-from bot.commands.base import Command
-from bot.commands.counter import Counter
-from bot.commands.params import MONEY_UNITS, quantity
 from bot.config import Settings
-from bot.faces.discord import DiscordFace, build_discord
-from bot.faces.discord_answers import Pictures
-from bot.faces.discord_tree import valid_name
-from bot.show.gallery import Gallery
+from bot.dispatch.command import Command
+from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.params import MONEY_UNITS, quantity
+from bot.faces.discord.command_tree import valid_name
+from bot.faces.discord.face import DiscordFace, build_discord
+from bot.faces.discord.responder import ChartRenderer
+from bot.presentation.gallery import Gallery
 from bot.store.engine import open_store
 from tests.dialogues import DIALOGUES
 from tests.fakes.stored import NAMES, NOW, fill
@@ -70,8 +70,8 @@ class CannotBeTyped(Exception):
 class DiscordStandIn:
     """``async with DiscordStandIn(counter, pictures, folder) as discord: await discord.say("predict RTX 4090")``."""
 
-    def __init__(self, counter: Counter, pictures: Pictures, folder: Path, *options: str) -> None:
-        self.counter, self.pictures, self.folder, self.options = counter, pictures, folder, options
+    def __init__(self, dispatcher: Dispatcher, pictures: ChartRenderer, folder: Path, *options: str) -> None:
+        self.dispatcher, self.pictures, self.folder, self.options = dispatcher, pictures, folder, options
         self.face: DiscordFace | None = None
         self.run: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
@@ -95,7 +95,7 @@ class DiscordStandIn:
         """Start the face, and wait until it is there."""
         settings = Settings(_env_file=None, discord_token=TOKEN, discord_api_url=self.url)  # type: ignore[call-arg]
         self._stop = asyncio.Event()
-        self.face = build_discord(settings, self.counter, self.pictures)
+        self.face = build_discord(settings, self.dispatcher, self.pictures)
         assert self.face is not None
         self.run = asyncio.create_task(self.face.run(self._stop))
         await self.until(self.ready)
@@ -148,7 +148,7 @@ class DiscordStandIn:
     async def ask(self, text: str, **who: Any) -> dict[str, Any]:
         """The same, with all that the stand-in saw."""
         try:
-            command, given = await self.counter.read(text)
+            command, given = await self.dispatcher.read(text)
         except AskError as error:
             raise CannotBeTyped(str(error)) from error
         return await self.call(command, given, **who)
@@ -302,7 +302,7 @@ async def trouble(discord: DiscordStandIn) -> None:
 async def at_once(discord: DiscordStandIn, count: int, *, strained: bool = False) -> None:
     """Many people at the same instant; strained: forecasts are refreshed, and another program locks the database."""
     begun = time.monotonic()
-    work = [asyncio.create_task(strain(discord.counter))] if strained else []
+    work = [asyncio.create_task(strain(discord.dispatcher))] if strained else []
     load = [sys.executable, "-m", "benchmarks.standins_discord", "--load", discord.url, "--at-once", str(count)]
     process = await asyncio.create_subprocess_exec(*load, cwd=ROOT)
     await process.wait()
@@ -355,9 +355,9 @@ async def run(file: Path | None, count: int, only: list[str]) -> None:
         else:
             shutil.copy(file, folder / "spotbot.db")
         store, gallery = await open_store(f"sqlite:///{folder / 'spotbot.db'}", writer=True), Gallery()
-        counter = Counter(store, COMMANDS, lambda: NOW + 60, home="Sao Paulo, BR")
+        dispatcher = Dispatcher(store, COMMANDS, lambda: NOW + 60, home="Sao Paulo, BR")
         try:
-            async with DiscordStandIn(counter, gallery, folder) as discord:
+            async with DiscordStandIn(dispatcher, gallery, folder) as discord:
                 print(f"resident memory of the idle face: {psutil.Process().memory_info().rss / 2**20:.0f} MiB")
                 for part in (dialogues, everything, pressing, hostile):
                     if part.__name__ in only:

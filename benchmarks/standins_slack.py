@@ -24,12 +24,12 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from benchmarks.processes import ROOT, TOOLS, free_port, running
-from bot.commands.counter import Counter
 from bot.config import Settings
-from bot.faces.slack import SlackFace, build_slack
-from bot.faces.slack_pictures import Draws
-from bot.faces.slack_web import Person
-from bot.vault import Vault
+from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.slack.chart_uploads import Draws
+from bot.faces.slack.face import SlackFace, build_slack
+from bot.faces.slack.web_api import Member
+from bot.secret_box import SecretBox
 
 STANDIN = TOOLS / "fake_slack.py"
 TEAM, BOT, APP, SECRET = "T0FAKE", "xoxb-test-token", "xapp-test-token", "test-signing-secret"
@@ -47,9 +47,15 @@ class SlackStandIn:
     """
 
     def __init__(
-        self, counter: Counter, pictures: Draws, folder: Path, *, mode: str = "socket", vault: Vault | None = None
+        self,
+        dispatcher: Dispatcher,
+        pictures: Draws,
+        folder: Path,
+        *,
+        mode: str = "socket",
+        vault: SecretBox | None = None,
     ) -> None:
-        self.counter, self.pictures, self.folder, self.mode, self.vault = counter, pictures, folder, mode, vault
+        self.dispatcher, self.pictures, self.folder, self.mode, self.vault = dispatcher, pictures, folder, mode, vault
         self.face: SlackFace | None = None
         self.url = self.web = ""
         self._stack = ExitStack()
@@ -86,7 +92,7 @@ class SlackStandIn:
         said: dict[str, Any] = {"slack_app_token": APP} if self.mode == "socket" else {"slack_signing_secret": SECRET}
         said |= {"slack_client_id": "1.2", "slack_client_secret": "shh"} if self.vault else {"slack_bot_token": BOT}
         settings = Settings(_env_file=None, slack_api_url=f"{self.url}/api", **said)  # type: ignore[call-arg]
-        self.face = build_slack(settings, self.counter, self.pictures, self.vault)
+        self.face = build_slack(settings, self.dispatcher, self.pictures, self.vault)
         assert self.face is not None
         self._stop = asyncio.Event()
         self._run = asyncio.create_task(self.face.run(self._stop))
@@ -132,7 +138,7 @@ class SlackStandIn:
         """The stand-in knows neither languages nor admins: what users.info would say is said here."""
         assert self.face is not None
         role: Any = "admin" if user == BOSS else "member"
-        self.face.answers.people.remember(TEAM, user, Person(role, locale, None, user.removeprefix("U0").title()))
+        self.face.answers.people.remember(TEAM, user, Member(role, locale, None, user.removeprefix("U0").title()))
 
     async def say(self, text: str, *, user: str = MEMBER, channel: str = GENERAL, locale: str = "en-US") -> str:
         """Ask as somebody; everything that the answer shows, on all its pages."""

@@ -22,12 +22,12 @@ import psutil
 from benchmarks.processes import ROOT, free_port, running, strain
 from benchmarks.standins_slack import APART, APP, BOSS, BOT, MEMBER, STANDIN, TEAM, SlackStandIn, visible
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
 from bot.config import Settings
-from bot.faces.slack import build_slack
-from bot.show.gallery import Gallery
+from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.slack.face import build_slack
+from bot.presentation.gallery import Gallery
+from bot.secret_box import SecretBox, new_key
 from bot.store.engine import open_store
-from bot.vault import Vault, new_key
 
 HOSTILE = (
     *("<!channel>", "<!here>", "<!everyone>", "<@U0BOB>", "<#C0GENERAL>", "<!subteam^S1>", "<https://evil|ok>"),
@@ -176,7 +176,7 @@ async def forged(slack: SlackStandIn) -> None:
 async def at_once(slack: SlackStandIn, count: int, *, strained: bool = False) -> None:
     """Many people at the same instant; strained: forecasts are refreshed, and another program locks the database."""
     before, begun = len(await slack.get("deliveries")), time.monotonic()
-    work = [asyncio.create_task(strain(slack.counter))] if strained else []
+    work = [asyncio.create_task(strain(slack.dispatcher))] if strained else []
     command = [sys.executable, "-m", "benchmarks.standins_slack", "--load", slack.url, "--at-once", str(count)]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
     await process.wait()
@@ -228,16 +228,16 @@ async def installs(slack: SlackStandIn) -> None:
         await slack.post("slash", text="status", wait=1)
         await asking
         check("silent after its removal", len(await slack.get("messages")) <= before + 1)
-        async with slack.counter.store.reader() as reader:
+        async with slack.dispatcher.store.reader() as reader:
             check("nothing is kept", await reader.installations() == [])
 
 
-async def unreachable(counter: Counter, folder: Path) -> None:
+async def unreachable(dispatcher: Dispatcher, folder: Path) -> None:
     """Slack is away when the face starts."""
     port, stop = free_port(), asyncio.Event()
     url = f"http://127.0.0.1:{port}"
     said: dict[str, Any] = {"slack_bot_token": BOT, "slack_app_token": APP, "slack_api_url": f"{url}/api"}
-    face = build_slack(Settings(_env_file=None, **said), counter, Gallery())  # type: ignore[call-arg]
+    face = build_slack(Settings(_env_file=None, **said), dispatcher, Gallery())  # type: ignore[call-arg]
     assert face is not None
     assert face.line is not None
     run = asyncio.create_task(face.run(stop))
@@ -250,21 +250,21 @@ async def unreachable(counter: Counter, folder: Path) -> None:
 
 
 @asynccontextmanager
-async def opened(folder: Path, name: str) -> AsyncIterator[tuple[Counter, Gallery]]:
+async def opened(folder: Path, name: str) -> AsyncIterator[tuple[Dispatcher, Gallery]]:
     """A counter on a copy of the market in a folder, where nobody has said a wish yet, and pictures."""
     from tests.fakes.stored import NOW
 
     file = shutil.copy(folder / "spotbot.db", folder / f"{name}.db")
     store, gallery = await open_store(f"sqlite:///{file}", writer=True), Gallery()
     try:
-        yield Counter(store, COMMANDS, lambda: NOW + 60, home="Sao Paulo, BR"), gallery
+        yield Dispatcher(store, COMMANDS, lambda: NOW + 60, home="Sao Paulo, BR"), gallery
     finally:
         await gallery.close()
         await store.close()
 
 
-async def run_mode(mode: str, counter: Counter, gallery: Gallery, folder: Path, count: int) -> None:
-    async with SlackStandIn(counter, gallery, folder, mode=mode) as slack:
+async def run_mode(mode: str, dispatcher: Dispatcher, gallery: Gallery, folder: Path, count: int) -> None:
+    async with SlackStandIn(dispatcher, gallery, folder, mode=mode) as slack:
         print(f"resident memory of the idle face: {psutil.Process().memory_info().rss / 2**20:.0f} MiB")
         parts = [dialogues, everything, pressing, hostile, *([forged] if mode == "http" else [])]
         for part in parts:
@@ -298,14 +298,14 @@ async def run(file: Path | None, count: int, only: list[str]) -> None:
             shutil.copy(file, folder / "spotbot.db")
         for mode in ("socket", "http"):
             if mode in only:
-                async with opened(folder, mode) as (counter, gallery):
-                    await run_mode(mode, counter, gallery, folder, count)
-        async with opened(folder, "rest") as (counter, gallery):
+                async with opened(folder, mode) as (dispatcher, gallery):
+                    await run_mode(mode, dispatcher, gallery, folder, count)
+        async with opened(folder, "rest") as (dispatcher, gallery):
             if "installs" in only:
-                vault = Vault(new_key())
-                async with SlackStandIn(counter, gallery, folder, mode="http", vault=vault) as slack:
+                vault = SecretBox(new_key())
+                async with SlackStandIn(dispatcher, gallery, folder, mode="http", vault=vault) as slack:
                     await installs(slack)
                     found = [v for v in await slack.violations() if v["level"] == "error" and not _provoked(v)]
                     check("no violation", not found, found[:3])
             if "unreachable" in only:
-                await unreachable(counter, folder)
+                await unreachable(dispatcher, folder)

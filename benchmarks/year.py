@@ -14,7 +14,7 @@ from pathlib import Path
 
 from analytics.catalog import load_catalog
 from analytics.market import DAY, HOUR, Offer, Poll, Quality
-from bot.collect import Collector
+from bot.polling.rounds import Collector
 from bot.store.engine import Store, open_store
 from bot.store.retention import FORECAST_DAYS, INTERRUPTION_DAYS, RAW_DAYS
 

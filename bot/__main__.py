@@ -29,7 +29,7 @@ EXIT_USAGE, EXIT_BUSY, EXIT_STORE = 2, 3, 4
 
 def _language(asked: str) -> str:
     """The language on offer that is asked for; another is refused, lest English come as if it were the one wanted."""
-    from bot.show.words import LOCALES, pick_language
+    from bot.presentation.words import LOCALES, pick_language
 
     found = pick_language(asked, default="")
     if not found:
@@ -279,7 +279,7 @@ def keys_create(
 @keys.command("secret")
 def keys_secret() -> None:
     """Make a key for SPOTBOT_SECRET_KEY and print it."""
-    from bot.vault import new_key
+    from bot.secret_box import new_key
 
     typer.echo(new_key())
 

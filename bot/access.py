@@ -15,7 +15,7 @@ _CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,200}=*)", re.IGNORECASE
 
 
 class Holder(Protocol):
-    """What must be known of a key's holder; ``bot.store.keys.ApiKey`` is one."""
+    """What must be known of a key's holder; ``bot.store.api_keys.ApiKey`` is one."""
 
     @property
     def id(self) -> int:

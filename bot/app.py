@@ -18,17 +18,17 @@ from analytics.evidence import Note
 from analytics.market import Quality
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
 from bot.config import BadSettings, Settings
+from bot.dispatch.dispatcher import Dispatcher
 from bot.store.engine import Store, StoreError, open_store
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from bot.poller import Poller
-    from bot.show.chart import Theme
-    from bot.show.gallery import Gallery
+    from bot.polling.poller import Poller
+    from bot.presentation.chart import Theme
+    from bot.presentation.gallery import Gallery
     from bot.sources.base import Fetch, Source
 
 Clock = Callable[[], int]
@@ -59,11 +59,11 @@ class CannotListen(Exception):
 
 
 @asynccontextmanager
-async def open_counter(settings: Settings) -> AsyncIterator[Counter]:
-    """A counter that only reads."""
+async def open_dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
+    """A dispatcher that only reads."""
     store = await open_store(settings.database_url, writer=False)
     try:
-        yield Counter(store, COMMANDS, SteadyClock(), home=settings.home)
+        yield Dispatcher(store, COMMANDS, SteadyClock(), home=settings.home)
     finally:
         await store.close()
 
@@ -82,13 +82,13 @@ async def ask_once(settings: Settings, line: str, *, language: str, as_json: boo
     """Answer one line on the terminal; returns the exit code."""
     from rich.console import Console
 
-    from bot.faces.console import answer
-    from bot.show.problems import STORE_DOWN
+    from bot.faces.console.face import answer
+    from bot.presentation.problem_documents import STORE_DOWN
 
     try:
-        async with open_counter(settings) as counter:
+        async with open_dispatcher(settings) as dispatcher:
             out, err = Console(), Console(stderr=True)
-            return await answer(counter, line, language=language, as_json=as_json, out=out, err=err)
+            return await answer(dispatcher, line, language=language, as_json=as_json, out=out, err=err)
     except StoreError:
         if as_json:
             sys.stdout.write(STORE_DOWN.text())
@@ -97,15 +97,15 @@ async def ask_once(settings: Settings, line: str, *, language: str, as_json: boo
 
 async def draw_once(settings: Settings, line: str, file: Path, *, language: str, theme: Theme) -> int:
     """Draw the first chart of an answer into a file; returns the exit code."""
-    from bot.faces.console import exit_code
-    from bot.show.chart import png
-    from bot.show.trouble import error_lines
-    from bot.show.words import Words
+    from bot.faces.console.face import exit_code
+    from bot.presentation.chart import png
+    from bot.presentation.error_cards import error_lines
+    from bot.presentation.words import Words
 
-    async with open_counter(settings) as counter:
-        words = Words(language, counter.clock())
+    async with open_dispatcher(settings) as dispatcher:
+        words = Words(language, dispatcher.clock())
         try:
-            command, found = await counter.ask_line(line)
+            command, found = await dispatcher.ask_line(line)
             charts = command.card(found, words).charts
             if not charts:
                 raise AskError(Note("The answer to “{command}” has no chart.", {"command": line}))
@@ -125,10 +125,10 @@ async def chat(settings: Settings, *, language: str) -> None:
     """The prompt on what is stored."""
     from rich.console import Console
 
-    from bot.faces.console import chat as prompt
+    from bot.faces.console.face import chat as prompt
 
-    async with open_counter(settings) as counter:
-        await prompt(counter, language=language, out=Console())
+    async with open_dispatcher(settings) as dispatcher:
+        await prompt(dispatcher, language=language, out=Console())
 
 
 async def migrate(settings: Settings) -> None:
@@ -153,7 +153,7 @@ class App:
 
     settings: Settings
     store: Store
-    counter: Counter
+    dispatcher: Dispatcher
     clock: Clock
     poller: Poller | None = None
     require_key: bool = True
@@ -178,11 +178,11 @@ class App:
                 raise result
 
     async def _poll(self, poller: Poller) -> None:
-        from bot.schedule import Job, rearm, run_job, start, watch_clock
+        from bot.scheduler import PeriodicJob, rearm, run_job, start, watch_clock
 
         jobs = [
-            Job("forecasts", self._forecast, minute=2),
-            Job("retention", self._forget_old, minute=40, hour=3),
+            PeriodicJob("forecasts", self._forecast, minute=2),
+            PeriodicJob("retention", self._forget_old, minute=40, hour=3),
         ]
         scheduler = start(jobs)
         first: list[asyncio.Task[None]] = []  # the forecasts of the last leader may be hours old
@@ -208,17 +208,17 @@ class App:
         await self.store.checkpoint()
 
     async def _serve(self, started: Callable[[int], None] | None) -> None:
-        from bot.faces.http import build_api, serve, stored_keys
-        from bot.faces.metrics import Health, market_health
+        from bot.faces.http.api import build_api, serve, stored_keys
+        from bot.faces.http.metrics import Health, market_health
 
         async def health() -> Health:
             budget = self.settings.row_budget if self.poller else None
             state = self.store.state if self.poller else None
             return await market_health(
-                self.counter, polling=self.poller is not None, row_budget=budget, leadership=state
+                self.dispatcher, polling=self.poller is not None, row_budget=budget, leadership=state
             )
 
-        api = build_api(self.counter, keys=stored_keys(self.counter), health=health, require_key=self.require_key)
+        api = build_api(self.dispatcher, keys=stored_keys(self.dispatcher), health=health, require_key=self.require_key)
         for face in self.faces:
             for path, methods, handler in face.routes:
                 api.add_route(path, handler, methods=methods, include_in_schema=False)
@@ -235,10 +235,10 @@ async def steady_clock(store: Store) -> SteadyClock:
         return SteadyClock(floor=await reader.last_round_at() or 0)
 
 
-def build_poller(settings: Settings, store: Store, counter: Counter, clock: SteadyClock) -> Poller:
+def build_poller(settings: Settings, store: Store, dispatcher: Dispatcher, clock: SteadyClock) -> Poller:
     """The poller of the market that the settings name."""
-    from bot.collect import Collector
-    from bot.poller import Poller
+    from bot.polling.poller import Poller
+    from bot.polling.rounds import Collector
     from bot.sources.vast import VastSource
 
     key = settings.vast_api_key.get_secret_value() if settings.vast_api_key else None
@@ -274,7 +274,7 @@ def vast_names(typed: Sequence[str]) -> tuple[str, ...]:
 async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str] = ()) -> None:
     """Run what was asked for until SIGINT or SIGTERM. ``chat``: the platforms to speak on where they are set up."""
     from bot.logs import set_up
-    from bot.show.gallery import Gallery
+    from bot.presentation.gallery import Gallery
 
     set_up()
     # all note what people ask about, and change their settings in chat, beside the one that polls
@@ -282,12 +282,12 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
     gallery = Gallery()
     try:
         clock = await steady_clock(store)
-        counter = Counter(store, COMMANDS, clock, home=settings.home)
-        poller = build_poller(settings, store, counter, clock) if poll else None
-        faces = build_faces(settings, counter, gallery, chat)
+        dispatcher = Dispatcher(store, COMMANDS, clock, home=settings.home)
+        poller = build_poller(settings, store, dispatcher, clock) if poll else None
+        faces = build_faces(settings, dispatcher, gallery, chat)
         if not (poll or web or faces):
             raise BadSettings(f"{' and '.join(chat)}: no token is set; see the README, “Going live”")
-        app = App(settings, store, counter, clock, poller, faces=faces)
+        app = App(settings, store, dispatcher, clock, poller, faces=faces)
         stop_on_signals(app.stop)
         serves = web or any(face.routes for face in faces)
         await app.run(web=serves, started=lambda port: say_address(settings.host, port))
@@ -298,21 +298,21 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
         await store.close()
 
 
-def build_faces(settings: Settings, counter: Counter, gallery: Gallery, names: Sequence[str]) -> list[Face]:
+def build_faces(settings: Settings, dispatcher: Dispatcher, gallery: Gallery, names: Sequence[str]) -> list[Face]:
     """The chat platforms of these names that the settings set up."""
     faces: list[Face] = []
     said = (settings.slack_bot_token, settings.slack_client_id, settings.slack_app_token, settings.slack_signing_secret)
     if "slack" in names and any(said):
-        from bot.faces.slack import build_slack
-        from bot.vault import Vault
+        from bot.faces.slack.face import build_slack
+        from bot.secret_box import SecretBox
 
-        vault = Vault(settings.secret_key.get_secret_value()) if settings.secret_key else None
-        slack = build_slack(settings, counter, gallery, vault)
+        vault = SecretBox(settings.secret_key.get_secret_value()) if settings.secret_key else None
+        slack = build_slack(settings, dispatcher, gallery, vault)
         faces += [slack] if slack else []
     if "discord" in names and settings.discord_token:
-        from bot.faces.discord import build_discord
+        from bot.faces.discord.face import build_discord
 
-        discord = build_discord(settings, counter, gallery)
+        discord = build_discord(settings, dispatcher, gallery)
         faces += [discord] if discord else []
     return faces
 
@@ -342,8 +342,8 @@ async def poll(settings: Settings, *, once: bool) -> int:
     set_up()
     async with open_writer(settings, wait=not once) as store:
         clock = await steady_clock(store)
-        counter = Counter(store, COMMANDS, clock, home=settings.home)
-        poller = build_poller(settings, store, counter, clock)
+        dispatcher = Dispatcher(store, COMMANDS, clock, home=settings.home)
+        poller = build_poller(settings, store, dispatcher, clock)
         try:
             if once:
                 fetches = await poller.once()
@@ -372,17 +372,17 @@ def _say_polls(fetches: Sequence[Fetch], anything_followed: bool) -> int:
 
 async def backtest(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
     """Score the forecaster on the stored history."""
-    from bot.faces.console import exit_code
+    from bot.faces.console.face import exit_code
     from bot.forecasts import report
-    from bot.show.trouble import error_lines
-    from bot.show.words import Words
+    from bot.presentation.error_cards import error_lines
+    from bot.presentation.words import Words
 
-    async with open_counter(settings) as counter:
+    async with open_dispatcher(settings) as dispatcher:
         try:
-            async with counter.desk() as desk:
-                models = [model for name in names for model in await desk.resolve(name)]
+            async with dispatcher.query_context() as query:
+                models = [model for name in names for model in await query.resolve(name)]
         except AskError as error:
-            for line in error_lines(error, Words(settings.locale, counter.clock())):
+            for line in error_lines(error, Words(settings.locale, dispatcher.clock())):
                 print(line, file=sys.stderr)  # noqa: T201
             return exit_code(error)
-        return await report(counter.store, models or None, as_json=as_json)
+        return await report(dispatcher.store, models or None, as_json=as_json)

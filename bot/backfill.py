@@ -13,14 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analytics.errors import AskError
-from analytics.market import DAY, HOUR, HourPoint, Poll, Quality, Quote, Scope
+from analytics.market import DAY, HOUR, MAX_GAP_INTERVALS, HourPoint, Poll, Quality, Quote, Scope
 from analytics.prices import hour_point
-from analytics.shadow import MAX_GAP_INTERVALS
-from bot.app import open_counter, open_writer
+from bot.app import open_dispatcher, open_writer
 from bot.clock import SteadyClock
-from bot.collect import Collector, ModelState
 from bot.config import Settings
 from bot.forecasts import refresh
+from bot.polling.rounds import Collector, ModelState
 from bot.sources.exporting import COLUMNS, ExportFault, ExportKind, export_rows, write_export
 from bot.sources.import_lines import ImportFault
 from bot.sources.import_rows import Kind
@@ -198,11 +197,11 @@ async def _not_stored(store: Store, batch: Sequence[tuple[str, str, HourPoint]])
 
 async def export_file(settings: Settings, file: Path, *, kind: ExportKind, days: int, names: Sequence[str]) -> int:
     """Write the last days of history to a file; prices and offers are what ``import`` reads."""
-    async with open_counter(settings) as counter:
+    async with open_dispatcher(settings) as dispatcher:
         try:
-            async with counter.desk() as desk:
-                models = [model for name in names for model in await desk.resolve(name)] or None
-                rows = export_rows(desk.reader, kind, desk.now - days * DAY, desk.now + 1, models)
+            async with dispatcher.query_context() as query:
+                models = [model for name in names for model in await query.resolve(name)] or None
+                rows = export_rows(query.reader, kind, query.now - days * DAY, query.now + 1, models)
                 count = await write_export(file, COLUMNS[kind], rows)
         except (AskError, ExportFault) as error:
             print(error, file=sys.stderr)  # noqa: T201

@@ -65,10 +65,10 @@ class Settings(BaseSettings):
     @classmethod
     def _opens(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            from bot.vault import Vault  # slow to import, and seldom needed
+            from bot.secret_box import SecretBox  # slow to import, and seldom needed
 
             try:
-                Vault(value.get_secret_value())
+                SecretBox(value.get_secret_value())
             except ValueError:
                 raise ValueError("is not a key; `spotbot keys secret` makes one") from None
         return value

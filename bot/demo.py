@@ -17,14 +17,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from analytics.market import DAY
 from bot.app import App, stop_on_signals, vast_names
 from bot.clock import SteadyClock
-from bot.collect import Collector
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
 from bot.config import Settings, database_url
-from bot.faces.console import chat
+from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.console.face import chat
 from bot.forecasts import refresh
 from bot.logs import set_up
-from bot.poller import Poller
+from bot.polling.poller import Poller
+from bot.polling.rounds import Collector
 from bot.sources.simulated import SimulatedMarket
 from bot.store.engine import Store, open_store
 
@@ -58,8 +58,8 @@ async def demo(settings: Settings, *, days: int, seed: int, language: str, promp
             out.print(
                 f"{days} days of {len(market.models)} models in {time.monotonic() - began:.0f} s.", highlight=False
             )
-            stage = Stage(store, url, clock, market, collector)
-            await _serve(settings, stage, language=language, prompt=prompt, out=out)
+            parts = DemoParts(store, url, clock, market, collector)
+            await _serve(settings, parts, language=language, prompt=prompt, out=out)
         finally:
             await store.close()
 
@@ -77,7 +77,7 @@ async def fill(market: SimulatedMarket, collector: Collector, *, days: float, un
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoParts:
     """What the demo plays on."""
 
     store: Store
@@ -87,32 +87,32 @@ class Stage:
     collector: Collector
 
 
-async def _serve(settings: Settings, stage: Stage, *, language: str, prompt: bool, out: Console) -> None:
-    store, market = stage.store, stage.market
-    counter = Counter(store, COMMANDS, stage.clock, home=settings.home)
+async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt: bool, out: Console) -> None:
+    store, market = parts.store, parts.market
+    dispatcher = Dispatcher(store, COMMANDS, parts.clock, home=settings.home)
     names = vast_names(market.models)
     poller = Poller(
         store=store,
         source=market,
-        collector=stage.collector,
-        clock=stage.clock,
+        collector=parts.collector,
+        clock=parts.clock,
         names=names,
         budget=NO_LIMIT,
         wish=LIVE_SECONDS,
     )
     async with store.writer() as writer:
-        secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=stage.clock())
-    app = App(settings.model_copy(update={"host": "127.0.0.1"}), store, counter, stage.clock, poller)
+        secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=parts.clock())
+    app = App(settings.model_copy(update={"host": "127.0.0.1"}), store, dispatcher, parts.clock, poller)
     stop_on_signals(app.stop)
     ready = asyncio.Event()
     running = asyncio.create_task(
-        app.run(web=True, started=lambda port: _announce(port, secret, stage.url, out, ready.set))
+        app.run(web=True, started=lambda port: _announce(port, secret, parts.url, out, ready.set))
     )
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if prompt and not running.done():
-        await chat(counter, language=language, out=out)
+        await chat(dispatcher, language=language, out=out)
         app.stop.set()
     await running
 

@@ -85,7 +85,8 @@ async def _market(settings: Settings) -> Finding:
 
 
 async def _chat(settings: Settings) -> list[Finding]:
-    from bot.faces import discord, slack_check
+    from bot.faces.discord.face import check as check_discord
+    from bot.faces.slack.check import check as check_slack
 
-    found = [*await slack_check.check(settings), *await discord.check(settings)]
+    found = [*await check_slack(settings), *await check_discord(settings)]
     return [Finding(what, ok=ok, advice=advice) for what, ok, advice in found]

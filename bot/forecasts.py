@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from analytics import forecasting
+from analytics.forecasting import forecasts
 from analytics.market import HOUR, HourPoint
 from bot.store.engine import Store, open_store
 
@@ -38,16 +38,16 @@ async def refresh(store: Store, now: int) -> int:
     return issued
 
 
-def _refresh(url: str, now_hour: int) -> list[tuple[tuple[forecasting.Forecast, ...], forecasting.TrackRecord]]:
+def _refresh(url: str, now_hour: int) -> list[tuple[tuple[forecasts.Forecast, ...], forecasts.TrackRecord]]:
     """In the other process: read the history there, so that this one never holds it."""
     hours = asyncio.run(_hours(url, None, now_hour - LOOKBACK_HOURS, now_hour + 1))
-    return forecasting.refresh(hours, now_hour) if hours else []
+    return forecasts.refresh(hours, now_hour) if hours else []
 
 
 def _report(url: str, models: Sequence[str] | None) -> Mapping[str, Any] | None:
     """In the other process too: the report on all stored hours of these models, None where there are none."""
     hours = asyncio.run(_hours(url, models, 0, None))
-    return forecasting.backtest_report(hours) if hours else None
+    return forecasts.backtest_report(hours) if hours else None
 
 
 async def _hours(

@@ -55,12 +55,12 @@ async def revoke(settings: Settings, prefix: str) -> int:
 
 async def reseal(settings: Settings) -> int:
     """Encrypt other workspaces' tokens with the newest key; 2 when a token opens with none of the keys."""
-    from bot.vault import CannotOpen, Vault
+    from bot.secret_box import CannotOpen, SecretBox
 
     if settings.secret_key is None:
         print("set SPOTBOT_SECRET_KEY: the new key, a comma, the old one")  # noqa: T201
         return 2
-    vault = Vault(settings.secret_key.get_secret_value())
+    vault = SecretBox(settings.secret_key.get_secret_value())
     try:
         async with open_writer(settings, alone=False) as store, store.writer() as writer:
             rows = await writer.read.installations()

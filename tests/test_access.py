@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.access import Quotas, bearer
-from bot.store.keys import new_secret
+from bot.store.api_keys import new_secret
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from bot.app import (
 from bot.backfill import export_file, import_files
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
 from bot.config import BadSettings, Settings, load_settings
+from bot.dispatch.dispatcher import Dispatcher
 from bot.doctor import doctor
 from bot.keys import create, list_all, revoke
 from bot.store.engine import StoreBusy, StoreError, open_store
@@ -133,7 +133,7 @@ async def _over_http(settings: Settings, path: str, query: dict[str, str]) -> ht
     async with open_writer(settings) as store:
         async with store.writer() as writer:
             secret, _ = await writer.create_key("test", scopes=("read",), per_minute=60, at=0)
-        app = App(settings, store, Counter(store, COMMANDS, SteadyClock()), SteadyClock())
+        app = App(settings, store, Dispatcher(store, COMMANDS, SteadyClock()), SteadyClock())
         listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(app.run(web=True, started=listening.set_result))
         port = await listening
@@ -149,7 +149,7 @@ async def test_an_address_that_is_taken_is_told(tmp_path: Path) -> None:
     port = server.sockets[0].getsockname()[1]
     settings = _settings(tmp_path).model_copy(update={"port": port})
     store = await open_store(settings.database_url, writer=False)
-    app = App(settings, store, Counter(store, COMMANDS, SteadyClock()), SteadyClock())
+    app = App(settings, store, Dispatcher(store, COMMANDS, SteadyClock()), SteadyClock())
     with pytest.raises(CannotListen, match=f"{port}.*PORT"):
         await app.run(web=True)
     await store.close()

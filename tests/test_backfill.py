@@ -11,8 +11,8 @@ import pytest
 from analytics.market import DAY, HOUR, Quality
 from bot.backfill import import_files
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
 from bot.config import Settings, load_settings
+from bot.dispatch.dispatcher import Dispatcher
 from bot.forecasts import refresh
 from bot.sources.importing import SKEW_SECONDS
 from bot.store.engine import Store, open_store
@@ -153,8 +153,8 @@ async def test_imported_prices_have_a_history_that_ends_where_they_end(
 ) -> None:
     """Nothing was polled, so nothing says "now" but the hours themselves."""
     await bring(prices(*(NOW - 60 * DAY + n * HOUR for n in range(48) if n not in (5, 6))))
-    counter = Counter(await reading(), COMMANDS, lambda: NOW)
-    _, found = await counter.ask_line("history RTX 4090 days=30")
+    dispatcher = Dispatcher(await reading(), COMMANDS, lambda: NOW)
+    _, found = await dispatcher.ask_line("history RTX 4090 days=30")
     assert len(found.points) == 46
     assert [gap.hours for gap in found.gaps] == [2]
     assert found.evidence.stale

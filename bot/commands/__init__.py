@@ -18,7 +18,7 @@ from bot.commands import (
     status,
     windows,
 )
-from bot.commands.base import Command
+from bot.dispatch.command import Command
 
 COMMANDS: tuple[Command, ...] = (
     monitor.COMMAND,

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from analytics.availability import Availability, RegionSupply, availability
+from analytics.answers.availability import Availability, RegionSupply, availability
 from analytics.errors import NotYet
 from analytics.evidence import Note
 from analytics.market import HOUR
 from analytics.prices import DAY_HOURS
-from bot.commands.base import Command, Desk, Param
-from bot.show.card import Bar, Bars, Card, Chart, Column, Table
-from bot.show.words import Words
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
+from bot.presentation.words import Words
 
 SHOWN = 12
 """Rows of the card's table; the JSON has them all."""
 
 
-async def ask(desk: Desk, *, gpu: str, gpus: int | None, home: str | None) -> Availability:
+async def ask(query: QueryContext, *, gpu: str, gpus: int | None, home: str | None) -> Availability:
     """The book of the latest complete poll, beside the same hour a day before it."""
-    book = await desk.reader.book([gpu])
-    basis = await desk.basis([gpu], offers=len(book))
+    book = await query.reader.book([gpu])
+    basis = await query.basis([gpu], offers=len(book))
     if basis.as_of is None:
         note = Note("there is no complete poll of this model yet")
         raise NotYet(note, have=Note("no sighting"), need=Note("one complete poll"))
     hour = basis.as_of // HOUR - DAY_HOURS
-    polled = await desk.reader.hours([gpu], hour, hour + 1)
-    regional = await desk.reader.regional_hours(gpu, hour) if polled else {}
+    polled = await query.reader.hours([gpu], hour, hour + 1)
+    regional = await query.reader.regional_hours(gpu, hour) if polled else {}
     yesterday = {region: point.gpus for region, point in regional.items()} if polled else None
-    return availability(gpu, book, basis, at_least=gpus or 1, yesterday=yesterday, home=home or desk.home)
+    return availability(gpu, book, basis, at_least=gpus or 1, yesterday=yesterday, home=home or query.home)
 
 
 def card(answer: Availability, words: Words) -> Card:

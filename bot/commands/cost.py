@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytics.checkpoints import Risk
+from analytics.answers.training import DEFAULT_DATASET_GB, TrainingCost, bench_for, training_cost
+from analytics.answers.training_runs import BYTES_PER_TOKEN, RESTART_MINUTES, GpuCost, TrainingJob
 from analytics.errors import AskError
 from analytics.evidence import Note
-from analytics.interruptions import estimate, priors, total
-from analytics.llm_lookup import find_llm
-from analytics.machines import machines
+from analytics.hardware.checkpoints import Risk
+from analytics.hardware.llm_lookup import find_llm
+from analytics.hardware.machines import machines
+from analytics.hardware.memory import DEFAULT_CONTEXT, Mode, Work
+from analytics.hardware.speed import GIGA
+from analytics.interruptions.estimator import estimate, priors, total
 from analytics.market import DAY
-from analytics.memory import DEFAULT_CONTEXT, Mode, Work
 from analytics.prices import nothing_polled
-from analytics.runs import BYTES_PER_TOKEN, RESTART_MINUTES, GpuCost, Job
-from analytics.speed import GIGA
-from analytics.training import DEFAULT_DATASET_GB, TrainingCost, bench_for, training_cost
-from bot.commands.base import Command, Desk, Param
-from bot.commands.notes import machine_notes
-from bot.commands.waves import waves_of
-from bot.show.card import Bar, Bars, Card, Chart, Column, Table
-from bot.show.words import Words
+from bot.commands.machine_notes import machine_notes
+from bot.commands.overdispersion import overdispersion_of
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
+from bot.presentation.words import Words
 
 LOOKBACK_DAYS = 30
 """Interruptions of the last 30 days are what a run is expected to live through."""
@@ -42,7 +42,7 @@ METHODS: tuple[Mode, ...] = ("lora", "qlora", "full")
 
 
 async def ask(
-    desk: Desk,
+    query: QueryContext,
     *,
     model: str,
     gpu: tuple[str, ...] | None,
@@ -52,20 +52,20 @@ async def ask(
     **given: Any,
 ) -> TrainingCost:
     """The free machines of every model polled lately (or of ``gpu``), and their interruptions of the last 30 days."""
-    found = find_llm(model, desk.catalog)
+    found = find_llm(model, query.catalog)
     tokens = _tokens(given["dataset_size"], given["tokens"], given["rows"], context)
     work = Work(found.llm, method, context=context, batch=batch)
     assumed = all(given[key] is None for key in AMOUNTS)
-    job = Job(found, work, tokens, assumed=assumed, **{key: given[key] for key in OVERRIDES})
-    rows = [row for row in await desk.reader.models() if row.last_good_at]
+    job = TrainingJob(found, work, tokens, assumed=assumed, **{key: given[key] for key in OVERRIDES})
+    rows = [row for row in await query.reader.models() if row.last_good_at]
     if not rows:
         raise nothing_polled()
     used = [row for row in rows if gpu is None or row.name in gpu]
-    fresh = [row for row in used if not desk.basis_of([row]).stale] or used
-    book = await desk.reader.book([row.name for row in fresh])
-    basis = desk.basis_of(fresh or rows, offers=len(book))
-    bench = bench_for(job, desk.catalog, desk.now)
-    return training_cost(bench, machines(book, desk.catalog), await _risks(desk), basis, gpu or ())
+    fresh = [row for row in used if not query.basis_of([row]).stale] or used
+    book = await query.reader.book([row.name for row in fresh])
+    basis = query.basis_of(fresh or rows, offers=len(book))
+    bench = bench_for(job, query.catalog, query.now)
+    return training_cost(bench, machines(book, query.catalog), await _risks(query), basis, gpu or ())
 
 
 def _tokens(dataset_gb: float | None, tokens: float | None, rows: float | None, context: int) -> float:
@@ -79,13 +79,15 @@ def _tokens(dataset_gb: float | None, tokens: float | None, rows: float | None, 
     return (DEFAULT_DATASET_GB if dataset_gb is None else dataset_gb) * GIGA / BYTES_PER_TOKEN
 
 
-async def _risks(desk: Desk) -> dict[str, Risk]:
+async def _risks(query: QueryContext) -> dict[str, Risk]:
     """What interrupts each model; a model's class is made of all models, so all are read."""
-    exposures = await desk.reader.exposure(None, (await desk.seen_until() // DAY - LOOKBACK_DAYS) * 24)
+    exposures = await query.reader.exposure(None, (await query.seen_until() // DAY - LOOKBACK_DAYS) * 24)
     summed = {model: total(regions) for model, regions in exposures.items()}
     prior = priors(summed)
-    waves = await waves_of(desk)
-    rates = {m: estimate(exposure, prior=prior[m], waves=waves.get(m)) for m, exposure in summed.items()}
+    overdispersion = await overdispersion_of(query)
+    rates = {
+        m: estimate(exposure, prior=prior[m], overdispersion=overdispersion.get(m)) for m, exposure in summed.items()
+    }
     return {model: Risk(rate.mtbi_hours, rate.interval_95[0], rate.duration_hours) for model, rate in rates.items()}
 
 

@@ -9,15 +9,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from analytics.answers.fleet import DEFAULT_HOURS, SPEEDS, FleetStrategy, Order, Part, fleet_strategy, lots
+from analytics.answers.fleet_program import LEVELS, Lot
 from analytics.catalog import Catalog
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Note
-from analytics.fleet import DEFAULT_HOURS, SPEEDS, FleetStrategy, Order, Part, fleet_strategy, lots
-from analytics.fleet_program import LEVELS, Lot
 from analytics.market import DAY
-from bot.commands.base import Command, Desk, Param
-from bot.show.card import Card, Column, Table
-from bot.show.words import Words
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Card, Column, Table
+from bot.presentation.words import Words
 
 SHOWN = 12
 """Rows of the card's table; the JSON has them all."""
@@ -27,21 +27,27 @@ LOOKBACK_DAYS = 30
 
 
 async def ask(
-    desk: Desk, *, workload: str, budget: float, reliability: str, hours_per_month: float, min_vram: float | None
+    query: QueryContext,
+    *,
+    workload: str,
+    budget: float,
+    reliability: str,
+    hours_per_month: float,
+    min_vram: float | None,
 ) -> FleetStrategy:
     """Everything that is free now, and how much time each place has lost lately."""
     order = Order(workload, budget, reliability, hours_per_month, min_vram)
-    rows = [row for row in await desk.reader.models() if row.last_good_at]
+    rows = [row for row in await query.reader.models() if row.last_good_at]
     if not rows:
         note = Note("no complete poll of the market is stored yet")
         raise NotYet(note, have=Note("no offer"), need=Note("one complete poll"))
-    fresh = [row for row in rows if not desk.basis_of([row]).stale] or rows
-    book = await desk.reader.book([row.name for row in fresh])
-    exposures = await desk.reader.exposure(None, (await desk.seen_until() // DAY - LOOKBACK_DAYS) * 24)
-    offered = lots(book, order, exposures, desk.catalog)
-    basis = desk.basis_of(fresh, offers=len(book))
+    fresh = [row for row in rows if not query.basis_of([row]).stale] or rows
+    book = await query.reader.book([row.name for row in fresh])
+    exposures = await query.reader.exposure(None, (await query.seen_until() // DAY - LOOKBACK_DAYS) * 24)
+    offered = lots(book, order, exposures, query.catalog)
+    basis = query.basis_of(fresh, offers=len(book))
     left_out = len(rows) - len(fresh)
-    return await asyncio.to_thread(_solve, order, offered, basis, desk.catalog, left_out)
+    return await asyncio.to_thread(_solve, order, offered, basis, query.catalog, left_out)
 
 
 _ONE_AT_A_TIME = threading.Lock()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.commands.base import Command, Desk, Param
-from bot.commands.grammar import find_command
-from bot.show.card import Card, Column, Table
-from bot.show.words import Words
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.dispatch.grammar import find_command
+from bot.presentation.card import Card, Column, Table
+from bot.presentation.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,15 @@ class Help:
     one: bool
 
 
-async def ask(desk: Desk, *, verb: str | None) -> Help:
+async def ask(query: QueryContext, *, verb: str | None) -> Help:
     """Every command, or the one of a verb, or those of a group."""
     if verb is None:
-        return Help(tuple(_topic(command) for command in desk.commands), one=False)
+        return Help(tuple(_topic(command) for command in query.commands), one=False)
     words = verb.lower().split()
-    group = [command for command in desk.commands if command.name.split()[:1] == words[:1]]
+    group = [command for command in query.commands if command.name.split()[:1] == words[:1]]
     if len(group) > 1 and len(words) == 1:
         return Help(tuple(_topic(command) for command in group), one=False)
-    command, _ = find_command(words, desk.commands)
+    command, _ = find_command(words, query.commands)
     return Help((_topic(command),), one=True)
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from analytics.answers.history import DEFAULT_DAYS, MOST_DAYS, History, Stats, history, since_hour
 from analytics.evidence import seconds_of
-from analytics.history import DEFAULT_DAYS, MOST_DAYS, History, Stats, history, since_hour
 from analytics.market import DAY, HOUR
-from bot.commands.base import Command, Desk, Param
-from bot.show.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
-from bot.show.words import Words
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
+from bot.presentation.words import Words
 
 SHOWN_GAPS = 3
 """Gaps that the card names; the JSON has them all."""
 
 
-async def ask(desk: Desk, *, gpu_name: str, days: int) -> History:
+async def ask(query: QueryContext, *, gpu_name: str, days: int) -> History:
     """The stored hours of one model, up to the newest that is not in the future."""
-    now_hour = desk.now // HOUR
-    last = await desk.reader.last_hour(gpu_name, now_hour)
+    now_hour = query.now // HOUR
+    last = await query.reader.last_hour(gpu_name, now_hour)
     since = since_hour(now_hour if last is None else last, days)
-    hours = (await desk.reader.hours([gpu_name], since, now_hour + 1)).get(gpu_name, [])
+    hours = (await query.reader.hours([gpu_name], since, now_hour + 1)).get(gpu_name, [])
     offers = hours[-1].offers if hours else 0
-    return history(gpu_name, hours, days, await desk.basis([gpu_name], offers=offers))
+    return history(gpu_name, hours, days, await query.basis([gpu_name], offers=offers))
 
 
 def card(answer: History, words: Words) -> Card:

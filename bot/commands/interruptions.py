@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from analytics.interruptions import PERIODS, InterruptionRates, ModelRate, interruption_rates
+from analytics.interruptions.estimator import PERIODS, InterruptionRates, ModelRate, interruption_rates
 from analytics.market import HOUR
-from bot.commands.base import Command, Desk, Param
-from bot.commands.waves import waves_of
-from bot.show.card import Card, Column, Table
-from bot.show.words import Words
+from bot.commands.overdispersion import overdispersion_of
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Card, Column, Table
+from bot.presentation.words import Words
 
 ROWS = 10
 """How many models a card shows."""
 
 
-async def ask(desk: Desk, *, period: str = "7d", gpu: tuple[str, ...] | None = None) -> InterruptionRates:
+async def ask(query: QueryContext, *, period: str = "7d", gpu: tuple[str, ...] | None = None) -> InterruptionRates:
     """Q9 over the hours of the period; all models are read, since a rare one leans on its kind."""
-    exposures = await desk.reader.exposure(None, await desk.seen_until() // HOUR - PERIODS[period])
-    rows = [row for row in await desk.reader.models() if row.name in (gpu or exposures)]
-    basis = desk.basis_of(rows, offers=sum(row.offers for row in rows))
-    return interruption_rates(exposures, period, basis, only=gpu or (), waves=await waves_of(desk))
+    exposures = await query.reader.exposure(None, await query.seen_until() // HOUR - PERIODS[period])
+    rows = [row for row in await query.reader.models() if row.name in (gpu or exposures)]
+    basis = query.basis_of(rows, offers=sum(row.offers for row in rows))
+    return interruption_rates(exposures, period, basis, only=gpu or (), overdispersion=await overdispersion_of(query))
 
 
 def card(answer: InterruptionRates, words: Words) -> Card:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytics.llm import LlmGpus, Recommendation, Wish, llm_gpus
-from analytics.llm_lookup import find_llm
-from analytics.machines import machines
-from analytics.memory import DEFAULT_CONTEXT, MODES, PRECISIONS, Mode, Precision, Work
+from analytics.answers.llm import LlmGpus, Recommendation, Wish, llm_gpus
+from analytics.answers.training import DEFAULT_DATASET_GB
+from analytics.answers.training_runs import BYTES_PER_TOKEN
+from analytics.hardware.llm_lookup import find_llm
+from analytics.hardware.machines import machines
+from analytics.hardware.memory import DEFAULT_CONTEXT, MODES, PRECISIONS, Mode, Precision, Work
+from analytics.hardware.speed import GIGA
 from analytics.prices import nothing_polled
-from analytics.runs import BYTES_PER_TOKEN
-from analytics.speed import GIGA
-from analytics.training import DEFAULT_DATASET_GB
-from bot.commands.base import Command, Desk, Param
-from bot.commands.notes import machine_notes
-from bot.show.card import Card, Column, Table
-from bot.show.words import Words
+from bot.commands.machine_notes import machine_notes
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Card, Column, Table
+from bot.presentation.words import Words
 
 MILLION = 1_000_000
 MOST_TOKENS = 1e15
@@ -25,18 +25,18 @@ SHOWN = 10
 """Rows of the card's table; the JSON has them all."""
 
 
-async def ask(desk: Desk, *, model_size: str, mode: Mode, precision: Precision, **given: Any) -> LlmGpus:
+async def ask(query: QueryContext, *, model_size: str, mode: Mode, precision: Precision, **given: Any) -> LlmGpus:
     """The free machines of every model polled lately."""
-    found = find_llm(model_size, desk.catalog)
-    rows = [row for row in await desk.reader.models() if row.last_good_at]
+    found = find_llm(model_size, query.catalog)
+    rows = [row for row in await query.reader.models() if row.last_good_at]
     if not rows:
         raise nothing_polled()
-    fresh = [row for row in rows if not desk.basis_of([row]).stale] or rows
-    book = await desk.reader.book([row.name for row in fresh])
+    fresh = [row for row in rows if not query.basis_of([row]).stale] or rows
+    book = await query.reader.book([row.name for row in fresh])
     tokens = given["tokens"] or DEFAULT_DATASET_GB * GIGA / BYTES_PER_TOKEN
     wish = Wish(given["min_vram"], given["max_price"], given["gpus"], tokens, assumed=given["tokens"] is None)
     work = Work(found.llm, mode, precision, given["context"], given["batch"])
-    return llm_gpus(found, work, machines(book, desk.catalog), wish, desk.basis_of(fresh, offers=len(book)))
+    return llm_gpus(found, work, machines(book, query.catalog), wish, query.basis_of(fresh, offers=len(book)))
 
 
 def card(answer: LlmGpus, words: Words) -> Card:

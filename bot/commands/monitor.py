@@ -7,54 +7,56 @@ from collections.abc import Sequence
 
 from analytics.market import HOUR, ChangeBand, HourPoint, Quote, Scope
 from analytics.prices import BAND_HOURS, DAY_HOURS, Listing, Monitor, PriceTrend, change_band, monitor
-from bot.commands.base import Command, Desk, Param
-from bot.show.card import Card, Column, Table
-from bot.show.words import Words
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Card, Column, Table
+from bot.presentation.words import Words
 from bot.store.reader import ModelRow
 
 SHOWN = 15
 """Rows of the card's table; the JSON has them all."""
 
 
-async def ask(desk: Desk, *, gpu: tuple[str, ...] | None, scope: str, limit: int | None) -> Monitor:
+async def ask(query: QueryContext, *, gpu: tuple[str, ...] | None, scope: str, limit: int | None) -> Monitor:
     """Every model that is followed or stored, or those of one name."""
-    rows = [row for row in await desk.reader.models() if row.followed or row.last_good_at]
+    rows = [row for row in await query.reader.models() if row.followed or row.last_good_at]
     if gpu is not None:
         rows = [row for row in rows if row.name in gpu]
     whose = Scope(scope)
     names = [row.name for row in rows]
-    quotes = await desk.reader.quotes(names, scope=whose)
-    days = await _days(desk, quotes, whose)
-    bands = await _bands(desk, names, whose)
-    listings = [_listing(desk, row, quotes.get(row.name), days.get(row.name, ()), bands) for row in rows]
+    quotes = await query.reader.quotes(names, scope=whose)
+    days = await _days(query, quotes, whose)
+    bands = await _bands(query, names, whose)
+    listings = [_listing(query, row, quotes.get(row.name), days.get(row.name, ()), bands) for row in rows]
     # one forgotten model must not make the whole board look stale; each row has its own age beside
-    basis = desk.basis_of([row for row in rows if row.followed] or rows, offers=sum(q.offers for q in quotes.values()))
+    basis = query.basis_of([row for row in rows if row.followed] or rows, offers=sum(q.offers for q in quotes.values()))
     return monitor(listings, basis, scope=whose, limit=limit)
 
 
-async def _days(desk: Desk, quotes: dict[str, Quote], scope: Scope) -> dict[str, list[HourPoint]]:
+async def _days(query: QueryContext, quotes: dict[str, Quote], scope: Scope) -> dict[str, list[HourPoint]]:
     """The 24 hours before each model's own latest poll; models polled at the same hour are read together."""
     same: dict[int, list[str]] = defaultdict(list)
     for name, quote in quotes.items():
         same[quote.at // HOUR].append(name)
     found: dict[str, list[HourPoint]] = {}
     for hour, names in same.items():
-        found |= await desk.reader.hours(names, hour - DAY_HOURS, hour, scope=scope)
+        found |= await query.reader.hours(names, hour - DAY_HOURS, hour, scope=scope)
     return found
 
 
-async def _bands(desk: Desk, names: Sequence[str], scope: Scope) -> dict[str, ChangeBand]:
+async def _bands(query: QueryContext, names: Sequence[str], scope: Scope) -> dict[str, ChangeBand]:
     """Stored bands are of verified offers; for all offers they are made here."""
     if scope is Scope.VERIFIED:
-        return await desk.reader.bands()
-    history = await desk.reader.hours(names, await desk.seen_until(names) // HOUR - BAND_HOURS - DAY_HOURS, scope=scope)
+        return await query.reader.bands()
+    history = await query.reader.hours(
+        names, await query.seen_until(names) // HOUR - BAND_HOURS - DAY_HOURS, scope=scope
+    )
     return {name: band for name, hours in history.items() if (band := change_band(hours))}
 
 
 def _listing(
-    desk: Desk, row: ModelRow, quote: Quote | None, hours: Sequence[HourPoint], bands: dict[str, ChangeBand]
+    query: QueryContext, row: ModelRow, quote: Quote | None, hours: Sequence[HourPoint], bands: dict[str, ChangeBand]
 ) -> Listing:
-    stale = desk.basis_of([row]).stale
+    stale = query.basis_of([row]).stale
     return Listing(row.name, quote, hours, bands.get(row.name), row.first_hour, stale)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analytics.evidence import seconds_of
-from analytics.forecasting import Point, Prediction, prediction
+from analytics.forecasting.forecasts import Point, Prediction, prediction
 from analytics.market import HOUR
-from bot.commands.base import Command, Desk, Param
-from bot.show.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
-from bot.show.words import Words
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
+from bot.presentation.words import Words
 
 ADVICE_HOURS = 37 * 24
 """History behind the advice: 30 days of past cases and the 7-day median before the first."""
@@ -18,13 +18,13 @@ CHART_HOURS = 72
 """Past hours of the chart: a whole week would leave the coming day too narrow to be read."""
 
 
-async def ask(desk: Desk, *, gpu_name: str) -> Prediction:
+async def ask(query: QueryContext, *, gpu_name: str) -> Prediction:
     """Read what the hourly run stored; nothing is computed here but the advice."""
-    quote = (await desk.reader.quotes([gpu_name])).get(gpu_name)
-    hours = await desk.reader.hours([gpu_name], desk.now // HOUR - ADVICE_HOURS)
-    basis = await desk.basis([gpu_name], offers=quote.offers if quote else 0)
-    forecasts = await desk.reader.forecasts(gpu_name)
-    track = await desk.reader.track_record(gpu_name)
+    quote = (await query.reader.quotes([gpu_name])).get(gpu_name)
+    hours = await query.reader.hours([gpu_name], query.now // HOUR - ADVICE_HOURS)
+    basis = await query.basis([gpu_name], offers=quote.offers if quote else 0)
+    forecasts = await query.reader.forecasts(gpu_name)
+    track = await query.reader.track_record(gpu_name)
     return prediction(gpu_name, basis, quote, forecasts, track, hours.get(gpu_name, ()))
 
 

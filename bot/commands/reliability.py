@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from analytics.interruptions import SHRINK_BELOW, Context, priors, total
+from analytics.answers.reliability import PERIOD_DAYS, Reliability, reliability
+from analytics.interruptions.estimator import SHRINK_BELOW, Context, priors, total
 from analytics.market import HOUR, LifeTable
-from analytics.reliability import PERIOD_DAYS, Reliability, reliability
-from bot.commands.base import Command, Desk, Param
-from bot.commands.waves import waves_of
-from bot.show.card import Band, Card, Chart, Column, Line, Lines, Table
-from bot.show.words import Words
+from bot.commands.overdispersion import overdispersion_of
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Table
+from bot.presentation.words import Words
 
 
-async def ask(desk: Desk, *, gpu: str) -> Reliability:
+async def ask(query: QueryContext, *, gpu: str) -> Reliability:
     """Q8 from the last 30 days; the other models are read only where this one's rate has to lean on them."""
-    since = await desk.seen_until([gpu]) // HOUR - PERIOD_DAYS * 24
-    exposure = total((await desk.reader.exposure([gpu], since)).get(gpu, {}))
+    since = await query.seen_until([gpu]) // HOUR - PERIOD_DAYS * 24
+    exposure = total((await query.reader.exposure([gpu], since)).get(gpu, {}))
     prior = None
     if 0 < exposure.events < SHRINK_BELOW:
-        everyone = await desk.reader.exposure(None, since)
+        everyone = await query.reader.exposure(None, since)
         prior = priors({model: total(regions) for model, regions in everyone.items()})[gpu]
-    life = (await desk.reader.life_tables([gpu], since // 24)).get(gpu, LifeTable())
-    book = await desk.reader.book([gpu])
-    context = Context(prior, (await waves_of(desk, [gpu])).get(gpu))
-    return reliability(gpu, exposure, life, book, await desk.basis([gpu], offers=len(book)), context=context)
+    life = (await query.reader.life_tables([gpu], since // 24)).get(gpu, LifeTable())
+    book = await query.reader.book([gpu])
+    context = Context(prior, (await overdispersion_of(query, [gpu])).get(gpu))
+    return reliability(gpu, exposure, life, book, await query.basis([gpu], offers=len(book)), context=context)
 
 
 def card(answer: Reliability, words: Words) -> Card:

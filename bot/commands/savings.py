@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from analytics.answers.savings import DEFAULT_HOURS, HOURS_IN_YEAR, CloudCost, Savings, Use, savings
 from analytics.errors import NotYet
 from analytics.evidence import Note
-from analytics.savings import DEFAULT_HOURS, HOURS_IN_YEAR, CloudCost, Savings, Use, savings
-from bot.commands.base import Command, Desk, Param
-from bot.show.card import Bar, Bars, Card, Chart, Column, Table
-from bot.show.words import Words
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
+from bot.presentation.words import Words
 
 
-async def ask(desk: Desk, *, gpu: str, hours: float, hours_per_year: float) -> Savings:
+async def ask(query: QueryContext, *, gpu: str, hours: float, hours_per_year: float) -> Savings:
     """The latest complete poll of the model."""
-    basis = await desk.basis([gpu])
+    basis = await query.basis([gpu])
     if basis.as_of is None:
         note = Note("there is no complete poll of this model yet")
         raise NotYet(note, have=Note("no sighting"), need=Note("one complete poll"))
-    quote = (await desk.reader.quotes([gpu])).get(gpu)
-    basis = await desk.basis([gpu], offers=quote.offers if quote else 0)
-    return savings(gpu, quote, Use(hours, hours_per_year), desk.catalog, basis)
+    quote = (await query.reader.quotes([gpu])).get(gpu)
+    basis = await query.basis([gpu], offers=quote.offers if quote else 0)
+    return savings(gpu, quote, Use(hours, hours_per_year), query.catalog, basis)
 
 
 def card(answer: Savings, words: Words) -> Card:

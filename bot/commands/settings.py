@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from analytics.errors import AskError, Refused
 from analytics.evidence import Note
 from analytics.regions import place
-from bot.commands.base import Command, Desk, Param
+from bot.accounts import Asker, Preferences
 from bot.commands.windows import zone
-from bot.people import Asker, Wishes
-from bot.show.card import Card, Column, Table
-from bot.show.words import LOCALES, Words
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Card, Column, Table
+from bot.presentation.words import LOCALES, Words
 
 UNSET = frozenset(("none", "off", "default", "-", "nada"))
 """Takes a setting back."""
@@ -27,62 +27,70 @@ MOST_GPUS = 20
 class Settings:
     """What holds for one asker, and who said so."""
 
-    mine: Wishes
-    team: Wishes
+    mine: Preferences
+    team: Preferences
     platform_language: str | None
     platform_tz: str | None
     changed: bool
 
 
-async def show(desk: Desk) -> Settings:
+async def show(query: QueryContext) -> Settings:
     """What holds now."""
-    return await _settings(desk, _asker(desk))
+    return await _settings(query, _asker(query))
 
 
-async def _settings(desk: Desk, asker: Asker, *, changed: bool = False) -> Settings:
-    mine, team = await desk.reader.wishes(asker)
+async def _settings(query: QueryContext, asker: Asker, *, changed: bool = False) -> Settings:
+    mine, team = await query.reader.preferences(asker)
     return Settings(mine, team, asker.locale, asker.tz, changed)
 
 
-def _asker(desk: Desk) -> Asker:
-    if desk.asker is None:
+def _asker(query: QueryContext) -> Asker:
+    if query.asker is None:
         raise Refused(
             Note("settings belong to people in chat; elsewhere the environment says SPOTBOT_LOCALE and SPOTBOT_HOME")
         )
-    return desk.asker
+    return query.asker
 
 
-async def me(desk: Desk, *, language: str | None, tz: str | None, home: str | None, gpus: str | None) -> Settings:
+async def me(
+    query: QueryContext, *, language: str | None, tz: str | None, home: str | None, gpus: str | None
+) -> Settings:
     """Change one's own."""
-    asker = _asker(desk)
-    own, team = await desk.reader.wishes(asker)
-    new = _changed(own, await _said(desk, language, tz, home, gpus))
-    await _save(desk, asker, asker.person, new)
+    asker = _asker(query)
+    own, team = await query.reader.preferences(asker)
+    new = _changed(own, await _said(query, language, tz, home, gpus))
+    await _save(query, asker, asker.person, new)
     return Settings(new, team, asker.locale, asker.tz, new != own)
 
 
-async def _said(desk: Desk, language: str | None, tz: str | None, home: str | None, gpus: str | None) -> Wishes:
+async def _said(
+    query: QueryContext, language: str | None, tz: str | None, home: str | None, gpus: str | None
+) -> Preferences:
     if gpus is None or gpus.lower() in UNSET:
-        return Wishes(language, tz, home, () if gpus is None else NO_MODELS)
+        return Preferences(language, tz, home, () if gpus is None else NO_MODELS)
     names = [name for name in gpus.split(",") if name.strip()]
-    return Wishes(language, tz, home, tuple(dict.fromkeys([m for name in names for m in await desk.resolve(name)])))
+    return Preferences(
+        language, tz, home, tuple(dict.fromkeys([m for name in names for m in await query.resolve(name)]))
+    )
 
 
-async def team(desk: Desk, *, language: str | None, tz: str | None, home: str | None, gpus: str | None) -> Settings:
+async def team(
+    query: QueryContext, *, language: str | None, tz: str | None, home: str | None, gpus: str | None
+) -> Settings:
     """Change what holds for all who said nothing themselves."""
-    asker = _asker(desk)
-    own, ours = await desk.reader.wishes(asker)
-    new = _changed(ours, await _said(desk, language, tz, home, gpus))
-    await _save(desk, asker, "", new)
+    asker = _asker(query)
+    own, ours = await query.reader.preferences(asker)
+    new = _changed(ours, await _said(query, language, tz, home, gpus))
+    await _save(query, asker, "", new)
     return Settings(own, new, asker.locale, asker.tz, new != ours)
 
 
-def _changed(old: Wishes, said: Wishes) -> Wishes:
-    if said == Wishes():
+def _changed(old: Preferences, said: Preferences) -> Preferences:
+    if said == Preferences():
         raise AskError(
             Note("say what to change"), suggestions=("settings me language=pt-BR", "settings me home=Berlin,DE")
         )
-    new = Wishes(
+    new = Preferences(
         language=_word(said.language, old.language),
         tz=_word(said.tz, old.tz),
         home=_word(said.home, old.home),
@@ -105,25 +113,25 @@ def _word(said: str | None, old: str | None) -> str | None:
     return None if said.lower() in UNSET else said
 
 
-async def _save(desk: Desk, asker: Asker, person: str, new: Wishes) -> None:
-    if desk.write is None:
+async def _save(query: QueryContext, asker: Asker, person: str, new: Preferences) -> None:
+    if query.write is None:
         raise Refused(Note("this process cannot write"))
-    async with desk.write() as writer:
-        await writer.save_wishes(asker.platform, asker.team, person, new)
+    async with query.write() as writer:
+        await writer.save_preferences(asker.platform, asker.team, person, new)
 
 
-async def forget(desk: Desk) -> Settings:
+async def forget(query: QueryContext) -> Settings:
     """Take back everything one has said."""
-    asker = _asker(desk)
-    own, ours = await desk.reader.wishes(asker)
-    await _save(desk, asker, asker.person, Wishes())
-    return Settings(Wishes(), ours, asker.locale, asker.tz, own != Wishes())
+    asker = _asker(query)
+    own, ours = await query.reader.preferences(asker)
+    await _save(query, asker, asker.person, Preferences())
+    return Settings(Preferences(), ours, asker.locale, asker.tz, own != Preferences())
 
 
 def card(answer: Settings, words: Words) -> Card:
     """A line a setting: what holds, and who said so."""
     columns = (Column(words("setting")), Column(words("holds")), Column(words("said by")))
-    platform = Wishes(answer.platform_language, answer.platform_tz)
+    platform = Preferences(answer.platform_language, answer.platform_tz)
     rows = []
     for name in ("language", "tz", "home", "gpus"):
         by = next((by for by, some in _sayers(answer, platform) if getattr(some, name)), None)
@@ -135,7 +143,7 @@ def card(answer: Settings, words: Words) -> Card:
     return Card(words("Settings"), lead, (Table(words("Settings"), columns, tuple(rows)),), notes=notes)
 
 
-def _sayers(answer: Settings, platform: Wishes) -> tuple[tuple[str, Wishes], ...]:
+def _sayers(answer: Settings, platform: Preferences) -> tuple[tuple[str, Preferences], ...]:
     return (("you", answer.mine), ("the workspace", answer.team), ("your chat profile", platform))
 
 

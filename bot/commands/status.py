@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from analytics.evidence import Evidence, Freshness, Note, clock_time, iso, seconds_of
 from analytics.market import DAY, Quality
-from bot.commands.base import Command, Desk
-from bot.show.card import Card, Column, Table
-from bot.show.words import Words
+from bot.dispatch.command import Command, QueryContext
+from bot.presentation.card import Card, Column, Table
+from bot.presentation.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,12 @@ class Status:
     evidence: Evidence
 
 
-async def ask(desk: Desk) -> Status:
+async def ask(query: QueryContext) -> Status:
     """The state of the collector as the store knows it."""
-    rows = await desk.reader.models()
-    spent, limit = await desk.reader.quota(desk.now // DAY)
-    counts = await desk.reader.poll_counts(desk.now - DAY)
-    led = await desk.reader.leader()
+    rows = await query.reader.models()
+    spent, limit = await query.reader.quota(query.now // DAY)
+    counts = await query.reader.poll_counts(query.now - DAY)
+    led = await query.reader.leader()
     followed = [row for row in rows if row.followed]
     models = tuple(
         ModelStatus(
@@ -63,21 +63,21 @@ async def ask(desk: Desk) -> Status:
             last_quality=None if row.last_quality is None else row.last_quality.value,
             last_complete_poll=_iso(row.last_good_at),
             rows_a_poll=row.last_rows,
-            stale=desk.basis_of([row]).stale,
-            freshness=desk.basis_of([row]).freshness.value,
+            stale=query.basis_of([row]).stale,
+            freshness=query.basis_of([row]).freshness.value,
             followed=row.followed,
         )
         for row in sorted(rows, key=lambda row: not row.followed)
     )
     by_name = {row.vast_name: row for row in followed if row.interval}
     planned = sum((row.last_rows or 0) * DAY // row.interval for row in by_name.values())
-    basis = desk.basis_of(followed or rows)
+    basis = query.basis_of(followed or rows)
     return Status(
         version=importlib.metadata.version("spotbot"),
-        timestamp=iso(desk.now),
+        timestamp=iso(query.now),
         rows_spent_today=spent,
         rows_learned_limit=limit,
-        polls_resume_at=_iso(desk.spent_until),
+        polls_resume_at=_iso(query.spent_until),
         planned_rows_a_day=planned,
         polls_24h={quality.value: counts.get(quality, 0) for quality in Quality},
         models=models,

@@ -7,25 +7,25 @@ import difflib
 import zoneinfo
 from collections.abc import Sequence
 
+from analytics.answers.windows import DAYS, LOOK_BACK_HOURS, Asked, SafeWindows, Window, safe_windows
 from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.market import HOUR
-from analytics.windows import DAYS, LOOK_BACK_HOURS, Asked, SafeWindows, Window, safe_windows
-from bot.commands.base import Command, Desk, Param
-from bot.show.card import Card, Chart, Column, Heat, Table
-from bot.show.words import Words
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Card, Chart, Column, Heat, Table
+from bot.presentation.words import Words
 
 UTC = "UTC"
 
 
-async def ask(desk: Desk, *, gpu_name: str, hours: float | None = None, tz: str = UTC) -> SafeWindows:
+async def ask(query: QueryContext, *, gpu_name: str, hours: float | None = None, tz: str = UTC) -> SafeWindows:
     """Q10 from the last weeks' exposure and prices by hour."""
     asked = Asked(zone(tz), UTC if tz.upper() == UTC else tz, hours)
-    since = await desk.seen_until([gpu_name]) // HOUR - LOOK_BACK_HOURS
-    lived = await desk.reader.exposure_hours(gpu_name, since)
-    prices = (await desk.reader.hours([gpu_name], since)).get(gpu_name, [])
-    offers = sum(row.offers for row in await desk.reader.models() if row.name == gpu_name)
-    return safe_windows(gpu_name, lived, prices, await desk.basis([gpu_name], offers=offers), asked)
+    since = await query.seen_until([gpu_name]) // HOUR - LOOK_BACK_HOURS
+    lived = await query.reader.exposure_hours(gpu_name, since)
+    prices = (await query.reader.hours([gpu_name], since)).get(gpu_name, [])
+    offers = sum(row.offers for row in await query.reader.models() if row.name == gpu_name)
+    return safe_windows(gpu_name, lived, prices, await query.basis([gpu_name], offers=offers), asked)
 
 
 def zone(name: str) -> dt.tzinfo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from bot.show.card import Card
+from bot.presentation.card import Card
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,8 +179,8 @@ class ModelMarket:
             bid_ratio=self._bid_ratio(self._spread_out(1)),
         )
         self._hosts.append(host)
-        wished = 1 + round(rng.expovariate(1 / (spec.host_machines - 1)))
-        for _ in range(min(most, max(least, wished))):
+        with_preferences = 1 + round(rng.expovariate(1 / (spec.host_machines - 1)))
+        for _ in range(min(most, max(least, with_preferences))):
             self._new_machine(host, settled)
         self._in(rng.expovariate(spec.reprice_per_day) * DAY, self._reprice, host)
 

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from analytics.interruptions.shadow_tenants import BID_FACTOR, PATIENCE_S
 from analytics.market import DAY, HOUR, Offer, Poll, Quality
-from analytics.shadow import BID_FACTOR, PATIENCE_S
 from bot.sources.base import Fetch, Reserve, Survey
 from bot.sources.sim_calibration import DEFAULT, HAZARD_RATIO, SimModel
 from bot.sources.sim_model import GONE, ModelMarket

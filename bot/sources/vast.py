@@ -16,9 +16,9 @@ from typing import Any
 
 from analytics.market import Offer, Poll, Quality
 from bot.sources.base import Fetch, Reserve, Survey
-from bot.sources.vast_client import TIMEOUT_S, Client, Errand, Timing
+from bot.sources.vast_client import TIMEOUT_S, Client, FetchContext, Timing
 from bot.sources.vast_refusals import Act, Refusal
-from bot.sources.vast_rows import Haul, clean, number
+from bot.sources.vast_rows import CollectedOffers, clean, number
 
 DEFAULT_URL = "https://console.vast.ai"
 ROW_LIMIT = 512
@@ -98,15 +98,15 @@ class VastSource:
     ) -> Fetch:
         """All rentable offers of one gpu_name, verified and not; ``models`` are those known to share the name."""
         async with self._lock:
-            haul, errand = Haul(vast_name), self._client.errand(at, max_rows, reserve)
-            refusal = self._client.closed(errand)
+            collected, context = CollectedOffers(vast_name), self._client.context(at, max_rows, reserve)
+            refusal = self._client.closed(context)
             if refusal is None:
-                refusal = self._client.settle(await self._census(haul, errand), errand)
-        fetch = _account(vast_name, errand, haul, refusal)
-        unknown = frozenset(haul.unknown)
+                refusal = self._client.settle(await self._census(collected, context), context)
+        fetch = _account(vast_name, context, collected, refusal)
+        unknown = frozenset(collected.unknown)
         groups: dict[str, list[Offer]] = defaultdict(list, {model: [] for model in models})
         if fetch.quality is not Quality.FAILED:
-            for offer in haul.offers.values():
+            for offer in collected.offers.values():
                 groups[offer.model].append(offer)
         polls = (
             Poll(model, at, fetch.quality, tuple(sorted(offers, key=_slice_id)), interval, fetch.note, unknown)
@@ -118,52 +118,52 @@ class VastSource:
         """What the market is made of, from one search over all names, to choose what to follow."""
         limit = min(ROW_LIMIT, max_rows)
         async with self._lock:
-            haul, errand = Haul(""), self._client.errand(at, max_rows, reserve)
-            answer = self._client.closed(errand) or await self._client.ask(_query({}, limit), errand)
+            collected, context = CollectedOffers(""), self._client.context(at, max_rows, reserve)
+            answer = self._client.closed(context) or await self._client.ask(_query({}, limit), context)
             refusal = answer if isinstance(answer, Refusal) else None
-            if errand.requests:
-                refusal = self._client.settle(refusal, errand)
+            if context.requests:
+                refusal = self._client.settle(refusal, context)
         rows = answer if isinstance(answer, list) else []
         names = Counter(clean(row.get("gpu_name")) for row in rows if isinstance(row, dict))
         del names[""]
-        return Survey(dict(names), len(rows) >= limit, _account("", errand, haul, refusal))
+        return Survey(dict(names), len(rows) >= limit, _account("", context, collected, refusal))
 
     async def aclose(self) -> None:
         """Close the connection to the service."""
         await self._client.aclose()
 
-    async def _census(self, haul: Haul, errand: Errand) -> Refusal | None:
+    async def _census(self, collected: CollectedOffers, context: FetchContext) -> Refusal | None:
         """Fill the haul with every part of the name's market; what kept it from that, if something did."""
-        todo, whole = list(self._parts.get(haul.vast_name, [Part()])), []
+        todo, whole = list(self._parts.get(collected.vast_name, [Part()])), []
         while todo:
             part = todo.pop(0)
-            if errand.requests >= MOST_REQUESTS or not errand.affords(1):
-                limit = "requests for one fetch" if errand.affords(1) else "rows left today"
-                haul.capped = f"more offers than the {limit} allow"
+            if context.requests >= MOST_REQUESTS or not context.affords(1):
+                limit = "requests for one fetch" if context.affords(1) else "rows left today"
+                collected.capped = f"more offers than the {limit} allow"
                 break
-            limit_rows = ROW_LIMIT if errand.max_rows is None else min(ROW_LIMIT, errand.max_rows - errand.rows)
+            limit_rows = ROW_LIMIT if context.max_rows is None else min(ROW_LIMIT, context.max_rows - context.rows)
             rows = await self._client.ask(
-                _query({"gpu_name": {"eq": haul.vast_name}, **part.filters()}, limit_rows), errand
+                _query({"gpu_name": {"eq": collected.vast_name}, **part.filters()}, limit_rows), context
             )
             if isinstance(rows, Refusal):
                 return rows
-            if not haul.add(rows):
-                return Refusal(Act.STOP, haul.doubt())
+            if not collected.add(rows):
+                return Refusal(Act.STOP, collected.doubt())
             if len(rows) < limit_rows:
                 whole.append(part)
                 continue
             pieces = part.split(rows)
-            haul.capped = haul.capped or ("" if pieces else "more offers at one price than one answer holds")
+            collected.capped = collected.capped or ("" if pieces else "more offers at one price than one answer holds")
             todo += pieces
-        self._remember(haul, whole)
+        self._remember(collected, whole)
         return None
 
-    def _remember(self, haul: Haul, whole: list[Part]) -> None:
+    def _remember(self, collected: CollectedOffers, whole: list[Part]) -> None:
         """Begin the next census with the parts that fitted: the whole question first would waste a full answer."""
-        if len(haul.offers) < ROW_LIMIT // 2:
-            self._parts.pop(haul.vast_name, None)
-        elif not haul.capped:
-            self._parts[haul.vast_name] = whole
+        if len(collected.offers) < ROW_LIMIT // 2:
+            self._parts.pop(collected.vast_name, None)
+        elif not collected.capped:
+            self._parts[collected.vast_name] = whole
 
 
 def _slice_id(offer: Offer) -> str:
@@ -182,25 +182,25 @@ def _query(filters: dict[str, dict[str, Any]], limit: int) -> dict[str, Any]:
     }
 
 
-def _account(vast_name: str, errand: Errand, haul: Haul, refusal: Refusal | None) -> Fetch:
+def _account(vast_name: str, context: FetchContext, collected: CollectedOffers, refusal: Refusal | None) -> Fetch:
     """A Fetch without its polls: what it cost, how good it is and why."""
-    doubt = "" if refusal else haul.doubt()
+    doubt = "" if refusal else collected.doubt()
     quality = Quality.SUSPECT if doubt else Quality.COMPLETE
-    if refusal or haul.capped:
+    if refusal or collected.capped:
         quality = Quality.FAILED if refusal else Quality.CAPPED
-    wait = errand.elapsed + refusal.wait if refusal and refusal.wait else None
+    wait = context.elapsed + refusal.wait if refusal and refusal.wait else None
     quota = refusal if refusal and refusal.act is Act.QUOTA else None
     return Fetch(
         vast_name=vast_name,
-        at=errand.at,
+        at=context.at,
         polls=(),
         quality=quality,
-        rows=errand.rows,
-        requests=errand.requests,
-        dropped=dict(haul.dropped),
-        note="; ".join(filter(None, [*errand.notes, refusal.note if refusal else "", haul.capped, doubt])),
+        rows=context.rows,
+        requests=context.requests,
+        dropped=dict(collected.dropped),
+        note="; ".join(filter(None, [*context.notes, refusal.note if refusal else "", collected.capped, doubt])),
         retry_after=wait,
         learned_limit=quota.limit if quota else None,
-        quota_reset_at=errand.at + math.ceil(wait) if quota and wait else None,
-        clock_skew=errand.clock_skew,
+        quota_reset_at=context.at + math.ceil(wait) if quota and wait else None,
+        clock_skew=context.clock_skew,
     )

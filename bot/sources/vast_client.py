@@ -51,7 +51,7 @@ class Timing:
 
 
 @dataclass(slots=True)
-class Errand:
+class FetchContext:
     """What one fetch has cost so far. ``at`` is its UTC second, ``started`` the same instant on ``clock``."""
 
     at: int
@@ -149,15 +149,15 @@ class Client:
         self._failures = 0
         self._closed: tuple[float, float, Refusal] | None = None
 
-    def errand(self, at: int, max_rows: int | None, reserve: Reserve | None) -> Errand:
+    def context(self, at: int, max_rows: int | None, reserve: Reserve | None) -> FetchContext:
         """The account of a fetch that begins now."""
-        return Errand(at, self._timing.clock(), self._timing.clock, max_rows, reserve)
+        return FetchContext(at, self._timing.clock(), self._timing.clock, max_rows, reserve)
 
     async def aclose(self) -> None:
         """Close the connection."""
         await self._http.aclose()
 
-    def closed(self, errand: Errand) -> Refusal | None:
+    def closed(self, context: FetchContext) -> Refusal | None:
         """Why nothing may be asked now, and for how long still; None when something may.
 
         Two clocks are asked and the one that opens first is believed: one stands still while a machine sleeps.
@@ -165,13 +165,13 @@ class Client:
         if self._closed is None:
             return None
         until, until_at, refusal = self._closed
-        left = min(until - self._timing.clock(), until_at - errand.at)
+        left = min(until - self._timing.clock(), until_at - context.at)
         if left <= 0:
             self._closed = None
             return None
         return Refusal(refusal.act, refusal.note, left, limit=refusal.limit)
 
-    def settle(self, refusal: Refusal | None, errand: Errand) -> Refusal | None:
+    def settle(self, refusal: Refusal | None, context: FetchContext) -> Refusal | None:
         """Learn from how a fetch ended: count failures, close for as long as the service or five failures demand."""
         if refusal is None:
             self._failures = 0
@@ -181,34 +181,34 @@ class Client:
             note = f"{refusal.note}; pausing after {self._failures} failures in a row"
             refusal = Refusal(refusal.act, note, PAUSE_S, limit=refusal.limit)
         if refusal.wait:
-            until_at = errand.at + errand.elapsed + refusal.wait
+            until_at = context.at + context.elapsed + refusal.wait
             self._closed = self._timing.clock() + refusal.wait, until_at, refusal
         return refusal
 
-    async def ask(self, query: Mapping[str, Any], errand: Errand) -> list[Any] | Refusal:
+    async def ask(self, query: Mapping[str, Any], context: FetchContext) -> list[Any] | Refusal:
         """The raw rows that a search gives, or why there are none."""
         tries = RETRIES if self._failures == 0 else 0
         for attempt in range(tries + 1):
-            answer = await self._once(query, errand)
+            answer = await self._once(query, context)
             if isinstance(answer, Refusal) and answer.act is Act.KEY and self._key:
                 self._key = None
-                errand.notes.append(f"{answer.note}; asking without a key from now on")
-                answer = await self._once(query, errand)
+                context.notes.append(f"{answer.note}; asking without a key from now on")
+                answer = await self._once(query, context)
             if isinstance(answer, list) or answer.act not in (Act.RETRY, Act.SLOWER) or attempt == tries:
                 return answer
             wait = max(BACKOFF_S[attempt] * self._timing.jitter(), answer.wait or 0, answer.spacing or 0)
-            if wait > INLINE_WAIT_S or not errand.affords(query["limit"]):
+            if wait > INLINE_WAIT_S or not context.affords(query["limit"]):
                 return Refusal(answer.act, answer.note, wait)
             await self._timing.sleep(wait)
         raise AssertionError("unreachable: the last try returns")
 
-    async def _once(self, query: Mapping[str, Any], errand: Errand) -> list[Any] | Refusal:
+    async def _once(self, query: Mapping[str, Any], context: FetchContext) -> list[Any] | Refusal:
         try:
-            reply = await self._send(query, errand)
+            reply = await self._send(query, context)
         except Broken as error:
             return Refusal(Act.RETRY, str(error))
-        errand.hear_time(reply.headers.get("Date"))
-        refusal = judge(reply, errand.at + int(errand.elapsed))
+        context.hear_time(reply.headers.get("Date"))
+        refusal = judge(reply, context.at + int(context.elapsed))
         if refusal is not None:
             self.spacing = max(self.spacing, refusal.spacing or 0)
             return refusal
@@ -216,21 +216,21 @@ class Client:
             rows = read_rows(reply.body)
         except BadPage as error:
             # the service has counted the rows of a damaged answer, so we count those that can be recognized
-            errand.rows += reply.body.count(_ROW_MARK)
+            context.rows += reply.body.count(_ROW_MARK)
             return Refusal(Act.RETRY, str(error))
-        errand.rows += len(rows)
+        context.rows += len(rows)
         return rows
 
-    async def _send(self, query: Mapping[str, Any], errand: Errand) -> Reply:
+    async def _send(self, query: Mapping[str, Any], context: FetchContext) -> Reply:
         headers = {"Content-Type": "application/json"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         request = self._http.build_request("POST", SEARCH_PATH, content=json.dumps(query).encode(), headers=headers)
         if self._last is not None and (early := self._last + self.spacing - self._timing.clock()) > 0:
             await self._timing.sleep(early)
-        await errand.secure(query["limit"])
+        await context.secure(query["limit"])
         self._permit()
-        errand.requests += 1
+        context.requests += 1
         try:
             return await exchange(self._http, request, self._timeout)
         finally:

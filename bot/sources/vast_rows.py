@@ -167,7 +167,7 @@ _READABLE: dict[str, Callable[[Mapping[str, Any]], bool]] = {
 
 
 @dataclass(slots=True)
-class Haul:
+class CollectedOffers:
     """What the answers of one fetch held, slice by slice; ``capped`` says why there is more on the market than that."""
 
     vast_name: str

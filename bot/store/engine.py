@@ -188,7 +188,7 @@ class Store:
         """Write all or nothing: kept when the block ends, undone when it raises. One at a time: no network inside.
 
         Raises StoreBusy where this process was opened to lead and does not. ``beside``: a small change that may be made
-        beside a leader, such as somebody's wishes.
+        beside a leader, such as somebody's preferences.
         """
         if not self._writable:
             raise StoreError("The store was opened for reading only.")

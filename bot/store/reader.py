@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import WORLD, ChangeBand, HourPoint, Offer, Quality, Quote, Scope
 from bot.store import tables as t
-from bot.store.books import QUOTE_COLUMNS, BookReads
+from bot.store.accounts import AccountReads
+from bot.store.market_reads import QUOTE_COLUMNS, MarketReads
 from bot.store.names import Names
-from bot.store.people import PeopleReads
 from bot.store.risk import RiskReads
 
 __all__ = ["ModelRow", "Reader"]
@@ -49,7 +49,7 @@ Books = dict[str, tuple[int | None, tuple[Offer, ...]]]
 """Model -> the poll that its book is of, and the book."""
 
 
-class Reader(RiskReads, BookReads, PeopleReads):
+class Reader(RiskReads, MarketReads, AccountReads):
     """The stored market at one instant. Dicts leave out what has nothing stored; unknown names find nothing.
 
     ``books``: books read before, shared between readers; a model's book only changes with its ``last_good_at``.

@@ -273,13 +273,13 @@ api_key = _table(
     *(Column(name, BigInteger) for name in ("revoked_at", "last_used_at")),
 )
 
-wishes = _table(
+preferences = _table(
     "wishes",
     *(_key(name, Text) for name in ("platform", "team", "person")),
     *(Column(name, Text) for name in ("language", "tz", "home", "gpus")),
     rowid=False,
 )
-"""``person`` is empty where the whole team wishes."""
+"""``person`` is empty for those of the whole team."""
 
 installation = _table(
     "installation",

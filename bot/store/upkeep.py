@@ -9,21 +9,21 @@ from typing import Any
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 
-from analytics.forecasting import Forecast, TrackRecord
+from analytics.forecasting.forecasts import Forecast, TrackRecord
 from analytics.market import DAY, HOUR, Exposure, HourPoint, Scope
 from bot.store import retention
 from bot.store import tables as t
-from bot.store.books import SURVEY
+from bot.store.accounts import AccountWrites
+from bot.store.api_keys import ApiKey, digest, new_secret, shown
 from bot.store.bulk import put
-from bot.store.keys import ApiKey, digest, new_secret, shown
-from bot.store.people import PeopleWrites
+from bot.store.market_reads import SURVEY
 from bot.store.tables import code
 
 Place = tuple[str, Scope]
 """Region and scope."""
 
 
-class Upkeep(PeopleWrites):
+class Upkeep(AccountWrites):
     """The writes that are not a round."""
 
     async def add_quota(self, day: int, rows: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.advice import DEADLINE_H, MIN_CASES, Case, advise, apart, cases
+from analytics.forecasting.advice import DEADLINE_H, MIN_CASES, Case, advise, apart, cases
 from tests.analytics.test_backtest import START, laid
 
 CHEAP, DEAR = 400_000, 500_000

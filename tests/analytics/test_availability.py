@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 
 from analytics import regions
-from analytics.availability import Availability, availability
+from analytics.answers.availability import Availability, availability
 from analytics.evidence import Basis, to_json
 from analytics.market import Offer
 from tests.analytics.test_prices import books

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.backtest import (
+from analytics.forecasting.backtest import (
     HORIZONS_H,
     POOL_WEIGHT,
     Grid,
@@ -163,7 +163,7 @@ def test_errors_of_more_than_two_weeks_ago_are_forgotten() -> None:
 
 
 def test_the_walk_says_what_sktime_says() -> None:
-    from analytics.forecasting import last_value
+    from analytics.forecasting.forecasts import last_value
 
     gapped = [None if hour % 11 == 0 else price for hour, price in enumerate(wandering(60, 9))]
     for prices in (wandering(30, 1), gapped, [400_000] * 25, [0, 0, 300_000, 0]):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.checkpoints import Upkeep, daly_interval, makespan, uninterrupted
+from analytics.hardware.checkpoints import Upkeep, daly_interval, makespan, uninterrupted
 
 PUBLISHED = Upkeep(save_hours=2 / 60, restart_hours=10 / 60)
 WORK_H, DOWN_H = 100, 0.5

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.answers.fleet import SPEEDS, FleetStrategy, Order, fleet_strategy, lots
+from analytics.answers.fleet_program import GAP, LEVELS, Lot, best, cheapest, cost
 from analytics.catalog import load_catalog
 from analytics.evidence import Basis, to_json
-from analytics.fleet import SPEEDS, FleetStrategy, Order, fleet_strategy, lots
-from analytics.fleet_program import GAP, LEVELS, Lot, best, cheapest, cost
 from analytics.market import HOUR, Exposure, Offer
 from tests.fakes.markets import offer
 

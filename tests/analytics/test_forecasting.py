@@ -13,7 +13,7 @@ import pytest
 
 from analytics.errors import NotYet
 from analytics.evidence import Basis, to_json
-from analytics.forecasting import Forecast, Prediction, TrackRecord, prediction, refresh
+from analytics.forecasting.forecasts import Forecast, Prediction, TrackRecord, prediction, refresh
 from analytics.market import HOUR, HourPoint, Quote
 from tests.analytics.test_backtest import START, points, wandering
 
@@ -93,9 +93,8 @@ def test_arguments_and_results_travel_between_processes(history: dict[str, list[
 
 
 def test_sktime_is_loaded_only_where_it_runs() -> None:
-    code = (
-        "import sys, analytics.forecasting as f; print([m for m in ('sktime', 'pandas', 'numpy') if m in sys.modules])"
-    )
+    heavy = "[m for m in ('sktime', 'pandas', 'numpy') if m in sys.modules]"
+    code = f"import sys, analytics.forecasting.forecasts\nprint({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.answers.history import History, history
 from analytics.errors import NotYet
 from analytics.evidence import Basis
-from analytics.history import History, history
 from analytics.market import HOUR, HourPoint
 from tests.analytics.test_backtest import points
 

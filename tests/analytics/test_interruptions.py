@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analytics.errors import NotYet
 from analytics.evidence import Basis
-from analytics.interruptions import (
+from analytics.interruptions.estimator import (
     LOWER_BOUND,
     NOTHING,
     SHRUNK,

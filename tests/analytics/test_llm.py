@@ -2,13 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.answers.llm import SMALL_ENOUGH, Wish, llm_gpus
 from analytics.catalog import load_catalog
 from analytics.evidence import Basis, plain
-from analytics.llm import SMALL_ENOUGH, Wish, llm_gpus
-from analytics.llm_lookup import find_llm
-from analytics.machines import machines, rated
+from analytics.hardware.llm_lookup import find_llm
+from analytics.hardware.machines import machines, rated
+from analytics.hardware.memory import MODES, USABLE_SHARE, Work
 from analytics.market import Offer
-from analytics.memory import MODES, USABLE_SHARE, Work
 
 CATALOG = load_catalog()
 BASIS = Basis(now=1000, as_of=1000, interval=300, first_at=0, offers=5)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from analytics.catalog import load_catalog
 from analytics.errors import AskError, NotFound
-from analytics.llm_lookup import LARGEST, SMALLEST, find_llm
+from analytics.hardware.llm_lookup import LARGEST, SMALLEST, find_llm
 
 CATALOG = load_catalog()
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.catalog import load_catalog
-from analytics.memory import (
+from analytics.hardware.memory import (
     FORMULA_ERROR,
     GIB,
     MODES,

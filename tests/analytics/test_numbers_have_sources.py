@@ -11,7 +11,7 @@ import pytest
 
 import analytics
 
-FILES = sorted(Path(analytics.__file__).parent.glob("*.py"))
+FILES = sorted(Path(analytics.__file__).parent.rglob("*.py"))
 
 PLAIN = {0, 1, 2, -1, 100, 0.5}
 """Counting, halving, percent: these say nothing about the world."""

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.answers.reliability import host_reliability, reliability, risk_level
 from analytics.errors import NotYet
 from analytics.evidence import Basis
-from analytics.interruptions import Context, Prior, interruption_rates
+from analytics.interruptions.estimator import Context, Prior, interruption_rates
 from analytics.market import DAY, HOUR, Exposure, LifeTable
-from analytics.reliability import host_reliability, reliability, risk_level
 from tests.analytics.test_interruptions import exposure
 from tests.analytics.test_survival import BINS, mixture
 from tests.fakes.markets import offer

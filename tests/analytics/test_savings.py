@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.answers.savings import HOURS_IN_YEAR, Use, savings
 from analytics.catalog import CloudPrice, load_catalog
-from analytics.comparators import (
+from analytics.evidence import Basis, plain
+from analytics.hardware.comparators import (
     CLOUDS,
     LEAST_MEMORY,
     MOST_MEMORY,
@@ -15,9 +17,7 @@ from analytics.comparators import (
     price_age_days,
     work_ratio,
 )
-from analytics.evidence import Basis, plain
 from analytics.market import DAY, Quote
-from analytics.savings import HOURS_IN_YEAR, Use, savings
 
 CATALOG = load_catalog()
 NOW = 1_795_437_600  # 2026-11-23

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.interruptions.shadow_tenants import PATIENCE_S, advance
 from analytics.market import HOUR, Cause, Exposure, LifeTable, Offer, Poll, Quality, Shadow, Tenant
-from analytics.shadow import PATIENCE_S, advance, minimal
+from analytics.slices import minimal_slices
 from tests.fakes.markets import offer, poll
 
 START = 1_000_000 * HOUR
@@ -42,19 +43,19 @@ def slices(machine: int, *groups: tuple[int, ...], **more: object) -> list[Offer
 
 def test_minimal_keeps_the_slices_that_hold_no_smaller_one() -> None:
     box = slices(1, (0, 1, 2, 3), (0, 1), (2,), (3,))
-    assert [o.gpu_ids for o in minimal(box)] == [(2,), (3,), (0, 1)]
+    assert [o.gpu_ids for o in minimal_slices(box)] == [(2,), (3,), (0, 1)]
 
 
 def test_minimal_without_gpu_ids_is_the_smallest_size_of_each_machine() -> None:
     unnamed = [offer(1, gpu_ids=(), num_gpus=n) for n in (4, 2, 2)] + [offer(2, gpu_ids=(), num_gpus=8)]
-    assert [(o.machine_id, o.num_gpus) for o in minimal(unnamed)] == [(1, 2), (2, 8)]
+    assert [(o.machine_id, o.num_gpus) for o in minimal_slices(unnamed)] == [(1, 2), (2, 8)]
 
 
 def test_minimal_ignores_what_cannot_be_rented_and_takes_the_cheapest_of_a_repeated_slice() -> None:
     taken = offer(1, gpu_ids=(0,), rentable=False)
     pair = offer(1, 500_000, gpu_ids=(0, 1), num_gpus=2)
     cheaper, unpriced = replace(pair, min_bid=300_000), replace(pair, min_bid=None)
-    assert minimal([taken, unpriced, pair, cheaper]) == (cheaper,)
+    assert minimal_slices([taken, unpriced, pair, cheaper]) == (cheaper,)
 
 
 @settings(deadline=None)
@@ -62,7 +63,7 @@ def test_minimal_ignores_what_cannot_be_rented_and_takes_the_cheapest_of_a_repea
 def test_every_offered_gpu_group_holds_a_minimal_slice_and_no_minimal_slice_holds_another(
     groups: list[set[int]],
 ) -> None:
-    kept = [set(o.gpu_ids) for o in minimal(slices(1, *(tuple(sorted(group)) for group in groups)))]
+    kept = [set(o.gpu_ids) for o in minimal_slices(slices(1, *(tuple(sorted(group)) for group in groups)))]
     assert all(any(inner <= group for inner in kept) for group in groups)
     assert not any(a < b for a in kept for b in kept)
 

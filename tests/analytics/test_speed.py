@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.catalog import load_catalog
-from analytics.memory import Work
-from analytics.speed import NVLINK_EFFICIENCY, decode_rate, flops_per_token, mfu_of, overlap, train_rate
+from analytics.hardware.memory import Work
+from analytics.hardware.speed import NVLINK_EFFICIENCY, decode_rate, flops_per_token, mfu_of, overlap, train_rate
 
 CATALOG = load_catalog()
 LLMS = {llm.name: llm for llm in CATALOG.llms}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.interruptions.survival import fit
 from analytics.market import AGE_BINS_H, HOUR, LifeTable
-from analytics.survival import fit
 
 BINS = len(AGE_BINS_H) + 1
 EDGES = (0.0, *AGE_BINS_H, math.inf)

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from analytics.backtest import Outcome
+from analytics.forecasting.backtest import Outcome
+from analytics.forecasting.track_record import MIN_SCORED, RECORD_H, backtest_report, calibration_error, record
 from analytics.market import HOUR
-from analytics.track import MIN_SCORED, RECORD_H, backtest_report, calibration_error, record
 from tests.analytics.test_backtest import points, wandering
 
 NOW = 500_000

@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.answers.training import bench_for, training_cost
+from analytics.answers.training_runs import BYTES_PER_TOKEN, SAVE_MINUTES, TrainingJob
 from analytics.catalog import load_catalog
-from analytics.checkpoints import Risk
 from analytics.evidence import Basis, plain
-from analytics.llm_lookup import find_llm
-from analytics.machines import machines
+from analytics.hardware.checkpoints import Risk
+from analytics.hardware.llm_lookup import find_llm
+from analytics.hardware.machines import machines
+from analytics.hardware.memory import Work
 from analytics.market import Offer
-from analytics.memory import Work
-from analytics.runs import BYTES_PER_TOKEN, SAVE_MINUTES, Job
-from analytics.training import bench_for, training_cost
 
 CATALOG = load_catalog()
 NOW = 1_795_437_600  # 2026-11-23
@@ -25,9 +25,9 @@ def offer(model: str, machine: int = 1, gpus: int = 1, bid: int = 400_000, **mor
     return Offer(model, machine, gpus, 600_000, bid, **more)
 
 
-def job(model: str = "llama2-7b", mode: str = "lora", tokens: float = 1e9, **more: object) -> Job:
+def job(model: str = "llama2-7b", mode: str = "lora", tokens: float = 1e9, **more: object) -> TrainingJob:
     found = find_llm(model, CATALOG)
-    return Job(found, Work(found.llm, mode), tokens, **more)
+    return TrainingJob(found, Work(found.llm, mode), tokens, **more)
 
 
 def asked(book, wanted=None, risks=None, gpu=()):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.interruptions.weekly_hazard import LEVEL_HOURS, WEEK, count, profile, skill
 from analytics.market import HOUR, Exposure, HourOfWeek
-from analytics.weekly import LEVEL_HOURS, WEEK, count, profile, skill
 
 MONDAY = 480_000 - HourOfWeek.of(480_000).index
 """A Monday 00:00 UTC, in hours since 1970."""

@@ -8,11 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.answers.windows import (
+    DAYS,
+    HOURS_DO_NOT_MATTER,
+    NONE_THAT_LONG,
+    SOME_HOURS,
+    Asked,
+    SafeWindows,
+    safe_windows,
+)
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Note
+from analytics.interruptions.weekly_hazard import WEEK, profile
 from analytics.market import HOUR, Exposure, HourOfWeek, HourPoint
-from analytics.weekly import WEEK, profile
-from analytics.windows import DAYS, HOURS_DO_NOT_MATTER, NONE_THAT_LONG, SOME_HOURS, Asked, SafeWindows, safe_windows
 from tests.analytics.test_weekly import MONDAY, flat, lived, nights_are_safe
 
 HOURS = lived(6, nights_are_safe)

@@ -10,12 +10,12 @@ import pytest
 
 from analytics.errors import AskError, NotYet
 from analytics.evidence import Evidence, to_json
+from bot.accounts import ROLES
 from bot.commands import COMMANDS
-from bot.commands.base import Command
-from bot.commands.counter import Counter
-from bot.people import ROLES
-from bot.show.card import Card
-from bot.show.words import LOCALES, Words
+from bot.dispatch.command import Command
+from bot.dispatch.dispatcher import Dispatcher
+from bot.presentation.card import Card
+from bot.presentation.words import LOCALES, Words
 
 ANSWERS = [command for command in COMMANDS if command.path]
 """What is answered with evidence, on every face; the others talk with people about the bot itself."""
@@ -32,13 +32,13 @@ def _texts(card: Card) -> list[str]:
 @pytest.mark.parametrize(("command", "example"), EXAMPLES, ids=[example for _, example in EXAMPLES])
 @pytest.mark.parametrize("language", LOCALES)
 async def test_every_example_answers_with_json_and_a_card(
-    counter: Counter, command: Command, example: str, language: str
+    dispatcher: Dispatcher, command: Command, example: str, language: str
 ) -> None:
-    asked, answer = await counter.ask_line(example)
+    asked, answer = await dispatcher.ask_line(example)
     assert asked is command
     assert isinstance(json.loads(to_json(answer)), dict)
     assert isinstance(answer.evidence, Evidence)
-    card = command.card(answer, Words(language, counter.clock()))
+    card = command.card(answer, Words(language, dispatcher.clock()))
     assert card.title
     assert card.lead
     for text in _texts(card):
@@ -49,10 +49,10 @@ async def test_every_example_answers_with_json_and_a_card(
 
 
 @pytest.mark.parametrize("command", ANSWERS, ids=lambda command: command.name)
-async def test_every_text_of_a_card_is_translated(counter: Counter, command: Command) -> None:
-    _, answer = await counter.ask_line(command.examples[0])
-    english = command.card(answer, Words("en", counter.clock()))
-    portuguese = command.card(answer, Words("pt-BR", counter.clock()))
+async def test_every_text_of_a_card_is_translated(dispatcher: Dispatcher, command: Command) -> None:
+    _, answer = await dispatcher.ask_line(command.examples[0])
+    english = command.card(answer, Words("en", dispatcher.clock()))
+    portuguese = command.card(answer, Words("pt-BR", dispatcher.clock()))
     for ours, theirs in ((english.lead, portuguese.lead), *zip(english.notes, portuguese.notes, strict=True)):
         words = re.sub(r"[^A-Za-z ]+", " ", ours).split()
         assert ours != theirs or len(words) < 4, f"not translated: {ours}"
@@ -61,20 +61,20 @@ async def test_every_text_of_a_card_is_translated(counter: Counter, command: Com
 
 @pytest.mark.parametrize("command", QUESTIONS, ids=lambda command: command.name)
 async def test_on_an_empty_store_there_is_no_number_but_what_is_missing(
-    empty_counter: Counter, command: Command
+    empty_dispatcher: Dispatcher, command: Command
 ) -> None:
     with pytest.raises(NotYet) as caught:
-        await empty_counter.ask_line(command.examples[0])
+        await empty_dispatcher.ask_line(command.examples[0])
     assert str(caught.value.have)
     assert str(caught.value.need)
 
 
 @pytest.mark.parametrize("command", ANSWERS, ids=lambda command: command.name)
-async def test_an_unknown_gpu_gets_suggestions(counter: Counter, command: Command) -> None:
+async def test_an_unknown_gpu_gets_suggestions(dispatcher: Dispatcher, command: Command) -> None:
     for param in command.params:
         if param.kind in ("gpu", "gpus"):
             with pytest.raises(AskError) as caught:
-                await counter.ask(command, {**_needed(command), param.name: "RTX 4091"})
+                await dispatcher.ask(command, {**_needed(command), param.name: "RTX 4091"})
             assert caught.value.suggestions
 
 
@@ -89,18 +89,20 @@ def _needed(command: Command) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("command", ANSWERS, ids=lambda command: command.name)
-async def test_stale_data_says_so(counter: Counter, command: Command) -> None:
-    late = Counter(counter.store, COMMANDS, lambda: counter.clock() + 5 * 3600)
+async def test_stale_data_says_so(dispatcher: Dispatcher, command: Command) -> None:
+    late = Dispatcher(dispatcher.store, COMMANDS, lambda: dispatcher.clock() + 5 * 3600)
     _, answer = await late.ask_line(command.examples[0])
     assert answer.evidence.stale
     assert "STALE" in command.card(answer, Words("en", late.clock())).footer
 
 
 @pytest.mark.parametrize("command", QUESTIONS, ids=lambda command: command.name)
-async def test_a_stale_conclusion_begins_with_its_age_and_does_not_say_now(counter: Counter, command: Command) -> None:
-    late = Counter(counter.store, COMMANDS, lambda: counter.clock() + 5 * 3600)
+async def test_a_stale_conclusion_begins_with_its_age_and_does_not_say_now(
+    dispatcher: Dispatcher, command: Command
+) -> None:
+    late = Dispatcher(dispatcher.store, COMMANDS, lambda: dispatcher.clock() + 5 * 3600)
     for example in command.examples:
-        fresh = command.card((await counter.ask_line(example))[1], Words("en", counter.clock()))
+        fresh = command.card((await dispatcher.ask_line(example))[1], Words("en", dispatcher.clock()))
         stale = command.card((await late.ask_line(example))[1], Words("en", late.clock()))
         assert stale.lead.startswith("As of 5 h ago: "), example
         assert not fresh.lead.startswith("As of")

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import bot.commands
+import bot.dispatch
 from analytics.errors import AskError
 from analytics.evidence import Note
-from bot.commands.base import Command, Param
-from bot.commands.grammar import find_command, read, tokens
-from bot.show.card import Card
-from bot.show.words import Words
+from bot.dispatch.command import Command, Param
+from bot.dispatch.grammar import find_command, read, tokens
+from bot.presentation.card import Card
+from bot.presentation.words import Words
 
 MODELS = {"4090", "rtx 4090", "rtx4090", "h100", "h100 sxm", "a100 sxm4 80gb"}
 
 
-async def _ask(desk: Any, **values: Any) -> None: ...
+async def _ask(query: Any, **values: Any) -> None: ...
 
 
 def _card(answer: Any, words: Any) -> Card:
@@ -130,8 +130,8 @@ def test_any_line_is_read_or_refused(line: str) -> None:
 
 
 def test_every_text_of_the_framework_is_translated() -> None:
-    folder = Path(bot.commands.__file__).parent
-    sources = [folder / "grammar.py", folder / "params.py", folder.parent / "faces" / "console.py"]
+    folder = Path(bot.dispatch.__file__).parent
+    sources = [folder / "grammar.py", folder / "params.py", folder.parent / "faces" / "console" / "face.py"]
     texts = {text for file in sources for text in _texts(ast.parse(file.read_text(encoding="utf-8")))}
     portuguese = Words("pt-BR", 0)
     assert len(texts) > 20

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from analytics.evidence import plain
-from bot.commands.counter import Counter
+from bot.dispatch.dispatcher import Dispatcher
 
 NUMBER = (int, float)
 OR_NULL = type(None)
@@ -169,33 +169,33 @@ def mismatches(shape: Any, value: Any, where: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("line", GUIDE)
-async def test_the_guides_keys_and_types_are_all_there(counter: Counter, line: str) -> None:
+async def test_the_guides_keys_and_types_are_all_there(dispatcher: Dispatcher, line: str) -> None:
     path, shape = GUIDE[line]
-    command, answer = await counter.ask_line(line)
+    command, answer = await dispatcher.ask_line(line)
     assert command.path == path
     found = plain(answer)
     assert mismatches(shape, found) == []
     assert {"as_of", "stale", "history_days", "offers", "method", "caveats"} <= found["evidence"].keys()
 
 
-async def test_lists_are_not_empty_where_the_market_is_not(counter: Counter) -> None:
+async def test_lists_are_not_empty_where_the_market_is_not(dispatcher: Dispatcher) -> None:
     for line, (_, shape) in GUIDE.items():
         lists = [key for key, kind in shape.items() if isinstance(kind, list) and "window" not in key]
-        found = plain((await counter.ask_line(line))[1])
+        found = plain((await dispatcher.ask_line(line))[1])
         assert all(found[key] for key in lists), line
 
 
-async def test_the_guides_second_script_finds_its_keys_for_a_family_name(counter: Counter) -> None:
-    command = counter.command("cost")
+async def test_the_guides_second_script_finds_its_keys_for_a_family_name(dispatcher: Dispatcher) -> None:
+    command = dispatcher.command("cost")
     for gpu in ("RTX 4090", "A100", "RTX 3090"):
-        cost = plain(await counter.ask(command, {"model": "llama2-13b", "gpu": gpu}))
+        cost = plain(await dispatcher.ask(command, {"model": "llama2-13b", "gpu": gpu}))
         assert cost["cost_dumont"] is None or cost["cost_dumont"] > 0
         assert "savings_percent" in cost
 
 
-async def test_identities_hold_on_a_real_market(counter: Counter) -> None:
+async def test_identities_hold_on_a_real_market(dispatcher: Dispatcher) -> None:
     async def ask(line: str) -> dict[str, Any]:
-        found: dict[str, Any] = plain((await counter.ask_line(line))[1])
+        found: dict[str, Any] = plain((await dispatcher.ask_line(line))[1])
         return found
 
     fleet = await ask("fleet 500 training medium")

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-import bot.show.words
+import bot.presentation.words
 from analytics.errors import AskError, NotYet
 from analytics.evidence import to_json
 from analytics.market import HOUR, Offer
-from bot.collect import Collector
 from bot.commands import cost, llm, savings
-from bot.commands.counter import Counter
-from bot.show.words import Words
+from bot.dispatch.dispatcher import Dispatcher
+from bot.polling.rounds import Collector
+from bot.presentation.words import Words
 from bot.store.engine import Store, open_store
 from tests.fakes.markets import offer, poll
 
@@ -40,7 +40,7 @@ async def store(sqlite_url: str) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def counter(store: Store) -> Counter:
+async def dispatcher(store: Store) -> Dispatcher:
     """A store with a day of one model and one poll of two others."""
     collector = Collector(store)
     day = [(at, [poll(at, *market(at), every=STEP)]) for at in range(AT - 24 * HOUR, AT, STEP)]
@@ -50,23 +50,23 @@ async def counter(store: Store) -> Counter:
         some = [offer(n, price, model=model, num_gpus=gpus, gpu_ids=tuple(range(gpus))) for n in (20, 21)]
         others.append(poll(AT, *some, model=model, every=STEP))
     await collector.record(AT, others)
-    return Counter(store, COMMANDS, lambda: AT + 60)
+    return Dispatcher(store, COMMANDS, lambda: AT + 60)
 
 
-async def answer(counter: Counter, line: str) -> dict:
-    _, found = await counter.ask_line(line)
+async def answer(dispatcher: Dispatcher, line: str) -> dict:
+    _, found = await dispatcher.ask_line(line)
     return json.loads(to_json(found))
 
 
-async def test_a_size_gets_machines_with_their_value(counter):
-    found = await answer(counter, "llm 7B")
+async def test_a_size_gets_machines_with_their_value(dispatcher):
+    found = await answer(dispatcher, "llm 7B")
     assert found["mode"] == "lora"
     assert {row["gpu_name"] for row in found["recommendations"]} == {"RTX 4090", "RTX 3090", "H100 SXM"}
     assert max(row["fit_score"] for row in found["recommendations"]) <= 1
     assert all(row["estimated_training_time_hours"] > 0 for row in found["recommendations"])
     assert found["training_tokens"] == 250_000_000
     assert "no amount of data was given" in str(found["evidence"]["caveats"])
-    given = await answer(counter, "llm 7B tokens=1e9")
+    given = await answer(dispatcher, "llm 7B tokens=1e9")
     assert given["training_tokens"] == 1_000_000_000
     assert "no amount of data was given" not in str(given["evidence"]["caveats"])
     assert found["evidence"]["stale"] is False
@@ -82,28 +82,28 @@ async def test_a_size_gets_machines_with_their_value(counter):
         ("llm 13b inference precision=int4", {"RTX 4090", "RTX 3090", "H100 SXM"}),
     ],
 )
-async def test_words_and_limits_are_understood(counter, line, gpus):
-    found = await answer(counter, line)
+async def test_words_and_limits_are_understood(dispatcher, line, gpus):
+    found = await answer(dispatcher, line)
     assert {row["gpu_name"] for row in found["recommendations"]} == gpus
 
 
-async def test_the_guides_second_script_gets_its_two_keys(counter):
+async def test_the_guides_second_script_gets_its_two_keys(dispatcher):
     for gpu in ("RTX 4090", "A100", "RTX 3090"):
-        found = json.loads(to_json(await counter.ask(cost.COMMAND, {"model": "llama2-13b", "gpu": gpu})))
+        found = json.loads(to_json(await dispatcher.ask(cost.COMMAND, {"model": "llama2-13b", "gpu": gpu})))
         assert "cost_dumont" in found
         assert "savings_percent" in found
     assert {miss["gpu_name"] for miss in found["not_fitting"]} == {"RTX 3090"}
 
 
-async def test_a_cost_counts_the_interruptions_that_were_seen(counter):
-    found = await answer(counter, "cost llama2-7b 10GB 4090")
+async def test_a_cost_counts_the_interruptions_that_were_seen(dispatcher):
+    found = await answer(dispatcher, "cost llama2-7b 10GB 4090")
     (row,) = found["gpu_recommendations"]
     assert found["dataset_size_gb"] == 10
     assert row["checkpoints"]["mtbi_hours"] > 0
     assert row["compute_hours"] < row["billed_hours"] < row["estimated_hours"]
     assert row["cost_disk"] > 0
     assert found["cost_dumont"] == row["cost_dumont"]
-    everything = await answer(counter, "cost llama2-7b 10GB")
+    everything = await answer(dispatcher, "cost llama2-7b 10GB")
     assert found["evidence"]["offers"] < everything["evidence"]["offers"]
 
 
@@ -116,30 +116,30 @@ async def test_a_cost_counts_the_interruptions_that_were_seen(counter):
         ("cost llama2-7b rows=1000 context=512", 512_000),
     ],
 )
-async def test_the_data_may_be_described_in_three_ways(counter, line, tokens):
-    found = await answer(counter, line)
+async def test_the_data_may_be_described_in_three_ways(dispatcher, line, tokens):
+    found = await answer(dispatcher, line)
     assert found["tokens"] == tokens
     assumed = any("no amount of data was given: 1" in caveat for caveat in found["evidence"]["caveats"])
     assert assumed == (line == "cost llama2-7b")
 
 
-async def test_the_data_may_not_be_described_twice(counter):
+async def test_the_data_may_not_be_described_twice(dispatcher):
     with pytest.raises(AskError, match="only one of"):
-        await counter.ask_line("cost llama2-7b 50GB tokens=1e9")
+        await dispatcher.ask_line("cost llama2-7b 50GB tokens=1e9")
 
 
-async def test_savings_compare_with_the_current_price(counter):
-    found = await answer(counter, "savings 4090 100h")
+async def test_savings_compare_with_the_current_price(dispatcher):
+    found = await answer(dispatcher, "savings 4090 100h")
     assert found["gpu_name"] == "RTX 4090"
     assert found["cost_dumont"] == pytest.approx(100 * found["price_per_hour"])
     assert found["cost_aws"] == pytest.approx(80.48)
-    half_a_year = await answer(counter, "savings 4090 hours_per_year=4380")
+    half_a_year = await answer(dispatcher, "savings 4090 hours_per_year=4380")
     assert half_a_year["roi_annual"] == pytest.approx(found["roi_annual"] / 2, rel=1e-6)
-    assert (await answer(counter, "savings 4090 hours_per_year=20000"))["hours_per_year"] == 8760
+    assert (await answer(dispatcher, "savings 4090 hours_per_year=20000"))["hours_per_year"] == 8760
 
 
-async def test_where_spot_is_dearer_the_conclusion_says_so(counter):
-    command, found = await counter.ask_line("savings 4090 100h")
+async def test_where_spot_is_dearer_the_conclusion_says_so(dispatcher):
+    command, found = await dispatcher.ask_line("savings 4090 100h")
     dear = replace(found, savings_percent=-12.0, roi_annual=-420.0)
     assert command.card(dear, Words("en", AT)).lead.endswith("12% dearer, $420 more in a year of 8,760 h")
     assert command.card(found, Words("en", AT)).lead.endswith("in a year of 8,760 h")
@@ -149,27 +149,27 @@ async def test_where_spot_is_dearer_the_conclusion_says_so(counter):
 @pytest.mark.parametrize("line", ["llm 7B", "cost llama2-7b", "savings 4090"])
 async def test_an_empty_store_says_not_yet(store, line):
     with pytest.raises(NotYet) as refusal:
-        await Counter(store, COMMANDS, lambda: AT).ask_line(line)
+        await Dispatcher(store, COMMANDS, lambda: AT).ask_line(line)
     assert str(refusal.value.need)
 
 
-async def test_a_model_that_was_never_polled_says_not_yet(counter):
+async def test_a_model_that_was_never_polled_says_not_yet(dispatcher):
     with pytest.raises(NotYet):
-        await counter.ask_line("savings H200 NVL")
+        await dispatcher.ask_line("savings H200 NVL")
 
 
-async def test_what_was_polled_long_ago_is_not_on_offer_beside_what_is_fresh(counter):
+async def test_what_was_polled_long_ago_is_not_on_offer_beside_what_is_fresh(dispatcher):
     tomorrow = AT + 24 * HOUR
-    await Collector(counter.store).record(tomorrow, [poll(tomorrow, *market(tomorrow), every=STEP)])
-    later = Counter(counter.store, COMMANDS, lambda: tomorrow)
+    await Collector(dispatcher.store).record(tomorrow, [poll(tomorrow, *market(tomorrow), every=STEP)])
+    later = Dispatcher(dispatcher.store, COMMANDS, lambda: tomorrow)
     for line, key in (("llm 7B", "recommendations"), ("cost 7B", "gpu_recommendations")):
         found = await answer(later, line)
         assert {row["gpu_name"] for row in found[key]} == {"RTX 4090"}
         assert found["evidence"]["stale"] is False
 
 
-async def test_when_all_is_old_the_answer_says_stale(counter):
-    later = Counter(counter.store, COMMANDS, lambda: AT + 24 * HOUR)
+async def test_when_all_is_old_the_answer_says_stale(dispatcher):
+    later = Dispatcher(dispatcher.store, COMMANDS, lambda: AT + 24 * HOUR)
     for line in ("llm 7B", "cost 7B", "savings 4090"):
         found = await answer(later, line)
         assert found["evidence"]["stale"] is True
@@ -178,11 +178,11 @@ async def test_when_all_is_old_the_answer_says_stale(counter):
 
 @pytest.mark.parametrize("language", ["en", "pt-BR"])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-async def test_every_example_makes_a_card_in_both_languages(counter, command, language):
+async def test_every_example_makes_a_card_in_both_languages(dispatcher, command, language):
     words = Words(language, AT)
     for line in command.examples:
         try:
-            _, found = await counter.ask_line(line)
+            _, found = await dispatcher.ask_line(line)
         except NotYet:
             continue
         card = command.card(found, words)
@@ -191,12 +191,12 @@ async def test_every_example_makes_a_card_in_both_languages(counter, command, la
         assert not any("{" in text for text in (card.title, card.lead, card.footer, *card.notes))
 
 
-async def test_a_portuguese_card_has_no_english_left(counter):
-    english = set(_notes(await _cards(counter, "en")))
-    assert english & set(_notes(await _cards(counter, "pt-BR"))) == set()
+async def test_a_portuguese_card_has_no_english_left(dispatcher):
+    english = set(_notes(await _cards(dispatcher, "en")))
+    assert english & set(_notes(await _cards(dispatcher, "pt-BR"))) == set()
 
 
-async def _cards(counter: Counter, language: str) -> list:
+async def _cards(dispatcher: Dispatcher, language: str) -> list:
     lines = (
         "llm 7B inference min_vram=900GB",
         "llm 7B",
@@ -205,7 +205,7 @@ async def _cards(counter: Counter, language: str) -> list:
         "savings 4090",
         "savings 3090",
     )
-    found = [await counter.ask_line(line) for line in lines]
+    found = [await dispatcher.ask_line(line) for line in lines]
     return [command.card(answer, Words(language, AT)) for command, answer in found]
 
 
@@ -215,7 +215,7 @@ def _notes(cards: list) -> list[str]:
 
 @pytest.mark.parametrize("file", ["llm.po", "cost.po", "savings.po"])
 def test_the_translations_are_complete(file):
-    folder = Path(bot.show.words.__file__).with_name("locales") / "pt_BR" / "LC_MESSAGES"
+    folder = Path(bot.presentation.words.__file__).with_name("locales") / "pt_BR" / "LC_MESSAGES"
     with (folder / file).open("rb") as text:
         messages = [message for message in read_po(text, locale="pt_BR") if message.id]
     assert messages

@@ -13,27 +13,27 @@ import pytest
 from analytics.errors import AskError, NotYet
 from analytics.market import DAY, HOUR
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
-from bot.show.words import Words
+from bot.dispatch.dispatcher import Dispatcher
+from bot.presentation.words import Words
 from tests.commands.conftest import DAYS, NAMES
 
 
-async def ask(counter: Counter, line: str) -> Any:
-    return (await counter.ask_line(line))[1]
+async def ask(dispatcher: Dispatcher, line: str) -> Any:
+    return (await dispatcher.ask_line(line))[1]
 
 
-async def card(counter: Counter, line: str, language: str = "en") -> Any:
-    command, answer = await counter.ask_line(line)
-    return command.card(answer, Words(language, counter.clock()))
+async def card(dispatcher: Dispatcher, line: str, language: str = "en") -> Any:
+    command, answer = await dispatcher.ask_line(line)
+    return command.card(answer, Words(language, dispatcher.clock()))
 
 
-def later(counter: Counter, seconds: int) -> Counter:
-    now = counter.clock() + seconds
-    return Counter(counter.store, COMMANDS, lambda: now)
+def later(dispatcher: Dispatcher, seconds: int) -> Dispatcher:
+    now = dispatcher.clock() + seconds
+    return Dispatcher(dispatcher.store, COMMANDS, lambda: now)
 
 
-async def test_the_monitor_has_every_model_with_its_day(counter: Counter) -> None:
-    found = await ask(counter, "monitor")
+async def test_the_monitor_has_every_model_with_its_day(dispatcher: Dispatcher) -> None:
+    found = await ask(dispatcher, "monitor")
     assert {trend.gpu_name for trend in found.price_trends} == set(NAMES)
     assert found.total_gpus_tracked == len(NAMES)
     offers = [trend.offers for trend in found.price_trends]
@@ -44,91 +44,94 @@ async def test_the_monitor_has_every_model_with_its_day(counter: Counter) -> Non
         assert trend.trend in ("increasing", "decreasing", "stable")
 
 
-async def test_all_hosts_are_more_than_the_verified_ones(counter: Counter) -> None:
-    verified, everyone = await ask(counter, "monitor 4090"), await ask(counter, "monitor 4090 all")
+async def test_all_hosts_are_more_than_the_verified_ones(dispatcher: Dispatcher) -> None:
+    verified, everyone = await ask(dispatcher, "monitor 4090"), await ask(dispatcher, "monitor 4090 all")
     [ours], [theirs] = verified.price_trends, everyone.price_trends
     assert ours.gpu_name == theirs.gpu_name == "RTX 4090"
     assert theirs.offers > ours.offers
     assert theirs.trend is not None
 
 
-async def test_the_day_of_an_old_poll_is_the_day_before_it(counter: Counter) -> None:
-    now, old = await ask(counter, "monitor 4090"), await ask(later(counter, 90 * DAY), "monitor 4090")
+async def test_the_day_of_an_old_poll_is_the_day_before_it(dispatcher: Dispatcher) -> None:
+    now, old = await ask(dispatcher, "monitor 4090"), await ask(later(dispatcher, 90 * DAY), "monitor 4090")
     assert old.evidence.stale
     assert old.price_trends[0].stale
     assert old.price_trends[0].avg_price_24h == now.price_trends[0].avg_price_24h
 
 
-async def test_a_model_that_is_listed_but_was_never_polled_has_no_price(counter: Counter) -> None:
+async def test_a_model_that_is_listed_but_was_never_polled_has_no_price(dispatcher: Dispatcher) -> None:
     for line in ("monitor B200", "predict B200", "availability B200", "history B200"):
         with pytest.raises(NotYet):
-            await ask(counter, line)
+            await ask(dispatcher, line)
 
 
-async def test_a_forecast_holds_for_six_hours(counter: Counter) -> None:
-    assert (await ask(later(counter, 5 * HOUR), "predict RTX 4090")).evidence.stale
+async def test_a_forecast_holds_for_six_hours(dispatcher: Dispatcher) -> None:
+    assert (await ask(later(dispatcher, 5 * HOUR), "predict RTX 4090")).evidence.stale
     with pytest.raises(NotYet):
-        await ask(later(counter, 7 * HOUR), "predict RTX 4090")
+        await ask(later(dispatcher, 7 * HOUR), "predict RTX 4090")
 
 
-async def test_availability_agrees_with_the_monitor_and_knows_yesterday(counter: Counter) -> None:
-    [trend] = (await ask(counter, "monitor 4090")).price_trends
-    found = await ask(counter, "availability RTX 4090")
+async def test_availability_agrees_with_the_monitor_and_knows_yesterday(dispatcher: Dispatcher) -> None:
+    [trend] = (await ask(dispatcher, "monitor 4090")).price_trends
+    found = await ask(dispatcher, "availability RTX 4090")
     assert found.total_available == trend.gpus_available
     assert all(row.change_vs_yesterday is not None for row in found.regions)
     assert found.home == "Sao Paulo, BR"
-    paris = await ask(counter, "availability RTX 4090 home=Paris,FR")
-    assert await ask(counter, "availability RTX 4090 from=Paris,FR") == paris
+    paris = await ask(dispatcher, "availability RTX 4090 home=Paris,FR")
+    assert await ask(dispatcher, "availability RTX 4090 from=Paris,FR") == paris
     row = next(row for row in paris.regions if row.region == "EU-West")
     there = next(row for row in found.regions if row.region == "EU-West")
     assert row.latency_ms < there.latency_ms
 
 
-async def test_a_fleet_is_cut_to_the_budget_and_says_when_that_is_too_small(counter: Counter) -> None:
-    found = await ask(counter, "fleet training $300 high 100h")
+async def test_a_fleet_is_cut_to_the_budget_and_says_when_that_is_too_small(dispatcher: Dispatcher) -> None:
+    found = await ask(dispatcher, "fleet training $300 high 100h")
     assert (found.workload, found.reliability, found.hours_per_month) == ("training", "high", 100)
     assert 0 < found.monthly_cost <= 300
-    poor = await ask(counter, "fleet $1")
+    poor = await ask(dispatcher, "fleet $1")
     assert (poor.total_gpus, poor.strategy) == (0, "none")
-    assert f"from ${poor.smallest_budget:.2f}" in (await card(counter, "fleet $1")).lead
+    assert f"from ${poor.smallest_budget:.2f}" in (await card(dispatcher, "fleet $1")).lead
     with pytest.raises(AskError):
-        await ask(counter, "fleet")
+        await ask(dispatcher, "fleet")
 
 
-async def test_a_fleet_that_saves_nothing_is_not_said_to(counter: Counter) -> None:
-    command, found = await counter.ask_line("fleet training $300")
-    words = Words("en", counter.clock())
+async def test_a_fleet_that_saves_nothing_is_not_said_to(dispatcher: Dispatcher) -> None:
+    command, found = await dispatcher.ask_line("fleet training $300")
+    words = Words("en", dispatcher.clock())
     assert "the same work on AWS costs $12.50 less" in command.card(replace(found, savings_vs_aws=-12.5), words).lead
     assert "the same work on AWS costs $12.50 more" in command.card(replace(found, savings_vs_aws=12.5), words).lead
 
 
 @pytest.mark.parametrize(("line", "rows"), [("fleet training $300", "composition"), ("llm 7B", "recommendations")])
-async def test_cards_show_on_how_many_machines_a_price_rests(counter: Counter, line: str, rows: str) -> None:
-    found = await ask(counter, line)
-    [table] = (await card(counter, line)).tables
+async def test_cards_show_on_how_many_machines_a_price_rests(dispatcher: Dispatcher, line: str, rows: str) -> None:
+    found = await ask(dispatcher, line)
+    [table] = (await card(dispatcher, line)).tables
     at = [column.title for column in table.columns].index("machines")
     lines = getattr(found, rows)[: len(table.rows)]
     assert [row[at] for row in table.rows] == [str(one.machines) for one in lines]
 
 
-async def test_history_is_as_long_as_asked(counter: Counter) -> None:
-    week, all_ = await ask(counter, "history RTX 4090 days=7"), await ask(counter, "history RTX 4090 days=300")
+async def test_history_is_as_long_as_asked(dispatcher: Dispatcher) -> None:
+    week, all_ = await ask(dispatcher, "history RTX 4090 days=7"), await ask(dispatcher, "history RTX 4090 days=300")
     assert (week.step, len(week.points)) == ("hour", 7 * 24)
     assert (all_.step, all_.gaps) == ("day", ())
     assert len(all_.points) in (DAYS, DAYS + 1)
-    [line] = (await card(counter, "history RTX 4090")).sparks
+    [line] = (await card(dispatcher, "history RTX 4090")).sparks
     assert 30 < len(line.values) <= 61
     assert line.values[-1] == week.points[-1].price
 
 
-async def test_an_old_history_is_the_one_that_was_recorded(counter: Counter) -> None:
-    now, old = await ask(counter, "history RTX 4090 days=7"), await ask(later(counter, 20 * DAY), "history 4090 days=7")
+async def test_an_old_history_is_the_one_that_was_recorded(dispatcher: Dispatcher) -> None:
+    now, old = (
+        await ask(dispatcher, "history RTX 4090 days=7"),
+        await ask(later(dispatcher, 20 * DAY), "history 4090 days=7"),
+    )
     assert (old.points, old.gaps) == (now.points, now.gaps)
     assert (now.evidence.stale, old.evidence.stale) == (False, True)
 
 
-async def test_a_gap_is_drawn_as_one(counter: Counter) -> None:
-    [line] = (await card(later(counter, 3 * HOUR), "predict RTX 4090")).sparks
+async def test_a_gap_is_drawn_as_one(dispatcher: Dispatcher) -> None:
+    [line] = (await card(later(dispatcher, 3 * HOUR), "predict RTX 4090")).sparks
     assert line.values[-3:] == (None, None, None)
     assert None not in line.values[:-3]
 
@@ -142,8 +145,10 @@ async def test_a_gap_is_drawn_as_one(counter: Counter) -> None:
         ("history RTX 4090", "horas com preço"),
     ],
 )
-async def test_the_conclusion_comes_first_and_in_the_readers_language(counter: Counter, line: str, words: str) -> None:
-    assert words in (await card(counter, line, "pt-BR")).lead
+async def test_the_conclusion_comes_first_and_in_the_readers_language(
+    dispatcher: Dispatcher, line: str, words: str
+) -> None:
+    assert words in (await card(dispatcher, line, "pt-BR")).lead
 
 
 def test_what_the_solver_prints_stays_off_standard_output() -> None:

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
-from bot.faces.console import show
-from bot.show.card import Card, Column, Table
-from bot.show.words import LOCALES, Words
+from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.console.face import show
+from bot.presentation.card import Card, Column, Table
+from bot.presentation.words import LOCALES, Words
 
 EXAMPLES = [example for command in COMMANDS if command.path for example in command.examples]
 WIDTHS = (120, 80, 60, 40, 24)
@@ -40,11 +40,11 @@ def _check(card: Card, width: int) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-async def test_no_figure_is_cut_however_narrow_the_terminal(counter: Counter, example: str) -> None:
-    command, answer = await counter.ask_line(example)
+async def test_no_figure_is_cut_however_narrow_the_terminal(dispatcher: Dispatcher, example: str) -> None:
+    command, answer = await dispatcher.ask_line(example)
     for language in LOCALES:
         for width in WIDTHS:
-            _check(command.card(answer, Words(language, counter.clock())), width)
+            _check(command.card(answer, Words(language, dispatcher.clock())), width)
 
 
 def test_a_table_that_fits_no_way_becomes_a_list() -> None:

@@ -8,20 +8,20 @@ from hypothesis import strategies as st
 
 from analytics.catalog import load_catalog, resolve
 from analytics.errors import AskError, NotFound
-from bot.commands.base import Command, Kind, Param
-from bot.commands.params import CONVERT, MAX_TEXT, convert, quantity, shorten
-from bot.show.card import Card
-from bot.show.words import Words
+from bot.dispatch.command import Command, Kind, Param
+from bot.dispatch.params import CONVERT, MAX_TEXT, convert, quantity, shorten
+from bot.presentation.card import Card
+from bot.presentation.words import Words
 
 
 class FakeDesk:
-    """Knows two models; what `convert` needs of a desk."""
+    """Knows two models; what `convert` needs of a query."""
 
     async def resolve(self, text: str) -> tuple[str, ...]:
         return resolve(text, load_catalog(), ("RTX 4090", "H100 SXM"))
 
 
-async def _ask(desk: Any, **values: Any) -> None: ...
+async def _ask(query: Any, **values: Any) -> None: ...
 
 
 def _command(*params: Param) -> Command:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from analytics.errors import AskError, Refused
+from bot.accounts import Asker, Role, permits
 from bot.commands import COMMANDS
-from bot.commands.base import Command, Desk
-from bot.commands.counter import Counter
-from bot.commands.reply import Reply, reply
-from bot.people import Asker, Role, permits
-from bot.show.text import plain
+from bot.dispatch.command import Command, QueryContext
+from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.reply import Reply, reply
+from bot.presentation.text import plain
 from bot.store.engine import StoreError, open_store
 from tests.commands.conftest import NOW
 from tests.dialogues import DIALOGUES, Turn
@@ -27,23 +27,23 @@ BOSS = replace(ANA, person="U2", role="manager")
 
 
 @pytest.fixture
-async def chat(market_file: Path, tmp_path: Path) -> AsyncIterator[Counter]:
-    """A counter on a market of its own, which can be written."""
+async def chat(market_file: Path, tmp_path: Path) -> AsyncIterator[Dispatcher]:
+    """A dispatcher on a market of its own, which can be written."""
     shutil.copy(market_file, tmp_path / "chat.db")
     store = await open_store(f"sqlite:///{tmp_path / 'chat.db'}", writer=True)
-    yield Counter(store, COMMANDS, lambda: NOW + 60)
+    yield Dispatcher(store, COMMANDS, lambda: NOW + 60)
     await store.close()
 
 
-async def _say(chat: Counter, text: str, asker: Asker = ANA) -> Reply:
+async def _say(chat: Dispatcher, text: str, asker: Asker = ANA) -> Reply:
     return await reply(chat, asker, text, default="en")
 
 
-async def _hear(chat: Counter, text: str, asker: Asker = ANA) -> str:
+async def _hear(chat: Dispatcher, text: str, asker: Asker = ANA) -> str:
     return plain((await _say(chat, text, asker)).card)
 
 
-async def test_settings_are_kept_and_fill_what_was_not_said(chat: Counter) -> None:
+async def test_settings_are_kept_and_fill_what_was_not_said(chat: Dispatcher) -> None:
     assert "Saved" in await _hear(chat, "settings me gpus=l40s,4090 tz=America/Sao_Paulo home=Berlin,DE")
     answer = (await _say(chat, "monitor")).answer
     assert {row.gpu_name for row in answer.price_trends} == {"L40S", "RTX 4090"}
@@ -56,7 +56,7 @@ async def test_settings_are_kept_and_fill_what_was_not_said(chat: Counter) -> No
     assert "predict needs gpu_name" in await _hear(chat, "predict")
 
 
-async def test_what_the_team_says_holds_for_those_who_say_nothing(chat: Counter) -> None:
+async def test_what_the_team_says_holds_for_those_who_say_nothing(chat: Dispatcher) -> None:
     await _say(chat, "settings team language=pt-BR gpus=L40S", BOSS)
     assert (await _say(chat, "monitor")).words.language == "pt-BR"
     assert (await _say(chat, "monitor", replace(ANA, team="T2"))).words.language == "en"
@@ -80,14 +80,14 @@ async def test_what_the_team_says_holds_for_those_who_say_nothing(chat: Counter)
         ("settings them", "no command “settings them”"),
     ],
 )
-async def test_a_setting_that_cannot_be_is_refused_and_changes_nothing(chat: Counter, said: str, heard: str) -> None:
+async def test_a_setting_that_cannot_be_is_refused_and_changes_nothing(chat: Dispatcher, said: str, heard: str) -> None:
     await _say(chat, "settings me language=en home=Berlin,DE")
     before = await _hear(chat, "settings")
     assert heard in await _hear(chat, said)
     assert await _hear(chat, "settings") == before
 
 
-async def test_only_a_manager_changes_the_team(chat: Counter) -> None:
+async def test_only_a_manager_changes_the_team(chat: Dispatcher) -> None:
     refused = await _say(chat, "settings team language=pt-BR")
     assert not refused.ok
     assert "manager" in plain(refused.card)
@@ -110,7 +110,7 @@ def test_nothing_is_permitted_that_no_table_permits(role: str, needed: str | Non
     assert permits(role, needed) is allowed
 
 
-async def test_a_command_without_a_role_is_nobodys(chat: Counter) -> None:
+async def test_a_command_without_a_role_is_nobodys(chat: Dispatcher) -> None:
     monitor = replace(chat.command("monitor"), role=None)
     roles: tuple[Role, ...] = ("member", "manager", "admin")
     for role in roles:
@@ -118,7 +118,7 @@ async def test_a_command_without_a_role_is_nobodys(chat: Counter) -> None:
             await chat.ask(monitor, {}, replace(ANA, role=role))
 
 
-async def test_help_lists_all_and_explains_each_with_examples_that_run(chat: Counter) -> None:
+async def test_help_lists_all_and_explains_each_with_examples_that_run(chat: Dispatcher) -> None:
     listed = await _hear(chat, "")
     for command in COMMANDS:
         assert command.name in listed
@@ -134,7 +134,7 @@ async def test_help_lists_all_and_explains_each_with_examples_that_run(chat: Cou
     assert "Try: monitor" in await _hear(chat, "help montor")
 
 
-async def test_a_line_to_ask_again_means_the_same(chat: Counter) -> None:
+async def test_a_line_to_ask_again_means_the_same(chat: Dispatcher) -> None:
     for command in COMMANDS:
         for example in command.examples:
             if not command.acts:
@@ -150,8 +150,8 @@ async def test_a_line_to_ask_again_means_the_same(chat: Counter) -> None:
         (TimeoutError(), "takes too long"),
     ],
 )
-async def test_a_failing_answer_says_what_to_do_and_never_why(chat: Counter, error: Exception, shown: str) -> None:
-    async def fail(desk: Desk) -> Any:
+async def test_a_failing_answer_says_what_to_do_and_never_why(chat: Dispatcher, error: Exception, shown: str) -> None:
+    async def fail(query: QueryContext) -> Any:
         raise error
 
     broken = replace(chat.command("status"), ask=fail)
@@ -165,11 +165,11 @@ async def test_a_failing_answer_says_what_to_do_and_never_why(chat: Counter, err
         assert (shown in text) == (language == "en")
 
 
-async def test_two_questions_at_a_time(chat: Counter) -> None:
+async def test_two_questions_at_a_time(chat: Dispatcher) -> None:
     running = most = 0
     both = asyncio.Event()
 
-    async def count(desk: Desk) -> Any:
+    async def count(query: QueryContext) -> Any:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -185,19 +185,19 @@ async def test_two_questions_at_a_time(chat: Counter) -> None:
     assert most == 2
 
 
-async def test_outside_of_chat_there_are_no_settings(chat: Counter) -> None:
+async def test_outside_of_chat_there_are_no_settings(chat: Dispatcher) -> None:
     with pytest.raises(AskError, match="SPOTBOT_LOCALE"):
         await chat.ask_line("settings")
 
 
 @pytest.mark.parametrize("turn", [t for t in DIALOGUES if t.only != "chat"], ids=lambda turn: turn.says[:40])
-async def test_dialogues_as_replies(chat: Counter, turn: Turn) -> None:
+async def test_dialogues_as_replies(chat: Dispatcher, turn: Turn) -> None:
     text = await _hear(chat, turn.says, replace(ANA, locale=turn.language))
     for part in turn.hears:
         assert part in text
 
 
-async def test_the_dialogue_on_settings(chat: Counter) -> None:
+async def test_the_dialogue_on_settings(chat: Dispatcher) -> None:
     for turn in DIALOGUES:
         if turn.only == "chat":
             text = await _hear(chat, turn.says, BOSS if turn.boss else ANA)

@@ -7,41 +7,41 @@ from dataclasses import replace
 
 import pytest
 
+from analytics.answers.reliability import Reliability
+from analytics.answers.windows import HOURS_DO_NOT_MATTER, SafeWindows, Window
 from analytics.errors import AskError
-from analytics.interruptions import InterruptionRates, ModelRate
-from analytics.reliability import Reliability
-from analytics.windows import HOURS_DO_NOT_MATTER, SafeWindows, Window
-from bot.commands.counter import Counter
+from analytics.interruptions.estimator import InterruptionRates, ModelRate
 from bot.commands.interruptions import card as interruptions_card
 from bot.commands.reliability import card as reliability_card
 from bot.commands.windows import card as windows_card
 from bot.commands.windows import zone
-from bot.show.words import Words
+from bot.dispatch.dispatcher import Dispatcher
+from bot.presentation.words import Words
 
 ENGLISH, PORTUGUESE = Words("en", 0), Words("pt-BR", 0)
 
 
-async def test_reliability_and_interruptions_agree_over_thirty_days(counter: Counter) -> None:
-    _, rates = await counter.ask_line("interruptions 30d")
+async def test_reliability_and_interruptions_agree_over_thirty_days(dispatcher: Dispatcher) -> None:
+    _, rates = await dispatcher.ask_line("interruptions 30d")
     for row in rates.gpus:
-        _, one = await counter.ask_line(f"reliability {row.gpu_name}")
+        _, one = await dispatcher.ask_line(f"reliability {row.gpu_name}")
         assert one.uptime_percent_30d == row.uptime_percent
         assert one.mean_time_between_interruptions_hours == row.mean_time_between_interruptions_hours
         assert one.avg_interruption_duration_minutes == row.avg_duration_minutes
 
 
-async def test_periods_nest_and_models_can_be_chosen(counter: Counter) -> None:
+async def test_periods_nest_and_models_can_be_chosen(dispatcher: Dispatcher) -> None:
     seen = []
     for period in ("24h", "7d", "30d"):
-        _, answer = await counter.ask_line(f"interruptions {period} 4090")
+        _, answer = await dispatcher.ask_line(f"interruptions {period} 4090")
         assert (answer.period, [row.gpu_name for row in answer.gpus]) == (period, ["RTX 4090"])
         seen.append((answer.gpus[0].total_interruptions, answer.gpus[0].exposure_hours))
     assert seen == sorted(seen)
     assert seen[0][1] < seen[2][1]
 
 
-async def test_windows_of_a_stored_market_are_sound(counter: Counter) -> None:
-    _, answer = await counter.ask_line("windows RTX 3090 9h tz=America/Sao_Paulo")
+async def test_windows_of_a_stored_market_are_sound(dispatcher: Dispatcher) -> None:
+    _, answer = await dispatcher.ask_line("windows RTX 3090 9h tz=America/Sao_Paulo")
     assert answer.timezone == "America/Sao_Paulo"
     assert answer.weeks == pytest.approx(5, abs=0.1)
     assert answer.hours_matter == bool(answer.safe_windows)
@@ -49,21 +49,21 @@ async def test_windows_of_a_stored_market_are_sound(counter: Counter) -> None:
 
 
 @pytest.fixture
-async def reliability(counter: Counter) -> Reliability:
-    _, answer = await counter.ask_line("reliability RTX 4090")
+async def reliability(dispatcher: Dispatcher) -> Reliability:
+    _, answer = await dispatcher.ask_line("reliability RTX 4090")
     assert isinstance(answer, Reliability)
     return answer
 
 
-async def test_both_questions_widen_the_interval_by_the_same_waves(counter: Counter) -> None:
-    _, q9 = await counter.ask_line("interruptions 30d RTX 4090")
-    _, q8 = await counter.ask_line("reliability RTX 4090")
+async def test_both_questions_widen_the_interval_by_the_same_overdispersion(dispatcher: Dispatcher) -> None:
+    _, q9 = await dispatcher.ask_line("interruptions 30d RTX 4090")
+    _, q8 = await dispatcher.ask_line("reliability RTX 4090")
     [row] = q9.gpus
-    assert row.waves >= 1
-    assert q8.evidence.details["waves"] == row.waves
+    assert row.overdispersion >= 1
+    assert q8.evidence.details["overdispersion"] == row.overdispersion
     assert q8.evidence.interval_95["mean_time_between_interruptions_hours"] == pytest.approx(row.interval_95, rel=0.02)
-    _, day = await counter.ask_line("interruptions 24h RTX 4090")
-    assert day.gpus[0].waves == row.waves
+    _, day = await dispatcher.ask_line("interruptions 24h RTX 4090")
+    assert day.gpus[0].overdispersion == row.overdispersion
 
 
 async def test_the_reliability_card_leads_with_the_chance(reliability: Reliability) -> None:
@@ -106,8 +106,8 @@ def _row(rates: InterruptionRates, name: str, per_day: float | None) -> ModelRat
     )
 
 
-async def test_the_interruptions_card_names_the_least_and_the_most_interrupted(counter: Counter) -> None:
-    _, rates = await counter.ask_line("interruptions")
+async def test_the_interruptions_card_names_the_least_and_the_most_interrupted(dispatcher: Dispatcher) -> None:
+    _, rates = await dispatcher.ask_line("interruptions")
     rows = tuple(_row(rates, name, rate) for name, rate in (("A", 0.5), ("B", 1.25), ("C", None)))
     card = interruptions_card(replace(rates, gpus=rows), ENGLISH)
     assert card.lead == "Least interrupted: A (0.50 a day of running); most: B (1.25)"
@@ -119,8 +119,8 @@ async def test_the_interruptions_card_names_the_least_and_the_most_interrupted(c
     assert "4 more models not shown" in many.notes
 
 
-async def test_the_windows_card_shows_days_in_the_readers_language(counter: Counter) -> None:
-    _, answer = await counter.ask_line("windows RTX 4090")
+async def test_the_windows_card_shows_days_in_the_readers_language(dispatcher: Dispatcher) -> None:
+    _, answer = await dispatcher.ask_line("windows RTX 4090")
     assert isinstance(answer, SafeWindows)
     night = Window(
         day_of_week="Friday",

@@ -10,10 +10,10 @@ import pytest
 
 from analytics.market import Poll, Quality
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
 from bot.commands.status import Status
-from bot.show.card import Card
-from bot.show.words import Words
+from bot.dispatch.dispatcher import Dispatcher
+from bot.presentation.card import Card
+from bot.presentation.words import Words
 from bot.store.engine import Store, open_store
 from bot.store.writer import Entry
 
@@ -42,7 +42,7 @@ async def store(sqlite_url: str) -> AsyncIterator[Store]:
 async def _status(store: Store, *followed: str, now: int = NOW) -> Status:
     async with store.writer() as writer:
         await writer.set_followed(dict.fromkeys(followed, 300))
-    _, answer = await Counter(store, COMMANDS, lambda: now).ask_line("status")
+    _, answer = await Dispatcher(store, COMMANDS, lambda: now).ask_line("status")
     assert isinstance(answer, Status)
     return answer
 
@@ -100,13 +100,13 @@ async def test_who_polls_is_said_and_in_sqlite_left_open(store: Store, postgres_
     assert not any("leads" in note for note in _card(unknown).notes)
     leader = await open_store(postgres_url, writer=True)
     reading = await open_store(postgres_url, writer=False)
-    _, led = await Counter(reading, COMMANDS, lambda: NOW).ask_line("status")
+    _, led = await Dispatcher(reading, COMMANDS, lambda: NOW).ask_line("status")
     holder = f"{socket.gethostname()}:{os.getpid()}"
     assert (led.leader, led.leader_last) == (holder, None)
     assert f"the process {holder} leads, since {led.leader_since}" in _card(led).notes
     assert f"o processo {holder} lidera, desde {led.leader_since}" in _card(led, "pt-BR").notes
     await leader.close()
-    _, after = await Counter(reading, COMMANDS, lambda: NOW).ask_line("status")
+    _, after = await Dispatcher(reading, COMMANDS, lambda: NOW).ask_line("status")
     assert (after.leader, after.leader_since, after.leader_last) == (None, None, holder)
     assert f"no process leads now, so nothing is polled; {holder} was the last" in _card(after).notes
     await reading.close()

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bot.commands.base import Command, Desk
-from bot.commands.counter import AT_ONCE, Counter
-from bot.people import Asker
-from bot.show.card import Card
-from bot.show.words import Words
+from bot.accounts import Asker
+from bot.dispatch.command import Command, QueryContext
+from bot.dispatch.dispatcher import AT_ONCE, Dispatcher
+from bot.presentation.card import Card
+from bot.presentation.words import Words
 from tests.fakes.slack import until
 
 BUSY = Asker("slack", "T1", "U1")
@@ -29,8 +29,8 @@ class Asked:
         self.go = asyncio.Event()
         self.command = Command("who", "Who asks", "/api/spot/who", (), self.ask, no_card, ("who",), role="member")
 
-    async def ask(self, desk: Desk) -> str:
-        self.by.append(desk.asker)
+    async def ask(self, query: QueryContext) -> str:
+        self.by.append(query.asker)
         await self.go.wait()
         return "answer"
 
@@ -44,11 +44,11 @@ def asked() -> Asked:
     "other", [Asker("slack", "T2", "U2"), Asker("discord", "T1", "U1"), Asker("slack", "T1", "U2")]
 )
 async def test_somebody_behind_300_questions_of_another_is_among_the_next(
-    counter: Counter, asked: Asked, other: Asker
+    dispatcher: Dispatcher, asked: Asked, other: Asker
 ) -> None:
-    many = [asyncio.create_task(counter.ask(asked.command, {}, BUSY)) for _ in range(300)]
+    many = [asyncio.create_task(dispatcher.ask(asked.command, {}, BUSY)) for _ in range(300)]
     await until(lambda: len(asked.by) == AT_ONCE)
-    one = asyncio.create_task(counter.ask(asked.command, {}, other))
+    one = asyncio.create_task(dispatcher.ask(asked.command, {}, other))
     await asyncio.sleep(0)
     asked.go.set()
     assert await one == "answer"

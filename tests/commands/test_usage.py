@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx
 
 from bot.clock import SteadyClock
-from bot.collect import Collector
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
-from bot.commands.usage import NOTED_EVERY
-from bot.faces.http import stored_keys
-from bot.poller import ASKED_SECONDS, Poller
+from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.usage import NOTED_EVERY
+from bot.faces.http.api import stored_keys
+from bot.polling.poller import ASKED_SECONDS, Poller
+from bot.polling.rounds import Collector
 from bot.store.engine import Store, open_store
 from tests.fakes.markets import ScriptedSource, offer, poll
 from tests.fakes.rounds import entry
@@ -42,9 +42,9 @@ async def test_a_question_of_one_process_makes_a_model_urgent_in_another(databas
     leading = await open_store(database_url, writer=True)
     await fill(leading)
     beside = await open_store(database_url, writer=True, alone=False)
-    counter = Counter(beside, COMMANDS, lambda: NOW)
-    await counter.ask_line("availability RTX 4090")
-    await counter.store.settled()
+    dispatcher = Dispatcher(beside, COMMANDS, lambda: NOW)
+    await dispatcher.ask_line("availability RTX 4090")
+    await dispatcher.store.settled()
     assert await asked(leading) == {"RTX 4090": NOW, "L40S": None}
     clock = SteadyClock(lambda: NOW, lambda: 0.0)
     poller = Poller(
@@ -66,10 +66,10 @@ async def test_a_question_of_one_process_makes_a_model_urgent_in_another(databas
 async def test_the_same_model_is_noted_seldom(store: Store) -> None:
     await fill(store)
     now = NOW
-    counter = Counter(store, COMMANDS, lambda: now)
+    dispatcher = Dispatcher(store, COMMANDS, lambda: now)
     for now in (NOW, NOW + NOTED_EVERY - 1, NOW + NOTED_EVERY):
-        await counter.ask_line("availability L40S")
-        await counter.store.settled()
+        await dispatcher.ask_line("availability L40S")
+        await dispatcher.store.settled()
         assert (await asked(store))["L40S"] == (NOW if now < NOW + NOTED_EVERY else NOW + NOTED_EVERY)
 
 
@@ -78,9 +78,9 @@ async def test_where_nothing_can_be_noted_questions_are_answered(sqlite_url: str
     await fill(store)
     await store.close()
     reading = await open_store(sqlite_url, writer=False)
-    counter = Counter(reading, COMMANDS, lambda: NOW)
-    await counter.ask_line("availability L40S")
-    await counter.store.settled()
+    dispatcher = Dispatcher(reading, COMMANDS, lambda: NOW)
+    await dispatcher.ask_line("availability L40S")
+    await dispatcher.store.settled()
     assert (await asked(reading))["L40S"] is None
     await reading.close()
 
@@ -88,14 +88,14 @@ async def test_where_nothing_can_be_noted_questions_are_answered(sqlite_url: str
 async def test_a_note_that_failed_is_made_up_for(sqlite_url: str) -> None:
     store = await open_store(f"{sqlite_url}?timeout=0.01", writer=True)
     await fill(store)
-    counter = Counter(store, COMMANDS, lambda: NOW)
+    dispatcher = Dispatcher(store, COMMANDS, lambda: NOW)
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as other:
         other.execute("BEGIN IMMEDIATE")
-        counter.usage.asked(["L40S"])
+        dispatcher.usage.asked(["L40S"])
         await store.settled()
         other.rollback()
     assert (await asked(store))["L40S"] is None
-    counter.usage.asked(["L40S"])
+    dispatcher.usage.asked(["L40S"])
     await store.settled()
     assert (await asked(store))["L40S"] == NOW
     await store.close()
@@ -104,11 +104,11 @@ async def test_a_note_that_failed_is_made_up_for(sqlite_url: str) -> None:
 async def test_the_use_of_a_key_is_noted(store: Store) -> None:
     async with store.writer() as writer:
         secret, _ = await writer.create_key("partner", scopes=("read",), per_minute=60, at=NOW - 9_000)
-    counter = Counter(store, COMMANDS, lambda: NOW)
-    check = stored_keys(counter)
+    dispatcher = Dispatcher(store, COMMANDS, lambda: NOW)
+    check = stored_keys(dispatcher)
     assert await check("spot_nobody") is None
     assert await check(secret)
-    await counter.store.settled()
+    await dispatcher.store.settled()
     async with store.reader() as reader:
         [key] = await reader.keys()
     assert key.last_used_at == NOW

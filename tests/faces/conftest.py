@@ -1,4 +1,4 @@
-"""A counter with commands made up here, on a real store, and its API."""
+"""A dispatcher with commands made up here, on a real store, and its API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ import pytest
 from analytics.errors import AskError, MarketDown, NotFound, NotYet, Refused
 from analytics.evidence import OMIT, Evidence, Note
 from analytics.market import WORLD, Poll, Quality, Quote, Scope, micro, usd
-from bot.commands.base import Command, Desk, Param
-from bot.commands.counter import Counter
-from bot.faces.http import build_api, stored_keys
-from bot.faces.metrics import market_health
-from bot.show.card import Card
-from bot.show.words import Words
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.http.api import build_api, stored_keys
+from bot.faces.http.metrics import market_health
+from bot.presentation.card import Card
+from bot.presentation.words import Words
 from bot.store.engine import StoreError, open_store
 from bot.store.writer import Entry
-from tests.fakes.discord_house import discord, discord_counter, server  # noqa: F401  fixtures
-from tests.fakes.slack_house import chat, many, posted, slack, slack_counter  # noqa: F401  fixtures
+from tests.fakes.discord_house import discord, discord_dispatcher, server  # noqa: F401  fixtures
+from tests.fakes.slack_house import chat, many, posted, slack, slack_dispatcher  # noqa: F401  fixtures
 
 NOON = 1_772_366_400
 
@@ -44,11 +44,11 @@ class Price:
     extra: int | None = field(default=None, metadata=OMIT)
 
 
-async def ask_price(desk: Desk, *, gpu_name: str, **asked: Any) -> Price:
-    quote = (await desk.reader.quotes([gpu_name])).get(gpu_name)
+async def ask_price(query: QueryContext, *, gpu_name: str, **asked: Any) -> Price:
+    quote = (await query.reader.quotes([gpu_name])).get(gpu_name)
     if quote is None:
-        raise NotYet(Note("no price"), have=Note("0 polls"), need=Note("{n} poll", {"n": 1}), ready_at=desk.now + 300)
-    basis = await desk.basis([gpu_name])
+        raise NotYet(Note("no price"), have=Note("0 polls"), need=Note("{n} poll", {"n": 1}), ready_at=query.now + 300)
+    basis = await query.basis([gpu_name])
     rates = (Rate(usd(quote.price), "spot"), Rate(usd(quote.on_demand), "on-demand"))
     reason = Note("mediana de {n} ofertas • ação", {"n": quote.offers})
     return Price(gpu_name, rates, asked, reason, basis.evidence(Note("median")))
@@ -64,7 +64,7 @@ ERRORS = {
 }
 
 
-async def ask_trouble(desk: Desk, *, what: str) -> Price:
+async def ask_trouble(query: QueryContext, *, what: str) -> Price:
     raise ERRORS[what]
 
 
@@ -113,7 +113,7 @@ class Clock:
 class House:
     """A market in a store, with a clock to turn."""
 
-    counter: Counter
+    dispatcher: Dispatcher
     clock: Clock
 
     async def polled(self, price: float = 0.4, *, model: str = "RTX 4090", quality: Quality = Quality.COMPLETE) -> None:
@@ -122,21 +122,21 @@ class House:
         quote = Quote(at, cost, cost, cost, cost, 2 * cost, offers=3, gpus=5, machines=3)
         poll = Poll(model, at, quality, interval=300)
         quotes = {(WORLD, Scope.VERIFIED): quote} if quality is Quality.COMPLETE else {}
-        async with self.counter.store.writer() as writer:
+        async with self.dispatcher.store.writer() as writer:
             await writer.save_round(at, [Entry(poll, quotes=quotes, rows=3)])
 
     async def key(self, per_minute: int = 120) -> str:
-        async with self.counter.store.writer() as writer:
+        async with self.dispatcher.store.writer() as writer:
             secret, _ = await writer.create_key("tests", scopes=("read",), per_minute=per_minute, at=self.clock.now)
         return secret
 
     async def health(self):
-        return await market_health(self.counter, polling=True, row_budget=20_000)
+        return await market_health(self.dispatcher, polling=True, row_budget=20_000)
 
     def client(self, key: str | None = None, **options: Any) -> httpx.AsyncClient:
         """A client of a fresh API; without a key that API asks for none, unless told otherwise."""
         options = {"health": self.health, "require_key": key is not None, "timer": self.clock, **options}
-        api = build_api(self.counter, keys=stored_keys(self.counter), **options)
+        api = build_api(self.dispatcher, keys=stored_keys(self.dispatcher), **options)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://spotbot", headers=headers)
 
@@ -145,7 +145,7 @@ class House:
 async def house(sqlite_url):
     store = await open_store(sqlite_url, writer=True)
     clock = Clock()
-    yield House(Counter(store, (PRICE, TROUBLE), clock), clock)
+    yield House(Dispatcher(store, (PRICE, TROUBLE), clock), clock)
     await store.close()
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
-from bot.faces.console import answer
+from bot.faces.console.face import answer
 
 PRICE_OF_4090 = "/api/spot/price/RTX%204090"
 
@@ -16,7 +16,7 @@ async def _ask(house, line: str, capsys: pytest.CaptureFixture[str], language: s
     capsys.readouterr()
     err = io.StringIO()
     code = await answer(
-        house.counter, line, language=language, as_json=True, out=Console(), err=Console(file=err, width=200)
+        house.dispatcher, line, language=language, as_json=True, out=Console(), err=Console(file=err, width=200)
     )
     return code, capsys.readouterr().out, err.getvalue()
 

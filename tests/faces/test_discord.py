@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.commands.counter import Counter
-from bot.people import NO_WISHES, Asker
+from bot.accounts import NO_PREFERENCES, Asker
+from bot.dispatch.dispatcher import Dispatcher
 from tests.fakes.discord import ADMIN, EPHEMERAL, GUILD, MANAGE_GUILD, MEMBER, FakeDiscord, until
 from tests.fakes.discord_house import Guild, guild, names, plain
 from tests.fakes.slack_house import PIXEL
@@ -73,17 +73,19 @@ async def test_commands_are_told_with_types_choices_and_both_languages(server: G
         assert 1 <= len(leaf["description"]) <= 100
 
 
-async def test_commands_are_told_again_only_when_they_changed(discord: FakeDiscord, discord_counter: Counter) -> None:
+async def test_commands_are_told_again_only_when_they_changed(
+    discord: FakeDiscord, discord_dispatcher: Dispatcher
+) -> None:
     async def told() -> int:
         return len(discord.sent("/commands", "PUT"))
 
-    async with guild(discord, discord_counter):
+    async with guild(discord, discord_dispatcher):
         assert await told() == 1
-    async with guild(discord, discord_counter):
+    async with guild(discord, discord_dispatcher):
         await until(lambda: len(discord.sent("/commands", "GET")) == 2)
     assert await told() == 1
-    discord_counter.commands = discord_counter.commands[:-1]
-    async with guild(discord, discord_counter):
+    discord_dispatcher.commands = discord_dispatcher.commands[:-1]
+    async with guild(discord, discord_dispatcher):
         await until(lambda: len(discord.sent("/commands", "PUT")) == 2)
 
 
@@ -133,8 +135,8 @@ async def test_refresh_asks_again_in_place(server: Guild) -> None:
     asked = await server.ask("monitor 4090")
     assert asked.original is not None
     before = plain(asked.original)
-    later = server.counter.clock() + 3 * 3600
-    server.counter.clock = lambda: later
+    later = server.dispatcher.clock() + 3 * 3600
+    server.dispatcher.clock = lambda: later
     await server.press(asked.original, "spot:refresh")
     assert plain(asked.original) != before
     assert len(server.discord.messages) == 1
@@ -151,11 +153,11 @@ async def test_long_answers_page(server: Guild) -> None:
     assert "spot:page:0" in names(message)
 
 
-async def test_buttons_work_after_a_restart(discord: FakeDiscord, discord_counter: Counter) -> None:
-    async with guild(discord, discord_counter) as home:
+async def test_buttons_work_after_a_restart(discord: FakeDiscord, discord_dispatcher: Dispatcher) -> None:
+    async with guild(discord, discord_dispatcher) as home:
         asked = await home.ask("predict 4090")
     assert asked.original is not None
-    async with guild(discord, discord_counter) as home:
+    async with guild(discord, discord_dispatcher) as home:
         await home.press(asked.original, "spot:refresh")
         clicked = await home.press(asked.original, "spot:share")
     assert "RTX 4090" in plain(clicked.followups[0])
@@ -178,8 +180,8 @@ async def test_buttons_ask_for_the_role_too(server: Guild) -> None:
                     json.dumps(embed[part]).replace("monitor RTX 4090", "settings team language=pt-BR")
                 )
     await server.press(message, "spot:refresh")
-    async with server.counter.store.reader() as reader:
-        assert await reader.wishes(Asker("discord", GUILD, "x")) == (NO_WISHES, NO_WISHES)
+    async with server.dispatcher.store.reader() as reader:
+        assert await reader.preferences(Asker("discord", GUILD, "x")) == (NO_PREFERENCES, NO_PREFERENCES)
 
 
 async def test_in_direct_messages_settings_are_ones_own(server: Guild) -> None:
@@ -195,8 +197,8 @@ async def test_a_server_that_removes_the_app_is_forgotten(server: Guild) -> None
     await server.discord.dispatch("GUILD_DELETE", {"id": GUILD})
     await until(lambda: int(GUILD) in server.face.answers._left)
     await server.idle()
-    async with server.counter.store.reader() as reader:
-        assert await reader.wishes(Asker("discord", GUILD, "x")) == (NO_WISHES, NO_WISHES)
+    async with server.dispatcher.store.reader() as reader:
+        assert await reader.preferences(Asker("discord", GUILD, "x")) == (NO_PREFERENCES, NO_PREFERENCES)
     edits = len(server.discord.sent("@original", "PATCH"))
     await server.press(asked.original, "spot:refresh")
     assert len(server.discord.sent("@original", "PATCH")) == edits

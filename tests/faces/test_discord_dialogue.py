@@ -11,9 +11,10 @@ from rich.console import Console
 from analytics.errors import AskError
 from analytics.evidence import to_json
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
-from bot.commands.reply import Reply
-from bot.faces import console, discord_answers
+from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.reply import Reply
+from bot.faces.console import face as console
+from bot.faces.discord import responder
 from tests.dialogues import DIALOGUES
 from tests.faces.test_slack_dialogue import RANSOM, TEN
 from tests.fakes.discord import ADMIN, MEMBER, FakeDiscord
@@ -22,7 +23,7 @@ from tests.fakes.discord_house import CannotBeTyped, Guild, guild, names, plain
 
 @pytest.mark.parametrize("only", ["", "typed", "chat"])
 async def test_the_dialogues_on_discord(server: Guild, only: str) -> None:
-    said = []
+    one_line = []
     for turn in (turn for turn in DIALOGUES if turn.only == only):
         locale = "pt-BR" if turn.language == "pt-BR" else "en-US"
         try:
@@ -30,23 +31,23 @@ async def test_the_dialogues_on_discord(server: Guild, only: str) -> None:
         except (AskError, CannotBeTyped):
             assert only != "chat", turn.says  # Discord's fields take no misspelled verbs, words for numbers or blanks
             continue
-        said.append(turn.says)
+        one_line.append(turn.says)
         for part in turn.hears:
             assert part in text, turn.says
-    assert len(said) >= {"": 50, "typed": 1, "chat": 1}[only]
+    assert len(one_line) >= {"": 50, "typed": 1, "chat": 1}[only]
 
 
 @pytest.fixture
 def replies(monkeypatch: pytest.MonkeyPatch) -> list[Reply]:
     """The replies that the Discord face shows."""
     found: list[Reply] = []
-    reply = discord_answers.reply
+    reply = responder.reply
 
     async def kept(*given: Any, **how: Any) -> Reply:
         found.append(await reply(*given, **how))
         return found[-1]
 
-    monkeypatch.setattr(discord_answers, "reply", kept)
+    monkeypatch.setattr(responder, "reply", kept)
     return found
 
 
@@ -54,7 +55,7 @@ def replies(monkeypatch: pytest.MonkeyPatch) -> list[Reply]:
 async def test_the_data_behind_a_card_are_those_of_the_console(
     server: Guild, replies: list[Reply], capsys: pytest.CaptureFixture[str], locale: str
 ) -> None:
-    for line in (server.counter.command(verb).examples[0] for verb in TEN):
+    for line in (server.dispatcher.command(verb).examples[0] for verb in TEN):
         asked = await server.ask(line, locale=locale)
         shown = replies[-1]
         assert asked.original is not None
@@ -65,15 +66,15 @@ async def test_the_data_behind_a_card_are_those_of_the_console(
             assert part in text, line
         capsys.readouterr()
         err = Console(file=io.StringIO())
-        assert await console.answer(server.counter, line, language="en", as_json=True, out=err, err=err) == 0
+        assert await console.answer(server.dispatcher, line, language="en", as_json=True, out=err, err=err) == 0
         assert capsys.readouterr().out == to_json(shown.answer), line
 
 
 async def test_a_new_command_is_on_discord_without_touching_the_face(
-    discord: FakeDiscord, discord_counter: Counter
+    discord: FakeDiscord, discord_dispatcher: Dispatcher
 ) -> None:
-    discord_counter.commands = (*COMMANDS, RANSOM)
-    async with guild(discord, discord_counter) as home:
+    discord_dispatcher.commands = (*COMMANDS, RANSOM)
+    async with guild(discord, discord_dispatcher) as home:
         assert (await home.discord.complete("ransom", "gpu_name", "4090"))[0] == "RTX 4090"
         asked = await home.ask("ransom 4090")
         assert asked.original is not None

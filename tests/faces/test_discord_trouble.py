@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.commands.counter import Counter
 from bot.config import Settings
-from bot.faces.discord import check
-from bot.faces.discord_wire import point_sdk
+from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.burst_gate import THICK, BurstGate
+from bot.faces.discord.face import check
+from bot.faces.discord.sdk import point_sdk
 from bot.faces.errors import AccessRefused
-from bot.faces.rush import THICK, Rush
 from tests.fakes.discord import EPHEMERAL, FakeDiscord, until
 from tests.fakes.discord_house import Guild, guild, new_face, plain
 from tests.fakes.slack_house import Gallery
@@ -74,15 +74,19 @@ async def test_what_is_asked_while_the_connection_is_lost_is_answered_after_it(s
     assert server.discord.gateway_log.count("resume") == 1
 
 
-async def test_a_refused_token_says_which_variable_to_mend(discord: FakeDiscord, discord_counter: Counter) -> None:
+async def test_a_refused_token_says_which_variable_to_mend(
+    discord: FakeDiscord, discord_dispatcher: Dispatcher
+) -> None:
     with pytest.raises(AccessRefused, match="DISCORD_TOKEN"):
-        async with guild(discord, discord_counter, token="another.discord.token"):
+        async with guild(discord, discord_dispatcher, token="another.discord.token"):
             pass
 
 
-async def test_a_token_that_is_revoked_later_ends_the_face(discord: FakeDiscord, discord_counter: Counter) -> None:
+async def test_a_token_that_is_revoked_later_ends_the_face(
+    discord: FakeDiscord, discord_dispatcher: Dispatcher
+) -> None:
     async def revoked() -> None:
-        async with guild(discord, discord_counter) as home:
+        async with guild(discord, discord_dispatcher) as home:
             discord.token = "new.discord.token"
             await discord.drop(4004)
             assert home.running is not None
@@ -93,11 +97,11 @@ async def test_a_token_that_is_revoked_later_ends_the_face(discord: FakeDiscord,
 
 
 async def test_an_unreachable_discord_is_tried_until_it_is_there(
-    discord: FakeDiscord, discord_counter: Counter
+    discord: FakeDiscord, discord_dispatcher: Dispatcher
 ) -> None:
     point_sdk("http://127.0.0.1:9")
     with capture_logs() as logs:
-        face = new_face(discord_counter, Gallery(), discord.token)
+        face = new_face(discord_dispatcher, Gallery(), discord.token)
         stop = asyncio.Event()
         running = asyncio.create_task(face.run(stop))
         await until(lambda: sum(entry["event"] == "no connection to Discord" for entry in logs) > 1)
@@ -107,8 +111,8 @@ async def test_an_unreachable_discord_is_tried_until_it_is_there(
         await running
 
 
-async def test_a_stop_waits_for_answers_under_way(discord: FakeDiscord, discord_counter: Counter) -> None:
-    async with guild(discord, discord_counter) as home:
+async def test_a_stop_waits_for_answers_under_way(discord: FakeDiscord, discord_dispatcher: Dispatcher) -> None:
+    async with guild(discord, discord_dispatcher) as home:
         asked = await discord.call("monitor")
         await until(lambda: asked.acknowledged)
         await home.end()
@@ -163,7 +167,7 @@ async def test_the_doctor_says_what_to_mend(discord: FakeDiscord, spoil: Any, li
 
 
 async def test_a_rush_ends_only_when_all_are_acknowledged() -> None:
-    rush = Rush(lull=0.001, longest=3600)
+    rush = BurstGate(lull=0.001, longest=3600)
     assert [rush.goes_on(), rush.goes_on()] == [False, True]
     waiting = asyncio.create_task(rush.over())
     with rush.acknowledging():
@@ -175,7 +179,7 @@ async def test_a_rush_ends_only_when_all_are_acknowledged() -> None:
 
 async def _steps_of_a_rush(each: int) -> bool:
     """Whether a rush ends in which so many ask within each lull; a lull is one step of the event loop here."""
-    rush = Rush(lull=0, longest=3600)
+    rush = BurstGate(lull=0, longest=3600)
     over = asyncio.create_task(rush.over())
     for _ in range(50):
         for _ in range(each):

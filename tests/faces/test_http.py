@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 import bot.commands
 from analytics.evidence import to_json
-from bot.commands.counter import Counter
-from bot.faces.page import addresses
+from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.http.page import addresses
 
 PRICE_OF_4090 = "/api/spot/price/RTX%204090"
 PROBLEM = "application/problem+json"
@@ -32,11 +32,11 @@ async def test_a_command_made_up_here_answers_with_exactly_the_json_of_its_answe
     answer = await web.get(
         PRICE_OF_4090, params={"hours": "3d", "disk": "1.5TB", "workload": "INFERENCE", "spot": "no"}
     )
-    command = house.counter.command("price")
+    command = house.dispatcher.command("price")
     texts = {"gpu_name": "RTX 4090", "hours": "3d", "disk": "1.5TB", "workload": "inference", "spot": "no"}
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
-    assert answer.content == to_json(await house.counter.ask(command, texts)).encode()
+    assert answer.content == to_json(await house.dispatcher.ask(command, texts)).encode()
     asked = {"hours": 72, "disk": 1500, "gpus": 1, "budget": None, "workload": "inference", "spot": False, "note": None}
     assert answer.json()["asked"] == asked
     assert answer.json()["rates"] == [{"usd": 0.4, "kind": "spot"}, {"usd": 0.8, "kind": "on-demand"}]
@@ -73,7 +73,7 @@ async def test_a_slash_elsewhere_still_leads_nowhere(house, web, path):
 @pytest.mark.parametrize("command", [c for c in bot.commands.COMMANDS if "{" in (c.path or "")], ids=lambda c: c.name)
 async def test_every_question_with_a_name_in_its_path_finds_a_name_with_a_slash(house, command):
     await house.polled(0.7, model="GH200/96GB")
-    house.counter = Counter(house.counter.store, (command,), house.clock)
+    house.dispatcher = Dispatcher(house.dispatcher.store, (command,), house.clock)
     async with house.client() as web:
         answer = await web.get(command.path.format_map({command.params[0].name: "GH200%2F96GB"}))
     assert answer.status_code in (200, 409), answer.text
@@ -255,7 +255,7 @@ async def test_a_revoked_key_opens_nothing_any_more(house):
     secret = await house.key()
     async with house.client(secret) as web:
         assert (await web.get(PRICE_OF_4090)).status_code == 200
-        async with house.counter.store.writer() as writer:
+        async with house.dispatcher.store.writer() as writer:
             assert await writer.revoke_key(1, house.clock.now)
         problem(await web.get(PRICE_OF_4090), 401)
 
@@ -263,7 +263,7 @@ async def test_a_revoked_key_opens_nothing_any_more(house):
 @pytest.mark.parametrize("scopes", [(), ("alerts", "webhooks"), ("reading",)])
 async def test_a_key_without_the_scope_to_read_gets_no_answer(house, scopes):
     await house.polled()
-    async with house.counter.store.writer() as writer:
+    async with house.dispatcher.store.writer() as writer:
         secret, _ = await writer.create_key("narrow", scopes=scopes, per_minute=60, at=house.clock.now)
     async with house.client(secret) as web:
         answer = await web.get(PRICE_OF_4090)
@@ -294,9 +294,9 @@ QUESTIONS = [command for command in bot.commands.COMMANDS if command.path and co
 
 @pytest.mark.parametrize("command", QUESTIONS, ids=lambda command: command.name)
 async def test_on_an_empty_store_every_question_says_not_yet_and_no_number(house, command):
-    counter = Counter(house.counter.store, (command,), house.clock)
-    (address, *_) = await addresses(counter, command.examples)
-    house.counter = counter
+    dispatcher = Dispatcher(house.dispatcher.store, (command,), house.clock)
+    (address, *_) = await addresses(dispatcher, command.examples)
+    house.dispatcher = dispatcher
     async with house.client() as web:
         body = problem(await web.get(address), 409)
     assert body["have"]

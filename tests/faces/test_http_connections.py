@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.faces.connections import (
+from bot.faces.http.api import build_api, serve, stored_keys
+from bot.faces.http.connections import (
     LOG_SECONDS,
     MOST_CONNECTIONS,
     ConnectionLimiter,
@@ -22,7 +23,6 @@ from bot.faces.connections import (
     connection_limit,
     shortage_told_once,
 )
-from bot.faces.http import build_api, serve, stored_keys
 
 SOON = 0.05
 """Seconds that a phase may last where a test wants it to end."""
@@ -33,8 +33,8 @@ HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 @asynccontextmanager
 async def served(house, limiter: ConnectionLimiter | None = None, health: Any = None) -> AsyncIterator[int]:
     """The API behind a real server on a free port of loopback."""
-    keys = stored_keys(house.counter)
-    api = build_api(house.counter, keys=keys, health=health or house.health, require_key=False)
+    keys = stored_keys(house.dispatcher)
+    api = build_api(house.dispatcher, keys=keys, health=health or house.health, require_key=False)
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(api, "127.0.0.1", 0, started=listening.set_result, stop=stop, limiter=limiter))
     try:

@@ -18,9 +18,9 @@ import pytest
 import bot.commands
 from analytics.evidence import plain
 from analytics.market import Quality
-from bot.faces.http import build_api, serve, stored_keys
-from bot.faces.metrics import market_health
-from bot.faces.openapi import Schemas, document
+from bot.faces.http.api import build_api, serve, stored_keys
+from bot.faces.http.metrics import market_health
+from bot.faces.http.openapi import Schemas, document
 
 
 async def described(house, **options: Any) -> dict:
@@ -143,7 +143,7 @@ async def health_of(house, **options: Any) -> tuple[int, dict]:
 
 async def test_a_process_that_polls_is_starting_until_something_was_polled(house):
     async def only_serves():
-        return await market_health(house.counter, polling=False)
+        return await market_health(house.dispatcher, polling=False)
 
     status, body = await health_of(house)
     assert (status, body["status"], body["last_poll"], body["age_seconds"]) == (503, "starting", None, None)
@@ -170,7 +170,7 @@ async def test_health_fails_after_three_planned_intervals_without_a_complete_pol
 async def test_health_says_when_rows_are_spent_and_until_when(house):
     await house.polled()
     midnight = house.clock.now // 86_400 * 86_400 + 86_400
-    async with house.counter.store.writer() as writer:
+    async with house.dispatcher.store.writer() as writer:
         await writer.note_spent(house.clock.now // 86_400, midnight)
     assert (await health_of(house))[0] == 200
     house.clock.now += 901
@@ -183,7 +183,7 @@ async def test_health_says_when_rows_are_spent_and_until_when(house):
 @pytest.mark.parametrize("state", ["leader", "standing by", "lost"])
 async def test_health_tells_whether_a_polling_process_leads_and_is_well_where_data_are_fresh(house, state: Any):
     async def stands_by():
-        return await market_health(house.counter, polling=True, leadership=state)
+        return await market_health(house.dispatcher, polling=True, leadership=state)
 
     await house.polled()
     status, body = await health_of(house, health=stands_by)
@@ -196,7 +196,7 @@ async def test_a_model_that_is_not_followed_does_not_make_polling_look_fresh(hou
     house.clock.now += 901
     await house.polled(model="RTX 4090")
     assert (await health_of(house))[0] == 200
-    async with house.counter.store.writer() as writer:
+    async with house.dispatcher.store.writer() as writer:
         await writer.set_followed({"H100 SXM": 300})
     status, body = await health_of(house)
     assert (status, body["status"], body["models"], body["age_seconds"]) == (503, "late", 1, 901)
@@ -228,7 +228,7 @@ async def test_metrics_tell_the_state_of_polling(house):
         await house.polled()
         house.clock.now += 60
         await house.polled(quality=Quality.FAILED)
-        async with house.counter.store.writer() as writer:
+        async with house.dispatcher.store.writer() as writer:
             await writer.add_quota(house.clock.now // 86_400, 77)
             await writer.learn_limit(house.clock.now // 86_400, 3000)
         text = (await web.get("/metrics")).text
@@ -275,7 +275,7 @@ async def test_the_page_speaks_the_readers_language_and_asks_for_a_key_where_one
 async def server(house):
     """The API behind a real server on a free port of loopback."""
     await house.polled()
-    api = build_api(house.counter, keys=stored_keys(house.counter), health=house.health)
+    api = build_api(house.dispatcher, keys=stored_keys(house.dispatcher), health=house.health)
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(api, "127.0.0.1", 0, started=listening.set_result, stop=stop))
     yield await listening, stop, task
@@ -327,7 +327,7 @@ async def test_noise_on_the_port_is_refused_and_the_next_is_served(server, noise
 async def test_the_server_stops_when_told_leaves_signals_alone_and_frees_its_port(house, server):
     port, stop, task = server
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    api = build_api(house.counter, keys=stored_keys(house.counter), health=house.health)
+    api = build_api(house.dispatcher, keys=stored_keys(house.dispatcher), health=house.health)
     with pytest.raises(OSError, match="in use"):
         await serve(api, "127.0.0.1", port, stop=stop)
     stop.set()

@@ -9,11 +9,11 @@ import pytest
 
 from analytics.errors import NotFound
 from analytics.evidence import Note
-from bot.commands.base import Command, Desk, Param
-from bot.commands.counter import AT_ONCE, Counter
-from bot.commands.shared_answers import MOST_ANSWERS, SHARED_SECONDS, SharedAnswers
+from bot.accounts import Asker, Preferences
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.dispatch.dispatcher import AT_ONCE, Dispatcher
+from bot.dispatch.shared_answers import MOST_ANSWERS, SHARED_SECONDS, SharedAnswers
 from bot.fair_queue import FairQueue, Waiter
-from bot.people import Asker, Wishes
 from tests.faces.conftest import no_card
 from tests.fakes.slack import until
 
@@ -27,7 +27,7 @@ class Questions:
         self.go.set()
         self.begun = asyncio.Event()
 
-    async def ask(self, desk: Desk, *, gpus: tuple[str, ...] | None, note: str | None) -> dict[str, Any]:
+    async def ask(self, query: QueryContext, *, gpus: tuple[str, ...] | None, note: str | None) -> dict[str, Any]:
         self.asked.append(note or "")
         self.begun.set()
         await self.go.wait()
@@ -35,7 +35,7 @@ class Questions:
             raise ZeroDivisionError
         if note == "unknown":
             raise NotFound(Note("no such thing"))
-        return {"gpus": gpus, "note": note, "at": desk.now, "last": await desk.reader.last_round_at()}
+        return {"gpus": gpus, "note": note, "at": query.now, "last": await query.reader.last_round_at()}
 
     def command(self, name: str = "count", *, acts: bool = False) -> Command:
         params = (Param("gpus", "gpus", "models"), Param("note", "text", "anything"))
@@ -48,7 +48,7 @@ async def questions(house):
     await house.polled(model="H100 SXM")
     asked = Questions()
     commands = (asked.command(), asked.command("other"), asked.command("act", acts=True))
-    house.counter = Counter(house.counter.store, commands, house.clock)
+    house.dispatcher = Dispatcher(house.dispatcher.store, commands, house.clock)
     return asked
 
 
@@ -125,16 +125,16 @@ async def test_what_acts_is_done_as_often_as_it_is_asked(web, questions):
 
 async def test_somebodys_wishes_stay_out_of_what_others_are_told(house, web, questions):
     ana = Asker("slack", "T1", "U1")
-    async with house.counter.store.writer() as writer:
-        await writer.save_wishes(ana.platform, ana.team, ana.person, Wishes(gpus=("H100 SXM",)))
-    command = replace(house.counter.command("count"), role="member")
+    async with house.dispatcher.store.writer() as writer:
+        await writer.save_preferences(ana.platform, ana.team, ana.person, Preferences(gpus=("H100 SXM",)))
+    command = replace(house.dispatcher.command("count"), role="member")
     assert (await web.get("/api/spot/count")).json()["gpus"] is None
-    assert (await house.counter.ask(command, {}, ana))["gpus"] == ("H100 SXM",)
+    assert (await house.dispatcher.ask(command, {}, ana))["gpus"] == ("H100 SXM",)
     assert (await web.get("/api/spot/count")).json()["gpus"] is None
 
 
 async def test_one_who_gives_up_does_not_take_the_answer_from_the_others(house, questions):
-    shared = SharedAnswers(house.counter)
+    shared = SharedAnswers(house.dispatcher)
 
     async def compute() -> bytes:
         questions.begun.set()
@@ -151,7 +151,7 @@ async def test_one_who_gives_up_does_not_take_the_answer_from_the_others(house, 
 
 
 async def test_only_so_many_answers_are_remembered(house, questions):
-    shared, computed = SharedAnswers(house.counter), []
+    shared, computed = SharedAnswers(house.dispatcher), []
     for n in [*range(MOST_ANSWERS + 1), MOST_ANSWERS, 1, 0]:
 
         async def compute(n: int = n) -> bytes:
@@ -183,7 +183,7 @@ class Watched(FairQueue):
 
 async def test_a_key_behind_many_questions_of_another_is_among_the_next(house, questions):
     busy, other = await house.key(), await house.key()
-    house.counter.turns = queue = Watched()
+    house.dispatcher.turns = queue = Watched()
     async with house.client(busy) as web, held(questions):
         many = [asyncio.create_task(web.get(f"/api/spot/count?note={n}")) for n in range(30)]
         await until(lambda: len(queue.came) == 30)

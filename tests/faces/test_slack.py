@@ -8,12 +8,12 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
+from bot.accounts import Asker
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
-from bot.commands.reply import reply
-from bot.faces.slack_retries import web_client
-from bot.faces.slack_web import People
-from bot.people import Asker
+from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.reply import reply
+from bot.faces.slack.retries import web_client
+from bot.faces.slack.web_api import Members
 from tests.fakes.slack import BOT, FakeSlack, Trouble, until
 from tests.fakes.slack_blocks import markup
 from tests.fakes.slack_house import Home, house
@@ -32,7 +32,7 @@ async def test_every_command_is_answered_to_its_asker_alone(chat: Home, person: 
             assert answer.buttons == []
             assert answer.text.startswith(("Settings", "Configurações"))
             continue
-        expected = await reply(chat.counter, asker, line, default="en")
+        expected = await reply(chat.dispatcher, asker, line, default="en")
         assert expected.ok, line
         assert answer.text.startswith(f"{expected.card.title}"), line
         assert expected.card.lead in answer.text, line
@@ -55,7 +55,7 @@ async def test_every_envelope_is_acknowledged_without_a_payload(chat: Home) -> N
 async def test_a_command_is_acknowledged_before_anything_is_asked(chat: Home) -> None:
     gate = asyncio.Event()
     chat.slack.troubles["users.info"].append(Trouble(wait=gate))
-    async with chat.counter.store.writer():  # and although the database is being written
+    async with chat.dispatcher.store.writer():  # and although the database is being written
         envelope = await chat.slack.say("settings me language=pt-BR")
         await until(lambda: envelope in chat.slack.acks)
     assert chat.slack.messages == []
@@ -170,12 +170,12 @@ async def test_what_slack_does_not_take_when_sharing_is_told(chat: Home) -> None
 # buttons
 
 
-async def test_buttons_work_after_a_restart(slack: FakeSlack, slack_counter: Counter) -> None:
-    async with house(slack, slack_counter) as before:
+async def test_buttons_work_after_a_restart(slack: FakeSlack, slack_dispatcher: Dispatcher) -> None:
+    async with house(slack, slack_dispatcher) as before:
         answer = await before.hear("help")
     assert "page 1/2" in answer.text
     assert answer.buttons == ["spot_share", "spot_refresh", "spot_page_next"]
-    async with house(slack, slack_counter):
+    async with house(slack, slack_dispatcher):
         for action, page, others in (
             ("spot_page_next", "page 2/2", ["spot_page_previous"]),
             ("spot_refresh", "page 2/2", ["spot_page_previous"]),
@@ -235,7 +235,7 @@ async def test_an_admin_of_another_workspace_is_a_member_here(chat: Home) -> Non
 
 async def test_people_are_asked_about_once_an_hour_and_once_at_a_time(slack: FakeSlack) -> None:
     now = [0.0]
-    people = People(web_client(f"{slack.url}/api"), timer=lambda: now[0])
+    people = Members(web_client(f"{slack.url}/api"), timer=lambda: now[0])
     first = await asyncio.gather(*(people.who("T1", "UA", BOT) for _ in range(50)))
     assert {who.role for who in first} == {"admin"}
     assert slack.calls.count("users.info") == 1
@@ -249,7 +249,7 @@ async def test_people_are_asked_about_once_an_hour_and_once_at_a_time(slack: Fak
 
 async def test_a_look_up_that_takes_too_long_makes_nobody_an_admin_and_is_waited_for_once(slack: FakeSlack) -> None:
     now, gate = [0.0], asyncio.Event()
-    people = People(web_client(f"{slack.url}/api"), timer=lambda: now[0])
+    people = Members(web_client(f"{slack.url}/api"), timer=lambda: now[0])
     slack.people["UA"]["locale"] = "pt-BR"
     people.PATIENCE = 20.0  # type: ignore[misc]
     assert (await people.who("T1", "UA", BOT)).role == "admin"

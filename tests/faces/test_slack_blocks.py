@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.commands import COMMANDS
-from bot.faces.slack import EVENTS, EVENTS_PATH
-from bot.faces.slack_blocks import (
+from bot.faces.slack.blocks import (
     TEXT,
     Picture,
     asked_again,
@@ -26,9 +25,10 @@ from bot.faces.slack_blocks import (
     message,
     sheet,
 )
-from bot.faces.slack_installs import REDIRECT, SCOPES
-from bot.show.card import Card, Column, Spark, Table
-from bot.show.words import Words
+from bot.faces.slack.face import EVENTS, EVENTS_PATH
+from bot.faces.slack.installations import REDIRECT, SCOPES
+from bot.presentation.card import Card, Column, Spark, Table
+from bot.presentation.words import Words
 from tests.fakes.slack import wrong_with
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,9 +162,9 @@ def test_the_home_fits_and_names_every_verb() -> None:
 
 
 def test_every_text_of_the_face_is_translated() -> None:
-    folder = ROOT / "bot/show/locales/pt_BR/LC_MESSAGES"
+    folder = ROOT / "bot/presentation/locales/pt_BR/LC_MESSAGES"
     said = set()
-    for file in (ROOT / "bot/faces").glob("slack*.py"):
+    for file in (ROOT / "bot/faces/slack").glob("*.py"):
         source = file.read_text(encoding="utf-8")
         said |= {text for _, text in re.findall(r"""words\(\s*(['"])(.+?)\1""", source, re.DOTALL)}
     assert {"Share to channel", "page {n}/{m}", "shared by {who}", "Ask the GPU spot market"} <= said

@@ -17,13 +17,14 @@ from rich.console import Console
 
 from analytics.evidence import to_json
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
-from bot.commands.reply import Reply
-from bot.faces import console, slack_answers
-from bot.faces.http import build_api, stored_keys
-from bot.faces.metrics import market_health
-from bot.show.card import Card
-from bot.show.words import Words
+from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.reply import Reply
+from bot.faces.console import face as console
+from bot.faces.http.api import build_api, stored_keys
+from bot.faces.http.metrics import market_health
+from bot.faces.slack import responder
+from bot.presentation.card import Card
+from bot.presentation.words import Words
 from tests.dialogues import DIALOGUES, Turn
 from tests.faces.conftest import PRICE, Price
 from tests.fakes.slack import FakeSlack, until
@@ -52,12 +53,12 @@ TEN = (
 
 
 @pytest.fixture(params=["socket", "http"])
-async def either(slack: FakeSlack, slack_counter: Counter, request: pytest.FixtureRequest) -> AsyncIterator[Home]:
+async def either(slack: FakeSlack, slack_dispatcher: Dispatcher, request: pytest.FixtureRequest) -> AsyncIterator[Home]:
     """A face over a socket, then one that Slack posts to; with people of both languages and an admin."""
     slack.people["UE"] = {"locale": "en-US"}
     slack.people["UB"] = {"locale": "pt-BR"}
     slack.people["UC"] = {"locale": "en-US", "is_admin": True}
-    async with house(slack, slack_counter, http=request.param == "http") as home:
+    async with house(slack, slack_dispatcher, http=request.param == "http") as home:
         yield home
     assert slack.refused == []
 
@@ -94,20 +95,20 @@ def test_the_dialogues_are_at_least_sixty_and_in_both_languages() -> None:
 
 
 @asynccontextmanager
-async def api_of(counter: Counter) -> AsyncIterator[httpx.AsyncClient]:
+async def api_of(dispatcher: Dispatcher) -> AsyncIterator[httpx.AsyncClient]:
     """The same questions over HTTP, without a key."""
 
     async def health() -> Any:
-        return await market_health(counter, polling=True, row_budget=20_000)
+        return await market_health(dispatcher, polling=True, row_budget=20_000)
 
-    api = build_api(counter, keys=stored_keys(counter), health=health, require_key=False)
+    api = build_api(dispatcher, keys=stored_keys(dispatcher), health=health, require_key=False)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://spotbot") as client:
         yield client
 
 
-async def address(counter: Counter, line: str) -> str:
+async def address(dispatcher: Dispatcher, line: str) -> str:
     """Path and query of the question that a line asks."""
-    command, given = await counter.read(line)
+    command, given = await dispatcher.read(line)
     assert command.path is not None
     path = command.path
     for name in re.findall(r"{(\w+)}", path):
@@ -115,11 +116,11 @@ async def address(counter: Counter, line: str) -> str:
     return f"{path}?{urlencode(given)}"
 
 
-async def asked(counter: Counter, line: str, capsys: pytest.CaptureFixture[str]) -> str:
+async def asked(dispatcher: Dispatcher, line: str, capsys: pytest.CaptureFixture[str]) -> str:
     """What the console prints with --json."""
     capsys.readouterr()
     err = Console(file=io.StringIO())
-    assert await console.answer(counter, line, language="en", as_json=True, out=err, err=err) == 0
+    assert await console.answer(dispatcher, line, language="en", as_json=True, out=err, err=err) == 0
     return capsys.readouterr().out
 
 
@@ -127,13 +128,13 @@ async def asked(counter: Counter, line: str, capsys: pytest.CaptureFixture[str])
 def replies(monkeypatch: pytest.MonkeyPatch) -> list[Reply]:
     """The replies that the Slack face shows."""
     found: list[Reply] = []
-    reply = slack_answers.reply
+    reply = responder.reply
 
     async def kept(*given: Any, **how: Any) -> Reply:
         found.append(await reply(*given, **how))
         return found[-1]
 
-    monkeypatch.setattr(slack_answers, "reply", kept)
+    monkeypatch.setattr(responder, "reply", kept)
     return found
 
 
@@ -141,16 +142,16 @@ def replies(monkeypatch: pytest.MonkeyPatch) -> list[Reply]:
 async def test_the_data_behind_a_card_are_those_of_console_and_http(
     either: Home, replies: list[Reply], capsys: pytest.CaptureFixture[str], person: str
 ) -> None:
-    async with api_of(either.counter) as api:
-        for line in (either.counter.command(verb).examples[0] for verb in TEN):
+    async with api_of(either.dispatcher) as api:
+        for line in (either.dispatcher.command(verb).examples[0] for verb in TEN):
             message = await either.hear(line, person=person)
             shown = replies[-1]
             assert shown.command is not None
             assert shown.card == shown.command.card(shown.answer, shown.words)
             for part in (shown.card.title, shown.card.lead, shown.card.footer):
                 assert part in message.text
-            answered = await api.get(await address(either.counter, line))
-            printed = await asked(either.counter, line, capsys)
+            answered = await api.get(await address(either.dispatcher, line))
+            printed = await asked(either.dispatcher, line, capsys)
             assert to_json(shown.answer).encode() == answered.content == printed.encode(), line
 
 
@@ -168,10 +169,10 @@ RANSOM = replace(
 
 
 async def test_a_new_command_is_answered_everywhere_without_touching_a_face(
-    slack: FakeSlack, slack_counter: Counter, capsys: pytest.CaptureFixture[str]
+    slack: FakeSlack, slack_dispatcher: Dispatcher, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    slack_counter.commands = (*COMMANDS, RANSOM)
-    async with house(slack, slack_counter) as home, api_of(slack_counter) as api:
+    slack_dispatcher.commands = (*COMMANDS, RANSOM)
+    async with house(slack, slack_dispatcher) as home, api_of(slack_dispatcher) as api:
         answer = await home.hear("ransom 4090")
         assert answer.text.startswith("Ransom for RTX 4090")
         assert answer.buttons == ["spot_share", "spot_refresh"]
@@ -181,8 +182,8 @@ async def test_a_new_command_is_answered_everywhere_without_touching_a_face(
         await slack.event("app_home_opened", user="UE", tab="home")
         await until(lambda: slack.homes)
         assert "/spot ransom rtx 4090" in json.dumps(slack.homes["UE"])
-        answered = await api.get(await address(slack_counter, "ransom 4090"))
+        answered = await api.get(await address(slack_dispatcher, "ransom 4090"))
         assert answered.json()["gpu_name"] == "RTX 4090"
-        assert await asked(slack_counter, "ransom 4090", capsys) == answered.text
+        assert await asked(slack_dispatcher, "ransom 4090", capsys) == answered.text
         assert "/api/spot/ransom/{gpu_name}" in (await api.get("/openapi.json")).json()["paths"]
     assert slack.refused == []

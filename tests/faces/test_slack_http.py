@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bot.faces.slack_signed import LONGEST_BODY, NotOurs, parse, signed
+from bot.faces.slack.signed_requests import LONGEST_BODY, NotOurs, parse, signed
 from tests.fakes.slack import SECRET, Trouble, until
 from tests.fakes.slack import signed as sign
 from tests.fakes.slack_house import Home

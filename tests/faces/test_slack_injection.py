@@ -9,7 +9,7 @@ import pytest
 
 from analytics.market import WORLD, Poll, Quality, Quote, Scope, micro
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
+from bot.dispatch.dispatcher import Dispatcher
 from bot.store.writer import Entry
 from tests.fakes.slack import FakeSlack, until
 from tests.fakes.slack_blocks import markup
@@ -64,7 +64,7 @@ async def test_neither_names_nor_forged_buttons_are_markup(chat: Home, hostile: 
 
 
 @pytest.fixture
-async def sold(slack: FakeSlack, slack_counter: Counter) -> AsyncIterator[Home]:
+async def sold(slack: FakeSlack, slack_dispatcher: Dispatcher) -> AsyncIterator[Home]:
     """A face whose market sells models that are named to do harm."""
     entries = []
     for n, name in enumerate(text for text in HOSTILE if text.isprintable() and len(text) < 60):
@@ -72,9 +72,9 @@ async def sold(slack: FakeSlack, slack_counter: Counter) -> AsyncIterator[Home]:
         quote = Quote(NOW, cost, cost, cost, cost, 2 * cost, offers=3, gpus=5, machines=3)
         poll = Poll(name, NOW, Quality.COMPLETE, interval=300)
         entries.append(Entry(poll, quotes={(WORLD, Scope.VERIFIED): quote}, rows=3))
-    async with slack_counter.store.writer() as writer:
+    async with slack_dispatcher.store.writer() as writer:
         await writer.save_round(NOW, entries)
-    async with house(slack, slack_counter) as home:
+    async with house(slack, slack_dispatcher) as home:
         yield home
     assert slack.refused == []
 

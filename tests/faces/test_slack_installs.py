@@ -15,9 +15,9 @@ import pytest
 from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
-from bot.faces.slack_installs import SCOPES, States, authorize_url, label
-from bot.people import Asker, Wishes
-from bot.vault import Vault, new_key
+from bot.accounts import Asker, Preferences
+from bot.faces.slack.installations import SCOPES, States, authorize_url, label
+from bot.secret_box import SecretBox, new_key
 from tests.fakes.slack import CLIENT_ID, Trouble, until
 from tests.fakes.slack_house import KEY, Home
 from tests.fakes.stored import NOW
@@ -81,7 +81,7 @@ async def test_a_state_is_good_once_and_for_the_browser_that_asked(many: Home) -
 
 
 async def test_a_state_is_good_for_ten_minutes() -> None:
-    states, fernet = States(Vault(KEY)), Fernet(KEY.encode())
+    states, fernet = States(SecretBox(KEY)), Fernet(KEY.encode())
     document = json.dumps(["slack-oauth-state", {"nonce": "n"}]).encode()
 
     def issued(ago: int) -> str:
@@ -89,7 +89,7 @@ async def test_a_state_is_good_for_ten_minutes() -> None:
 
     assert not await states.async_consume(issued(601))
     assert await states.async_consume(issued(590))
-    assert not await states.async_consume(Vault(KEY).seal("slack::T1", {"nonce": "m"}).decode())
+    assert not await states.async_consume(SecretBox(KEY).seal("slack::T1", {"nonce": "m"}).decode())
 
 
 async def test_no_to_the_consent_a_wrong_code_and_an_outage_are_pages(many: Home) -> None:
@@ -108,7 +108,7 @@ async def test_no_to_the_consent_a_wrong_code_and_an_outage_are_pages(many: Home
 
 
 async def test_an_installation_that_cannot_be_stored_says_so(many: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(many.counter.store, "_writable", False)
+    monkeypatch.setattr(many.dispatcher.store, "_writable", False)
     with capture_logs():
         assert (await install(many, "T2")).status_code == 503
     monkeypatch.undo()
@@ -124,9 +124,9 @@ async def test_a_workspace_that_is_not_known_is_told_kindly(many: Home) -> None:
     assert many.slack.homes == {}
 
 
-async def stored(home: Home, team: str) -> tuple[bool, Wishes]:
-    async with home.counter.store.reader() as reader:
-        mine, _ = await reader.wishes(Asker("slack", team, "U1"))
+async def stored(home: Home, team: str) -> tuple[bool, Preferences]:
+    async with home.dispatcher.store.reader() as reader:
+        mine, _ = await reader.preferences(Asker("slack", team, "U1"))
         return await reader.installation("slack", "", team) is not None, mine
 
 
@@ -150,7 +150,7 @@ async def test_removing_the_app_stops_everything_and_leaves_nothing(
         gate.set()
         await many.idle()
         assert len(many.slack.messages) == seen  # not even the answer that was under way
-        assert await stored(many, "T2") == (False, Wishes())
+        assert await stored(many, "T2") == (False, Preferences())
         await many.slack.say("monitor", team="T2")
         await many.idle()
     assert len(many.slack.messages) == seen
@@ -174,26 +174,26 @@ async def test_another_process_may_install_a_workspace_again(many: Home) -> None
         await many.idle()
     token = "xoxb-new"
     many.slack.teams[token] = "T2"
-    async with many.counter.store.writer() as writer:
-        sealed = Vault(KEY).seal(label("", "T2"), {"token": token})
+    async with many.dispatcher.store.writer() as writer:
+        sealed = SecretBox(KEY).seal(label("", "T2"), {"token": token})
         await writer.save_installation("slack", "", "T2", sealed, NOW)
     assert (await many.hear("monitor 4090", team="T2")).text.startswith("Spot prices")
 
 
 async def test_a_removal_that_cannot_be_stored_is_tried_again(many: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     await install(many, "T2")
-    monkeypatch.setattr(many.counter.store, "_writable", False)
+    monkeypatch.setattr(many.dispatcher.store, "_writable", False)
     with capture_logs() as logs:
         await many.slack.event("app_uninstalled", team="T2")
         await until(lambda: any(entry["event"] == "slack_workspace_not_forgotten" for entry in logs))
         monkeypatch.undo()
         await many.idle()
-    assert await stored(many, "T2") == (False, Wishes())
+    assert await stored(many, "T2") == (False, Preferences())
 
 
 async def test_a_token_sealed_with_a_lost_key_reads_as_not_installed(many: Home) -> None:
-    async with many.counter.store.writer() as writer:
-        sealed = Vault(new_key()).seal(label("", "T5"), {"token": "xoxb-5"})
+    async with many.dispatcher.store.writer() as writer:
+        sealed = SecretBox(new_key()).seal(label("", "T5"), {"token": "xoxb-5"})
         await writer.save_installation("slack", "", "T5", sealed, NOW)
     with capture_logs() as logs:
         answer = await many.hear("monitor", team="T5")

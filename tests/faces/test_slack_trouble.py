@@ -14,14 +14,14 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from bot.app import build_faces
-from bot.commands.counter import Counter
 from bot.config import BadSettings
+from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.burst_gate import BurstGate
 from bot.faces.errors import AccessRefused
-from bot.faces.rush import Rush
-from bot.faces.slack import build_slack, check
-from bot.faces.slack_answers import Tasks
-from bot.faces.slack_retries import web_client
-from bot.vault import new_key
+from bot.faces.slack.face import build_slack, check
+from bot.faces.slack.responder import Tasks
+from bot.faces.slack.retries import web_client
+from bot.secret_box import new_key
 from tests.fakes.slack import APP, BOT, LIMITED, SECRET, FakeSlack, Message, Trouble, until
 from tests.fakes.slack_house import MANY, Gallery, Home, house, slack_settings
 
@@ -149,17 +149,17 @@ async def test_a_socket_that_will_end_is_replaced_before_it_does(chat: Home) -> 
     await until(lambda: chat.slack.sockets == [second])
 
 
-async def test_slack_may_be_unreachable_at_the_start(slack: FakeSlack, slack_counter: Counter) -> None:
+async def test_slack_may_be_unreachable_at_the_start(slack: FakeSlack, slack_dispatcher: Dispatcher) -> None:
     await slack.hang_up()
     settings = slack_settings(slack.url, slack_bot_token=BOT, slack_app_token=APP)
-    home = Home(slack, slack_counter, None, Gallery(), None)  # type: ignore[arg-type]
+    home = Home(slack, slack_dispatcher, None, Gallery(), None)  # type: ignore[arg-type]
     naps: list[float] = []
 
     async def sleep(seconds: float) -> None:
         naps.append(seconds)
         await asyncio.sleep(0.001)
 
-    face = build_slack(settings, slack_counter, home.gallery, sleep=sleep)
+    face = build_slack(settings, slack_dispatcher, home.gallery, sleep=sleep)
     assert face is not None
     home.face = face
     with capture_logs() as logs:
@@ -180,20 +180,20 @@ async def test_slack_may_be_unreachable_at_the_start(slack: FakeSlack, slack_cou
     [({"slack_bot_token": "xoxb-bad"}, "SLACK_BOT_TOKEN"), ({"slack_app_token": "xapp-bad"}, "SLACK_APP_TOKEN")],
 )
 async def test_a_refused_token_ends_the_face_with_its_name(
-    slack: FakeSlack, slack_counter: Counter, wrong: dict[str, str], variable: str
+    slack: FakeSlack, slack_dispatcher: Dispatcher, wrong: dict[str, str], variable: str
 ) -> None:
     settings = slack_settings(slack.url, **{"slack_bot_token": BOT, "slack_app_token": APP, **wrong})
-    face = build_slack(settings, slack_counter, Gallery())
+    face = build_slack(settings, slack_dispatcher, Gallery())
     assert face is not None
     with pytest.raises(AccessRefused, match=variable) as caught:
         await face.run(asyncio.Event())
     assert "bad" not in str(caught.value)
 
 
-async def test_what_is_under_way_is_answered_before_the_end(slack: FakeSlack, slack_counter: Counter) -> None:
+async def test_what_is_under_way_is_answered_before_the_end(slack: FakeSlack, slack_dispatcher: Dispatcher) -> None:
     gate = asyncio.Event()
     async with AsyncExitStack() as stack:
-        home = await stack.enter_async_context(house(slack, slack_counter))
+        home = await stack.enter_async_context(house(slack, slack_dispatcher))
         slack.troubles["users.info"].append(Trouble(wait=gate))
         envelope = await slack.say("status")
         await until(lambda: envelope in slack.acks)
@@ -205,10 +205,12 @@ async def test_what_is_under_way_is_answered_before_the_end(slack: FakeSlack, sl
     assert len(slack.messages) == 1
 
 
-async def test_no_secret_is_logged(slack: FakeSlack, slack_counter: Counter, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_secret_is_logged(
+    slack: FakeSlack, slack_dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     with capture_logs() as logs:
-        async with house(slack, slack_counter) as home:
+        async with house(slack, slack_dispatcher) as home:
             slack.troubles["response_url"].append(Trouble(403, "no"))
             slack.troubles["apps.connections.open"].append(Trouble(200, "internal_error"))
             slack.troubles["users.info"].append(Trouble(200, "missing_scope"))
@@ -273,8 +275,8 @@ async def test_the_doctor_looks_at_tokens_scopes_and_the_way(slack: FakeSlack) -
 
 
 async def test_the_doctor_names_what_is_missing_of_half_a_configuration(slack: FakeSlack) -> None:
-    (half, ok, advice), *others = await check(slack_settings(slack.url, slack_bot_token=BOT))
-    assert (half, ok) == ("Slack settings", False)
+    (half_configured, ok, advice), *others = await check(slack_settings(slack.url, slack_bot_token=BOT))
+    assert (half_configured, ok) == ("Slack settings", False)
     assert "SLACK_APP_TOKEN" in advice
     assert all(good for _, good, _ in others)
     (_, ok, advice), *_ = await check(slack_settings(slack.url, slack_app_token=APP))
@@ -301,10 +303,10 @@ async def test_all_calls_of_a_limited_method_wait_those_of_other_workspaces_do_n
     assert len(naps) == 2
 
 
-async def test_connecting_waits_as_long_as_slack_says(slack: FakeSlack, slack_counter: Counter) -> None:
+async def test_connecting_waits_as_long_as_slack_says(slack: FakeSlack, slack_dispatcher: Dispatcher) -> None:
     slack.troubles["apps.connections.open"].append(LIMITED)
     with capture_logs():
-        async with house(slack, slack_counter) as home:
+        async with house(slack, slack_dispatcher) as home:
             assert 7.0 in home.naps.taken
 
 
@@ -317,7 +319,7 @@ async def test_answers_of_a_rush_begin_after_its_end_and_the_first_at_once() -> 
     async def work(number: int) -> None:
         begun.append(number)
 
-    patient, short = Tasks(Rush(lull=3600, longest=0.05)), Tasks(Rush(lull=0.01, longest=3600))
+    patient, short = Tasks(BurstGate(lull=3600, longest=0.05)), Tasks(BurstGate(lull=0.01, longest=3600))
     for tasks in (patient, short):
         begun.clear()
         for number in range(5):
@@ -334,7 +336,7 @@ async def test_what_waits_for_the_end_of_a_rush_can_be_stopped() -> None:
     async def work(number: int) -> None:
         begun.append(number)
 
-    tasks = Tasks(Rush(lull=3600, longest=3600))
+    tasks = Tasks(BurstGate(lull=3600, longest=3600))
     for number in range(3):
         tasks.start(work(number))
     await tasks.finish(0.01)

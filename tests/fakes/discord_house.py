@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from bot.commands import COMMANDS
-from bot.commands.base import Command
-from bot.commands.counter import Counter
-from bot.commands.params import MONEY_UNITS, quantity
-from bot.faces import discord_send
-from bot.faces.discord import DiscordFace
-from bot.faces.discord_answers import Answers
-from bot.faces.discord_tree import valid_name
-from bot.faces.discord_wire import point_sdk, quiet_sdk
+from bot.dispatch.command import Command
+from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.params import MONEY_UNITS, quantity
+from bot.faces.discord import replies
+from bot.faces.discord.command_tree import valid_name
+from bot.faces.discord.face import DiscordFace
+from bot.faces.discord.responder import DiscordResponder
+from bot.faces.discord.sdk import point_sdk, quiet_sdk
 from bot.store.engine import open_store
 from tests.fakes.discord import Asked, FakeDiscord, buttons, until, visible
 from tests.fakes.slack_house import BOOM, Gallery
@@ -41,7 +41,7 @@ class Guild:
     """A running face and the Discord it serves."""
 
     discord: FakeDiscord
-    counter: Counter
+    dispatcher: Dispatcher
     face: DiscordFace
     gallery: Gallery
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,7 +49,7 @@ class Guild:
 
     async def ask(self, line: str, **who: Any) -> Asked:
         """Fill the fields of a command with what a line says, and wait for the answer."""
-        command, given = await self.counter.read(line)
+        command, given = await self.dispatcher.read(line)
         options = {valid_name(name): _typed(command, name, text) for name, text in given.items()}
         if any(param.required and not given.get(param.name, "").strip() for param in command.params):
             raise CannotBeTyped("Discord's client insists on what is required")
@@ -92,18 +92,18 @@ class Guild:
         return bool(self.discord.commands and self.discord.connected)
 
 
-def new_face(counter: Counter, gallery: Gallery, token: str) -> DiscordFace:
+def new_face(dispatcher: Dispatcher, gallery: Gallery, token: str) -> DiscordFace:
     """A face as a process that has just begun has it."""
-    return DiscordFace(token, counter, Answers(counter, gallery, "en"), first_pause=FIRST_PAUSE)
+    return DiscordFace(token, dispatcher, DiscordResponder(dispatcher, gallery, "en"), first_pause=FIRST_PAUSE)
 
 
 @asynccontextmanager
-async def guild(discord: FakeDiscord, counter: Counter, **changes: Any) -> AsyncIterator[Guild]:
+async def guild(discord: FakeDiscord, dispatcher: Dispatcher, **changes: Any) -> AsyncIterator[Guild]:
     """A face that is connected."""
     point_sdk(discord.url)
     quiet_sdk()
     gallery = Gallery()
-    home = Guild(discord, counter, new_face(counter, gallery, changes.get("token", discord.token)), gallery)
+    home = Guild(discord, dispatcher, new_face(dispatcher, gallery, changes.get("token", discord.token)), gallery)
     try:
         await home.start()
         yield home
@@ -144,25 +144,25 @@ def _typed(command: Command, name: str, text: str) -> Any:
 
 
 @pytest.fixture
-async def discord_counter(market_file: Path, tmp_path: Path) -> AsyncIterator[Counter]:
-    """A counter on a market of its own, which can be written; ``boom`` fails."""
+async def discord_dispatcher(market_file: Path, tmp_path: Path) -> AsyncIterator[Dispatcher]:
+    """A dispatcher on a market of its own, which can be written; ``boom`` fails."""
     shutil.copy(market_file, tmp_path / "discord.db")
     store = await open_store(f"sqlite:///{tmp_path / 'discord.db'}", writer=True)
-    yield Counter(store, (*COMMANDS, BOOM), lambda: NOW + 60)
+    yield Dispatcher(store, (*COMMANDS, BOOM), lambda: NOW + 60)
     await store.close()
 
 
 @pytest.fixture
 async def discord(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeDiscord]:
     """A Discord; what the network loses is sent again at once."""
-    monkeypatch.setattr(discord_send, "PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(replies, "PAUSES", (0.01, 0.01))
     async with FakeDiscord() as fake:
         yield fake
 
 
 @pytest.fixture
-async def server(discord: FakeDiscord, discord_counter: Counter) -> AsyncIterator[Guild]:
+async def server(discord: FakeDiscord, discord_dispatcher: Dispatcher) -> AsyncIterator[Guild]:
     """A face that serves one server."""
-    async with guild(discord, discord_counter) as home:
+    async with guild(discord, discord_dispatcher) as home:
         yield home
     assert set(mentions(discord)) <= {json.dumps({"parse": []})}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.show.card import Bars, Chart, Lines
+from bot.presentation.card import Bars, Chart, Lines
 
 if TYPE_CHECKING:
-    from bot.show.chart_page import Page
+    from bot.presentation.chart_page import Page
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Written:
 
 def page_of(chart: Chart, language: str = "en") -> Page:
     """The chart as it is drawn, not yet a file."""
-    from bot.show import chart_bars, chart_heat, chart_lines
-    from bot.show.chart_page import PALETTES, Pen
-    from bot.show.words import Words
+    from bot.presentation import chart_bars, chart_heat, chart_lines
+    from bot.presentation.chart_page import PALETTES, Pen
+    from bot.presentation.words import Words
 
     pen = Pen(Words(language, 0), PALETTES["light"])
     if isinstance(chart, Lines):
@@ -44,7 +44,7 @@ def page_of(chart: Chart, language: str = "en") -> Page:
 
 def written(page: Page) -> list[Written]:
     """Every text that can be read on the page."""
-    from bot.show.chart_page import DPI
+    from bot.presentation.chart_page import DPI
 
     texts = list(page.drawing.texts)
     for axes in page.drawing.axes:
@@ -60,7 +60,7 @@ def written(page: Page) -> list[Written]:
 
 def faults(page: Page) -> list[str]:
     """What cannot be read when the picture is shown 400 pixels wide: cut, overlapping or small texts."""
-    from bot.show.chart_page import WIDTH
+    from bot.presentation.chart_page import WIDTH
 
     texts = written(page)
     found = [f"small: {t.text}" for t in texts if t.size < 22]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from analytics.market import Offer
 from bot.clock import SteadyClock
-from bot.collect import Collector
-from bot.poller import Poller
+from bot.polling.poller import Poller
+from bot.polling.rounds import Collector
 from bot.sources.base import Fetch
 from bot.store.engine import Store
 from tests.fakes.markets import ScriptedSource, offer

@@ -17,14 +17,14 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from bot.commands import COMMANDS
-from bot.commands.base import Command
-from bot.commands.counter import Counter
 from bot.config import Settings
-from bot.faces.slack import SlackFace, build_slack
+from bot.dispatch.command import Command
+from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.slack.face import SlackFace, build_slack
 from bot.fair_queue import ANYBODY, Waiter
-from bot.show.card import Chart
+from bot.presentation.card import Chart
+from bot.secret_box import SecretBox, new_key
 from bot.store.engine import open_store
-from bot.vault import Vault, new_key
 from tests.fakes.slack import APP, BOT, CLIENT_ID, CLIENT_SECRET, SECRET, FakeSlack, Message, until
 from tests.fakes.stored import NOW
 
@@ -63,7 +63,7 @@ class Home:
     """A running face and the Slack it serves."""
 
     slack: FakeSlack
-    counter: Counter
+    dispatcher: Dispatcher
     face: SlackFace
     gallery: Gallery
     naps: Naps
@@ -103,15 +103,15 @@ def slack_settings(url: str, **changes: Any) -> Settings:
 
 @asynccontextmanager
 async def house(
-    slack: FakeSlack, counter: Counter, *, http: bool = False, vault: Vault | None = None, **changes: Any
+    slack: FakeSlack, dispatcher: Dispatcher, *, http: bool = False, vault: SecretBox | None = None, **changes: Any
 ) -> AsyncIterator[Home]:
     """A face that runs: over a socket, or as routes that Slack posts to."""
     door = {"slack_signing_secret": SECRET} if http else {"slack_app_token": APP}
     settings = slack_settings(slack.url, **{**(MANY if vault else ONE), **door, **changes})
     gallery, naps = Gallery(), Naps()
-    face = build_slack(settings, counter, gallery, vault, sleep=naps)
+    face = build_slack(settings, dispatcher, gallery, vault, sleep=naps)
     assert face is not None
-    home = Home(slack, counter, face, gallery, naps)
+    home = Home(slack, dispatcher, face, gallery, naps)
     app = Starlette(routes=[Route(path, handler, methods=methods) for path, methods, handler in face.routes])
     home.web = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://spotbot.test")
     slack.over_http = home.web if http else None
@@ -125,7 +125,7 @@ async def house(
         slack.over_http = None
 
 
-async def _boom(desk: Any) -> Any:
+async def _boom(query: Any) -> Any:
     raise ZeroDivisionError("secret detail")
 
 
@@ -133,11 +133,11 @@ BOOM = Command("boom", "Fails", None, (), _boom, lambda answer, words: answer, (
 
 
 @pytest.fixture
-async def slack_counter(market_file: Path, tmp_path: Path) -> AsyncIterator[Counter]:
-    """A counter on a market of its own, which can be written; ``boom`` fails."""
+async def slack_dispatcher(market_file: Path, tmp_path: Path) -> AsyncIterator[Dispatcher]:
+    """A dispatcher on a market of its own, which can be written; ``boom`` fails."""
     shutil.copy(market_file, tmp_path / "chat.db")
     store = await open_store(f"sqlite:///{tmp_path / 'chat.db'}", writer=True)
-    yield Counter(store, (*COMMANDS, BOOM), lambda: NOW + 60)
+    yield Dispatcher(store, (*COMMANDS, BOOM), lambda: NOW + 60)
     await store.close()
 
 
@@ -151,24 +151,24 @@ async def slack() -> AsyncIterator[FakeSlack]:
 
 
 @pytest.fixture
-async def chat(slack: FakeSlack, slack_counter: Counter) -> AsyncIterator[Home]:
+async def chat(slack: FakeSlack, slack_dispatcher: Dispatcher) -> AsyncIterator[Home]:
     """A face over a socket."""
-    async with house(slack, slack_counter) as home:
+    async with house(slack, slack_dispatcher) as home:
         yield home
     assert slack.refused == []
 
 
 @pytest.fixture
-async def posted(slack: FakeSlack, slack_counter: Counter) -> AsyncIterator[Home]:
+async def posted(slack: FakeSlack, slack_dispatcher: Dispatcher) -> AsyncIterator[Home]:
     """A face that Slack posts to."""
-    async with house(slack, slack_counter, http=True) as home:
+    async with house(slack, slack_dispatcher, http=True) as home:
         yield home
     assert slack.refused == []
 
 
 @pytest.fixture
-async def many(slack: FakeSlack, slack_counter: Counter) -> AsyncIterator[Home]:
+async def many(slack: FakeSlack, slack_dispatcher: Dispatcher) -> AsyncIterator[Home]:
     """A face that workspaces install."""
-    async with house(slack, slack_counter, http=True, vault=Vault(KEY)) as home:
+    async with house(slack, slack_dispatcher, http=True, vault=SecretBox(KEY)) as home:
         yield home
     assert slack.refused == []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from analytics.market import DAY, HOUR
-from bot.collect import Collector
 from bot.forecasts import refresh
+from bot.polling.rounds import Collector
 from bot.sources.sim_calibration import DEFAULT
 from bot.sources.simulated import SimulatedMarket
 from bot.store.engine import open_store

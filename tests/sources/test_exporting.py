@@ -17,7 +17,7 @@ from analytics.evidence import iso
 from analytics.market import DAY, HOUR, WORLD, HourPoint, Quality
 from analytics.prices import hour_point
 from analytics.regions import region_names
-from bot.collect import Collector
+from bot.polling.rounds import Collector
 from bot.sources.exporting import COLUMNS, ExportFault, ExportKind, Row, export_rows, guarded, write_export
 from bot.sources.import_rows import csv_cells, csv_reader
 from bot.sources.importing import import_file

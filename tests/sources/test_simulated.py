@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.catalog import load_catalog
+from analytics.interruptions.shadow_tenants import advance
 from analytics.market import DAY, HOUR, Cause, Exposure, Offer, Poll, Quality, Tenant
 from analytics.regions import region_of
-from analytics.shadow import advance, minimal
+from analytics.slices import minimal_slices
 from bot.sources.sim_calibration import BID_RATIO, DEFAULT, RELIABILITY, SimModel, share_at, value_at
 from bot.sources.sim_model import WEEK, Clock
 from bot.sources.simulated import OLD_INTERVAL_S, RECENT_INTERVAL_S, RECENT_S, SimulatedMarket, poll_times
@@ -99,7 +100,7 @@ def test_slices_overlap_as_on_the_real_market(month: SimulatedMarket) -> None:
     for model in month.models:
         offers = month.offers(model, month.now)
         assert len({o.slice_id for o in offers}) == len({o.offer_id for o in offers}) == len(offers)
-        held = [gpu for offer in minimal(offers) for gpu in offer.gpu_ids]
+        held = [gpu for offer in minimal_slices(offers) for gpu in offer.gpu_ids]
         assert len(held) == len(set(held))
         for offer in offers:
             sizes[offer.num_gpus] += 1
@@ -191,7 +192,7 @@ def test_medians_move_by_the_mix_and_mostly_stay() -> None:
     for spec in DEFAULT[:3]:
         market, model = SimulatedMarket(11, START, [spec]), spec.name
         books = (market.offers(model, START + hour * HOUR) for hour in range(10 * 24))
-        series = [statistics.median(o.min_bid or 0 for o in minimal(book) if o.verified) for book in books]
+        series = [statistics.median(o.min_bid or 0 for o in minimal_slices(book) if o.verified) for book in books]
         moves += [abs(math.log(b / a)) for a, b in itertools.pairwise(series)]
     still = [move == 0 for move in moves]
     assert 0 < statistics.mean(moves) < MEAN_HOURLY_MOVE

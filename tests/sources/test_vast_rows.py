@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.market import Offer
-from bot.sources.vast_rows import BadPage, Haul, clean, number, read_rows, to_offer, whole
+from bot.sources.vast_rows import BadPage, CollectedOffers, clean, number, read_rows, to_offer, whole
 from tests.fakes.vast import offer_row
 
 INT64 = 2**63 - 1
@@ -102,21 +102,21 @@ def test_a_slice_without_a_bid_is_kept_without_one(none: Any) -> None:
 )
 def test_a_row_is_unknown_when_a_field_that_decides_cannot_be_read(field: str, value: Any) -> None:
     assert to_offer(offer_row(**{field: value})) == field
-    found = haul(offer_row(**{field: value}), offer_row(1))
+    found = collected(offer_row(**{field: value}), offer_row(1))
     assert (found.dropped, found.unknown) == ({field: 1}, {1000})
 
 
 def test_one_false_answer_of_several_is_doubtful() -> None:
-    found = haul(*(offer_row(n) for n in range(100)))
+    found = collected(*(offer_row(n) for n in range(100)))
     assert found.add([offer_row(n, rentable=False) for n in range(100, 120)])
     assert found.doubt() == "20 of 20 rows are not rentable, and only rentable ones were asked for"
 
 
 def test_an_answer_of_rows_that_were_not_asked_for_is_doubtful() -> None:
     rows = [offer_row(n, rentable=n > 2) for n in range(9)]
-    assert haul(*rows).doubt() == ""
+    assert collected(*rows).doubt() == ""
     rows[3]["rentable"] = False
-    assert haul(*rows).doubt() == "4 of 9 rows are not rentable, and only rentable ones were asked for"
+    assert collected(*rows).doubt() == "4 of 9 rows are not rentable, and only rentable ones were asked for"
 
 
 def test_a_bid_above_the_on_demand_price_is_kept() -> None:
@@ -205,8 +205,8 @@ def test_a_bad_page_is_never_an_empty_market(body: bytes) -> None:
         read_rows(body)
 
 
-def haul(*rows: Any) -> Haul:
-    made = Haul("RTX 4090")
+def collected(*rows: Any) -> CollectedOffers:
+    made = CollectedOffers("RTX 4090")
     made.add(rows)
     return made
 
@@ -214,47 +214,47 @@ def haul(*rows: Any) -> Haul:
 def test_twins_on_one_page_are_one_slice_at_the_lower_price() -> None:
     twins = offer_row(dph_base=0.4), offer_row(dph_base=0.3, id=5)
     for rows in (twins, twins[::-1]):
-        found = haul(*rows, offer_row(1))
+        found = collected(*rows, offer_row(1))
         assert found.dropped == {"duplicate": 1}
         assert [o.on_demand for o in found.offers.values()] == [300_000, 300_000]
 
 
 def test_a_slice_met_on_a_second_page_is_replaced_not_counted() -> None:
-    found = haul(offer_row(dph_base=0.4))
+    found = collected(offer_row(dph_base=0.4))
     assert found.add([offer_row(dph_base=0.3)])
     assert [o.on_demand for o in found.offers.values()] == [300_000]
     assert (found.dropped.total(), found.rows) == (0, 2)
 
 
 def test_rows_of_another_gpu_are_not_ours() -> None:
-    assert haul(offer_row(), offer_row(1, gpu_name="RTX 3090")).dropped == {"another gpu_name": 1}
+    assert collected(offer_row(), offer_row(1, gpu_name="RTX 3090")).dropped == {"another gpu_name": 1}
 
 
 def test_a_page_on_which_nothing_is_usable_says_so() -> None:
-    assert Haul("RTX 4090").add([offer_row(machine_id=None)]) is False
-    assert Haul("RTX 4090").add([]) is True
+    assert CollectedOffers("RTX 4090").add([offer_row(machine_id=None)]) is False
+    assert CollectedOffers("RTX 4090").add([]) is True
 
 
 @pytest.mark.parametrize(("bad", "doubtful"), [(0, False), (3, False), (4, True), (9, True)])
 def test_more_than_a_third_unusable_is_doubtful(bad: int, doubtful: bool) -> None:
     rows = [offer_row(n, **({"dph_base": None} if n < bad else {})) for n in range(10)]
-    assert bool(haul(*rows).doubt()) is doubtful
+    assert bool(collected(*rows).doubt()) is doubtful
 
 
 @pytest.mark.parametrize("field", ["gpu_ids", "gpu_ram", "verification", "min_bid"])
 @pytest.mark.parametrize("value", [math.nan, "garbage?", "missing"])
 def test_a_field_that_became_unreadable_everywhere_is_doubtful(field: str, value: Any) -> None:
     rows = [offer_row(n) for n in range(6)]
-    assert haul(*rows).doubt() == ""
+    assert collected(*rows).doubt() == ""
     for row in rows:
         row.pop(field) if value == "missing" else row.update({field: value})
     decides = field in ("verification", "min_bid") and value != "missing"
     expected = f"6 of 6 rows unusable: {field} 6" if decides else f"unreadable in many of 6 rows: {field} 6"
-    assert haul(*rows).doubt() == expected
+    assert collected(*rows).doubt() == expected
 
 
 def test_a_market_without_bids_is_not_doubtful() -> None:
-    assert haul(*(offer_row(n, min_bid=None) for n in range(6))).doubt() == ""
+    assert collected(*(offer_row(n, min_bid=None) for n in range(6))).doubt() == ""
 
 
 JUNK = st.one_of(
@@ -301,7 +301,7 @@ def test_a_damaged_row_is_an_offer_the_store_can_hold_or_a_reason(mutations: lis
 @given(st.lists(MUTATIONS, min_size=1, max_size=8))
 def test_every_row_of_a_damaged_page_is_kept_or_counted(pages: list[list[tuple[str, Any, bool]]]) -> None:
     rows = read_rows(json.dumps({"offers": [mutated(mutations) for mutations in pages]}).encode())
-    found = Haul("RTX 4090")
+    found = CollectedOffers("RTX 4090")
     assert found.add(rows) is bool(found.offers)
     assert len(found.offers) + found.dropped.total() == found.rows == len(rows)
 

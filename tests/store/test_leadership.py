@@ -18,10 +18,10 @@ from bot.__main__ import cli
 from bot.app import App, build_poller
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
-from bot.commands.counter import Counter
 from bot.config import load_settings
-from bot.poller import Poller
-from bot.schedule import Job, run_job
+from bot.dispatch.dispatcher import Dispatcher
+from bot.polling.poller import Poller
+from bot.scheduler import PeriodicJob, run_job
 from bot.store import schema
 from bot.store.engine import Store, StoreBusy, StoreError, open_store
 from bot.store.postgres import PostgresSite
@@ -72,7 +72,7 @@ async def polling(store: Store) -> AsyncIterator[tuple[Poller, FakeVast]]:
     async with FakeVast([offer_row(n) for n in range(3)]) as market:
         settings = load_settings(database_url=store.url, vast_url=market.url, _env_file=None)
         clock = SteadyClock()
-        poller = build_poller(settings, store, Counter(store, COMMANDS, clock), clock)
+        poller = build_poller(settings, store, Dispatcher(store, COMMANDS, clock), clock)
         poller.names = ("RTX 4090",)
         try:
             yield poller, market
@@ -236,7 +236,7 @@ async def test_losing_and_regaining_is_logged_once_each(postgres_url: str, leade
 async def test_a_stand_by_serves_and_says_so(standby: Store) -> None:
     settings = load_settings(database_url=standby.url, port=0, _env_file=None)
     async with polling(standby) as (poller, market):
-        app = App(settings, standby, Counter(standby, COMMANDS, SteadyClock()), SteadyClock(), poller)
+        app = App(settings, standby, Dispatcher(standby, COMMANDS, SteadyClock()), SteadyClock(), poller)
         listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(app.run(web=True, started=listening.set_result))
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{await listening}") as client:
@@ -248,7 +248,7 @@ async def test_a_stand_by_serves_and_says_so(standby: Store) -> None:
 
 async def test_a_job_of_a_process_that_does_not_lead_is_skipped_in_one_line(standby: Store) -> None:
     with capture_logs() as said:
-        await run_job(Job("retention", lambda: save(standby), minute=0))
+        await run_job(PeriodicJob("retention", lambda: save(standby), minute=0))
     assert [(line["event"], line["log_level"]) for line in said] == [("job skipped", "warning")]
 
 

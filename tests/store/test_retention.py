@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from analytics.forecasting import Forecast
+from analytics.forecasting.forecasts import Forecast
 from analytics.market import DAY, HOUR, Exposure, Quality
 from bot.store import retention, tables
 from bot.store.engine import Store

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from analytics.forecasting import Forecast, HorizonRecord, TrackRecord
+from analytics.forecasting.forecasts import Forecast, HorizonRecord, TrackRecord
 from analytics.market import DAY, HOUR, WORLD, Exposure, HourPoint, Quality, Scope, Shadow
 from bot.store import tables as t
+from bot.store.api_keys import MARK, ApiKey
 from bot.store.engine import Store, open_store
 from bot.store.errors import StoreError
-from bot.store.keys import MARK, ApiKey
 from bot.store.names import MOST_NAMES
 from tests.fakes.rounds import AT, MODEL, entry, interruption, lived, point
 

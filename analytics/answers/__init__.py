@@ -1,0 +1,1 @@
+"""One module a question: stored values in, the answer's dataclass out."""

@@ -1,0 +1,199 @@
+"""Q8: how likely a tenant who starts now is still running after 24 hours, and what interruptions cost in up-time."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analytics.evidence import Basis, Evidence, Note
+from analytics.interruptions.estimator import (
+    BUNCHED,
+    LOWER_BOUND,
+    MIN_EXPOSURE_H,
+    WAVES,
+    Context,
+    Rate,
+    assumptions,
+    estimate,
+    figures,
+    implied,
+    not_yet,
+)
+from analytics.interruptions.survival import Chance, Curve, fit
+from analytics.market import Exposure, LifeTable, Offer
+
+PERIOD_DAYS = 30
+"""What the figures look back on (source: the guide's key uptime_percent_30d)."""
+
+SCORE_HOURS = 24.0
+"""The horizon of reliability_score (source: definitions, "Interruptions")."""
+
+SHORT_HOURS = (1.0, 6.0)
+"""The other horizons shown (source: features 1, Q8: "P(survive 1/6/24 h)")."""
+
+SEEN_TWICE = 2.0
+"""A horizon is answered when history is this many times as long (ours: so that a tenancy that long could be seen)."""
+
+LOW_RISK, MEDIUM_RISK = 0.90, 0.70
+"""Least reliability_score of low and of medium risk (source: definitions, "Interruptions")."""
+
+NOTHING_ELSE = Context()
+SCORE_BUNCHED = Note("interruptions of one machine come together, so the score's interval is if anything too narrow")
+
+Risk = Literal["low", "medium", "high"]
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """P(a tenant who starts now is still running after 1, 6, 24 h), and after how many hours half of them are not."""
+
+    after_1h: float | None
+    after_6h: float | None
+    after_24h: float | None
+    median_hours: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """P(a tenant who starts now is still running after ``hours``), with its 95 % interval."""
+
+    hours: float
+    probability: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Q8. ``host_reliability``: the median of Vast's own host scores on offer now, which is another thing."""
+
+    gpu_name: str
+    reliability_score: float | None
+    uptime_percent_30d: float | None
+    mean_time_between_interruptions_hours: float | None
+    avg_interruption_duration_minutes: float | None
+    risk_level: Risk | None
+    survival: Survival
+    survival_curve: tuple[CurvePoint, ...]
+    """by the hour up to 24 h; empty as long as nothing is said about them"""
+    total_interruptions: int
+    host_reliability: float | None
+    evidence: Evidence
+
+
+def reliability(
+    gpu: str,
+    exposure: Exposure,
+    life: LifeTable,
+    book: Sequence[Offer],
+    basis: Basis,
+    *,
+    context: Context = NOTHING_ELSE,
+) -> Reliability:
+    """Q8 for one model over the last 30 days.
+
+    ``reliability_score``: P(a tenant who starts now on a free slice runs 24 h), from the survival curve of the life
+    table, in which a new tenant's slice has been free as long as those that are (:func:`survival.fit`). ``exposure``,
+    ``context``: as for Q9, with which every figure agrees. Raises NotYet when nothing was held.
+    Source: definitions, "Interruptions".
+    """
+    rate = estimate(exposure, prior=context.prior, overdispersion=context.overdispersion)
+    if not rate.exposure_hours:
+        raise not_yet(basis)
+    curve = fit(life, correction=rate.correction)
+    seen_h = (basis.history_days or 0.0) * 24 if rate.exposure_hours >= MIN_EXPOSURE_H else 0.0
+    chance = curve.chance(SCORE_HOURS) if curve and seen_h >= SEEN_TWICE * SCORE_HOURS else None
+    shown = figures(rate)
+    score = None if chance is None else round(chance.value, 4)
+    return Reliability(
+        gpu_name=gpu,
+        reliability_score=score,
+        uptime_percent_30d=shown.uptime_percent,
+        mean_time_between_interruptions_hours=shown.mtbi_hours,
+        avg_interruption_duration_minutes=shown.duration_minutes,
+        risk_level=None if score is None else risk_level(score),
+        survival=_survival(curve, score, seen_h),
+        survival_curve=_curve(curve, seen_h),
+        total_interruptions=rate.events,
+        host_reliability=host_reliability(book),
+        evidence=_evidence(rate, chance, seen_h, basis),
+    )
+
+
+def _survival(curve: Curve | None, score: float | None, seen_h: float) -> Survival:
+    if curve is None or not seen_h:
+        return Survival(None, None, None, None)
+    short, longer = (round(curve.survival(h), 4) if seen_h >= SEEN_TWICE * h else None for h in SHORT_HOURS)
+    median = curve.median(seen_h / SEEN_TWICE)
+    return Survival(short, longer, score, None if median is None else round(median, 2))
+
+
+def _curve(curve: Curve | None, seen_h: float) -> tuple[CurvePoint, ...]:
+    """The curve as far as history bears it, at most to the score's horizon."""
+    last = math.floor(min(SCORE_HOURS, seen_h / SEEN_TWICE))
+    if curve is None or last < 1:
+        return ()
+    return tuple(_curve_point(curve, float(hours)) for hours in range(last + 1))
+
+
+def _curve_point(curve: Curve, hours: float) -> CurvePoint:
+    chance = curve.chance(hours)
+    return CurvePoint(hours, round(chance.value, 4), round(chance.low_95, 4), round(chance.high_95, 4))
+
+
+def risk_level(score: float) -> Risk:
+    """What a reliability_score is called."""
+    if score >= LOW_RISK:
+        return "low"
+    return "medium" if score >= MEDIUM_RISK else "high"
+
+
+def host_reliability(book: Sequence[Offer]) -> float | None:
+    """The median of Vast's host scores (0 to 1), each machine once; None when none is on offer."""
+    scores = {offer.machine_id: offer.reliability for offer in book if offer.reliability is not None}
+    return round(statistics.median(scores.values()), 4) if scores else None
+
+
+def _evidence(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) -> Evidence:
+    shown = figures(rate)
+    interval: dict[str, object] = {"mean_time_between_interruptions_hours": shown.interval_95}
+    if chance is not None:
+        interval["reliability_score"] = {"low": round(chance.low_95, 4), "high": round(chance.high_95, 4)}
+    details = {
+        "reliability_score_lower_5": None if chance is None else round(chance.lower_5, 4),
+        "by_cause": rate.by_cause,
+        "shrunk": rate.shrunk,
+        "overdispersion": None if rate.overdispersion is None else round(rate.overdispersion, 2),
+        "poll_interval_minutes": shown.poll_minutes,
+    }
+    return basis.evidence(
+        implied(),
+        _caveats(rate, chance, seen_h, basis),
+        exposure_hours=round(rate.exposure_hours, 1),
+        interval_95=interval,
+        assumptions=assumptions(),
+        details=details,
+    )
+
+
+def _caveats(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) -> tuple[Note, ...]:
+    notes = [BUNCHED] if rate.overdispersion is None else [WAVES, SCORE_BUNCHED]
+    notes += rate.notes
+    if LOWER_BOUND in notes and rate.interval_95[0] is not None:
+        least = Note(
+            "the mean time between interruptions is at least {hours} h", {"hours": round(rate.interval_95[0], 1)}
+        )
+        notes.append(least)
+    if rate.exposure_hours < MIN_EXPOSURE_H:
+        values = {"have": round(rate.exposure_hours, 1), "need": MIN_EXPOSURE_H}
+        notes.append(Note("{have} tenant-hours are too few for a score: it takes {need}", values))
+    elif chance is None:
+        values = {"have": round(seen_h, 1), "need": SEEN_TWICE * SCORE_HOURS}
+        notes.append(Note("the score needs {need} h of history; there are {have} h", values))
+    elif basis.history_days is not None and basis.history_days < PERIOD_DAYS:
+        values = {"have": basis.history_days, "want": PERIOD_DAYS}
+        notes.append(Note("only {have} of the {want} days are recorded", values))
+    return tuple(notes)

@@ -1,0 +1,193 @@
+"""Q7: what renting at the spot price saves against AWS, Google Cloud and Azure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analytics.catalog import Catalog
+from analytics.evidence import Basis, Evidence, Note
+from analytics.hardware.comparators import (
+    CLOUDS,
+    LEAST_MEMORY,
+    MOST_MEMORY,
+    SPEED_FACTOR,
+    Comparator,
+    comparator,
+    old_prices,
+)
+from analytics.hardware.machines import rated, thin
+from analytics.market import MICRO, Quote, usd
+
+HOURS_IN_YEAR = 8760
+"""No GPU runs longer in a year (source: definitions, Q7: 365 days)."""
+
+DEFAULT_HOURS = 100.0
+"""Hours when none are given (source: the guide's example for question 7)."""
+
+METHOD = Note(
+    "cost = hours x the median spot price; each cloud by its on-demand price for the same GPU, else the nearest; "
+    "same_work counts the hours that the other GPU needs for it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CloudCost:
+    """One cloud. ``cost`` for as many hours, ``cost_same_work`` for as much training; savings against each."""
+
+    cloud: str
+    gpu_name: str
+    instance: str
+    region: str
+    usd_per_gpu_hour: float
+    same_gpu: bool
+    date: str
+    old: bool
+    source: str
+    note: str
+    cost: float
+    savings: float | None
+    savings_percent: float | None
+    hours_same_work: float | None
+    cost_same_work: float | None
+    savings_percent_same_work: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Savings:
+    """Q7. ``savings_*`` and ``roi_*`` are against AWS; None where nothing compares or nothing is on offer."""
+
+    gpu_name: str
+    hours: float
+    cost_dumont: float | None
+    cost_aws: float | None
+    cost_gcp: float | None
+    cost_azure: float | None
+    savings_vs_aws: float | None
+    savings_percent: float | None
+    roi_annual: float | None
+    roi_percent: float | None
+    hours_per_year: float
+    price_per_hour: float | None
+    price_p10: float | None
+    price_p90: float | None
+    comparators: tuple[CloudCost, ...]
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How long a GPU is used: for the costs, and in a year for ``roi_annual`` (more than 8760 counts as 8760)."""
+
+    hours: float = DEFAULT_HOURS
+    hours_per_year: float = HOURS_IN_YEAR
+
+
+def savings(model: str, quote: Quote | None, use: Use, catalog: Catalog, basis: Basis) -> Savings:
+    """Q7 for one model at its latest quote. USD.
+
+    savings_percent = (C_ref - C) / C_ref, roi_percent = savings / C, roi_annual = hourly saving x
+    min(hours_per_year, 8760), all from the unrounded costs. Source: definitions, "Q7 savings".
+    """
+    price = quote.price / MICRO if quote and quote.price else None
+    gpu = rated(model, catalog)
+    found = [c for cloud in CLOUDS if gpu and (c := comparator(cloud, gpu, catalog, basis.now))]
+    clouds = {c.cloud: _cloud_cost(c, use.hours, price) for c in found}
+    aws = next((c.usd_per_gpu_hour for c in found if c.cloud == "AWS"), None)
+    hourly = None if aws is None or price is None else aws - price
+    year = min(use.hours_per_year, HOURS_IN_YEAR)
+    return Savings(
+        gpu_name=model,
+        hours=use.hours,
+        cost_dumont=_round(price, use.hours),
+        cost_aws=_cost(clouds, "AWS"),
+        cost_gcp=_cost(clouds, "GCP"),
+        cost_azure=_cost(clouds, "Azure"),
+        savings_vs_aws=_round(hourly, use.hours),
+        savings_percent=_percent(hourly, aws),
+        roi_annual=_round(hourly, year),
+        roi_percent=_percent(hourly, price),
+        hours_per_year=year,
+        price_per_hour=usd(quote.price if quote else None),
+        price_p10=usd(quote.p10 if quote else None),
+        price_p90=usd(quote.p90 if quote else None),
+        comparators=tuple(clouds.values()),
+        evidence=basis.evidence(
+            METHOD,
+            (*_caveats(model, price, found, listed=gpu is not None), *_about_price(model, quote, found)),
+            assumptions=_assumptions(year),
+        ),
+    )
+
+
+def _round(per_hour: float | None, hours: float) -> float | None:
+    return None if per_hour is None else round(per_hour * hours, 4)
+
+
+def _percent(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else round(100 * part / whole, 2)
+
+
+def _cost(clouds: dict[str, CloudCost], cloud: str) -> float | None:
+    return clouds[cloud].cost if cloud in clouds else None
+
+
+def _cloud_cost(found: Comparator, hours: float, price: float | None) -> CloudCost:
+    theirs = found.usd_per_gpu_hour
+    per_work = None if found.work_ratio is None else theirs * found.work_ratio
+    return CloudCost(
+        cloud=found.cloud,
+        gpu_name=found.gpu_name,
+        instance=found.instance,
+        region=found.region,
+        usd_per_gpu_hour=theirs,
+        same_gpu=found.same_gpu,
+        date=found.date,
+        old=found.old,
+        source=found.source,
+        note=found.note,
+        cost=round(theirs * hours, 4),
+        savings=_round(None if price is None else theirs - price, hours),
+        savings_percent=_percent(None if price is None else theirs - price, theirs),
+        hours_same_work=_round(found.work_ratio, hours),
+        cost_same_work=_round(per_work, hours),
+        savings_percent_same_work=_percent(None if price is None or per_work is None else per_work - price, per_work),
+    )
+
+
+def _caveats(model: str, price: float | None, found: Sequence[Comparator], *, listed: bool) -> tuple[Note, ...]:
+    caveats = [] if price is not None else [Note("no {model} with a spot price is on offer", {"model": model})]
+    if not listed:
+        caveats.append(Note("{model} is not in the catalogue, so no cloud can be compared", {"model": model}))
+    else:
+        have = {c.cloud for c in found}
+        text = "{cloud} sells nothing that compares with {model}"
+        caveats += [Note(text, {"cloud": cloud, "model": model}) for cloud in CLOUDS if cloud not in have]
+    other = "{cloud} has no {model}: its nearest GPU is {other}"
+    caveats += [Note(other, {"cloud": c.cloud, "model": model, "other": c.gpu_name}) for c in found if not c.same_gpu]
+    caveats += old_prices(found)
+    caveats.append(Note("spot machines can be interrupted and bill their disk; the cost question counts both"))
+    return tuple(caveats)
+
+
+def _about_price(model: str, quote: Quote | None, found: Sequence[Comparator]) -> tuple[Note, ...]:
+    """Where the spot price saves nothing, and where hardly anybody stands behind it."""
+    if quote is None or not quote.price:
+        return ()
+    price = quote.price / MICRO
+    text = "spot is dearer here than {cloud} on demand: ${price} against ${theirs} per GPU-hour ({gpu})"
+    dearer = (
+        Note(text, {"cloud": c.cloud, "price": usd(quote.price), "theirs": c.usd_per_gpu_hour, "gpu": c.gpu_name})
+        for c in found
+        if price > c.usd_per_gpu_hour
+    )
+    return (*dearer, *thin([(model, quote.machines)]))
+
+
+def _assumptions(year: float) -> dict[str, float]:
+    return {
+        "hours_per_year": year,
+        "comparable_memory_at_least": LEAST_MEMORY,
+        "comparable_memory_at_most": MOST_MEMORY,
+        "comparable_speed_factor": SPEED_FACTOR,
+    }

@@ -1,0 +1,256 @@
+"""Q10: the hours of the week in which a tenant of this model is least often interrupted, if hours matter at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analytics.errors import NotYet
+from analytics.evidence import Basis, Evidence, Note
+from analytics.interruptions.estimator import BUNCHED, assumptions, estimate, implied
+from analytics.interruptions.weekly_hazard import (
+    DAY_HOURS,
+    MIN_EVENTS,
+    MIN_WEEKS,
+    PRIOR_WEEKS,
+    WEEK,
+    Hours,
+    Profile,
+    Skill,
+    profile,
+    skill,
+)
+from analytics.market import HOUR, Exposure, HourOfWeek, HourPoint, usd
+
+LOOK_BACK_HOURS = PRIOR_WEEKS * WEEK
+"""How far back hours of the week are counted (ours: as long as the prior weighs, so that old habits fade)."""
+
+MAX_WINDOWS = 5
+"""How many windows of each kind are named (ours: more is a heat map)."""
+
+WORST_SHARE = 0.25
+"""The riskiest share of the week, of which the worst windows are made (source: forecasting, "Safe windows")."""
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+HOURS_DO_NOT_MATTER = Note("hours do not matter for this model: they do not foretell its interruptions in later weeks")
+SOME_HOURS = Note("some hours are safer: they foretold interruptions in weeks that were held out")
+NONE_THAT_LONG = Note("no run of safer hours is that long; this is the least risky time to start")
+TOO_FEW = Note("{n} interruptions are too few to tell hours apart: it takes {need}")
+LESS = Note("interrupted {percent}% less often than in the average hour ({events} times in {hours} tenant-hours)")
+MORE = Note("interrupted {percent}% more often than in the average hour ({events} times in {hours} tenant-hours)")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A run of hours, each week. ``end_hour`` (1..24, exclusive) is on ``end_day``; both as local time next time.
+
+    ``safety_score``: P(no interruption while running through it); ``base_score``: the same at the average hour's rate.
+    """
+
+    day_of_week: str
+    start_hour: int
+    end_hour: int
+    safety_score: float
+    avg_price: float | None
+    reasoning: Note
+    end_day: str
+    duration_hours: int
+    base_score: float
+    next_start: str
+
+
+@dataclass(frozen=True, slots=True)
+class SafeWindows:
+    """Q10. ``base_rate``: interruptions per hour of running, at the level of the last 7 days."""
+
+    gpu_name: str
+    timezone: str
+    safe_windows: tuple[Window, ...]
+    worst_windows: tuple[Window, ...]
+    hours_matter: bool
+    conclusion: Note
+    skill: float | None
+    base_rate: float | None
+    weeks: float
+    next_start: str | None
+    """when to start a job of the ``hours`` asked for"""
+    safety_by_hour: tuple[tuple[float | None, ...], ...] | None
+    """P(no interruption within the hour that begins then): 7 days from Monday × 24 local hours, as they come next;
+    None unless hours matter, and for an hour that the clock leaves out"""
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked: a time zone with its name, and how long the job runs (hours), None for any length."""
+
+    zone: dt.tzinfo = dt.UTC
+    zone_name: str = "UTC"
+    hours: float | None = None
+
+
+def safe_windows(
+    gpu: str, hours: Hours, prices: Sequence[HourPoint], basis: Basis, asked: Asked | None = None
+) -> SafeWindows:
+    """Q10 for one model.
+
+    ``hours``: (hour since 1970, exposure), ascending, of the last ``LOOK_BACK_HOURS``; ``prices``: hour points of the
+    same time. Windows are runs of hours whose hazard beats the base rate; with ``asked.hours`` the best stretch that
+    long. None are given unless the hours foretold held-out weeks better than the base rate. Raises NotYet below four
+    weeks of recorded hours. Source: definitions, "Q10".
+    """
+    asked = asked or Asked()
+    if len(hours) < MIN_WEEKS * WEEK:
+        raise _not_yet(len(hours), basis)
+    rate = estimate(sum((exposure for _, exposure in hours), Exposure()))
+    found, gained = profile(hours), skill(hours)
+    conclusion = _conclusion(rate.events, rate.mtbi_hours, gained, rate.notes)
+    sheet = None
+    if found is not None and conclusion is SOME_HOURS:
+        sheet = _Sheet(found, rate.correction, _mean_prices(prices), basis.now, asked.zone)
+    safe, long_enough = sheet.safe(asked.hours) if sheet else ((), True)
+    return SafeWindows(
+        gpu_name=gpu,
+        timezone=asked.zone_name,
+        safe_windows=safe,
+        worst_windows=sheet.worst() if sheet else (),
+        hours_matter=sheet is not None,
+        conclusion=conclusion,
+        skill=None if gained is None else round(gained.value, 4),
+        base_rate=None if found is None else round(found.base * rate.correction, 5),
+        weeks=round(len(hours) / WEEK, 1),
+        next_start=safe[0].next_start if asked.hours and safe else None,
+        safety_by_hour=sheet.by_hour() if sheet else None,
+        evidence=_evidence(rate.exposure_hours, gained, long_enough, basis),
+    )
+
+
+def _conclusion(events: int, mtbi: float | None, gained: Skill | None, notes: tuple[Note, ...]) -> Note:
+    if events < MIN_EVENTS:
+        return Note(TOO_FEW.text, {"n": events, "need": MIN_EVENTS})
+    if mtbi is None:
+        return notes[0]
+    return SOME_HOURS if gained is not None and gained.value > 0 and gained.sure else HOURS_DO_NOT_MATTER
+
+
+def _evidence(exposure_hours: float, gained: Skill | None, long_enough: bool, basis: Basis) -> Evidence:
+    return basis.evidence(
+        implied(),
+        (BUNCHED,) if long_enough else (BUNCHED, NONE_THAT_LONG),
+        exposure_hours=round(exposure_hours, 1),
+        assumptions={**assumptions(), "prior_weeks": PRIOR_WEEKS},
+        details=None if gained is None else {"held_out_weeks": gained.weeks, "skill_beyond_chance": gained.sure},
+    )
+
+
+def _not_yet(recorded: int, basis: Basis) -> NotYet:
+    missing = MIN_WEEKS * WEEK - recorded
+    return NotYet(
+        Note("hours of the week need {weeks} weeks of records", {"weeks": MIN_WEEKS}),
+        have=Note("{days} days with followed slices", {"days": round(recorded / DAY_HOURS, 1)}),
+        need=Note("{days} days", {"days": MIN_WEEKS * WEEK // DAY_HOURS}),
+        ready_at=basis.ready_after(missing * HOUR),
+    )
+
+
+def _mean_prices(prices: Sequence[HourPoint]) -> list[float | None]:
+    """The mean of the hourly prices (micro-dollars) by hour of the week."""
+    cells: list[list[int]] = [[] for _ in range(WEEK)]
+    for point in prices:
+        if point.price is not None:
+            cells[HourOfWeek.of(point.hour).index].append(point.price)
+    return [math.fsum(cell) / len(cell) if cell else None for cell in cells]
+
+
+class _Sheet:
+    """The 168 hours as people read them. A run is (first cell, number of cells) and may pass the end of the week."""
+
+    def __init__(
+        self, found: Profile, correction: float, prices: Sequence[float | None], now: int, zone: dt.tzinfo
+    ) -> None:
+        self.hazards = [correction * hazard for hazard in found.hazards]
+        self.base = correction * found.base
+        self.counts, self.prices, self.now, self.zone = found.counts, prices, now, zone
+
+    def safe(self, hours: float | None) -> tuple[tuple[Window, ...], bool]:
+        """The safest runs first, and whether they are runs of safer hours throughout."""
+        runs = _runs([hazard < self.base for hazard in self.hazards])
+        if hours is None:
+            return self._best(runs, sign=-1, note=LESS), True
+        length = math.ceil(hours)
+        fitting = [self._safest(range(first, first + n - length + 1), length) for first, n in runs if n >= length]
+        if fitting:
+            return self._best(fitting, sign=-1, note=LESS), True
+        start = self._safest(range(WEEK), length)
+        return (self._window(start, LESS if self._excess(start) <= 0 else MORE),), False
+
+    def worst(self) -> tuple[Window, ...]:
+        """The riskiest runs of the riskiest quarter of the week."""
+        limit = sorted(self.hazards)[-round(WORST_SHARE * WEEK)]
+        runs = _runs([hazard >= limit and hazard > self.base for hazard in self.hazards])
+        return self._best(runs, sign=1, note=MORE)
+
+    def by_hour(self) -> tuple[tuple[float | None, ...], ...]:
+        """P(no interruption) of each hour, by local day and hour of its next occurrence."""
+        table: list[list[float | None]] = [[None] * DAY_HOURS for _ in DAYS]
+        for cell, hazard in enumerate(self.hazards):
+            start, _ = self._next((cell, 1))
+            table[start.weekday()][start.hour] = round(math.exp(-hazard), 4)
+        return tuple(tuple(row) for row in table)
+
+    def _safest(self, starts: range, length: int) -> tuple[int, int]:
+        return min(((start % WEEK, length) for start in starts), key=self._excess)
+
+    def _excess(self, run: tuple[int, int]) -> float:
+        """Interruptions expected in the run beyond those at the base rate."""
+        return math.fsum(self.hazards[cell] - self.base for cell in _cells(run))
+
+    def _best(self, runs: Sequence[tuple[int, int]], *, sign: int, note: Note) -> tuple[Window, ...]:
+        ranked = sorted(runs, key=lambda run: -sign * self._excess(run))[:MAX_WINDOWS]
+        return tuple(self._window(run, note) for run in ranked)
+
+    def _window(self, run: tuple[int, int], note: Note) -> Window:
+        cells = _cells(run)
+        hazard = math.fsum(self.hazards[cell] for cell in cells)
+        start, end = self._next(run)
+        last = end - dt.timedelta(microseconds=1)
+        prices = [price for cell in cells if (price := self.prices[cell]) is not None]
+        values = {
+            "percent": round(100 * abs(hazard / (self.base * len(cells)) - 1)),
+            "events": round(math.fsum(self.counts.events[cell] for cell in set(cells))),
+            "hours": round(math.fsum(self.counts.held_h[cell] for cell in set(cells))),
+        }
+        return Window(
+            day_of_week=DAYS[start.weekday()],
+            start_hour=start.hour,
+            end_hour=last.hour + 1,
+            safety_score=round(math.exp(-hazard), 4),
+            avg_price=usd(math.fsum(prices) / len(prices)) if prices else None,
+            reasoning=Note(note.text, values),
+            end_day=DAYS[last.weekday()],
+            duration_hours=len(cells),
+            base_score=round(math.exp(-self.base * len(cells)), 4),
+            next_start=start.isoformat(),
+        )
+
+    def _next(self, run: tuple[int, int]) -> tuple[dt.datetime, dt.datetime]:
+        """Start and end of the run's next occurrence, in local time."""
+        hour = -(-self.now // HOUR)
+        hour += (run[0] - HourOfWeek.of(hour).index) % WEEK
+        start = dt.datetime.fromtimestamp(hour * HOUR, self.zone)
+        return start, dt.datetime.fromtimestamp((hour + run[1]) * HOUR, self.zone)
+
+
+def _cells(run: tuple[int, int]) -> list[int]:
+    return [(run[0] + step) % WEEK for step in range(run[1])]
+
+
+def _runs(marked: Sequence[bool]) -> list[tuple[int, int]]:
+    """The maximal runs of marked cells of a week without end."""
+    if all(marked):
+        return [(0, len(marked))]
+    starts = [cell for cell in range(len(marked)) if marked[cell] and not marked[cell - 1]]
+    return [(start, next(n for n in range(WEEK) if not marked[(start + n) % WEEK])) for start in starts]

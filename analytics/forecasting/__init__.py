@@ -1,0 +1,1 @@
+"""Forecasts of prices and how they fared."""

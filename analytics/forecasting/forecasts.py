@@ -1,0 +1,288 @@
+"""Forecasts of prices (Q4): made hourly in a process of their own, answered from what was stored.
+
+Served is the last value, by sktime; intervals, confidence and record come from walking the stored history
+(:mod:`analytics.forecasting.backtest`). sktime takes 2 s and 230 MB to import, so it is imported only where it runs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analytics.errors import NotYet
+from analytics.evidence import Basis, Evidence, Note, iso
+from analytics.forecasting.advice import Advice, advise
+from analytics.forecasting.backtest import COLD_H, HORIZONS_H, Grid, Stand, grid, pool, walk
+from analytics.forecasting.track_record import HorizonRecord, TrackRecord, backtest_report, record
+from analytics.market import HOUR, HourPoint, Quote, usd
+
+__all__ = [
+    "HORIZONS_H", "Forecast", "HorizonRecord", "Prediction", "TrackRecord", "backtest_report", "prediction", "refresh",
+]  # fmt: skip
+
+MAX_AGE_H = 6
+"""Forecasts are refused when prices, or the forecasts themselves, are older (source: definitions, "Freshness")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One served forecast of a model's hourly median price; prices in micro-dollars per GPU-hour, times in UTC seconds.
+
+    ``target_at`` begins the hour that is foretold. ``lo80``/``hi80`` None: no errors to make an interval from yet.
+    """
+
+    model: str
+    horizon_h: int
+    issued_at: int
+    target_at: int
+    y_last: int
+    price: int
+    lo80: int | None
+    hi80: int | None
+    confidence: float | None
+    """P(the actual price lands within ±5 % of ``price``)"""
+    regime: str
+    """``cold`` < 24 h of history, ``mixed`` < 14 d, ``own`` beyond"""
+    source: str
+    """the forecaster that was served, e.g. ``last_value``"""
+
+
+def refresh(hours: Mapping[str, Sequence[HourPoint]], now_hour: int) -> list[tuple[tuple[Forecast, ...], TrackRecord]]:
+    """Forecasts (one a horizon; none for a model without a fresh price) and track record of every model with history.
+
+    Slow: run it in a process of its own; arguments and result can be pickled. ``hours``: model -> ascending points
+    (world, verified), best of the last 60 days: 30 of record, 14 of errors before them, and time to settle. Points
+    after ``now_hour`` are not looked at.
+    Source: definitions, "Forecasts".
+    """
+    grids = [series for model, points in hours.items() if (series := grid(model, points, now_hour))]
+    walked: dict[int, dict[str, Any]] = {}
+    for horizon in HORIZONS_H:
+        shared = pool(grids, horizon)
+        walked[horizon] = {series.model: walk(series, horizon, shared) for series in grids}
+    result = []
+    for series in grids:
+        stands = {horizon: walked[horizon][series.model][1] for horizon in HORIZONS_H}
+        outcomes = {horizon: walked[horizon][series.model][0] for horizon in HORIZONS_H}
+        result.append((_issue(series, stands, now_hour), record(series.model, outcomes, now_hour, "backtest")))
+    return result
+
+
+def _issue(series: Grid, stands: Mapping[int, Stand], now_hour: int) -> tuple[Forecast, ...]:
+    last = next(((k, price) for k, price in enumerate(reversed(series.seen)) if price is not None), None)
+    if last is None or last[0] > MAX_AGE_H:
+        return ()
+    points = last_value(series)
+    return tuple(
+        Forecast(
+            model=series.model,
+            horizon_h=horizon,
+            issued_at=now_hour * HOUR,
+            target_at=(now_hour + horizon) * HOUR,
+            y_last=last[1],
+            price=points[horizon],
+            lo80=None if stand.half is None else math.floor(points[horizon] * math.exp(-stand.half)),
+            hi80=None if stand.half is None else math.ceil(points[horizon] * math.exp(stand.half)),
+            confidence=stand.confidence,
+            regime=stand.regime,
+            source="last_value",
+        )
+        for horizon, stand in stands.items()
+    )
+
+
+def last_value(series: Grid, horizons: Sequence[int] = HORIZONS_H) -> dict[int, int]:
+    """sktime's naive forecast on log prices from the last hour of the grid: horizon -> micro-dollars."""
+    import pandas as pd
+    from sktime.forecasting.naive import NaiveForecaster
+
+    class LastValue(NaiveForecaster):  # type: ignore[misc]
+        # sktime 1.2 warns at every construction about a default that does not concern us; filters do not hold there
+        _config = {"warnings": "off"}  # noqa: RUF012
+
+    logs = [math.nan if price is None else math.log(price) for price in series.seen]
+    start = dt.datetime.fromtimestamp(series.start * HOUR, dt.UTC).replace(tzinfo=None)
+    y = pd.Series(logs, index=pd.date_range(start, periods=len(logs), freq="h"))
+    foretold = LastValue("last").fit(y, fh=list(horizons)).predict()
+    return {horizon: round(math.exp(log)) for horizon, log in zip(horizons, foretold, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One horizon of an answer; USD per GPU-hour."""
+
+    price: float | None
+    confidence: float | None
+    low_80: float | None
+    high_80: float | None
+    target_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class PastHour:
+    """One hour before a forecast; USD per GPU-hour, None where there was no poll or nothing priced."""
+
+    at: str
+    price: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer to Q4; the keys of the guide first."""
+
+    gpu_name: str
+    current_price: float | None
+    predictions: Mapping[str, Point]
+    recommendation: Note
+    model_accuracy: float | None
+    baseline_accuracy: float | None
+    skill: float | None
+    coverage_80: float | None
+    n_scored: int
+    record_source: str | None
+    record: Mapping[str, Any]
+    advice: Advice
+    regime: str
+    forecaster: str
+    issued_at: str
+    history: tuple[float | None, ...]
+    """hourly prices of the last 48 hours, oldest first; None where there was no poll"""
+    past: tuple[PastHour, ...]
+    """the last 7 days by the hour, oldest first"""
+    evidence: Evidence
+
+
+SHOWN_HOURS = 48
+"""How much of the past stands beside a forecast (ours: twice the longest horizon)."""
+
+PAST_HOURS = 7 * 24
+"""How much of it a chart may show (ours: a week, so that its days can be compared)."""
+
+
+def prediction(
+    model: str,
+    basis: Basis,
+    quote: Quote | None,
+    forecasts: Sequence[Forecast],
+    track: TrackRecord | None,
+    hours: Sequence[HourPoint],
+) -> Prediction:
+    """The stored forecasts of a model, with their record and what to do now.
+
+    ``hours``: ascending, the last 30 days for the advice. Raises NotYet without a price of the last 6 h or without
+    forecasts issued in them. Prices in USD per GPU-hour, shares in [0, 1]. Source: definitions, "Forecasts".
+    """
+    if quote is None or basis.as_of is None:
+        raise _never(basis)
+    _fresh(basis, forecasts)
+    advice, sentence = advise(grid(model, hours, basis.now // HOUR), quote.price)
+    served = sorted(forecasts, key=lambda forecast: forecast.horizon_h)
+    first = served[0]
+    return Prediction(
+        gpu_name=model,
+        current_price=usd(quote.price),
+        predictions={f"next_{forecast.horizon_h}h": _point(forecast) for forecast in served},
+        recommendation=sentence,
+        model_accuracy=_share(track.model_accuracy if track else None),
+        baseline_accuracy=_share(track.baseline_accuracy if track else None),
+        skill=_share(track.skill if track else None),
+        coverage_80=_share(track.coverage_80 if track else None),
+        n_scored=track.n_scored if track else 0,
+        record_source=track.source if track else None,
+        record={f"next_{h.horizon_h}h": _record(h) for h in (track.horizons if track else ())},
+        advice=advice,
+        regime=first.regime,
+        forecaster=first.source,
+        issued_at=iso(first.issued_at),
+        history=_tail(hours, basis.now // HOUR),
+        past=_past(hours, basis.now // HOUR),
+        evidence=basis.evidence(
+            Note("last value (sktime NaiveForecaster) on hourly medians; adaptive conformal 80 % intervals"),
+            tuple(_caveats(first, track)),
+        ),
+    )
+
+
+def _tail(hours: Sequence[HourPoint], now_hour: int) -> tuple[float | None, ...]:
+    prices = {point.hour: point.price for point in hours}
+    return tuple(usd(prices.get(hour)) for hour in range(now_hour - SHOWN_HOURS + 1, now_hour + 1))
+
+
+def _past(hours: Sequence[HourPoint], now_hour: int) -> tuple[PastHour, ...]:
+    prices = {point.hour: point.price for point in hours}
+    return tuple(PastHour(iso(h * HOUR), usd(prices.get(h))) for h in range(now_hour - PAST_HOURS + 1, now_hour + 1))
+
+
+def _point(forecast: Forecast) -> Point:
+    return Point(
+        price=usd(forecast.price),
+        confidence=_share(forecast.confidence),
+        low_80=usd(forecast.lo80),
+        high_80=usd(forecast.hi80),
+        target_at=iso(forecast.target_at),
+    )
+
+
+def _record(horizon: HorizonRecord) -> dict[str, Any]:
+    return {
+        "n": horizon.n,
+        "hit_within_5_percent": _share(horizon.hit),
+        "baseline_hit_within_5_percent": _share(horizon.baseline_hit),
+        "coverage_80": _share(horizon.coverage_80),
+        "mean_error_percent": None if horizon.mae is None else round(100 * math.expm1(horizon.mae), 3),
+    }
+
+
+def _share(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _never(basis: Basis) -> NotYet:
+    return NotYet(
+        Note("there is no complete poll of this model yet"),
+        have=Note("no price"),
+        need=Note("one complete poll, then the hourly forecast"),
+        ready_at=_next_run(basis),
+    )
+
+
+def _next_run(basis: Basis) -> int | None:
+    """The next hour, when forecasts are made; None where nobody polls, since then nobody forecasts either."""
+    return None if basis.stale else (basis.now // HOUR + 1) * HOUR
+
+
+def _fresh(basis: Basis, forecasts: Sequence[Forecast]) -> None:
+    age = (basis.now - (basis.as_of or 0)) / HOUR
+    if age > MAX_AGE_H:
+        raise NotYet(
+            Note("the latest price is too old to forecast from"),
+            have=Note("a price {hours} hours old", {"hours": round(age, 1)}),
+            need=Note("a complete poll of the last {hours} hours", {"hours": MAX_AGE_H}),
+        )
+    issued = max((forecast.issued_at for forecast in forecasts), default=None)
+    if issued is None or basis.now - issued > MAX_AGE_H * HOUR:
+        have = Note("prices, but no forecast") if issued is None else Note("a forecast of {at}", {"at": iso(issued)})
+        raise NotYet(
+            Note("there is no current forecast of this model"),
+            have=have,
+            need=Note("the forecast run, which comes every hour"),
+            ready_at=_next_run(basis),
+        )
+
+
+def _caveats(first: Forecast, track: TrackRecord | None) -> list[Note]:
+    notes = []
+    if first.regime == "cold":
+        notes.append(Note("less than {n} hours of history: no confidence, interval from other models", {"n": COLD_H}))
+    if first.lo80 is None:
+        notes.append(Note("no interval yet: no forecast of any model has come due"))
+    if track is None or track.model_accuracy is None:
+        n = track.n_scored if track else 0
+        notes.append(Note("accuracy is shown from 100 scored forecasts on; there are {n}", {"n": n}))
+    elif track.source == "backtest":
+        notes.append(Note("the record is a backtest over stored history, without look-ahead"))
+    notes.append(Note("confidence is the chance that the price lands within ±5 %"))
+    return notes

@@ -1,0 +1,129 @@
+"""What AWS, Google Cloud and Azure would take: the same GPU where a cloud sells it, else the nearest, else nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analytics.catalog import Catalog, CloudPrice, Gpu, Mfu
+from analytics.evidence import Note
+from analytics.hardware.speed import mfu_of
+from analytics.market import DAY
+
+CLOUDS = ("AWS", "GCP", "Azure")
+"""The clouds that are compared with (source: the guide's answer to question 7)."""
+
+LEAST_MEMORY, MOST_MEMORY = 0.9, 3.0
+"""A comparable GPU has at least 90 % of the memory, so that the same job fits, and at most three times as much
+(source: our choice; beyond that one would pay for another class of machine)."""
+
+SPEED_FACTOR = 3.0
+"""A comparable GPU is at most three times as fast or slow in dense 16-bit TFLOPS (source: our choice, as above)."""
+
+PRICE_OLD_DAYS = 90
+"""Cloud prices older than this are flagged (source: definitions, Q7)."""
+
+
+GPU_ALONE = "GPU part only"
+DATE_PARTS = 3
+"""Year, month and day (source: ISO 8601)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparator:
+    """What one cloud sells for the same purpose. ``work_ratio``: its GPU-hours for the work of one of our GPU-hours."""
+
+    cloud: str
+    gpu_name: str
+    instance: str
+    region: str
+    usd_per_gpu_hour: float
+    same_gpu: bool
+    work_ratio: float | None
+    date: str
+    old: bool
+    source: str
+    note: str
+
+
+def comparator(cloud: str, gpu: Gpu, catalog: Catalog, now: int) -> Comparator | None:
+    """The on-demand price of ``cloud`` that compares with ``gpu``, None when it sells nothing comparable.
+
+    Same GPU first, cheapest row; else the least |log memory ratio| + |log speed ratio| within the thresholds above.
+    ``now`` in UTC seconds tells which prices are old.
+    """
+    sold = [row for row in catalog.cloud_prices if row.cloud == cloud and row.kind == "on_demand"]
+    same = [row for row in sold if row.gpu == gpu.name]
+    if same:
+        return _comparator(min(same, key=lambda row: row.usd_per_gpu_hour), gpu, gpu, catalog, now)
+    others = [(row, other) for row in sold if (other := catalog.gpu(row.gpu)) is not None]
+    near = [(far, row, other) for row, other in others if (far := _far(gpu, other)) is not None]
+    if not near:
+        return None
+    _, row, other = min(near, key=lambda item: (item[0], item[1].usd_per_gpu_hour))
+    return _comparator(row, gpu, other, catalog, now)
+
+
+def _far(gpu: Gpu, other: Gpu) -> float | None:
+    """How unlike two GPUs are, None when they do not compare."""
+    if gpu.tflops is None or other.tflops is None:
+        return None
+    memory, speed = other.vram_gb / gpu.vram_gb, other.tflops / gpu.tflops
+    if not LEAST_MEMORY <= memory <= MOST_MEMORY or not 1 / SPEED_FACTOR <= speed <= SPEED_FACTOR:
+        return None
+    return abs(math.log(memory)) + abs(math.log(speed))
+
+
+def _comparator(row: CloudPrice, gpu: Gpu, other: Gpu, catalog: Catalog, now: int) -> Comparator:
+    return Comparator(
+        cloud=row.cloud,
+        gpu_name=other.name,
+        instance=row.instance,
+        region=row.region,
+        usd_per_gpu_hour=row.usd_per_gpu_hour,
+        same_gpu=gpu.name == other.name,
+        work_ratio=work_ratio(gpu, other, catalog),
+        date=row.date,
+        old=price_age_days(row.date, now) > PRICE_OLD_DAYS,
+        source=row.source,
+        note=row.note,
+    )
+
+
+def work_ratio(gpu: Gpu, other: Gpu, catalog: Catalog) -> float | None:
+    """GPU-hours on ``other`` for what ``gpu`` trains in one hour: ratio of peak rates times usual shares of them."""
+    if gpu.name == other.name:
+        return 1.0
+    ours, theirs = _effective(gpu, mfu_of(gpu, catalog)), _effective(other, mfu_of(other, catalog))
+    return round(ours / theirs, 4) if ours and theirs else None
+
+
+def _effective(gpu: Gpu, mfu: Mfu) -> float | None:
+    return None if gpu.tflops is None else gpu.tflops * mfu.mid
+
+
+def price_age_days(date: str, now: int) -> int:
+    """Days since a date that may be a year, a month or a day; the earliest day that it can mean counts."""
+    parts = [int(part) for part in date.split("-")]
+    day = dt.datetime(*[*parts, 1, 1][:DATE_PARTS], tzinfo=dt.UTC)  # type: ignore[misc,arg-type]
+    return int(now - day.timestamp()) // DAY
+
+
+def old_prices(found: Sequence[Comparator]) -> tuple[Note, ...]:
+    """What is wrong with the clouds' prices, each cloud's once: too old, or of the GPU without its host."""
+    old: dict[str, set[str]] = {}
+    for c in found:
+        if c.old:
+            old.setdefault(c.cloud, set()).add(c.date)
+    bare = dict.fromkeys(c.cloud for c in found if c.note.startswith(GPU_ALONE))
+    text = "The {cloud} price is of the GPU alone; its host machine comes on top."
+    return (*(_old(cloud, sorted(dates)) for cloud, dates in old.items()), *(Note(text, {"cloud": c}) for c in bare))
+
+
+def _old(cloud: str, dates: Sequence[str]) -> Note:
+    values = {"cloud": cloud, "date": ", ".join(dates), "days": PRICE_OLD_DAYS}
+    if len(dates) == 1:
+        return Note("The {cloud} price is from {date}, more than {days} days old.", values)
+    return Note("{cloud} prices of {date} are more than {days} days old.", values)

@@ -1,0 +1,120 @@
+"""How fast GPUs train and run language models: published peak rates times the share that is reached in practice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from analytics.catalog import Catalog, Gpu, Llm, Mfu
+from analytics.hardware.memory import HALF_BYTES, Mode, Placement, Work, adapter_params, kv_bytes, weight_bytes
+
+TERA = 1e12
+GIGA = 1e9
+
+FLOPS_FULL, FLOPS_ADAPTER = 6.0, 4.0
+"""Operations for each parameter and token: 2 forward, 2 for gradients of activations and 2 for those of weights, which
+frozen weights do not have (source: Kaplan et al. 2020, section 2.1; definitions, Q6)."""
+
+FLOPS_FORWARD = 2.0
+"""Operations for each parameter and generated token (source: Kaplan et al. 2020, section 2.1)."""
+
+QLORA_SLOWDOWN = 1.375
+"""Q-LoRA takes longer than LoRA because weights are unpacked (source: Qwen README, 2048 tokens, 7B 1.35, 14B 1.40)."""
+
+MBU = 0.6
+"""Share of the memory bandwidth that decoding reaches (source: Qwen README, 72B on vLLM, 2 A100: 17.6/s = 62 %)."""
+
+NVLINK_EFFICIENCY = 0.95
+"""Share of the rate that is left when NVLink carries the traffic (source: lower end of what the formula below gives for
+A100 and H100 at their published 600 and 900 GB/s)."""
+
+PCIE_BYTES_PER_S = 12e9
+"""What PCIe 4.0 x16 carries between consumer GPUs, which cannot address each other (source: half of the 24 GB/s that
+peer-to-peer reaches, as bytes go through host memory)."""
+
+STEP_TOKENS = 16_384
+"""Tokens for each GPU between two exchanges of gradients (source: common fine-tuning recipes, 8 sequences of 2048)."""
+
+GATHERS_FULL, GATHERS_FROZEN = 3, 2
+"""How often the weights cross the link in a step: two gathers and one scatter of gradients, which frozen weights do not
+have (source: ZeRO paper, section 7)."""
+
+
+def mfu_of(gpu: Gpu, catalog: Catalog) -> Mfu:
+    """The first row of the table of reached shares whose patterns match the GPU; the last row matches all."""
+    return next(row for row in catalog.mfu if any(fnmatchcase(gpu.name, pattern) for pattern in row.gpus))
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Tokens a second of a whole machine, the share lost to its links already taken off, and that remaining share."""
+
+    tokens_per_s: float
+    efficiency: float
+
+
+def overlap(compute_s: float, link_s: float) -> float:
+    """The share of the rate that is left: the middle between full overlap of computing and sending, and none."""
+    best = compute_s / max(compute_s, link_s)
+    return (best + compute_s / (compute_s + link_s)) / 2
+
+
+def train_rate(gpu: Gpu, gpus: int, work: Work, placement: Placement, mfu: float) -> Rates | None:
+    """Training tokens a second: gpus x peak x mfu x efficiency / (k x active parameters); None without a rate."""
+    if gpu.tflops is None:
+        return None
+    alone = gpu.tflops * TERA * mfu / flops_per_token(work.llm, work.mode)
+    left = _train_efficiency(gpu, gpus, work, placement, STEP_TOKENS / alone)
+    return Rates(gpus * alone * left, left)
+
+
+def flops_per_token(llm: Llm, mode: Mode) -> float:
+    """k x N of the active parameters; Q-LoRA's unpacking counts as work."""
+    if mode == "full":
+        return FLOPS_FULL * llm.active_params
+    return FLOPS_ADAPTER * llm.active_params * (QLORA_SLOWDOWN if mode == "qlora" else 1)
+
+
+def _train_efficiency(gpu: Gpu, gpus: int, work: Work, placement: Placement, step_s: float) -> float:
+    if gpus == 1:
+        return 1.0
+    if gpu.nvlink:
+        return NVLINK_EFFICIENCY
+    return overlap(step_s, _train_traffic(work, placement) * (gpus - 1) / gpus / PCIE_BYTES_PER_S)
+
+
+def _train_traffic(work: Work, placement: Placement) -> float:
+    """Bytes for each step, before the factor (n-1)/n."""
+    llm = work.llm
+    if placement == "copies":
+        trained = llm.params if work.mode == "full" else adapter_params(llm)
+        return 2.0 * HALF_BYTES * trained
+    if work.mode == "full":
+        return float(GATHERS_FULL * HALF_BYTES * llm.params)
+    return GATHERS_FROZEN * weight_bytes(llm, "int4" if work.mode == "qlora" else "bf16")
+
+
+def decode_rate(gpu: Gpu, gpus: int, work: Work, placement: Placement, mfu: float) -> Rates | None:
+    """Generated tokens a second: weights and cache are read once a step, or the arithmetic is the limit.
+
+    Copies work side by side; a sharded model pays for two all-reduces a layer. None without a 16-bit rate.
+    """
+    if gpu.tflops is None:
+        return None
+    llm, split = work.llm, gpus if placement == "sharded" else 1
+    # with more sequences more experts are at work, at most all of them
+    share = min(1.0, work.batch * llm.active_params / llm.params)
+    read = share * weight_bytes(llm, work.precision) + kv_bytes(llm, work.context, work.batch)
+    compute_s = FLOPS_FORWARD * llm.active_params * work.batch / (split * gpu.tflops * TERA * mfu)
+    step_s = max(read / (split * gpu.mem_bw_gbs * GIGA * MBU), compute_s)
+    left = _decode_efficiency(gpu, split, work, step_s)
+    return Rates(gpus / split * work.batch / step_s * left, left)
+
+
+def _decode_efficiency(gpu: Gpu, split: int, work: Work, step_s: float) -> float:
+    if split == 1:
+        return 1.0
+    if gpu.nvlink:
+        return NVLINK_EFFICIENCY
+    exchanged = 2.0 * work.llm.layers * 2 * (split - 1) / split * work.llm.hidden * HALF_BYTES * work.batch
+    return overlap(step_s, exchanged / PCIE_BYTES_PER_S)

@@ -1,0 +1,1 @@
+"""How often tenants are interrupted: shadow tenants, the estimator, survival and the hours of the week."""

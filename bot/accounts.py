@@ -1,0 +1,58 @@
+"""Those who ask in chat: who they are, what they may, and what they wish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.fair_queue import Waiter
+
+Role = Literal["member", "manager", "admin"]
+ROLES: tuple[Role, ...] = ("member", "manager", "admin")
+"""Who may do what, each also what those before it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Somebody in chat: where, who, and what the platform says of them."""
+
+    platform: str
+    """``slack`` or ``discord``"""
+    team: str
+    """the workspace or server; for direct messages outside of any, the person again"""
+    person: str
+    channel: str = ""
+    role: Role = "member"
+    locale: str | None = None
+    """the platform's language tag"""
+    tz: str | None = None
+    """an IANA name, where the platform tells it"""
+
+    @property
+    def waiter(self) -> Waiter:
+        """Whose turn it is when they ask."""
+        return Waiter(f"{self.platform} {self.team}", self.person)
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What somebody, or a team, set once so as not to say it every time. None and () are: not said."""
+
+    language: str | None = None
+    tz: str | None = None
+    home: str | None = None
+    gpus: tuple[str, ...] = ()
+
+    def over(self, other: Preferences) -> Preferences:
+        """These, and the other's where these say nothing."""
+        return Preferences(
+            self.language or other.language, self.tz or other.tz, self.home or other.home, self.gpus or other.gpus
+        )
+
+
+NO_PREFERENCES = Preferences()
+
+
+def permits(role: str, needed: str | None) -> bool:
+    """Whether a role may do what needs another. Deny by default: what names no known role is nobody's."""
+    return role in ROLES and needed in ROLES and ROLES.index(role) >= ROLES.index(needed)

@@ -1,0 +1,120 @@
+"""What a command is. Every face (console, HTTP, Slack, Discord) is generated from these declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from analytics.catalog import Catalog, resolve
+from analytics.evidence import Basis
+from analytics.market import Quality
+from bot.accounts import NO_PREFERENCES, Asker, Preferences, Role
+from bot.presentation.card import Card
+from bot.presentation.words import Words
+
+if TYPE_CHECKING:
+    from bot.store.reader import ModelRow, Reader
+    from bot.store.writer import Writer
+
+Kind = Literal["gpu", "gpus", "text", "choice", "int", "number", "money", "hours", "gigabytes", "percent", "flag"]
+"""``gpu``: one model (ambiguous names ask back); ``gpus``: every model that a name may mean, as a tuple;
+``money``: USD as float; ``hours``: "100", "100h", "3d" as float; ``gigabytes``: "50", "50GB", "1.5TB" as float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One argument of a command. ``name`` is its name on every face and in the query string."""
+
+    name: str
+    kind: Kind
+    help: str
+    required: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    suggest: tuple[str, ...] = ()
+    """values worth offering where the face can complete (models are offered from the market)"""
+    positional: bool = True
+    """may be given without its name in free text"""
+    aliases: tuple[str, ...] = ()
+    """other names that people give it"""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryContext:
+    """What a command may ask: the stored market at one instant, the catalogue, and who asks, from where."""
+
+    reader: Reader
+    catalog: Catalog
+    now: int
+    home: str | None = None
+    commands: Sequence[Command] = ()
+    asker: Asker | None = None
+    """None outside of chat"""
+    preferences: Preferences = NO_PREFERENCES
+    """the asker's, completed by the team's"""
+    spent_until: int | None = None
+    """when the market gives rows again, if none are left today"""
+    write: Callable[[], AbstractAsyncContextManager[Writer]] | None = None
+    """a transaction of its own, for commands that act"""
+
+    async def basis(self, models: Sequence[str], *, offers: int = 0) -> Basis:
+        """The age and extent of the data about these models: the oldest latest poll, the longest history."""
+        return self.basis_of([row for row in await self.reader.models() if row.name in models], offers=offers)
+
+    def basis_of(self, rows: Sequence[ModelRow], *, offers: int = 0) -> Basis:
+        """The same from rows already read."""
+        polled = [row for row in rows if row.last_good_at is not None]
+        return Basis(
+            now=self.now,
+            as_of=min((row.last_good_at for row in polled if row.last_good_at is not None), default=None),
+            interval=max((row.interval for row in polled), default=0),
+            first_at=min((row.first_hour * 3600 for row in polled if row.first_hour is not None), default=None),
+            offers=offers,
+            failing=bool(polled) and all(row.last_quality is Quality.FAILED for row in polled),
+            spent_until=self.spent_until,
+        )
+
+    async def seen_until(self, models: Sequence[str] | None = None) -> int:
+        """The newest complete poll of these models, or of all: "the last 30 days" of a stored market end here.
+
+        Now, where there is none. Asking "up to now" would find nothing in a market that was recorded last month.
+        """
+        rows = [row for row in await self.reader.models() if models is None or row.name in models]
+        return max((row.last_good_at for row in rows if row.last_good_at is not None), default=self.now)
+
+    async def known(self) -> tuple[str, ...]:
+        """Every model that the store has seen, busiest first."""
+        return tuple(row.name for row in await self.reader.models())
+
+    async def resolve(self, text: str) -> tuple[str, ...]:
+        """The models a typed name may mean, the store's own first; raises NotFound with suggestions."""
+        return resolve(text, self.catalog, await self.known())
+
+
+Ask = Callable[..., Awaitable[Any]]
+"""``async ask(query, **params) -> answer``: a frozen dataclass whose fields are the JSON of the HTTP API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A question, declared once."""
+
+    name: str
+    """the chat verb: ``/spot <name>``; two words make a group: ``/spot settings me``"""
+    summary: str
+    """one line, English; the translation key"""
+    path: str | None
+    """HTTP path; ``{name}`` places are params. None: only for people in chat"""
+    params: tuple[Param, ...]
+    ask: Ask
+    card: Callable[[Any, Words], Card]
+    examples: tuple[str, ...]
+    """what to type after ``/spot``; each runs on the demo"""
+    role: Role | None = None
+    """who may use it in chat; None: nobody"""
+    acts: bool = False
+    """changes something, so a doubled request must be recognised as one"""

@@ -1,0 +1,148 @@
+"""Free text to a command and named texts: ``predict rtx 4090``, ``cost llama2-7b 50GB gpu=a100``.
+
+Rules, in this order: ``name=value`` is taken as said; a word that is one of a parameter's choices goes there; a number
+with a unit goes to the parameter of that unit; what is left fills the remaining parameters in the order of their
+declaration, a GPU name taking as many words as still make a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from rapidfuzz import fuzz, process
+
+from analytics.errors import AskError
+from analytics.evidence import Note
+from bot.dispatch.command import Command, Param
+from bot.dispatch.params import HOUR_UNITS, MONEY_UNITS, SIZE_UNITS, own_name, quantity, shorten
+
+MAX_LINE = 1000
+NEAR_ENOUGH = 50
+"""Least similarity (0-100) of a verb worth suggesting."""
+HELP = "help"
+HELP_WORDS = frozenset((HELP, "--help", "-h", "?", "ajuda"))
+SHOWS = ("show", "list")
+"""Members of a group that its name alone calls."""
+_QUOTES = str.maketrans("“”„‟«»‘’‚", '""""""\'\'\'')
+_TOKEN = re.compile(r"""(?:[^\s"'=]+=)?(?:"[^"]*"|'[^']*')|[^\s]+""")
+_NUMERIC = {"int", "number", "percent", "money", "hours", "gigabytes"}
+_UNITS = {"gigabytes": SIZE_UNITS, "hours": HOUR_UNITS, "money": MONEY_UNITS}
+
+
+def tokens(line: str) -> list[str]:
+    """Words of a line; quoted words stay together, quotes (also typographic ones) are taken off."""
+    if len(line) > MAX_LINE:
+        raise AskError(
+            Note("that is {n} characters long; at most {limit} can be read", {"n": len(line), "limit": MAX_LINE})
+        )
+    found = _TOKEN.findall(line.translate(_QUOTES))
+    return [re.sub(r"""(^|=)(["'])(.*)\2$""", r"\1\3", token) for token in found]
+
+
+def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Command, Sequence[str]]:
+    """The command that a line's first one or two words name, and the words left.
+
+    A group alone ("settings") means what shows it. Raises AskError with the nearest verbs when there is none.
+    """
+    by_name = {command.name: command for command in commands}
+    lower = [word.lower() for word in words]
+    verb = lower[0].lstrip("/")
+    for length in (2, 1):
+        name = " ".join([verb, *lower[1:length]])
+        if len(words) >= length and name in by_name:
+            return by_name[name], words[length:]
+    group = [name for name in by_name if name.split()[0] == verb]
+    shown = next((name for name in group if name.split()[1] in SHOWS), None)
+    if shown and len(words) == 1:
+        return by_name[shown], ()
+    if group:
+        given = {"given": shorten(" ".join(words[:2]))}
+        raise AskError(Note("there is no command “{given}”", given), suggestions=group)
+    verbs = list(dict.fromkeys(name.split()[0] for name in by_name))
+    ranked = process.extract(verb[:40], verbs, scorer=fuzz.ratio, limit=3)
+    near = tuple(name for name, score, _ in ranked if score >= NEAR_ENOUGH)
+    raise AskError(Note("there is no command “{given}”", {"given": shorten(words[0])}), suggestions=near or verbs)
+
+
+def read(line: str, commands: Sequence[Command], is_gpu: Callable[[str], bool]) -> tuple[Command, dict[str, str]]:
+    """The command that a line calls and the text of each parameter it gives; ``is_gpu``: do these words name a GPU.
+
+    Nothing, and ``help`` behind a verb, call the command ``help`` where there is one.
+    """
+    words = tokens(line)
+    if words and words[0].lower() in {"/spot", "spot", "spotbot"}:
+        words = words[1:]
+    helper = next((command for command in commands if command.name == HELP), None)
+    if helper and (not words or (len(words) > 1 and words[-1].lower() in HELP_WORDS)):
+        words = [HELP, *words[:-1]]
+    elif helper and words[0].lower() in HELP_WORDS:
+        words = [HELP, *words[1:]]
+    if not words:
+        raise AskError(Note("say what you want to know"), suggestions=tuple(command.name for command in commands))
+    command, rest = find_command(words, commands)
+    return command, assign(command, rest, is_gpu)
+
+
+def assign(command: Command, words: Sequence[str], is_gpu: Callable[[str], bool]) -> dict[str, str]:
+    """Which word belongs to which parameter."""
+    given: dict[str, str] = {}
+    rest = [word for word in words if not _named(command, word, given)]
+    free = [param for param in command.params if param.positional and param.name not in given]
+    rest = [word for word in rest if not _by_look(free, word, given)]
+    for param in free:
+        if rest and param.name not in given:
+            taken = _take(param, rest, is_gpu, last=param is free[-1])
+            if taken:
+                given[param.name] = " ".join(rest[:taken])
+                rest = rest[taken:]
+    if rest:
+        note = Note(
+            "{command}: “{given}” was not understood", {"command": command.name, "given": shorten(" ".join(rest))}
+        )
+        raise AskError(note, suggestions=command.examples)
+    return given
+
+
+def _named(command: Command, word: str, given: dict[str, str]) -> bool:
+    name, equals, value = word.partition("=")
+    name = name.lower().replace("-", "_")
+    if not equals or not name.isidentifier():
+        return False
+    name = own_name(command, name)
+    if name in given:
+        raise AskError(Note("{name} was given twice", {"name": shorten(name)}))
+    given[name] = value
+    return True
+
+
+def _by_look(free: Sequence[Param], word: str, given: dict[str, str]) -> bool:
+    for param in free:
+        if param.name in given:
+            continue
+        chosen = param.kind == "choice" and word.lower() in {choice.lower() for choice in param.choices}
+        if chosen or _has_unit(param, word):
+            given[param.name] = word
+            return True
+    return False
+
+
+def _has_unit(param: Param, word: str) -> bool:
+    units = _UNITS.get(param.kind)
+    return (units is not None and not word[-1:].isdigit() and quantity(word, units) is not None) or (
+        param.kind == "money" and word.startswith("$")
+    )
+
+
+def _take(param: Param, rest: Sequence[str], is_gpu: Callable[[str], bool], *, last: bool) -> int:
+    """How many of the remaining words go to this parameter."""
+    if param.kind in ("gpu", "gpus"):
+        for n in range(len(rest), 0, -1):
+            if is_gpu(" ".join(rest[:n])):
+                return n
+        return len(rest) if last or param.required else 0
+    if param.kind in _NUMERIC:
+        return int(quantity(rest[0], _UNITS.get(param.kind, {"": 1.0, "%": 1.0, "x": 1.0})) is not None)
+    if param.kind == "text":
+        return len(rest) if last else 1
+    return int(param.required)

@@ -1,0 +1,80 @@
+"""One reply to one person in chat: whatever was asked and whatever happens, there is a card to show."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from analytics.errors import AskError
+from bot.accounts import Asker
+from bot.dispatch.command import Command
+from bot.dispatch.dispatcher import Dispatcher
+from bot.presentation.card import Card
+from bot.presentation.error_cards import busy_card, error_card, fault_card, slow_card
+from bot.presentation.words import Words, pick_language
+from bot.store.errors import StoreError
+
+log = structlog.get_logger()
+
+PATIENCE = 60
+"""Seconds after which a person is told that the answer takes too long."""
+
+Question = str | tuple[Command, Mapping[str, str]]
+"""A line of text, or a command with the texts of its parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to show. ``line`` asks the same again and is empty where that makes no sense; ``answer``: the data shown."""
+
+    card: Card
+    words: Words
+    line: str = ""
+    answer: Any = None
+    command: Command | None = None
+    ok: bool = True
+
+
+async def reply(
+    dispatcher: Dispatcher, asker: Asker, question: Question, *, default: str, public: bool = False
+) -> Reply:
+    """The reply to a question; never raises. ``public``: in the team's language rather than the asker's.
+
+    ``default``: the language where neither says one. Faults are logged under the id that the person is shown.
+    """
+    words = Words(pick_language(asker.locale, default), dispatcher.clock())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            words = Words(await _language(dispatcher, asker, default, public=public), dispatcher.clock())
+            return await _answer(dispatcher, asker, question, words)
+    except AskError as error:
+        return Reply(error_card(error, words), words, ok=False)
+    except TimeoutError:
+        return Reply(slow_card(words), words, ok=False)
+    except StoreError as error:
+        log.warning("store refused", error=str(error))
+        return Reply(busy_card(words), words, ok=False)
+    except Exception:  # the edge of a face: a person must hear something, and the log must hold it all
+        identity = secrets.token_hex(4)
+        log.exception("answer failed", id=identity)
+        return Reply(fault_card(identity, words), words, ok=False)
+
+
+async def _language(dispatcher: Dispatcher, asker: Asker, default: str, *, public: bool) -> str:
+    async with dispatcher.store.reader() as reader:
+        mine, ours = await reader.preferences(asker)
+    if public:
+        return ours.language or default
+    return mine.language or pick_language(asker.locale, ours.language or default)
+
+
+async def _answer(dispatcher: Dispatcher, asker: Asker, question: Question, words: Words) -> Reply:
+    command, given = await dispatcher.read(question) if isinstance(question, str) else question
+    found = await dispatcher.ask(command, given, asker)
+    line = "" if command.acts else await dispatcher.line(command, given)
+    return Reply(command.card(found, words), words, line, found, command)

@@ -1,0 +1,1 @@
+"""The console face; its entry is :mod:`bot.faces.console.face`."""

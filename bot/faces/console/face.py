@@ -1,0 +1,92 @@
+"""The console face: ``spotbot ask`` and ``spotbot chat``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from analytics.errors import AskError, MarketDown, NotYet, Refused
+from analytics.evidence import to_json
+from bot.dispatch.dispatcher import Dispatcher
+from bot.presentation.card import Card, Spark
+from bot.presentation.error_cards import error_lines
+from bot.presentation.problem_documents import of_question
+from bot.presentation.text import sparkline
+from bot.presentation.words import Words
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+EXIT_CODES: dict[type[AskError], int] = {NotYet: 3, MarketDown: 4, Refused: 5, AskError: 2}
+"""Exit code of ``spotbot ask`` by kind of error, first match wins."""
+
+
+def exit_code(error: AskError) -> int:
+    """What ``spotbot ask`` exits with for this error."""
+    return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+
+
+async def answer(dispatcher: Dispatcher, line: str, *, language: str, as_json: bool, out: Console, err: Console) -> int:
+    """Answer one line on a terminal; returns the exit code. JSON goes to stdout, also that of a problem."""
+    words = Words(language, dispatcher.clock())
+    try:
+        command, found = await dispatcher.ask_line(line)
+    except AskError as error:
+        for text in error_lines(error, words):
+            err.print(text, markup=False, highlight=False, style="red")
+        if as_json:
+            sys.stdout.write(of_question(error).text())
+        return exit_code(error)
+    if as_json:
+        sys.stdout.write(to_json(found))
+    else:
+        show(command.card(found, words), out)
+    return 0
+
+
+def show(card: Card, out: Console) -> None:
+    """Print a card. Everything in it is data, never markup."""
+    from rich.text import Text
+
+    from bot.faces.console.tables import table_for
+
+    out.print(Text(card.title, style="bold"))
+    out.print(Text(card.lead))
+    for table in card.tables:
+        out.print(table_for(table, out.width))
+    for spark in card.sparks:
+        out.print(_spark(spark, out.width))
+    for note in card.notes:
+        out.print(Text(f"• {note}", style="dim"))
+    out.print(Text(card.footer, style="dim italic"))
+
+
+def _spark(spark: Spark, width: int) -> RenderableType:
+    from rich.text import Text
+
+    return Text(f"{spark.label} {sparkline(spark.values, max(10, min(72, width - len(spark.label) - 1)))}")
+
+
+async def chat(dispatcher: Dispatcher, *, language: str, out: Console) -> None:
+    """A prompt with completion and history until ``exit`` or end of input."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import WordCompleter
+
+    async with dispatcher.query_context() as query:
+        models = await query.known()
+    verbs = [command.name for command in dispatcher.commands]
+    completer = WordCompleter([*verbs, *models, "help", "exit"], ignore_case=True, sentence=False)
+    session: PromptSession[str] = PromptSession(completer=completer)
+    words = Words(language, dispatcher.clock())
+    out.print(
+        words("Type a question such as {example}, “help”, or “exit”.", example=dispatcher.commands[0].examples[0])
+    )
+    while True:
+        try:
+            line = (await session.prompt_async("/spot ")).strip()
+        except (EOFError, KeyboardInterrupt):
+            return
+        if line in ("exit", "quit"):
+            return
+        if line:
+            await answer(dispatcher, line, language=language, as_json=False, out=out, err=out)

@@ -1,0 +1,1 @@
+"""The Discord face; its entry is :mod:`bot.faces.discord.face`."""

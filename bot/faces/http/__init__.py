@@ -1,0 +1,1 @@
+"""The HTTP face; its entry is :mod:`bot.faces.http.api`."""

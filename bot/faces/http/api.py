@@ -1,0 +1,332 @@
+"""The HTTP face: one GET a command, made from its declaration, behind keys and quotas; and the server that carries it.
+
+``/`` (a page), ``/openapi.json``, ``/health`` and ``/metrics`` need no key: they hold no answer and no secret. Who must
+not see them is kept out by a proxy or by listening on loopback only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from urllib.parse import unquote
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from analytics.errors import AskError
+from analytics.evidence import Note, to_json
+from bot.access import READ, KeyCheck, Quotas, bearer
+from bot.dispatch.command import Command
+from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.params import shorten
+from bot.dispatch.shared_answers import SharedAnswers
+from bot.faces.http.connections import ACCEPT_AT_ONCE, Connection, ConnectionLimiter, shortage_told_once
+from bot.faces.http.metrics import MEDIA_TYPE as EXPOSITION
+from bot.faces.http.metrics import Health, Meter, version
+from bot.faces.http.openapi import document
+from bot.faces.http.page import POLICY, page
+from bot.faces.http.problems import handlers, of_fault, reply
+from bot.fair_queue import ANYBODY, Waiter
+from bot.presentation.words import Words, pick_language
+from bot.store.api_keys import ApiKey
+
+MAX_ADDRESS = 4096
+"""Longest path and query together, in bytes; no question needs a tenth of it."""
+
+GRACE_SECONDS = 5
+"""How long answers under way may take after the server was told to stop."""
+
+BACKLOG = 1024
+"""Connections that the system may hold until we accept them."""
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+_TOLD = "spotbot.headers"
+"""Where in a request's scope the headers wait that its answer must carry, whatever becomes of it."""
+
+_SLASH = "\udc2f"
+"""Stands for a slash within a name while routes are matched; no decoded path holds it."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def stored_keys(dispatcher: Dispatcher) -> KeyCheck:
+    """The check of keys against the store, where the use of those in force is noted."""
+
+    async def check(secret: str) -> ApiKey | None:
+        async with dispatcher.store.reader() as reader:
+            key = await reader.find_key(secret)
+        if key is not None:
+            dispatcher.usage.used(key.id)
+        return key
+
+    return check
+
+
+def build_api(
+    dispatcher: Dispatcher,
+    *,
+    keys: KeyCheck,
+    health: Callable[[], Awaitable[Health]],
+    require_key: bool = True,
+    timer: Callable[[], float] = time.monotonic,
+) -> FastAPI:
+    """The API over a counter's commands. ``timer`` gives the seconds that quotas and latencies are counted in."""
+    gate = Authorizer(keys if require_key else None, Quotas(timer))
+    meter, shared = Meter(), SharedAnswers(dispatcher)
+    routes: dict[str, Handler] = {
+        **{
+            command.path: question(dispatcher, command, gate, shared) for command in dispatcher.commands if command.path
+        },
+        **open_routes(dispatcher, meter, health, shared, require_key=require_key),
+    }
+    api = FastAPI(
+        title="spotbot",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers=handlers([path for path in routes if path != "/"]),
+    )
+    api.router.route_class = NameRoute
+    for path, handler in routes.items():
+        api.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
+    api.add_middleware(ErrorMiddleware, meter=meter, timer=timer)
+    return api
+
+
+class NameRoute(APIRoute):
+    """A route whose names may hold a slash, sent as ``%2F``: Starlette looks for slashes only after decoding."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the path is this route's, and the names in it."""
+        if scope["type"] != "http" or b"%2f" not in scope.get("raw_path", b"").lower():
+            return super().matches(scope)
+        segments = (unquote(segment).replace("/", _SLASH) for segment in scope["raw_path"].decode("latin-1").split("/"))
+        match, found = super().matches({**scope, "path": "/".join(segments)})
+        names = {name: text.replace(_SLASH, "/") for name, text in found.get("path_params", {}).items()}
+        return match, {**found, "path_params": names} if found else found
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizer:
+    """Who may pass: anybody where ``keys`` is None."""
+
+    keys: KeyCheck | None
+    quotas: Quotas
+
+    async def admit(self, request: Request) -> Waiter:
+        """Raise 401 without a valid key, 403 where it may not read, 429 beyond its quota.
+
+        Else leave the quota's headers for the answer, and say whose turn the question takes: each key is a team.
+        """
+        if self.keys is None:
+            return ANYBODY
+        headers = request.headers.getlist("authorization")
+        secret = bearer(headers)
+        holder = await self.keys(secret) if secret else None
+        if holder is None:
+            detail = "this key is not valid" if headers else "send a key: Authorization: Bearer spot_…"
+            scheme = 'Bearer error="invalid_token"' if headers else "Bearer"
+            raise HTTPException(401, detail, {"WWW-Authenticate": scheme})
+        if READ not in holder.scopes:
+            scheme = f'Bearer error="insufficient_scope", scope="{READ}"'
+            raise HTTPException(403, f"this key lacks the scope “{READ}”", {"WWW-Authenticate": scheme})
+        allowance = self.quotas.take(holder)
+        request.scope[_TOLD] = allowance.headers
+        if allowance.wait:
+            raise HTTPException(429, f"this key may ask {allowance.limit} questions a minute")
+        return Waiter(f"key {holder.id}", "")
+
+
+def question(dispatcher: Dispatcher, command: Command, gate: Authorizer, shared: SharedAnswers) -> Handler:
+    """The handler of one command. Texts go to the dispatcher as they came: one conversion serves all faces.
+
+    Nobody is known here as an asker with preferences: the command and its texts are all that an answer depends on.
+    """
+
+    async def handler(request: Request) -> Response:
+        waiter = await gate.admit(request)
+        texts = given(request)
+
+        async def compute() -> bytes:
+            return to_json(await dispatcher.ask(command, texts, waiter=waiter)).encode()
+
+        if command.acts:
+            return fresh(request, await compute())
+        return fresh(request, await shared.get((command.name, *sorted(texts.items())), compute))
+
+    return handler
+
+
+def given(request: Request) -> dict[str, str]:
+    """The texts of a question's parameters, from path and query."""
+    if len(request.scope["path"]) + len(request.scope["query_string"]) > MAX_ADDRESS:
+        raise HTTPException(414, f"path and query together may have {MAX_ADDRESS} bytes")
+    texts: dict[str, str] = dict(request.path_params)
+    for name, text in request.query_params.multi_items():
+        if name in texts:
+            raise AskError(Note("{name} was given twice", {"name": shorten(name)}))
+        texts[name] = text
+    return texts
+
+
+def fresh(request: Request, body: bytes) -> Response:
+    """The body with its ETag, or 304 where the client has it already."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    known = {text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")}
+    if known & {tag, "*"}:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def open_routes(
+    dispatcher: Dispatcher,
+    meter: Meter,
+    health: Callable[[], Awaitable[Health]],
+    shared: SharedAnswers,
+    *,
+    require_key: bool,
+) -> dict[str, Handler]:
+    """What needs no key: the page, the OpenAPI document, health and metrics."""
+    described = to_json(document(dispatcher.commands, version(), require_key=require_key)).encode()
+
+    async def index(request: Request) -> Response:
+        language = pick_language(request.headers.get("accept-language"))
+
+        async def compute() -> bytes:
+            return (await page(dispatcher, Words(language, dispatcher.clock()), require_key=require_key)).encode()
+
+        text = await shared.get(("/", language), compute)
+        headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache", "Vary": "Accept-Language"}
+        return Response(text, headers=headers, media_type="text/html")
+
+    async def openapi(request: Request) -> Response:
+        return fresh(request, described)
+
+    async def healthy(request: Request) -> Response:
+        state = await health()
+        status = HTTPStatus.OK if state.status == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
+        return Response(to_json(state.document()), status, {"Cache-Control": "no-store"}, "application/json")
+
+    async def metrics(request: Request) -> Response:
+        return Response(meter.text(await health()), 200, {"Cache-Control": "no-store"}, EXPOSITION)
+
+    return {"/": index, "/openapi.json": openapi, "/health": healthy, "/metrics": metrics}
+
+
+class ErrorMiddleware:
+    """Around every request: its faults become problems, its answer is dressed and counted."""
+
+    def __init__(self, app: ASGIApp, meter: Meter, timer: Callable[[], float]) -> None:
+        self.app, self.meter, self.timer = app, meter, timer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status, begun = 0, self.timer()
+
+        async def dressed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.update(scope.get(_TOLD, {}))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, dressed)
+        except Exception as error:
+            fault = of_fault(error, _route(scope))
+            if status:  # half of another answer is sent already: only the broken connection can tell
+                raise
+            await reply(fault)(scope, receive, dressed)
+        if status:
+            self.meter.saw(_route(scope), status, self.timer() - begun)
+
+
+def _route(scope: Scope) -> str:
+    """The declared path that a request met; one word for all others, so that nobody can make up a million of them."""
+    return str(getattr(scope.get("route"), "path", "unmatched"))
+
+
+async def serve(
+    api: FastAPI,
+    host: str,
+    port: int,
+    *,
+    started: Callable[[int], None] | None = None,
+    stop: asyncio.Event,
+    limiter: ConnectionLimiter | None = None,
+) -> None:
+    """Serve until ``stop`` is set, then finish what is under way. Port 0 takes a free one; ``started`` is told which.
+
+    Raises OSError where the address cannot be listened on. Signals are left to the caller. ``limiter``: the limits of
+    connections, where not the usual ones.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
+        server = _Server(_configured(api, limiter or ConnectionLimiter()))
+        stopper = asyncio.create_task(_stop_when(stop, server))
+        if started:
+            started(listener.getsockname()[1])
+        try:
+            with shortage_told_once():
+                await server.serve(sockets=[listener])
+        finally:
+            stopper.cancel()
+
+
+def _configured(api: FastAPI, limiter: ConnectionLimiter) -> uvicorn.Config:
+    return uvicorn.Config(
+        api,
+        http=partial(Connection, limiter),  # type: ignore[arg-type]  # it is only called
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        log_level="error",  # its warnings are of malformed requests: anybody could fill the log with them
+        server_header=False,
+        proxy_headers=False,
+        backlog=ACCEPT_AT_ONCE,
+        timeout_keep_alive=math.ceil(limiter.timeouts.idle),
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)  # asyncio takes one number for this and for how many it accepts at once
+
+
+async def _stop_when(stop: asyncio.Event, server: uvicorn.Server) -> None:
+    await stop.wait()
+    server.should_exit = True

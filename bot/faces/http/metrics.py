@@ -1,0 +1,144 @@
+"""How the service fares: the state of polling (``/health``) and its figures for Prometheus (``/metrics``)."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import prometheus_client as prometheus
+from prometheus_client import Gauge
+
+from analytics.evidence import STALE_AFTER_INTERVALS, Basis, Freshness, iso
+from analytics.market import DAY, Quality
+from bot.dispatch.dispatcher import Dispatcher
+from bot.store.leadership import State
+
+MEDIA_TYPE = prometheus.CONTENT_TYPE_LATEST
+SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Upper edges of the latency histogram."""
+
+
+def version() -> str:
+    """The installed version of this program."""
+    return importlib.metadata.version("spotbot")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state of polling. ``interval``: planned seconds of the model polled most often; ``polls``: of 24 hours."""
+
+    now: int
+    polling: bool
+    """whether this process is the one that polls"""
+    last_poll: int | None
+    """UTC seconds of the latest complete poll of any followed model"""
+    interval: int
+    models: int
+    rows_spent: int = 0
+    rows_limit: int | None = None
+    polls: Mapping[Quality, int] = field(default_factory=dict)
+    failing: bool = False
+    """the latest poll of every followed model failed"""
+    spent_until: int | None = None
+    """when the market gives rows again, if none are left today"""
+    leadership: State | None = None
+    """whether this process leads; None where it does not poll"""
+
+    @property
+    def age(self) -> int | None:
+        """Seconds since the latest complete poll."""
+        return None if self.last_poll is None else max(0, self.now - self.last_poll)
+
+    @property
+    def stale_after(self) -> int:
+        """The age in seconds beyond which polling counts as stale."""
+        return STALE_AFTER_INTERVALS * self.interval
+
+    @property
+    def freshness(self) -> Freshness:
+        """The state of the data, as answers tell it."""
+        basis = Basis(self.now, self.last_poll, self.interval, None, 0, self.failing, self.spent_until)
+        return basis.freshness
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``starting`` where this process polls and nothing has come yet, or why the data are not fresh."""
+        if self.freshness is Freshness.NEVER_POLLED:
+            return "starting" if self.polling else "ok"
+        return "ok" if self.freshness is Freshness.FRESH else self.freshness.value
+
+    def document(self) -> dict[str, Any]:
+        """What ``/health`` says."""
+        return {
+            "status": self.status,
+            "last_poll": None if self.last_poll is None else iso(self.last_poll),
+            "age_seconds": self.age,
+            "stale_after_seconds": self.stale_after,
+            "polls_resume_at": None if self.spent_until is None else iso(self.spent_until),
+            "models": self.models,
+            "version": version(),
+            **({"leadership": self.leadership} if self.leadership else {}),
+        }
+
+
+async def market_health(
+    dispatcher: Dispatcher, *, polling: bool, row_budget: int | None = None, leadership: State | None = None
+) -> Health:
+    """The state of polling as the store knows it: of the followed models, or of all where none is followed.
+
+    ``row_budget`` is the operator's; a lower limit that the market service named goes before it.
+    """
+    async with dispatcher.query_context() as query:
+        rows = await query.reader.models()
+        spent, learned = await query.reader.quota(query.now // DAY)
+        polls = await query.reader.poll_counts(query.now - DAY)
+    followed = [row for row in rows if row.followed] or rows
+    return Health(
+        now=query.now,
+        polling=polling,
+        last_poll=max((row.last_good_at for row in followed if row.last_good_at is not None), default=None),
+        interval=min((row.interval for row in followed), default=0),
+        models=len(followed),
+        rows_spent=spent,
+        rows_limit=min((limit for limit in (row_budget, learned) if limit is not None), default=None),
+        polls=polls,
+        failing=bool(followed) and all(row.last_quality is Quality.FAILED for row in followed),
+        spent_until=query.spent_until,
+        leadership=leadership,
+    )
+
+
+class Meter:
+    """The figures of one API, in a registry of its own."""
+
+    def __init__(self) -> None:
+        own = self.registry = prometheus.CollectorRegistry()
+        self._requests = prometheus.Counter(
+            "spotbot_http_requests", "Requests answered", ("route", "status"), registry=own
+        )
+        self._seconds = prometheus.Histogram(
+            "spotbot_http_request_seconds", "Time to answer", ("route",), buckets=SECONDS, registry=own
+        )
+        self._age = Gauge("spotbot_poll_age_seconds", "Since the latest complete poll; NaN before one", registry=own)
+        self._spent = Gauge("spotbot_rows_spent_today", "Rows the market service delivered this UTC day", registry=own)
+        self._limit = Gauge("spotbot_rows_limit_today", "Rows allowed a UTC day; NaN where unknown", registry=own)
+        self._polls = Gauge("spotbot_polls_24h", "Polls of the last 24 hours", ("quality",), registry=own)
+        self._models = Gauge("spotbot_models", "Models followed", registry=own)
+
+    def saw(self, route: str, status: int, seconds: float) -> None:
+        """Count one answered request. ``route`` is a declared path, never what a client made up."""
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def text(self, health: Health) -> bytes:
+        """The exposition, with the state of polling as it is now."""
+        self._age.set(math.nan if health.age is None else health.age)
+        self._spent.set(health.rows_spent)
+        self._limit.set(math.nan if health.rows_limit is None else health.rows_limit)
+        self._models.set(health.models)
+        for quality in Quality:
+            self._polls.labels(quality.value).set(health.polls.get(quality, 0))
+        return bytes(prometheus.generate_latest(self.registry))

@@ -1,0 +1,1 @@
+"""The Slack face; its entry is :mod:`bot.faces.slack.face`."""

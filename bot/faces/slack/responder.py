@@ -1,0 +1,273 @@
+"""What happens after the acknowledgement: who asks, what the answer is, and bringing it to them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.accounts import Asker
+from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.reply import Reply, reply
+from bot.faces.burst_gate import BurstGate
+from bot.faces.slack.blocks import SHARE, Picture, Sheet, asked_again, home, message, sheet
+from bot.faces.slack.chart_uploads import ChartUploads
+from bot.faces.slack.installations import NotInstalled, Workspaces
+from bot.faces.slack.retries import Sleep
+from bot.faces.slack.web_api import NOBODY, UNREACHED, Members, error_of, post
+from bot.presentation.card import Card
+from bot.presentation.error_cards import busy_card, fault_card
+from bot.presentation.words import Words
+from bot.store.engine import StoreError
+
+log = structlog.get_logger()
+
+LOOKED_AT = 1.5
+"""Seconds that Slack may need to look at a new picture before it can be shown."""
+
+FORGET_AGAIN = (5.0, 30.0, 120.0, 600.0)
+"""Pauses between tries to remove a workspace from the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Somebody who waits for an answer, and where it goes."""
+
+    enterprise: str
+    team: str
+    person: str
+    channel: str = ""
+    answer_to: str = ""
+    """the response_url"""
+    name: str = ""
+
+    @property
+    def workspace(self) -> tuple[str, str]:
+        """Enterprise (empty outside of one) and team."""
+        return self.enterprise, self.team
+
+
+def call_of_command(body: Mapping[str, Any]) -> Call:
+    """Who typed a command."""
+    names = ("enterprise_id", "team_id", "user_id", "channel_id", "response_url", "user_name")
+    return Call(*(str(body.get(name) or "") for name in names))
+
+
+def call_of_action(body: Mapping[str, Any]) -> Call:
+    """Who clicked a button."""
+    user, team, enterprise, channel = (body.get(n) or {} for n in ("user", "team", "enterprise", "channel"))
+    return Call(
+        str(enterprise.get("id") or ""),
+        str(team.get("id") or user.get("team_id") or ""),
+        str(user.get("id") or ""),
+        str(channel.get("id") or ""),
+        str(body.get("response_url") or ""),
+        str(user.get("name") or user.get("username") or ""),
+    )
+
+
+class Tasks:
+    """Work that goes on after its acknowledgement, and is finished before the process ends."""
+
+    def __init__(self, rush: BurstGate | None = None) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+        self._rush = rush or BurstGate()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Go on with this beside everything else; with the first of a rush at once."""
+        task = asyncio.create_task(self._after_rush(work) if self._rush.goes_on() else work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _after_rush(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await self._rush.over()
+        except asyncio.CancelledError:
+            work.close()
+            raise
+        await work
+
+    async def finish(self, seconds: float) -> None:
+        """Wait for what is under way, and stop what takes longer."""
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+@dataclass(slots=True)
+class SlackResponder:
+    """Answers commands, buttons and the opening of the App Home."""
+
+    dispatcher: Dispatcher
+    workspaces: Workspaces
+    people: Members
+    pictures: ChartUploads
+    client: AsyncWebClient
+    locale: str
+    sleep: Sleep = asyncio.sleep
+    gone: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    """workspaces that removed the app, with the token they had: nothing is sent there until they have another"""
+
+    async def command(self, call: Call, text: str) -> None:
+        """Answer what was typed behind ``/spot``."""
+        await self._guarded(call, lambda token: self._ask(call, token, text))
+
+    async def again(self, call: Call, value: str, action: str) -> None:
+        """Answer a button: the same question anew, in place of the old answer or for everybody."""
+        number, line = asked_again(value)
+        if action == SHARE:
+            await self._guarded(call, lambda token: self._share(call, token, line, number))
+        else:
+            await self._guarded(call, lambda token: self._ask(call, token, line, number, replace=True))
+
+    async def home(self, call: Call) -> None:
+        """Show the App Home to whoever opened it."""
+        try:
+            token = await self._token(call.workspace)
+            asker = await self._asker(call, token)
+            status = await reply(self.dispatcher, asker, "status", default=self.locale)
+            settings = await reply(self.dispatcher, asker, "settings show", default=self.locale)
+            view = home(status.words, self.dispatcher.commands, status.card, settings.card if settings.ok else None)
+            if call.workspace not in self.gone:
+                await self.client.views_publish(user_id=call.person, view=view, token=token)
+        except NotInstalled:
+            log.warning("slack_not_installed", team=call.team)
+        except (SlackClientError, *UNREACHED) as error:
+            reason = error_of(error) if isinstance(error, SlackApiError) else type(error).__name__
+            log.warning("slack_home_lost", team=call.team, reason=reason)
+        except Exception:  # the edge of the face
+            log.exception("slack_home_failed", team=call.team)
+
+    def leave(self, workspace: tuple[str, str]) -> None:
+        """Stop sending to a workspace at once."""
+        self.gone[workspace] = None
+        self.people.forget(workspace[1])
+        self.pictures.forget(workspace[1])
+
+    async def forget(self, workspace: tuple[str, str]) -> None:
+        """Remove what is stored of a workspace that left."""
+        enterprise, team = workspace
+        for pause in (*FORGET_AGAIN, 0.0):
+            try:
+                had = await self._had(workspace)
+                async with self.dispatcher.store.writer(beside=True) as writer:
+                    if workspace not in self.gone:  # it has installed the app again meanwhile
+                        return
+                    await writer.forget_team("slack", enterprise, team)
+                self.gone[workspace] = had
+                log.info("slack_workspace_forgotten", team=team)
+                return
+            except StoreError as error:
+                log.warning("slack_workspace_not_forgotten", team=team, reason=str(error), again_in=pause)
+            await self.sleep(pause)
+
+    def arrived(self, enterprise: str, team: str) -> None:
+        """A workspace installed the app."""
+        self.gone.pop((enterprise, team), None)
+
+    async def _token(self, workspace: tuple[str, str]) -> str:
+        token = await self.workspaces.token(*workspace)
+        if self.gone.get(workspace) not in (None, token):  # another process saw it install the app again
+            del self.gone[workspace]
+        return token
+
+    async def _had(self, workspace: tuple[str, str]) -> str:
+        try:
+            return await self.workspaces.token(*workspace)
+        except NotInstalled:
+            return ""
+
+    async def _guarded(self, call: Call, work: Callable[[str], Awaitable[None]]) -> None:
+        """Do it; whatever happens, whoever waits hears a sentence."""
+        words = Words(self.locale, self.dispatcher.clock())
+        try:
+            await work(await self._token(call.workspace))
+        except NotInstalled:
+            log.warning("slack_not_installed", team=call.team)
+            await self._tell(call, _not_installed(words), words)
+        except StoreError as error:
+            log.warning("store refused", error=str(error))
+            await self._tell(call, busy_card(words), words)
+        except Exception:  # the edge of the face: a person must hear something, and the log must hold it all
+            identity = secrets.token_hex(4)
+            log.exception("slack_answer_failed", id=identity, team=call.team)
+            await self._tell(call, fault_card(identity, words), words)
+
+    async def _asker(self, call: Call, token: str) -> Asker:
+        who = await self.people.who(call.team, call.person, token) if call.person else NOBODY
+        return Asker("slack", call.team, call.person, call.channel, who.role, who.locale, who.tz)
+
+    async def _ask(self, call: Call, token: str, line: str, number: int = 0, *, replace: bool = False) -> None:
+        asker = await self._asker(call, token)
+        found = await reply(self.dispatcher, asker, line, default=self.locale)
+        # an answer that failed does not take the place of one that did not
+        how = {"response_type": "ephemeral", "replace_original": replace and found.ok}
+        await self._send(call, token, sheet(found.card, found.words, line=found.line, number=number), how)
+
+    async def _share(self, call: Call, token: str, line: str, number: int) -> None:
+        asker = await self._asker(call, token)
+        found = await reply(self.dispatcher, asker, line, default=self.locale, public=True)
+        if not found.ok:
+            await self._tell(call, found.card, found.words)
+            return
+        who = (await self.people.who(call.team, call.person, token)).name or call.name or call.person
+        shared = sheet(found.card, found.words, line=found.line, number=number, by=who)
+        wrong = await self._send(call, token, shared, {"response_type": "in_channel", "replace_original": False})
+        if wrong:
+            await self._tell(call, _not_shared(found), found.words)
+
+    async def _tell(self, call: Call, card: Card, words: Words) -> None:
+        """Say something of which nothing can be made that might fail."""
+        how = {"response_type": "ephemeral", "replace_original": False}
+        await self._post(call, {**message(sheet(card, words), plainly=True), **how})
+
+    async def _send(self, call: Call, token: str, found: Sheet, how: Mapping[str, Any]) -> str:
+        """Bring an answer, in simpler blocks where Slack refuses the better ones; gives what is wrong, or nothing."""
+        if call.workspace in self.gone:
+            return "gone"
+        pictures: Sequence[Picture] = await self.pictures.of(
+            found.card.charts, team=call.team, language=found.words.language, token=token, person=call.person
+        )
+        wrong = await self._post(call, {**message(found, pictures=pictures), **how})
+        if _refused(wrong) and any(picture.fresh for picture in pictures):
+            await self.sleep(LOOKED_AT)
+            wrong = await self._post(call, {**message(found, pictures=pictures), **how})
+        if _refused(wrong):
+            wrong = await self._post(call, {**message(found, plainly=True), **how})
+        return wrong
+
+    async def _post(self, call: Call, body: Mapping[str, Any]) -> str:
+        if call.workspace in self.gone:
+            return "gone"
+        wrong = await post(call.answer_to, body, sleep=self.sleep)
+        if wrong:
+            log.warning("slack_answer_refused", team=call.team, reason=wrong)
+        return wrong
+
+
+def _refused(wrong: str) -> bool:
+    """Whether it is the message that Slack does not like."""
+    return wrong.startswith("400") or "invalid_" in wrong
+
+
+def _not_installed(words: Words) -> Card:
+    return Card(
+        words("spotbot is not installed in this workspace"),
+        words("Ask whoever manages your apps to install it again; then ask once more."),
+    )
+
+
+def _not_shared(found: Reply) -> Card:
+    return Card(
+        found.words("That could not be shared"),
+        found.words("Slack did not take the message. Please ask again and share that answer."),
+    )

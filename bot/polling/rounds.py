@@ -1,0 +1,260 @@
+"""One round: polls become quotes, hour points, exposure and interruptions, and are stored in one transaction.
+
+The same path serves live polling, imports and the demo's back-history; they differ only in how many rounds are
+committed together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from analytics.catalog import load_catalog
+from analytics.interruptions.shadow_tenants import advance
+from analytics.market import (
+    DAY,
+    HOUR,
+    WORLD,
+    ChangeBand,
+    Interruption,
+    Offer,
+    Poll,
+    Quality,
+    Quote,
+    Scope,
+    Tenant,
+)
+from analytics.poll_quality import RECENT_POLLS, History, Reading, judge
+from analytics.prices import BAND_HOURS, DAY_HOURS, change_band, hour_point, quotes
+from analytics.slices import minimal_slices
+from bot.store.engine import Store
+from bot.store.reader import Reader
+from bot.store.writer import Entry, Writer
+
+Place = tuple[str, Scope]
+WORLD_PLACE: Place = (WORLD, Scope.VERIFIED)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """What is carried from one poll of a model to the next."""
+
+    tenants: tuple[Tenant, ...] = ()
+    good_at: int | None = None
+    seen_at: int | None = None
+    history: History = field(default_factory=History)
+    """what the next poll is judged by"""
+    hour: int | None = None
+    hour_quotes: Mapping[Place, tuple[Quote, ...]] = field(default_factory=dict)
+    """the quotes of ``hour`` so far"""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round brought."""
+
+    at: int
+    polls: tuple[Poll, ...]
+    """those that were new, as they were judged"""
+    quotes: Mapping[tuple[str, str, Scope], Quote]
+    """(model, region, scope) -> its market, of complete polls only: nothing else may be believed"""
+    interruptions: tuple[Interruption, ...]
+
+
+OnRound = Callable[[Writer, Round], Awaitable[None]]
+"""Told of each round inside the transaction that stores it: what it writes is kept with the round or not at all. It may
+not wait for anything but the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPoll:
+    """A poll with what is worked out of it once, for the judge and for the books."""
+
+    poll: Poll
+    free: tuple[Offer, ...]
+    quotes: Mapping[Place, Quote]
+
+    @staticmethod
+    def of(poll: Poll) -> JudgedPoll:
+        """Of a poll of any quality."""
+        free = minimal_slices(poll.offers)
+        return JudgedPoll(poll, free, quotes(poll.offers, poll.at, free=free))
+
+    @property
+    def reading(self) -> Reading:
+        """What is remembered of it."""
+        return Reading.of(self.poll.at, len(self.poll.offers), self.quotes)
+
+
+def step(state: ModelState, judged_poll: JudgedPoll) -> tuple[ModelState, Entry | None]:
+    """A judged poll of one model: the state after it, and what to store; nothing for a poll that is not newer."""
+    poll, found = judged_poll.poll, judged_poll.quotes
+    if state.seen_at is not None and poll.at <= state.seen_at:
+        return state, None
+    state = replace(state, seen_at=poll.at)
+    if poll.quality in (Quality.FAILED, Quality.CAPPED):
+        return state, Entry(poll)
+    if poll.quality is Quality.SUSPECT:
+        return replace(state, history=state.history.with_suspect(judged_poll.reading)), Entry(poll, quotes=found)
+    hour = poll.at // HOUR
+    earlier = state.hour_quotes if state.hour == hour else {}
+    so_far = {**earlier, **{place: (*earlier.get(place, ()), quote) for place, quote in found.items()}}
+    points = {place: hour_point(hour, so_far[place]) for place in found}
+    before = None if state.history.broken(judged_poll.reading) else state.good_at
+    shadow = advance(state.tenants, poll, previous_at=before, interval=poll.interval, free=judged_poll.free)
+    history = state.history.with_complete(judged_poll.reading, poll.offers)
+    state = ModelState(shadow.tenants, poll.at, poll.at, history, hour, so_far)
+    return state, Entry(poll, quotes=found, points=points, shadow=shadow)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a fetch cost, and the name it was asked by; told once for all models of that name."""
+
+    vast_name: str
+    rows: int = 0
+    requests: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    reserved: int = 0
+    """rows that were counted before they were asked for"""
+
+
+class Collector:
+    """Stores rounds. Keeps each model's state between rounds, and reads it anew after a round that was not stored."""
+
+    def __init__(self, store: Store, *, source: str = "live", on_round: OnRound | None = None) -> None:
+        self._store = store
+        self._source = source
+        self._on_round = on_round
+        self._states: dict[str, ModelState] = {}
+        self._banded: dict[str, int] = {}
+
+    async def record(self, at: int, polls: Sequence[Poll], cost: Cost | None = None) -> Round:
+        """One round: judged, worked out and committed together with the rows it cost."""
+        return (await self.record_many([(at, polls)], cost))[0]
+
+    async def record_many(
+        self, rounds: Iterable[tuple[int, Sequence[Poll]]], cost: Cost | None = None, *, bands: bool = True
+    ) -> list[Round]:
+        """Rounds in time order, committed together: for back-fill, where a commit for each would take hours."""
+        try:
+            async with self._store.writer() as writer:
+                done = [await self._record_one(writer, at, polls, cost) for at, polls in rounds]
+                entries = [entry for _, some in done for entry in some]
+                if bands:
+                    entries = await self._with_bands(writer, entries)
+                if entries:
+                    await writer.save_round(done[-1][0].at, entries, source=self._source)
+                if cost is not None and cost.rows != cost.reserved:
+                    await writer.add_quota(done[-1][0].at // DAY, cost.rows - cost.reserved)
+                await self._tell(writer, done)
+        except BaseException:
+            self._states.clear()
+            raise
+        return [round_ for round_, _ in done]
+
+    async def _tell(self, writer: Writer, done: Iterable[tuple[Round, Sequence[Entry]]]) -> None:
+        """Tell of each round that brought something new."""
+        if self._on_round is not None:
+            for round_, entries in done:
+                if entries:
+                    await self._on_round(writer, round_)
+
+    def knows(self, model: str) -> bool:
+        """Whether it carries a state of this model."""
+        return model in self._states
+
+    def forget_all(self) -> None:
+        """Let every model's next poll begin from what is stored: another process may have stored since."""
+        self._states.clear()
+        self._banded.clear()
+
+    def forget(self, model: str, state: ModelState | None = None) -> None:
+        """Let a model's next poll begin from what is stored, or from the given state."""
+        if state is None:
+            self._states.pop(model, None)
+        else:
+            self._states[model] = state
+
+    async def _record_one(
+        self, writer: Writer, at: int, polls: Sequence[Poll], cost: Cost | None
+    ) -> tuple[Round, list[Entry]]:
+        for poll in polls:
+            if poll.model not in self._states:
+                self._states[poll.model] = await load_state(writer.read, poll.model)
+        entries: list[Entry] = []
+        judged_polls = [JudgedPoll.of(poll) for poll in polls]
+        histories = {poll.model: self._states[poll.model].history for poll in polls}
+        judged = judge(polls, histories, {judged_poll.poll.model: judged_poll.reading for judged_poll in judged_polls})
+        for judged_poll, poll in zip(judged_polls, judged, strict=True):
+            self._states[poll.model], entry = step(self._states[poll.model], replace(judged_poll, poll=poll))
+            if entry is not None:
+                entries.append(_priced(entry, cost, first=not entries))
+        return _round(at, entries), entries
+
+    async def _with_bands(self, writer: Writer, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries, the newest of each model with its band of usual changes if a new hour has begun for it."""
+        by_model: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            if entry.points:
+                by_model[entry.poll.model].append(entry)
+        bands = {id(some[-1]): await self._band(writer, some) for some in by_model.values()}
+        return [replace(entry, band=bands.get(id(entry))) for entry in entries]
+
+    async def _band(self, writer: Writer, entries: Sequence[Entry]) -> ChangeBand | None:
+        """The band of one model before the hour of its newest entry, from what is stored and what is about to be."""
+        model, hour = entries[-1].poll.model, entries[-1].poll.at // HOUR
+        if self._banded.get(model) == hour:
+            return None
+        self._banded[model] = hour
+        since = hour - BAND_HOURS - DAY_HOURS
+        stored = (await writer.read.hours([model], since, hour)).get(model, [])
+        points = {point.hour: point for point in (*stored, *(entry.points[WORLD_PLACE] for entry in entries))}
+        return change_band([points[h] for h in sorted(points) if since <= h < hour])
+
+
+def _priced(entry: Entry, cost: Cost | None, *, first: bool) -> Entry:
+    """The entry with its name on the market and what its fetch cost, borne by the first of the models that share it."""
+    gpu = load_catalog().gpu(entry.poll.model)
+    known = None if gpu is None else gpu.vram_gb
+    if cost is None:
+        return replace(entry, vast_name=None if gpu is None else gpu.vast_name, vram_gb=known)
+    entry = replace(entry, vast_name=cost.vast_name, vram_gb=known)
+    return replace(entry, rows=cost.rows, requests=cost.requests, dropped=cost.dropped) if first else entry
+
+
+def _round(at: int, entries: Sequence[Entry]) -> Round:
+    fresh = [entry for entry in entries if entry.poll.quality is Quality.COMPLETE]
+    return Round(
+        at=at,
+        polls=tuple(entry.poll for entry in entries),
+        quotes={(entry.poll.model, *place): quote for entry in fresh for place, quote in entry.quotes.items()},
+        interruptions=tuple(i for entry in fresh if entry.shadow for i in entry.shadow.started),
+    )
+
+
+async def load_state(reader: Reader, model: str) -> ModelState:
+    """A model's state as the store has it: a restart continues where the last round ended."""
+    row = await reader.model(model)
+    if row is None:
+        return ModelState()
+    hour = None if row.last_good_at is None else row.last_good_at // HOUR
+    in_hour = {} if hour is None else await reader.quotes_in_hour(model, hour)
+    return ModelState(
+        tenants=await reader.tenants(model),
+        good_at=row.last_good_at,
+        seen_at=row.last_poll_at,
+        history=await _history(reader, model, row.last_good_at),
+        hour=hour,
+        hour_quotes={place: tuple(some) for place, some in in_hour.items()},
+    )
+
+
+async def _history(reader: Reader, model: str, last_good_at: int | None) -> History:
+    complete, suspect = await reader.readings(model, RECENT_POLLS, since=last_good_at)
+    book = {offer.slice_id: offer for offer in await reader.book([model])}
+    history = History(tuple(complete), book=book)
+    for reading in suspect:
+        history = history.with_suspect(reading)
+    return history

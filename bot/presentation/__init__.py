@@ -1,0 +1,1 @@
+"""What people see: cards, charts and words in two languages."""

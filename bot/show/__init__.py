@@ -1,1 +1,0 @@
-"""Answers for people: cards, charts and words in two languages."""

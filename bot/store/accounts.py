@@ -1,0 +1,68 @@
+"""What the store knows of those who ask in chat: their preferences, and the sealed tokens of their workspaces."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+
+from bot.accounts import NO_PREFERENCES, Asker, Preferences
+from bot.store import tables as t
+from bot.store.bulk import put
+from bot.store.risk import Reads
+
+TEAM = ""
+"""In the place of a person: the whole team."""
+
+
+class AccountReads(Reads):
+    """Reading them."""
+
+    async def preferences(self, asker: Asker) -> tuple[Preferences, Preferences]:
+        """The asker's own preferences and those of the team."""
+        w = t.preferences.c
+        mine = (w.platform == asker.platform, w.team == asker.team, w.person.in_((asker.person, TEAM)))
+        rows = await self._rows(select(t.preferences).where(*mine))
+        found = {row.person: Preferences(row.language, row.tz, row.home, _split(row.gpus)) for row in rows}
+        return found.get(asker.person, NO_PREFERENCES), found.get(TEAM, NO_PREFERENCES)
+
+    async def installation(self, platform: str, enterprise: str, team: str) -> bytes | None:
+        """The sealed tokens of a workspace; None where the app is not installed."""
+        i = t.installation.c
+        query = select(i.sealed).where(i.platform == platform, i.enterprise == enterprise, i.team == team)
+        rows = await self._rows(query)
+        return bytes(rows[0].sealed) if rows else None
+
+    async def installations(self) -> list[tuple[str, str, str, bytes, int]]:
+        """All of them: platform, enterprise, team, sealed tokens, since when."""
+        return [tuple(row) for row in await self._rows(select(t.installation))]
+
+
+class AccountWrites(Reads):
+    """Changing them."""
+
+    async def save_preferences(self, platform: str, team: str, person: str, preferences: Preferences) -> None:
+        """Replace somebody's preferences; ``person`` is empty for the team."""
+        row = (
+            platform,
+            team,
+            person,
+            preferences.language,
+            preferences.tz,
+            preferences.home,
+            "\n".join(preferences.gpus) or None,
+        )
+        await put(self._conn, t.preferences, [row])
+
+    async def save_installation(self, platform: str, enterprise: str, team: str, sealed: bytes, at: int) -> None:
+        """Keep the sealed tokens of a workspace in place of older ones."""
+        await put(self._conn, t.installation, [(platform, enterprise, team, sealed, at)])
+
+    async def forget_team(self, platform: str, enterprise: str, team: str) -> None:
+        """Remove everything that is known of a workspace: it left."""
+        w, i = t.preferences.c, t.installation.c
+        await self._conn.execute(delete(t.preferences).where(w.platform == platform, w.team == team))
+        here = (i.platform == platform, i.enterprise == enterprise, i.team == team)
+        await self._conn.execute(delete(t.installation).where(*here))
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split("\n")) if text else ()

@@ -1,0 +1,150 @@
+"""Reading the books about ourselves: polls made, rows spent, forecasts served, API keys."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, false, func, select
+
+from analytics.forecasting.forecasts import Forecast, HorizonRecord, TrackRecord
+from analytics.market import DAY, WORLD, Quality, Quote, Scope
+from analytics.poll_quality import Reading
+from bot.store import retention
+from bot.store import tables as t
+from bot.store.api_keys import ApiKey, digest
+from bot.store.risk import Reads
+
+QUOTE_COLUMNS = [t.quote.c[name] for name in Quote.__dataclass_fields__]
+"""The columns of a Quote, in its order."""
+
+MOST_SUSPECT = 2_000
+"""Suspect polls in a row that are looked back upon (ours: six days of five-minute polls, far beyond any patience)."""
+
+SURVEY = "survey"
+"""The source of a round without polls: a look over the whole market, to choose what to follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """The process that last led. ``since``: UTC seconds of the database; ``held``: whether its lease still runs."""
+
+    holder: str
+    since: int
+    held: bool
+
+
+class MarketReads(Reads):
+    """Polls, quota, forecasts, keys and who leads."""
+
+    async def leader(self) -> Leader | None:
+        """Who leads or led last; None where no lease was ever taken, as in SQLite."""
+        row = t.leader.c
+        held = func.coalesce(row.expires_at > func.now(), false())
+        rows = await self._rows(select(row.holder, row.since, held).where(row.holder.is_not(None)))
+        return Leader(rows[0][0], rows[0][1], bool(rows[0][2])) if rows else None
+
+    async def epoch(self) -> int:
+        """How many leaders there have been."""
+        return int((await self._rows(select(t.lease.c.epoch)))[0][0])
+
+    async def readings(self, model: str, n: int, *, since: int | None) -> tuple[list[Reading], list[Reading]]:
+        """What is stored of the last ``n`` complete polls, and of the suspect ones after ``since``, ascending."""
+        inner = t.poll.alias()
+        p, of_model = inner.c, inner.c.gpu_id == self._names.gpu_id(model)
+        times = select(p.at).order_by(p.at.desc())
+        good = times.where(of_model, p.quality == Quality.COMPLETE).limit(n)
+        bad = times.where(of_model, p.quality == Quality.SUSPECT, p.at > (since or -1)).limit(MOST_SUSPECT)
+        return await self._readings(model, good), await self._readings(model, bad)
+
+    async def _readings(self, model: str, times: Select[Any]) -> list[Reading]:
+        p, q = t.poll.c, t.quote.c
+        same = (p.gpu_id == q.gpu_id) & (p.at == q.at)
+        world = (q.region_id == t.WORLD_ID) & (q.gpu_id == self._names.gpu_id(model))
+        query = select(p.offers, q.scope, *QUOTE_COLUMNS).select_from(t.poll.join(t.quote, same))
+        found: dict[tuple[int, int], dict[tuple[str, Scope], Quote]] = defaultdict(dict)
+        for rows, scope, *values in await self._rows(query.where(world, p.at.in_(times))):
+            quote = Quote(*values)
+            found[quote.at, rows][WORLD, scope] = quote
+        return [Reading.of(at, rows, quotes) for (at, rows), quotes in sorted(found.items())]
+
+    async def poll_times(self, model: str, since: int, until: int) -> list[tuple[int, Quality]]:
+        """When the model's polls in [since, until] were, and how good they were, ascending."""
+        p = t.poll.c
+        query = select(p.at, p.quality).where(p.gpu_id == self._names.gpu_id(model), p.at.between(since, until))
+        return [(row[0], row[1]) for row in await self._rows(query.order_by(p.at))]
+
+    async def poll_counts(self, since: int) -> dict[Quality, int]:
+        """Polls of all models since a second, by quality; zeros included."""
+        p = t.poll.c
+        query = select(p.quality, func.count()).where(p.gpu_id.in_(self._names.gpu_ids(None)), p.at >= since)
+        counts = dict.fromkeys(Quality, 0)
+        counts.update(await self._rows(query.group_by(p.quality)))
+        return counts
+
+    async def last_round_at(self) -> int | None:
+        """When the last stored round was."""
+        rows = await self._rows(select(func.max(t.round_.c.at)))
+        return rows[0][0]  # type: ignore[no-any-return]
+
+    async def last_survey_at(self) -> int | None:
+        """When the whole market was last looked over."""
+        rows = await self._rows(select(func.max(t.round_.c.at)).where(t.round_.c.source == SURVEY))
+        return rows[0][0]  # type: ignore[no-any-return]
+
+    async def hours_ahead(self, now: int) -> int:
+        """In how many different hours there are rounds that are dated after ``now``."""
+        return await retention.hours_ahead(self._conn, now)
+
+    async def quota(self, day: int) -> tuple[int, int | None]:
+        """Rows spent on a UTC day (seconds // 86400), and the limit that the market named or refused at on that day."""
+        q = t.quota.c
+        rows = await self._rows(select(q.rows, q.learned_limit).where(q.day == day))
+        return (rows[0][0], rows[0][1]) if rows else (0, None)
+
+    async def spent_until(self, now: int) -> int | None:
+        """When there are rows of the market again, if none are left now."""
+        q = t.quota.c
+        rows = await self._rows(select(func.max(q.spent_until)).where(q.day >= now // DAY - 1, q.spent_until > now))
+        return rows[0][0]  # type: ignore[no-any-return]
+
+    async def forecasts(self, model: str) -> list[Forecast]:
+        """The latest served forecast of each horizon, nearest horizon first."""
+        f = t.forecast.c
+        gpu_id = self._names.gpu_id(model)
+        last = select(f.horizon_h, func.max(f.issued_at).label("issued_at")).where(f.gpu_id == gpu_id)
+        newest = last.group_by(f.horizon_h).subquery()
+        columns = (f.target_at, f.y_last, f.price, f.lo80, f.hi80, f.confidence, f.regime, f.source)
+        query = select(f.horizon_h, f.issued_at, *columns).join_from(
+            newest, t.forecast, (f.horizon_h == newest.c.horizon_h) & (f.issued_at == newest.c.issued_at)
+        )
+        return [
+            Forecast(model, *row) for row in await self._rows(query.where(f.gpu_id == gpu_id).order_by(f.horizon_h))
+        ]
+
+    async def track_record(self, model: str) -> TrackRecord | None:
+        """How the model's forecasts fared, None before the first scoring."""
+        r = t.track_record.c
+        rows = await self._rows(select(r.payload).where(r.gpu_id == self._names.gpu_id(model)))
+        if not rows:
+            return None
+        payload = json.loads(rows[0][0])
+        horizons = tuple(HorizonRecord(**row) for row in payload.pop("horizons"))
+        return TrackRecord(**payload, horizons=horizons)
+
+    async def keys(self) -> list[ApiKey]:
+        """All API keys, the revoked ones too, oldest first."""
+        return await self._keys(t.api_key.c.id > 0)
+
+    async def find_key(self, secret: str) -> ApiKey | None:
+        """The key that this secret opens, None for an unknown or revoked one."""
+        found = await self._keys((t.api_key.c.sha256 == digest(secret)) & t.api_key.c.revoked_at.is_(None))
+        return found[0] if found else None
+
+    async def _keys(self, where: ColumnElement[bool]) -> list[ApiKey]:
+        k = t.api_key.c
+        columns = (k.id, k.prefix, k.label, k.scopes, k.per_minute, k.created_at, k.revoked_at, k.last_used_at)
+        rows = await self._rows(select(*columns).where(where).order_by(k.id))
+        return [replace(ApiKey(*row), scopes=tuple(row.scopes.split())) for row in rows]
