@@ -173,7 +173,7 @@ ME = Command(
     card=card,
     examples=("settings me language=pt-BR", 'settings me tz=America/Sao_Paulo home="Sao Paulo, BR"'),
     role="member",
-    acts=True,
+    method="POST",
 )
 TEAM = Command(
     name="settings team",
@@ -184,7 +184,7 @@ TEAM = Command(
     card=card,
     examples=("settings team language=en", "settings team gpus=4090,h100"),
     role="manager",
-    acts=True,
+    method="POST",
 )
 FORGET = Command(
     name="settings forget",
@@ -195,5 +195,5 @@ FORGET = Command(
     card=card,
     examples=("settings forget",),
     role="member",
-    acts=True,
+    method="POST",
 )

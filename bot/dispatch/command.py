@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from analytics.catalog import Catalog, resolve
 from analytics.evidence import Basis
 from analytics.market import Quality
+from bot.access import READ
 from bot.accounts import NO_PREFERENCES, Asker, Preferences, Role
 from bot.presentation.card import Card
 from bot.presentation.words import Words
@@ -17,6 +18,8 @@ from bot.presentation.words import Words
 if TYPE_CHECKING:
     from bot.store.reader import ModelRow, Reader
     from bot.store.writer import Writer
+
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
 Kind = Literal["gpu", "gpus", "text", "choice", "int", "number", "money", "hours", "gigabytes", "percent", "flag"]
 """``gpu``: one model (ambiguous names ask back); ``gpus``: every model that a name may mean, as a tuple;
@@ -116,5 +119,14 @@ class Command:
     """what to type after ``/spot``; each runs on the demo"""
     role: Role | None = None
     """who may use it in chat; None: nobody"""
-    acts: bool = False
-    """changes something, so a doubled request must be recognised as one"""
+    method: Method = "GET"
+    """how HTTP calls it; anything but GET changes something"""
+    scope: str = READ
+    """what an API key must be good for"""
+    group_default: bool = False
+    """is meant where its group's name is followed by none of the group's verbs: ``alert 4090 < 0.35``"""
+
+    @property
+    def acts(self) -> bool:
+        """Whether it changes something, so that a doubled request must be recognised as one."""
+        return self.method != "GET"

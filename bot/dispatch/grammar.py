@@ -22,7 +22,7 @@ NEAR_ENOUGH = 50
 """Least similarity (0-100) of a verb worth suggesting."""
 HELP = "help"
 HELP_WORDS = frozenset((HELP, "--help", "-h", "?", "ajuda"))
-SHOWS = ("show", "list")
+SHOWS = ("list", "show")
 """Members of a group that its name alone calls."""
 _QUOTES = str.maketrans("“”„‟«»‘’‚", '""""""\'\'\'')
 _TOKEN = re.compile(r"""(?:[^\s"'=]+=)?(?:"[^"]*"|'[^']*')|[^\s]+""")
@@ -43,7 +43,8 @@ def tokens(line: str) -> list[str]:
 def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Command, Sequence[str]]:
     """The command that a line's first one or two words name, and the words left.
 
-    A group alone ("settings") means what shows it. Raises AskError with the nearest verbs when there is none.
+    A group alone ("settings") means what lists or shows it; followed by none of its verbs, its default. Raises
+    AskError with the nearest verbs when there is none.
     """
     by_name = {command.name: command for command in commands}
     lower = [word.lower() for word in words]
@@ -53,9 +54,12 @@ def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Com
         if len(words) >= length and name in by_name:
             return by_name[name], words[length:]
     group = [name for name in by_name if name.split()[0] == verb]
-    shown = next((name for name in group if name.split()[1] in SHOWS), None)
+    shown = next((name for member in SHOWS for name in group if name.split()[1] == member), None)
     if shown and len(words) == 1:
         return by_name[shown], ()
+    default = next((name for name in group if by_name[name].group_default), None)
+    if default:
+        return by_name[default], words[1:]
     if group:
         given = {"given": shorten(" ".join(words[:2]))}
         raise AskError(Note("there is no command “{given}”", given), suggestions=group)

@@ -14,7 +14,7 @@ from analytics.errors import AskError
 from bot.accounts import Asker
 from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher
-from bot.presentation.card import Card
+from bot.presentation.card import Action, Card
 from bot.presentation.error_cards import busy_card, error_card, fault_card, slow_card
 from bot.presentation.words import Words, pick_language
 from bot.store.errors import StoreError
@@ -78,3 +78,19 @@ async def _answer(dispatcher: Dispatcher, asker: Asker, question: Question, word
     found = await dispatcher.ask(command, given, asker)
     line = "" if command.acts else await dispatcher.line(command, given)
     return Reply(command.card(found, words), words, line, found, command)
+
+
+def actions(words: Words, line: str, *, number: int = 0, count: int = 1, shared: bool = False) -> tuple[Action, ...]:
+    """What can be done with every answer that a line asks for: share it, ask again, turn its pages.
+
+    ``shared``: everybody sees it already.
+    """
+    if not line:
+        return ()
+    shown = [] if shared else [Action(words("Share to channel"), line, place="everybody", page=number)]
+    shown.append(Action(words("Refresh"), line, place="here", page=number))
+    if number > 0:
+        shown.append(Action(words("Previous"), line, place="here", page=number - 1))
+    if number < count - 1:
+        shown.append(Action(words("Next"), line, place="here", page=number + 1))
+    return tuple(shown)

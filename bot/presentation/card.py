@@ -125,9 +125,31 @@ Chart = Lines | Bars | Heat
 """What a picture shows. Its text twin is the card's tables and sparklines; ``alt`` is read to who cannot see it."""
 
 
+Style = Literal["plain", "primary", "danger"]
+Place = Literal["here", "everybody", "asker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button: a command line, run with the role of whoever presses it.
+
+    ``place``: whether its answer takes the place of the card, is posted for everybody, or is for who pressed it alone.
+    """
+
+    label: str
+    line: str
+    style: Style = "plain"
+    place: Place = "asker"
+    page: int = 0
+    """the page of the answer to show"""
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One answer: title, the conclusion in one line, tables, sparklines, notes, and the footer with age and sample."""
+    """One answer: title, the conclusion in one line, tables, sparklines, notes, the footer with age and sample.
+
+    ``actions``: what can be done next.
+    """
 
     title: str
     lead: str
@@ -136,3 +158,4 @@ class Card:
     notes: tuple[str, ...] = ()
     footer: str = ""
     charts: tuple[Chart, ...] = ()
+    actions: tuple[Action, ...] = ()

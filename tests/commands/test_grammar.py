@@ -1,6 +1,7 @@
 """Free text in, command and named texts out."""
 
 import ast
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,24 @@ def _texts(tree: ast.AST) -> Iterator[str]:
             place = places.get(node.func.id)
             if place is not None and isinstance(node.args[place], ast.Constant):
                 yield node.args[place].value
+
+
+ADD = dataclasses.replace(_command("alert add", Param("gpu", "gpu", "", required=True)), group_default=True)
+GROUP = (ADD, _command("alert show", Param("id", "text", "")), _command("alert list"))
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "given_texts"),
+    [
+        ("alert", "alert list", {}),
+        ("alert show a1", "alert show", {"id": "a1"}),
+        ("alert add 4090", "alert add", {"gpu": "4090"}),
+        ("alert 4090", "alert add", {"gpu": "4090"}),
+        ("ALERT H100 SXM", "alert add", {"gpu": "H100 SXM"}),
+    ],
+)
+def test_a_group_may_have_a_verb_that_is_meant_where_none_is_said(
+    line: str, name: str, given_texts: dict[str, str]
+) -> None:
+    command, texts = read(line, GROUP, lambda text: text.lower() in MODELS)
+    assert (command.name, texts) == (name, given_texts)

@@ -10,6 +10,8 @@ import pytest
 
 from bot.accounts import NO_PREFERENCES, Asker
 from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.discord.buttons import buttons
+from bot.presentation.card import Action
 from tests.fakes.discord import ADMIN, EPHEMERAL, GUILD, MANAGE_GUILD, MEMBER, FakeDiscord, until
 from tests.fakes.discord_house import Guild, guild, names, plain
 from tests.fakes.slack_house import PIXEL
@@ -202,3 +204,20 @@ async def test_a_server_that_removes_the_app_is_forgotten(server: Guild) -> None
     edits = len(server.discord.sent("@original", "PATCH"))
     await server.press(asked.original, "spot:refresh")
     assert len(server.discord.sent("@original", "PATCH")) == edits
+
+
+async def test_a_cards_own_buttons_run_their_line_for_who_presses_them(server: Guild) -> None:
+    asked = await server.ask("tell")
+    assert names(asked.original) == [*BUTTONS, "spot:run:act now", "spot:run:tell"]
+    before = plain(asked.original)
+    clicked = await server.press(asked.original, "spot:run:act now", permissions=ADMIN)
+    [told] = clicked.followups
+    assert told["flags"] & EPHEMERAL
+    assert "done for a admin" in plain(told)
+    assert plain(asked.original) == before
+
+
+def test_a_line_too_long_for_a_button_has_none() -> None:
+    view = buttons([Action("fits", "x" * 91), Action("too long", "x" * 92)])
+    assert view is not None
+    assert [item.custom_id for item in view.children] == [f"spot:run:{'x' * 91}"]

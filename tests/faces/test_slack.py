@@ -295,3 +295,15 @@ async def test_other_tabs_and_other_events_publish_nothing(chat: Home) -> None:
     await until(lambda: envelope in chat.slack.acks)
     await chat.idle()
     assert "views.publish" not in chat.slack.calls
+
+
+async def test_a_cards_own_buttons_run_their_line_for_who_presses_them(chat: Home) -> None:
+    answer = await chat.hear("tell", person="U1")
+    assert answer.buttons == ["spot_share", "spot_refresh", "spot_run_0", "spot_run_1"]
+    assert (answer.button("spot_run_0")["style"], "style" in answer.button("spot_run_1")) == ("danger", False)
+    before = answer.text
+    await chat.slack.click(answer, "spot_run_0", person="UA")
+    await until(lambda: len(chat.slack.messages) == 2)
+    told = chat.slack.messages[-1]
+    assert (told.only, "done for a admin" in told.text, answer.text) == ("UA", True, before)
+    assert told.buttons == []

@@ -164,7 +164,7 @@ def test_the_home_fits_and_names_every_verb() -> None:
 def test_every_text_of_the_face_is_translated() -> None:
     folder = ROOT / "bot/presentation/locales/pt_BR/LC_MESSAGES"
     said = set()
-    for file in (ROOT / "bot/faces/slack").glob("*.py"):
+    for file in (*(ROOT / "bot/faces/slack").glob("*.py"), ROOT / "bot/dispatch/reply.py"):
         source = file.read_text(encoding="utf-8")
         said |= {text for _, text in re.findall(r"""words\(\s*(['"])(.+?)\1""", source, re.DOTALL)}
     assert {"Share to channel", "page {n}/{m}", "shared by {who}", "Ask the GPU spot market"} <= said

@@ -25,7 +25,7 @@ from bot.faces.discord.responder import DiscordResponder
 from bot.faces.discord.sdk import point_sdk, quiet_sdk
 from bot.store.engine import open_store
 from tests.fakes.discord import Asked, FakeDiscord, buttons, until, visible
-from tests.fakes.slack_house import BOOM, Gallery
+from tests.fakes.slack_house import ACT, BOOM, TELL, Gallery
 from tests.fakes.stored import NOW
 
 FIRST_PAUSE = 0.01
@@ -148,7 +148,7 @@ async def discord_dispatcher(market_file: Path, tmp_path: Path) -> AsyncIterator
     """A dispatcher on a market of its own, which can be written; ``boom`` fails."""
     shutil.copy(market_file, tmp_path / "discord.db")
     store = await open_store(f"sqlite:///{tmp_path / 'discord.db'}", writer=True)
-    yield Dispatcher(store, (*COMMANDS, BOOM), lambda: NOW + 60)
+    yield Dispatcher(store, (*COMMANDS, BOOM, ACT, TELL), lambda: NOW + 60)
     await store.close()
 
 

@@ -22,7 +22,7 @@ from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.slack.face import SlackFace, build_slack
 from bot.fair_queue import ANYBODY, Waiter
-from bot.presentation.card import Chart
+from bot.presentation.card import Action, Card, Chart
 from bot.secret_box import SecretBox, new_key
 from bot.store.engine import open_store
 from tests.fakes.slack import APP, BOT, CLIENT_ID, CLIENT_SECRET, SECRET, FakeSlack, Message, until
@@ -129,6 +129,31 @@ async def _boom(query: Any) -> Any:
     raise ZeroDivisionError("secret detail")
 
 
+async def _role(query: Any) -> str:
+    return f"done for a {query.asker.role}"
+
+
+ACT = Command(
+    "act now",
+    "Acts",
+    None,
+    (),
+    _role,
+    lambda answer, words: Card("Act", answer),
+    ("act now",),
+    role="member",
+    method="POST",
+)
+TELL = Command(
+    "tell",
+    "Says what can be done",
+    None,
+    (),
+    _role,
+    lambda answer, words: Card("Tell", answer, actions=(Action("Act", "act now", "danger"), Action("Look", "tell"))),
+    ("tell",),
+    role="member",
+)
 BOOM = Command("boom", "Fails", None, (), _boom, lambda answer, words: answer, ("boom",), role="member")
 
 
@@ -137,7 +162,7 @@ async def slack_dispatcher(market_file: Path, tmp_path: Path) -> AsyncIterator[D
     """A dispatcher on a market of its own, which can be written; ``boom`` fails."""
     shutil.copy(market_file, tmp_path / "chat.db")
     store = await open_store(f"sqlite:///{tmp_path / 'chat.db'}", writer=True)
-    yield Dispatcher(store, (*COMMANDS, BOOM), lambda: NOW + 60)
+    yield Dispatcher(store, (*COMMANDS, BOOM, ACT, TELL), lambda: NOW + 60)
     await store.close()
 
 

@@ -58,6 +58,8 @@ def show(card: Card, out: Console) -> None:
         out.print(_spark(spark, out.width))
     for note in card.notes:
         out.print(Text(f"• {note}", style="dim"))
+    for action in card.actions:
+        out.print(Text(f"{action.label}: {action.line}"))
     out.print(Text(card.footer, style="dim italic"))
 
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import discord
 from discord import ui
 
-from bot.presentation.words import Words
+from bot.presentation.card import Action, Style
 
 Interaction = discord.Interaction[Any]
 Button = ui.Button[Any]
 
-SHARE, REFRESH = "spot:share", "spot:refresh"
+SHARE, REFRESH, RUN = "spot:share", "spot:refresh", "spot:run:"
+
+CUSTOM_ID, LABEL, MOST_BUTTONS = 100, 80, 25
+"""What Discord takes: characters of a button's name and label, buttons of a message."""
+
+_STYLES: dict[Style, discord.ButtonStyle] = {
+    "plain": discord.ButtonStyle.secondary,
+    "primary": discord.ButtonStyle.primary,
+    "danger": discord.ButtonStyle.danger,
+}
 
 
 class Share(ui.DynamicItem[Button], template=SHARE):
@@ -55,21 +65,42 @@ class Page(ui.DynamicItem[Button], template=r"spot:page:(?P<number>\d{1,4})"):
         await interaction.client.answers.again(interaction, int(self.custom_id.rpartition(":")[2]))
 
 
-ALL = (Share, Refresh, Page)
+class Run(ui.DynamicItem[Button], template=r"spot:run:(?P<line>.+)"):
+    """Runs the command line that is its name."""
+
+    @classmethod
+    async def from_custom_id(cls, interaction: Interaction, item: ui.Item[Any], match: re.Match[str], /) -> Run:
+        """The button that was pressed."""
+        return cls(_button(match.string))
+
+    async def callback(self, interaction: Interaction) -> None:
+        """Somebody pressed it."""
+        await interaction.client.answers.run(interaction, self.custom_id.removeprefix(RUN))
 
 
-def buttons(words: Words, *, number: int, count: int, public: bool) -> ui.View:
-    """The buttons of a page. A public answer cannot be shared."""
+ALL = (Share, Refresh, Page, Run)
+
+
+def buttons(actions: Sequence[Action], *, number: int = 0) -> ui.View | None:
+    """The buttons of a page of an answer; None where there is none. A line too long for a name has no button."""
     view = ui.View(timeout=None)
-    if not public:
-        view.add_item(Share(_button(SHARE, words("Share to channel"))))
-    view.add_item(Refresh(_button(REFRESH, words("Refresh"))))
-    if number > 0:
-        view.add_item(Page(_button(f"spot:page:{number - 1}", words("Previous"))))
-    if number + 1 < count:
-        view.add_item(Page(_button(f"spot:page:{number + 1}", words("Next"))))
-    return view
+    for action in actions:
+        item = _item(action, number)
+        if len(item.custom_id) <= CUSTOM_ID and len(view.children) < MOST_BUTTONS:
+            view.add_item(item)
+    return view if view.children else None
 
 
-def _button(custom_id: str, label: str = "…") -> Button:
-    return ui.Button(label=label, custom_id=custom_id, style=discord.ButtonStyle.secondary)
+def _item(action: Action, here: int) -> Share | Refresh | Page | Run:
+    style = _STYLES[action.style]
+    if action.place == "everybody":
+        return Share(_button(SHARE, action.label, style))
+    if action.place == "asker":
+        return Run(_button(f"{RUN}{action.line}"[: CUSTOM_ID + 1], action.label, style))
+    if action.page == here:
+        return Refresh(_button(REFRESH, action.label, style))
+    return Page(_button(f"spot:page:{action.page}", action.label, style))
+
+
+def _button(custom_id: str, label: str = "…", style: discord.ButtonStyle = discord.ButtonStyle.secondary) -> Button:
+    return ui.Button(label=label[:LABEL], custom_id=custom_id, style=style)

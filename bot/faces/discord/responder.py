@@ -16,7 +16,7 @@ from discord import app_commands, ui
 from bot.dispatch.command import Command
 from bot.dispatch.deduplicator import Deduplicator
 from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.reply import Question, Reply, reply
+from bot.dispatch.reply import Question, Reply, actions, reply
 from bot.faces.burst_gate import BurstGate
 from bot.faces.discord.buttons import SHARE, buttons
 from bot.faces.discord.embeds import Message, Picture, can_ask_again, escape, line_of, message
@@ -85,6 +85,15 @@ class DiscordResponder:
                 await self._show(interaction, answer, number, public=public)
             else:  # what is there stays: it may be everybody's
                 await tell(interaction, answer.card, answer.words)
+
+        await self._handle(interaction, work)
+
+    async def run(self, interaction: Interaction, line: str) -> None:
+        """Run the command line of a button, and tell who pressed it what came of it."""
+
+        async def work() -> None:
+            answer = await self._reply(interaction, line)
+            await tell(interaction, answer.card, answer.words)
 
         await self._handle(interaction, work)
 
@@ -204,9 +213,9 @@ class DiscordResponder:
         may_attach, waiter = interaction.app_permissions.attach_files, asker_of(interaction).waiter
         pictures = await self._draw(shown, answer.words.language, waiter) if may_attach else []
         built = message(shown, answer.words, line=answer.line, number=number, count=count, pictures=pictures)
-        if not can_ask_again(answer.line):
-            return built, None
-        return built, buttons(answer.words, number=number, count=count, public=public)
+        line = answer.line if can_ask_again(answer.line) else ""
+        common = actions(answer.words, line, number=number, count=count, shared=public)
+        return built, buttons((*common, *shown.actions), number=number)
 
     async def _draw(self, card: Card, language: str, waiter: Waiter) -> list[Picture]:
         async def one(chart: Chart) -> Picture | None:

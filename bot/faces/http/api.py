@@ -1,4 +1,4 @@
-"""The HTTP face: one GET a command, made from its declaration, behind keys and quotas; and the server that carries it.
+"""The HTTP face: a route a command, made from its declaration, behind keys and quotas; and the server that carries it.
 
 ``/`` (a page), ``/openapi.json``, ``/health`` and ``/metrics`` need no key: they hold no answer and no secret. Who must
 not see them is kept out by a proxy or by listening on loopback only.
@@ -26,25 +26,23 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from analytics.errors import AskError
-from analytics.evidence import Note, to_json
-from bot.access import READ, KeyCheck, Quotas, bearer
+from analytics.evidence import to_json
+from bot.access import KeyCheck, Quotas, bearer
 from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.params import shorten
 from bot.dispatch.shared_answers import SharedAnswers
 from bot.faces.http.connections import ACCEPT_AT_ONCE, Connection, ConnectionLimiter, shortage_told_once
 from bot.faces.http.metrics import MEDIA_TYPE as EXPOSITION
 from bot.faces.http.metrics import Health, Meter, version
 from bot.faces.http.openapi import document
 from bot.faces.http.page import POLICY, page
+from bot.faces.http.parameters import body_texts, given, merged
 from bot.faces.http.problems import handlers, of_fault, reply
 from bot.fair_queue import ANYBODY, Waiter
 from bot.presentation.words import Words, pick_language
 from bot.store.api_keys import ApiKey
 
-MAX_ADDRESS = 4096
-"""Longest path and query together, in bytes; no question needs a tenth of it."""
+READING = ["GET", "HEAD"]
 
 GRACE_SECONDS = 5
 """How long answers under way may take after the server was told to stop."""
@@ -89,25 +87,29 @@ def build_api(
     timer: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """The API over a counter's commands. ``timer`` gives the seconds that quotas and latencies are counted in."""
-    gate = Authorizer(keys if require_key else None, Quotas(timer))
+    authorizer = Authorizer(keys if require_key else None, Quotas(timer))
     meter, shared = Meter(), SharedAnswers(dispatcher)
-    routes: dict[str, Handler] = {
-        **{
-            command.path: question(dispatcher, command, gate, shared) for command in dispatcher.commands if command.path
-        },
-        **open_routes(dispatcher, meter, health, shared, require_key=require_key),
-    }
+    routes: list[tuple[str, Handler, list[str]]] = [
+        (command.path, change(dispatcher, command, authorizer), [str(command.method)])
+        if command.acts
+        else (command.path, question(dispatcher, command, authorizer, shared), READING)
+        for command in dispatcher.commands
+        if command.path
+    ]
+    without_key = open_routes(dispatcher, meter, health, shared, require_key=require_key)
+    routes += [(path, handler, READING) for path, handler in without_key.items()]
+    known = list(dict.fromkeys(path for path, _, _ in routes if path != "/"))
     api = FastAPI(
         title="spotbot",
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        exception_handlers=handlers([path for path in routes if path != "/"]),
+        exception_handlers=handlers(known),
     )
     api.router.route_class = NameRoute
-    for path, handler in routes.items():
-        api.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
+    for path, handler, methods in routes:
+        api.add_api_route(path, handler, methods=methods, include_in_schema=False)
     api.add_middleware(ErrorMiddleware, meter=meter, timer=timer)
     return api
 
@@ -132,8 +134,8 @@ class Authorizer:
     keys: KeyCheck | None
     quotas: Quotas
 
-    async def admit(self, request: Request) -> Waiter:
-        """Raise 401 without a valid key, 403 where it may not read, 429 beyond its quota.
+    async def admit(self, request: Request, scope: str) -> Waiter:
+        """Raise 401 without a valid key, 403 where it lacks the scope, 429 beyond its quota.
 
         Else leave the quota's headers for the answer, and say whose turn the question takes: each key is a team.
         """
@@ -146,9 +148,9 @@ class Authorizer:
             detail = "this key is not valid" if headers else "send a key: Authorization: Bearer spot_…"
             scheme = 'Bearer error="invalid_token"' if headers else "Bearer"
             raise HTTPException(401, detail, {"WWW-Authenticate": scheme})
-        if READ not in holder.scopes:
-            scheme = f'Bearer error="insufficient_scope", scope="{READ}"'
-            raise HTTPException(403, f"this key lacks the scope “{READ}”", {"WWW-Authenticate": scheme})
+        if scope not in holder.scopes:
+            scheme = f'Bearer error="insufficient_scope", scope="{scope}"'
+            raise HTTPException(403, f"this key lacks the scope “{scope}”", {"WWW-Authenticate": scheme})
         allowance = self.quotas.take(holder)
         request.scope[_TOLD] = allowance.headers
         if allowance.wait:
@@ -156,36 +158,34 @@ class Authorizer:
         return Waiter(f"key {holder.id}", "")
 
 
-def question(dispatcher: Dispatcher, command: Command, gate: Authorizer, shared: SharedAnswers) -> Handler:
+def question(dispatcher: Dispatcher, command: Command, authorizer: Authorizer, shared: SharedAnswers) -> Handler:
     """The handler of one command. Texts go to the dispatcher as they came: one conversion serves all faces.
 
     Nobody is known here as an asker with preferences: the command and its texts are all that an answer depends on.
     """
 
     async def handler(request: Request) -> Response:
-        waiter = await gate.admit(request)
+        waiter = await authorizer.admit(request, command.scope)
         texts = given(request)
 
         async def compute() -> bytes:
             return to_json(await dispatcher.ask(command, texts, waiter=waiter)).encode()
 
-        if command.acts:
-            return fresh(request, await compute())
         return fresh(request, await shared.get((command.name, *sorted(texts.items())), compute))
 
     return handler
 
 
-def given(request: Request) -> dict[str, str]:
-    """The texts of a question's parameters, from path and query."""
-    if len(request.scope["path"]) + len(request.scope["query_string"]) > MAX_ADDRESS:
-        raise HTTPException(414, f"path and query together may have {MAX_ADDRESS} bytes")
-    texts: dict[str, str] = dict(request.path_params)
-    for name, text in request.query_params.multi_items():
-        if name in texts:
-            raise AskError(Note("{name} was given twice", {"name": shorten(name)}))
-        texts[name] = text
-    return texts
+def change(dispatcher: Dispatcher, command: Command, authorizer: Authorizer) -> Handler:
+    """The handler of a command that changes something: its parameters come in the path, the query and a JSON body."""
+
+    async def handler(request: Request) -> Response:
+        waiter = await authorizer.admit(request, command.scope)
+        texts = merged(given(request), await body_texts(request))
+        answer = to_json(await dispatcher.ask(command, texts, waiter=waiter)).encode()
+        return Response(answer, headers={"Cache-Control": "no-store"}, media_type="application/json")
+
+    return handler
 
 
 def fresh(request: Request, body: bytes) -> Response:

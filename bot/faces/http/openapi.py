@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import types
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -44,7 +45,7 @@ SCALARS: dict[Any, Schema] = {
 ERRORS = {
     "400": "The question does not fit; `suggestions` says what would",
     "401": "No key, or not a valid one",
-    "403": "Refused, or the key lacks the scope `read`",
+    "403": "Refused, or the key lacks the scope of this operation",
     "404": "Names a thing that is not here; `suggestions` names the nearest",
     "409": "Not enough history: `have`, `need` and, where it is known, `ready_at`",
     "429": "The key's quota is spent; see Retry-After",
@@ -145,21 +146,37 @@ def parameter(param: Param, path: str) -> Schema:
     }
 
 
+def _given(command: Command) -> Schema:
+    """Where parameters go: those that are not in the path into the query, or the body of what has one."""
+    described = [parameter(param, command.path or "") for param in command.params]
+    if command.method not in ("POST", "PATCH"):
+        return {"parameters": described}
+    members = [param for param in described if param["in"] == "query"]
+    schema = {
+        "type": "object",
+        "properties": {param["name"]: {**param["schema"], "description": param["description"]} for param in members},
+        "required": [param["name"] for param in members if param["required"]],
+    }
+    body = {"content": {"application/json": {"schema": schema}}}
+    return {"parameters": [param for param in described if param["in"] == "path"], "requestBody": body}
+
+
 def operation(command: Command, schemas: Schemas, *, require_key: bool) -> Schema:
-    """One command as the GET of its path."""
+    """One command as an operation of its path."""
     answer = schemas.returned_by(command.ask)
     answered = {
         "description": "The answer, with its evidence",
         "headers": {"ETag": {"schema": {"type": "string"}}},
         "content": {"application/json": {"schema": answer}},
     }
+    unchanged = {} if command.acts else {"304": {"description": "Unchanged since the ETag sent"}}
     problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     refused = {status: {"description": text, "content": problem} for status, text in ERRORS.items()}
     return {
-        "operationId": command.name,
+        "operationId": command.name.replace(" ", "_"),
         "summary": command.summary,
-        "parameters": [parameter(param, command.path or "") for param in command.params],
-        "responses": {"200": answered, "304": {"description": "Unchanged since the ETag sent"}, **refused},
+        **_given(command),
+        "responses": {"200": answered, **unchanged, **refused},
         "security": [{"key": []}] if require_key else [],
     }
 
@@ -173,8 +190,10 @@ def _open(name: str, summary: str, media: str, schema: Schema, *also: str) -> Sc
 def document(commands: Sequence[Command], version: str, *, require_key: bool) -> Schema:
     """The whole document: a path a command, the two open ones for machines, and the components."""
     schemas = Schemas()
-    asked = [command for command in commands if command.path]
-    paths = {command.path: {"get": operation(command, schemas, require_key=require_key)} for command in asked}
+    paths: dict[str, Schema] = defaultdict(dict)
+    for command in commands:
+        if command.path:
+            paths[command.path][command.method.lower()] = operation(command, schemas, require_key=require_key)
     text = {"type": "string"}
     paths["/health"] = _open("health", "Whether polling is fresh", "application/json", {"type": "object"}, "503")
     paths["/metrics"] = _open("metrics", "Figures for Prometheus", "text/plain", text)

@@ -29,7 +29,7 @@ async def page(dispatcher: Dispatcher, words: Words, *, require_key: bool) -> st
     """The page in the reader's language."""
     items = []
     for command in dispatcher.commands:
-        if command.path is None:
+        if command.path is None or command.acts:
             continue
         links = "".join(f"<dd>{_link(address)}</dd>" for address in await addresses(dispatcher, command.examples))
         items.append(

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.dispatch.command import Command
-from bot.presentation.card import Card, Spark, Table
+from bot.dispatch.reply import actions
+from bot.presentation.card import Action, Card, Place, Spark, Table
 from bot.presentation.text import monospaced, page, pages, plain, sparkline
 from bot.presentation.words import Words
 
 Block = dict[str, Any]
 
-HEADER, SECTION, CONTEXT, ALT, VALUE, TEXT = 150, 3000, 2000, 2000, 2000, 4000
-"""Longest texts in characters: of a header, a section, a line of context, an alt text, a button's value, a message."""
+HEADER, SECTION, CONTEXT, ALT, LABEL, VALUE, TEXT = 150, 3000, 2000, 2000, 75, 2000, 4000
+"""Longest texts in characters: of a header, section, line of context, alt text, button, button's value, message."""
 
 TABLE_ROWS, TABLE_COLUMNS, TABLE_TEXT = 100, 20, 10_000
 """What a table block may hold: rows with the head, columns, characters in all."""
@@ -27,9 +28,12 @@ CODE = 3000
 MOST_BLOCKS = 50
 SPARK_WIDTH = 60
 
-SHARE, REFRESH, PAGE = "spot_share", "spot_refresh", "spot_page"
-"""Action ids. Those of one message must differ, so there are ``spot_page_previous`` and ``spot_page_next``."""
+SHARE, REFRESH, PAGE, RUN = "spot_share", "spot_refresh", "spot_page", "spot_run"
+"""What action ids begin with; those of one message must differ: ``spot_page_previous``, ``spot_run_0``."""
 
+MOST_BUTTONS = 25
+
+_OWN: dict[Place, str] = {"here": PAGE, "everybody": SHARE, "asker": RUN}
 _DIRECTION = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c")
 _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
@@ -209,20 +213,27 @@ def _image(picture: Picture) -> Block:
 
 
 def _buttons(found: Sheet) -> list[Block]:
-    if not found.line or found.by or len(found.line) > VALUE - 4:
+    every = () if found.by else actions(found.words, found.line, number=found.number, count=found.count)
+    buttons = [_button(_common_id(action, found.number), action) for action in every]
+    buttons += [_button(f"{_OWN[action.place]}_{n}", action) for n, action in enumerate(found.card.actions)]
+    shown = [button for button in buttons if len(button["value"]) <= VALUE][:MOST_BUTTONS]
+    if not shown:
         return []
-    words, here = found.words, found.number
-    shown = [_button(SHARE, words("Share to channel"), here, found), _button(REFRESH, words("Refresh"), here, found)]
-    if here > 0:
-        shown.append(_button(f"{PAGE}_previous", words("Previous"), here - 1, found))
-    if here < found.count - 1:
-        shown.append(_button(f"{PAGE}_next", words("Next"), here + 1, found))
     # each showing has an id of its own, so that a second click on the same one can be told from a click on a new one
     return [{"type": "actions", "block_id": f"spot_{secrets.token_hex(6)}", "elements": shown}]
 
 
-def _button(action: str, text: str, number: int, found: Sheet) -> Block:
-    return {"type": "button", "action_id": action, "text": _plain(text), "value": f"{number} {found.line}"}
+def _common_id(action: Action, here: int) -> str:
+    if action.place == "everybody":
+        return SHARE
+    turned = {-1: f"{PAGE}_previous", 0: REFRESH, 1: f"{PAGE}_next"}
+    return turned[action.page - here]
+
+
+def _button(name: str, action: Action) -> Block:
+    shown = {"type": "button", "action_id": name, "text": _plain(cut(clean(action.label), LABEL))}
+    style = {} if action.style == "plain" else {"style": action.style}
+    return {**shown, **style, "value": f"{action.page} {action.line}"}
 
 
 def _verbs(words: Words, commands: Sequence[Command]) -> Block:

@@ -21,7 +21,7 @@ from bot.config import BadSettings, Settings
 from bot.dispatch.deduplicator import Deduplicator
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.errors import AccessRefused
-from bot.faces.slack.blocks import PAGE, REFRESH, SHARE
+from bot.faces.slack.blocks import PAGE, REFRESH, RUN, SHARE
 from bot.faces.slack.chart_uploads import ChartUploads, Draws
 from bot.faces.slack.check import check, half_configured
 from bot.faces.slack.installations import Handler, Installed, OneWorkspace, Workspaces, oauth_flow, routes
@@ -213,7 +213,7 @@ def _listen_to_people(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
     async def action(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         call, name = call_of_action(body), str(action.get("action_id") or "")
-        known = name in (SHARE, REFRESH) or name.startswith(PAGE)
+        known = name.startswith((SHARE, REFRESH, PAGE, RUN))
         if known and _can_answer(call) and all(once.first(key) for key in _keys(call, body, action)):
             begin(answers.again(call, str(action.get("value") or ""), name))
 
@@ -249,7 +249,7 @@ def _can_answer(call: Call) -> bool:
 def _keys(call: Call, body: dict[str, Any], action: dict[str, Any]) -> list[str]:
     """What a click is known by: its own id, and for Share the showing of the message that it is on."""
     keys = [f"action {call.team} {body.get('trigger_id') or action.get('action_ts')}"]
-    if action.get("action_id") == SHARE:
+    if str(action.get("action_id")).startswith(SHARE):
         on = (body.get("container") or {}).get("message_ts")
         keys.append(f"share {call.team} {call.channel} {on} {call.person} {action.get('block_id')}")
     return keys

@@ -16,7 +16,7 @@ from bot.accounts import Asker
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.reply import Reply, reply
 from bot.faces.burst_gate import BurstGate
-from bot.faces.slack.blocks import SHARE, Picture, Sheet, asked_again, home, message, sheet
+from bot.faces.slack.blocks import RUN, SHARE, Picture, Sheet, asked_again, home, message, sheet
 from bot.faces.slack.chart_uploads import ChartUploads
 from bot.faces.slack.installations import NotInstalled, Workspaces
 from bot.faces.slack.retries import Sleep
@@ -122,12 +122,13 @@ class SlackResponder:
         await self._guarded(call, lambda token: self._ask(call, token, text))
 
     async def again(self, call: Call, value: str, action: str) -> None:
-        """Answer a button: the same question anew, in place of the old answer or for everybody."""
+        """Answer a button: its line asked anew, in place of the message, for everybody, or for who pressed it."""
         number, line = asked_again(value)
-        if action == SHARE:
+        if action.startswith(SHARE):
             await self._guarded(call, lambda token: self._share(call, token, line, number))
         else:
-            await self._guarded(call, lambda token: self._ask(call, token, line, number, replace=True))
+            here = not action.startswith(RUN)
+            await self._guarded(call, lambda token: self._ask(call, token, line, number, replace=here))
 
     async def home(self, call: Call) -> None:
         """Show the App Home to whoever opened it."""
