@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from analytics import names
+from analytics.errors import AskError
 
 VRAM_TOLERANCE = 0.07
 """How far a driver's memory figure may be from the catalogue's: ECC hides up to 6.3 % (source: 23028 MiB reported by
@@ -249,3 +250,19 @@ def _vram_of(name: str) -> int | None:
     """Memory of a model in GB: the catalogue's, else what its own name says."""
     gpu = load_catalog().gpu(name)
     return gpu.vram_gb if gpu else names.memory_in(name)
+
+
+def vast_names(typed: Sequence[str]) -> tuple[str, ...]:
+    """The market's own names of models that a person typed; an unknown one is taken as it is spelt."""
+    catalog = load_catalog()
+    spelt = {gpu.vast_name for gpu in catalog.gpus}
+    named: dict[str, None] = {}
+    for text in typed:
+        try:
+            models = (text,) if text in spelt else resolve(text, catalog, ())
+        except AskError:
+            models = (text,)
+        for model in models:
+            gpu = catalog.gpu(model)
+            named[gpu.vast_name if gpu else model] = None
+    return tuple(named)

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from analytics.market import DAY, HOUR
 from benchmarks.processes import ROOT
+from bot.cli.demo import fill
 from bot.commands import COMMANDS
-from bot.demo import fill
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.console.face import answer
 from bot.forecasts import refresh

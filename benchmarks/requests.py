@@ -15,8 +15,8 @@ from rich.console import Console
 
 from analytics.market import DAY
 from benchmarks.processes import SPOTBOT, environment, free_port, run, running
+from bot.cli.demo import fill
 from bot.clock import SteadyClock
-from bot.demo import fill
 from bot.forecasts import refresh
 from bot.polling.rounds import Collector
 from bot.sources.simulated import SimulatedMarket

@@ -1,46 +1,30 @@
-"""The composition root: the only file that knows every part, and what each command of the program starts."""
+"""The composition root: the only file that knows every part."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from analytics.catalog import load_catalog, resolve
-from analytics.errors import AskError
-from analytics.evidence import Note
-from analytics.market import Quality
+from analytics.catalog import vast_names
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import BadSettings, Settings
 from bot.dispatch.dispatcher import Dispatcher
-from bot.store.engine import Store, StoreError, open_store
+from bot.runtime import run_parts, stop_on_signals
+from bot.store.engine import Store, open_store
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from bot.polling.poller import Poller
-    from bot.presentation.chart import Theme
     from bot.presentation.gallery import Gallery
-    from bot.sources.base import Fetch, Source
+    from bot.sources.base import Source
 
 Clock = Callable[[], int]
-
-STOP_GRACE = 10.0
-"""Seconds that parts get to finish after a stop was asked for."""
-
-EXIT_MARKET = 4
-"""Exit code when the market cannot be read, as that of a question."""
-
-EXIT_FILE = 2
-"""Exit code when a file cannot be written."""
 
 
 class Face(Protocol):
@@ -56,95 +40,6 @@ class Face(Protocol):
 
 class CannotListen(Exception):
     """The API's address is taken or not ours."""
-
-
-@asynccontextmanager
-async def open_dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
-    """A dispatcher that only reads."""
-    store = await open_store(settings.database_url, writer=False)
-    try:
-        yield Dispatcher(store, COMMANDS, SteadyClock(), home=settings.home)
-    finally:
-        await store.close()
-
-
-@asynccontextmanager
-async def open_writer(settings: Settings, *, alone: bool = True, wait: bool = False) -> AsyncIterator[Store]:
-    """The store for writing; ``alone=False`` beside a running spotbot, for small changes; ``wait``: as a stand-by."""
-    store = await open_store(settings.database_url, writer=True, alone=alone, wait=wait)
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-async def ask_once(settings: Settings, line: str, *, language: str, as_json: bool) -> int:
-    """Answer one line on the terminal; returns the exit code."""
-    from rich.console import Console
-
-    from bot.faces.console.face import answer
-    from bot.presentation.problem_documents import STORE_DOWN
-
-    try:
-        async with open_dispatcher(settings) as dispatcher:
-            out, err = Console(), Console(stderr=True)
-            return await answer(dispatcher, line, language=language, as_json=as_json, out=out, err=err)
-    except StoreError:
-        if as_json:
-            sys.stdout.write(STORE_DOWN.text())
-        raise
-
-
-async def draw_once(settings: Settings, line: str, file: Path, *, language: str, theme: Theme) -> int:
-    """Draw the first chart of an answer into a file; returns the exit code."""
-    from bot.faces.console.face import exit_code
-    from bot.presentation.chart import png
-    from bot.presentation.error_cards import error_lines
-    from bot.presentation.words import Words
-
-    async with open_dispatcher(settings) as dispatcher:
-        words = Words(language, dispatcher.clock())
-        try:
-            command, found = await dispatcher.ask_line(line)
-            charts = command.card(found, words).charts
-            if not charts:
-                raise AskError(Note("The answer to “{command}” has no chart.", {"command": line}))
-        except AskError as error:
-            print(*error_lines(error, words), sep="\n", file=sys.stderr)  # noqa: T201
-            return exit_code(error)
-    try:
-        await asyncio.to_thread(file.write_bytes, png(charts[0], language=language, theme=theme))
-    except OSError as error:
-        print(f"{file}: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return EXIT_FILE
-    print(f"{file}: {charts[0].alt}")  # noqa: T201
-    return 0
-
-
-async def chat(settings: Settings, *, language: str) -> None:
-    """The prompt on what is stored."""
-    from rich.console import Console
-
-    from bot.faces.console.face import chat as prompt
-
-    async with open_dispatcher(settings) as dispatcher:
-        await prompt(dispatcher, language=language, out=Console())
-
-
-async def migrate(settings: Settings) -> None:
-    """Bring the schema up to date."""
-    async with open_writer(settings) as store:
-        print(f"{store.where}: the tables are up to date")  # noqa: T201
-
-
-async def backup(settings: Settings, file: Path) -> None:
-    """Copy the database while it is in use."""
-    store = await open_store(settings.database_url, writer=False)
-    try:
-        await store.backup(file)
-        print(f"{file}: written")  # noqa: T201
-    finally:
-        await store.close()
 
 
 @dataclass(slots=True)
@@ -166,46 +61,14 @@ class App:
         if web:
             parts.append(self._serve(started))
         parts += [face.run(self.stop) for face in self.faces]
-        tasks = [asyncio.create_task(part) for part in parts]
-        waiting = asyncio.create_task(self.stop.wait())
-        await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
-        self.stop.set()
-        _, late = await asyncio.wait(tasks, timeout=STOP_GRACE)
-        for task in (*late, waiting):
-            task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
+        await run_parts(parts, self.stop)
 
     async def _poll(self, poller: Poller) -> None:
-        from bot.scheduler import PeriodicJob, rearm, run_job, start, watch_clock
+        from bot.jobs import jobs_of_the_leader, running
 
-        jobs = [
-            PeriodicJob("forecasts", self._forecast, minute=2),
-            PeriodicJob("retention", self._forget_old, minute=40, hour=3),
-        ]
-        scheduler = start(jobs)
-        first: list[asyncio.Task[None]] = []  # the forecasts of the last leader may be hours old
-        poller.begun = lambda: first.append(asyncio.create_task(run_job(jobs[0])))
-        watch = asyncio.create_task(watch_clock(lambda: rearm(scheduler, jobs)))
-        try:
+        async with running(jobs_of_the_leader(self.store, self.clock)) as run_now:
+            poller.begun = lambda: run_now("forecasts")  # those of the last leader may be hours old
             await poller.run(self.stop)
-        finally:
-            scheduler.shutdown(wait=False)
-            for task in first:
-                task.cancel()
-            watch.cancel()
-
-    async def _forecast(self) -> None:
-        from bot.forecasts import refresh
-
-        self.store.must_lead()
-        await refresh(self.store, self.clock())
-
-    async def _forget_old(self) -> None:
-        async with self.store.writer() as writer:
-            await writer.prune(self.clock())
-        await self.store.checkpoint()
 
     async def _serve(self, started: Callable[[int], None] | None) -> None:
         from bot.faces.http.api import build_api, serve, stored_keys
@@ -235,7 +98,7 @@ async def steady_clock(store: Store) -> SteadyClock:
         return SteadyClock(floor=await reader.last_round_at() or 0)
 
 
-def build_poller(settings: Settings, store: Store, dispatcher: Dispatcher, clock: SteadyClock) -> Poller:
+def build_poller(settings: Settings, store: Store, clock: SteadyClock) -> Poller:
     """The poller of the market that the settings name."""
     from bot.polling.poller import Poller
     from bot.polling.rounds import Collector
@@ -255,22 +118,6 @@ def build_poller(settings: Settings, store: Store, dispatcher: Dispatcher, clock
     )
 
 
-def vast_names(typed: Sequence[str]) -> tuple[str, ...]:
-    """The market's own names of models that a person typed; an unknown one is taken as it is spelt."""
-    catalog = load_catalog()
-    spelt = {gpu.vast_name for gpu in catalog.gpus}
-    found: dict[str, None] = {}
-    for text in typed:
-        try:
-            models = (text,) if text in spelt else resolve(text, catalog, ())
-        except AskError:
-            models = (text,)
-        for model in models:
-            gpu = catalog.gpu(model)
-            found[gpu.vast_name if gpu else model] = None
-    return tuple(found)
-
-
 async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str] = ()) -> None:
     """Run what was asked for until SIGINT or SIGTERM. ``chat``: the platforms to speak on where they are set up."""
     from bot.logs import set_up
@@ -283,7 +130,7 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
     try:
         clock = await steady_clock(store)
         dispatcher = Dispatcher(store, COMMANDS, clock, home=settings.home)
-        poller = build_poller(settings, store, dispatcher, clock) if poll else None
+        poller = build_poller(settings, store, clock) if poll else None
         faces = build_faces(settings, dispatcher, gallery, chat)
         if not (poll or web or faces):
             raise BadSettings(f"{' and '.join(chat)}: no token is set; see the README, “Going live”")
@@ -323,66 +170,6 @@ async def close_source(source: Source) -> None:
         await source.aclose()
 
 
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGINT and SIGTERM ask every part to finish."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-
-
 def say_address(host: str, port: int) -> None:
     """Tell where the API listens."""
     print(f"Listening on http://{host}:{port}", flush=True)  # noqa: T201
-
-
-async def poll(settings: Settings, *, once: bool) -> int:
-    """The collector alone; with ``once`` one poll of every followed model, and 4 when the market gave none."""
-    from bot.logs import set_up
-
-    set_up()
-    async with open_writer(settings, wait=not once) as store:
-        clock = await steady_clock(store)
-        dispatcher = Dispatcher(store, COMMANDS, clock, home=settings.home)
-        poller = build_poller(settings, store, dispatcher, clock)
-        try:
-            if once:
-                fetches = await poller.once()
-                return _say_polls(fetches, bool(poller.names))
-            stop = asyncio.Event()
-            stop_on_signals(stop)
-            await poller.run(stop)
-        finally:
-            await close_source(poller.source)
-    return 0
-
-
-def _say_polls(fetches: Sequence[Fetch], anything_followed: bool) -> int:
-    """A line a poll; gives the exit code."""
-    for fetch in fetches:
-        offers = sum(len(some.offers) for some in fetch.polls)
-        note = f" ({fetch.note})" if fetch.note else ""
-        print(f"{fetch.vast_name}: {fetch.quality.value}, {offers} offers, {fetch.rows} rows{note}")  # noqa: T201
-    if not fetches:
-        spent, empty = "the day's rows are spent, or the market asks to wait", "the market shows no models"
-        why = spent if anything_followed else empty
-        print(f"nothing was polled: {why}", file=sys.stderr)  # noqa: T201
-        return 0 if anything_followed else EXIT_MARKET
-    return EXIT_MARKET if all(fetch.quality is Quality.FAILED for fetch in fetches) else 0
-
-
-async def backtest(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
-    """Score the forecaster on the stored history."""
-    from bot.faces.console.face import exit_code
-    from bot.forecasts import report
-    from bot.presentation.error_cards import error_lines
-    from bot.presentation.words import Words
-
-    async with open_dispatcher(settings) as dispatcher:
-        try:
-            async with dispatcher.query_context() as query:
-                models = [model for name in names for model in await query.resolve(name)]
-        except AskError as error:
-            for line in error_lines(error, Words(settings.locale, dispatcher.clock())):
-                print(line, file=sys.stderr)  # noqa: T201
-            return exit_code(error)
-        return await report(dispatcher.store, models or None, as_json=as_json)

@@ -15,7 +15,7 @@ from datetime import UTC
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.base import BaseTrigger
 
 from bot.store.errors import StoreBusy, StoreError
 
@@ -27,12 +27,11 @@ CLOCK_STEP = 60
 
 @dataclass(frozen=True, slots=True)
 class PeriodicJob:
-    """One row: what runs at which minute (and hour, if not every one), UTC."""
+    """One row: what runs, and when (a cron or interval trigger, in UTC)."""
 
     name: str
     run: Callable[[], Awaitable[None]]
-    minute: int
-    hour: int | None = None
+    trigger: BaseTrigger
 
 
 def start(jobs: Sequence[PeriodicJob]) -> AsyncIOScheduler:
@@ -53,7 +52,7 @@ def rearm(scheduler: AsyncIOScheduler, jobs: Sequence[PeriodicJob]) -> None:
 def _add(scheduler: AsyncIOScheduler, job: PeriodicJob) -> None:
     scheduler.add_job(
         run_job,
-        CronTrigger(minute=job.minute, hour="*" if job.hour is None else job.hour, timezone=UTC),
+        job.trigger,
         args=[job],
         id=job.name,
         replace_existing=True,

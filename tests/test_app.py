@@ -9,25 +9,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.app import (
-    App,
-    CannotListen,
-    ask_once,
-    backtest,
-    backup,
-    draw_once,
-    migrate,
-    open_writer,
-    poll,
-    vast_names,
-)
-from bot.backfill import export_file, import_files
+from analytics.catalog import vast_names
+from bot.app import App, CannotListen
+from bot.cli.ask import ask_once, draw_once
+from bot.cli.database import backtest, backup, migrate
+from bot.cli.doctor import doctor
+from bot.cli.import_export import export_file, import_files
+from bot.cli.keys import create, list_all, revoke
+from bot.cli.poll import poll
+from bot.cli.stores import open_writer
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import BadSettings, Settings, load_settings
 from bot.dispatch.dispatcher import Dispatcher
-from bot.doctor import doctor
-from bot.keys import create, list_all, revoke
 from bot.store.engine import StoreBusy, StoreError, open_store
 from tests.fakes.vast import FakeVast, Say, offer_row
 

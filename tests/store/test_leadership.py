@@ -10,12 +10,13 @@ from contextlib import asynccontextmanager
 import asyncpg
 import httpx
 import pytest
+from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import make_url, text
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from bot.__main__ import cli
 from bot.app import App, build_poller
+from bot.cli.main import cli
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import load_settings
@@ -72,7 +73,7 @@ async def polling(store: Store) -> AsyncIterator[tuple[Poller, FakeVast]]:
     async with FakeVast([offer_row(n) for n in range(3)]) as market:
         settings = load_settings(database_url=store.url, vast_url=market.url, _env_file=None)
         clock = SteadyClock()
-        poller = build_poller(settings, store, Dispatcher(store, COMMANDS, clock), clock)
+        poller = build_poller(settings, store, clock)
         poller.names = ("RTX 4090",)
         try:
             yield poller, market
@@ -248,7 +249,7 @@ async def test_a_stand_by_serves_and_says_so(standby: Store) -> None:
 
 async def test_a_job_of_a_process_that_does_not_lead_is_skipped_in_one_line(standby: Store) -> None:
     with capture_logs() as said:
-        await run_job(PeriodicJob("retention", lambda: save(standby), minute=0))
+        await run_job(PeriodicJob("retention", lambda: save(standby), CronTrigger(minute=0)))
     assert [(line["event"], line["log_level"]) for line in said] == [("job skipped", "warning")]
 
 

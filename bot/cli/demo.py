@@ -14,8 +14,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from analytics.catalog import vast_names
 from analytics.market import DAY
-from bot.app import App, stop_on_signals, vast_names
+from bot.app import App
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import Settings, database_url
@@ -25,6 +26,7 @@ from bot.forecasts import refresh
 from bot.logs import set_up
 from bot.polling.poller import Poller
 from bot.polling.rounds import Collector
+from bot.runtime import stop_on_signals
 from bot.sources.simulated import SimulatedMarket
 from bot.store.engine import Store, open_store
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analytics.market import DAY, HOUR, Quality
-from bot.backfill import import_files
+from bot.cli.import_export import import_files
 from bot.commands import COMMANDS
 from bot.config import Settings, load_settings
 from bot.dispatch.dispatcher import Dispatcher

@@ -6,7 +6,7 @@ import sys
 
 from analytics.evidence import iso
 from bot.access import READ
-from bot.app import open_writer
+from bot.cli.stores import open_writer
 from bot.clock import SteadyClock
 from bot.config import Settings
 from bot.store.engine import open_store

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from analytics.errors import AskError
 from analytics.market import DAY, HOUR, MAX_GAP_INTERVALS, HourPoint, Poll, Quality, Quote, Scope
 from analytics.prices import hour_point
-from bot.app import open_dispatcher, open_writer
+from bot.cli.stores import open_dispatcher, open_writer
 from bot.clock import SteadyClock
 from bot.config import Settings
 from bot.forecasts import refresh

@@ -1,0 +1,1 @@
+"""The commands of the program, one module a group; :mod:`bot.cli.main` declares them."""

@@ -1,0 +1,73 @@
+"""``spotbot ask``, ``chart`` and ``chat``: questions to what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analytics.errors import AskError
+from analytics.evidence import Note
+from bot.cli.stores import open_dispatcher
+from bot.config import Settings
+from bot.store.engine import StoreError
+
+if TYPE_CHECKING:
+    from bot.presentation.chart import Theme
+
+EXIT_FILE = 2
+"""Exit code when a file cannot be written."""
+
+
+async def ask_once(settings: Settings, line: str, *, language: str, as_json: bool) -> int:
+    """Answer one line on the terminal; returns the exit code."""
+    from rich.console import Console
+
+    from bot.faces.console.face import answer
+    from bot.presentation.problem_documents import STORE_DOWN
+
+    try:
+        async with open_dispatcher(settings) as dispatcher:
+            out, err = Console(), Console(stderr=True)
+            return await answer(dispatcher, line, language=language, as_json=as_json, out=out, err=err)
+    except StoreError:
+        if as_json:
+            sys.stdout.write(STORE_DOWN.text())
+        raise
+
+
+async def draw_once(settings: Settings, line: str, file: Path, *, language: str, theme: Theme) -> int:
+    """Draw the first chart of an answer into a file; returns the exit code."""
+    from bot.faces.console.face import exit_code
+    from bot.presentation.chart import png
+    from bot.presentation.error_cards import error_lines
+    from bot.presentation.words import Words
+
+    async with open_dispatcher(settings) as dispatcher:
+        words = Words(language, dispatcher.clock())
+        try:
+            command, found = await dispatcher.ask_line(line)
+            charts = command.card(found, words).charts
+            if not charts:
+                raise AskError(Note("The answer to “{command}” has no chart.", {"command": line}))
+        except AskError as error:
+            print(*error_lines(error, words), sep="\n", file=sys.stderr)  # noqa: T201
+            return exit_code(error)
+    try:
+        await asyncio.to_thread(file.write_bytes, png(charts[0], language=language, theme=theme))
+    except OSError as error:
+        print(f"{file}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return EXIT_FILE
+    print(f"{file}: {charts[0].alt}")  # noqa: T201
+    return 0
+
+
+async def chat(settings: Settings, *, language: str) -> None:
+    """The prompt on what is stored."""
+    from rich.console import Console
+
+    from bot.faces.console.face import chat as prompt
+
+    async with open_dispatcher(settings) as dispatcher:
+        await prompt(dispatcher, language=language, out=Console())

@@ -1,0 +1,32 @@
+"""The store as the commands of the program open it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bot.clock import SteadyClock
+from bot.commands import COMMANDS
+from bot.config import Settings
+from bot.dispatch.dispatcher import Dispatcher
+from bot.store.engine import Store, open_store
+
+
+@asynccontextmanager
+async def open_dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
+    """A dispatcher that only reads."""
+    store = await open_store(settings.database_url, writer=False)
+    try:
+        yield Dispatcher(store, COMMANDS, SteadyClock(), home=settings.home)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def open_writer(settings: Settings, *, alone: bool = True, wait: bool = False) -> AsyncIterator[Store]:
+    """The store for writing; ``alone=False`` beside a running spotbot, for small changes; ``wait``: as a stand-by."""
+    store = await open_store(settings.database_url, writer=True, alone=alone, wait=wait)
+    try:
+        yield store
+    finally:
+        await store.close()
