@@ -1,0 +1,47 @@
+"""Quiet hours: what is meant is the clock on the wall, whatever daylight saving does to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from dataclasses import dataclass
+
+DAY_MINUTES = 1440
+_JUMPS = 3
+"""One landing, and one more for each change of the clock on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """From minute ``start`` to minute ``end`` of the local day, over midnight if ``end`` is smaller."""
+
+    start: int
+    end: int
+    zone: str = "UTC"
+
+    def holds(self, at: int) -> bool:
+        """Whether UTC second ``at`` lies in quiet hours."""
+        return (self._wall(at)[0] - self.start) % DAY_MINUTES < (self.end - self.start) % DAY_MINUTES
+
+    def ends(self, at: int) -> int | None:
+        """The first second after ``at`` that is not quiet; None if ``at`` is not."""
+        if not self.holds(at):
+            return None
+        after = at
+        for _ in range(_JUMPS):
+            minute, second = self._wall(after)
+            after += (self.end - minute) % DAY_MINUTES * 60 - second
+            if not self.holds(after):
+                break
+        return self._first(at, after)
+
+    def _first(self, quiet: int, loud: int) -> int:
+        # a clock put forward jumps over the end: the hours end with the jump
+        while loud - quiet > 1:
+            middle = (quiet + loud) // 2
+            quiet, loud = (middle, loud) if self.holds(middle) else (quiet, middle)
+        return loud
+
+    def _wall(self, at: int) -> tuple[int, int]:
+        local = dt.datetime.fromtimestamp(at, zoneinfo.ZoneInfo(self.zone))
+        return local.hour * 60 + local.minute, local.second
