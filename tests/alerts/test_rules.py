@@ -150,4 +150,5 @@ def test_every_text_of_the_rules_is_translated() -> None:
     texts = {text for file in folder.glob("*.py") for text in re.findall(r'Note\(\s*"([^"]+)"', file.read_text())}
     words = Words("pt-BR", 0)
     assert len(texts) > 15
-    assert {text for text in texts if words(text) == text} == set()
+    worded = {text for text in texts if re.search("[a-z]", re.sub(r"{.*?}|GPUs", "", text))}
+    assert {text for text in worded if words(text) == text} == set()

@@ -1,0 +1,91 @@
+"""The reason of a decision as a sentence."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from analytics.evidence import Note
+from analytics.market import usd
+from bot.alerts.decide import Decision, Reason, free_at
+from bot.alerts.rules import PPM, Direction, Rule, Unit
+
+SENTENCES: Mapping[Reason, Note] = {
+    Reason.NOT_MET: Note("{value}: not {condition}"),
+    Reason.OTHER_SIDE_FIRST: Note("{value}: {condition}, but it has to come from the other side"),
+    Reason.MORE_READINGS: Note("{value}: {condition}, reading {n} of {readings}"),
+    Reason.HOLDING: Note("{value}: {condition} since {since}, fires if it still is at {until}"),
+    Reason.FIRED: Note("{value}: {condition}"),
+    Reason.FIRING: Note("{value}: fired already, re-arms at {clear}"),
+    Reason.REPEATED: Note("{value}: still firing, re-arms at {clear}"),
+    Reason.RESOLVED: Note("{value}: over, it re-armed at {clear}"),
+    Reason.RESOLVED_UNTOLD: Note("{value}: over before it could be told"),
+    Reason.TOO_SOON: Note("{value}: {condition}, next message at {until}"),
+    Reason.SNOOZED: Note("snoozed until {until}"),
+    Reason.QUIET: Note("quiet until {until}"),
+    Reason.NO_DATA: Note("no data since {heard}"),
+    Reason.NOT_USABLE: Note("the reading cannot be used; the last good one is of {heard}"),
+    Reason.NOT_NEWER: Note("not newer than the reading of {last}"),
+    Reason.NO_READING: Note("no new reading since {last}"),
+    Reason.EXPIRED: Note("expired at {expires}"),
+}
+"""The sentence of each reason."""
+
+_CONDITIONS: Mapping[tuple[Direction, bool], Note] = {
+    (Direction.BELOW, False): Note("below {threshold}"),
+    (Direction.ABOVE, False): Note("above {threshold}"),
+    (Direction.ABOVE, True): Note("at least {threshold}"),
+}
+_FIGURES: Mapping[Unit, Callable[[int], Any]] = {
+    Unit.MICRO_DOLLARS: usd,
+    Unit.GPUS: lambda value: Note("{n} GPUs", {"n": value}),
+    Unit.RATIO: lambda value: Note("{percent}%", {"percent": (value - PPM) / 10_000}),
+    Unit.PROBABILITY: lambda value: Note("{percent}%", {"percent": value / 10_000}),
+}
+
+
+def explain(rule: Rule, decision: Decision, now: int, zone: str = "UTC") -> Note:
+    """Why a decision is what it is, with its value, threshold and times on the clock of a zone."""
+    state = decision.state
+    times = {
+        "since": state.since,
+        "until": _until(rule, decision, now),
+        "heard": state.heard_at,
+        "last": state.last_at,
+        "expires": rule.expires_at,
+    }
+    figures = {"value": state.value, "clear": rule.clear}
+    return Note(
+        SENTENCES[decision.reason].text,
+        {name: _clock(at, now, zone) for name, at in times.items()}
+        | {name: figure(rule, value) for name, value in figures.items()}
+        | {"condition": condition(rule), "n": state.readings, "readings": rule.readings},
+    )
+
+
+def condition(rule: Rule) -> Note:
+    """What a rule waits for, such as "below 0.35"."""
+    template = _CONDITIONS[rule.direction, rule.inclusive]
+    return Note(template.text, {"threshold": figure(rule, rule.threshold)})
+
+
+def figure(rule: Rule, value: int | None) -> Any:
+    """A value of a rule's series as people write it: dollars, GPUs, or a percentage."""
+    return "–" if value is None else _FIGURES[rule.series.unit](value)
+
+
+def _until(rule: Rule, decision: Decision, now: int) -> int | None:
+    state = decision.state
+    if decision.reason is Reason.HOLDING and state.since is not None:
+        return state.since + rule.hold_seconds
+    return state.snoozed_until if decision.reason is Reason.SNOOZED else free_at(rule, state, now)[0]
+
+
+def _clock(at: int | None, now: int, zone: str) -> str:
+    """The time of day; with its date where that is another day."""
+    if at is None:
+        return "–"
+    then, today = (dt.datetime.fromtimestamp(second, zoneinfo.ZoneInfo(zone)) for second in (at, now))
+    return f"{then:%H:%M}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"

@@ -1,0 +1,50 @@
+"""Which readings need deciding at all, so that a database index over thresholds finds the rules of a round."""
+
+from __future__ import annotations
+
+from bot.alerts.decide import free_at, reminder_at
+from bot.alerts.rules import Direction, Kind, Rule
+from bot.alerts.state import State, Status
+
+Wake = tuple[int | None, int | None]
+"""(below, above): a reading is decided if its value is < below or > above."""
+
+ALWAYS: Wake = (None, -1)
+"""No value is negative."""
+NEVER: Wake = (None, None)
+"""No value matters any more."""
+
+
+def wake(rule: Rule, state: State) -> Wake:
+    """The values that change something; all others, before ``due_at``, leave status and messages as they are."""
+    if state.ended:
+        return NEVER
+    if state.silent or state.status is Status.PENDING:
+        return ALWAYS
+    if state.status is Status.FIRING:
+        return _other_side(rule, rule.clear) if state.told else ALWAYS
+    if state.armed:
+        return (rule.limit, None) if rule.direction is Direction.BELOW else (None, rule.limit)
+    return _other_side(rule, rule.limit) if rule.kind is Kind.CROSSES else ALWAYS
+
+
+def _other_side(rule: Rule, value: int) -> Wake:
+    """From this value on, away from the side that fires."""
+    return (None, value - 1) if rule.direction is Direction.BELOW else (value + 1, None)
+
+
+def due_at(rule: Rule, state: State) -> int | None:
+    """When it must be decided whatever its value: a message that waits, a reminder, the end. None: never.
+
+    A message that waits is told at that second; a reminder comes with the next reading, which proves that it holds.
+    """
+    if state.ended:
+        return None
+    return min((at for at in (rule.expires_at, _message_at(rule, state)) if at is not None), default=None)
+
+
+def _message_at(rule: Rule, state: State) -> int | None:
+    if state.status is not Status.FIRING:
+        return None
+    at = reminder_at(rule, state) if state.told else state.last_at
+    return None if at is None else free_at(rule, state, at)[0]
