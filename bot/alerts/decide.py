@@ -126,7 +126,7 @@ def _unusable(rule: Rule, state: State, reading: Reading, now: int) -> Decision:
     if state.silent or free > now:
         return Decision(state, Reason.NO_DATA)
     state, event = _post(replace(state, silent=True), EventKind.NO_DATA, now)
-    return Decision(state, Reason.NO_DATA, (replace(event, since=heard_at, already=False),))
+    return Decision(state, Reason.NO_DATA, (replace(event, value=None, since=heard_at, already=False),))
 
 
 def _usable(rule: Rule, state: State, reading: Reading, value: int, now: int) -> Decision:
