@@ -9,7 +9,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -90,14 +89,12 @@ class Engine:
 
 def truth(watched: Rule, readings: list[tuple[int, int | None]]) -> tuple[bool, int]:
     """Whether a rule fires after these readings, and how often it began to: by brute force, from the definitions."""
-    firing, begun, run = False, 0, [START]
-    run.clear()
-    clear = watched.threshold * (1 + Fraction(watched.rearm_ppm, 10**6))
+    firing, begun, run = False, 0, list[int]()
     for at, value in readings:
         if value is None:
             continue
         if firing:
-            firing = value < clear
+            firing = value * 10**6 < watched.threshold * (10**6 + watched.rearm_ppm)
             continue
         if run and at - run[-1] > 2 * STEP:
             run = []
@@ -113,14 +110,14 @@ RULES = st.builds(
     st.just(Series("RTX 4090")),
     st.just(1000),
     rearm_ppm=st.sampled_from([20_000, 100_000]),
-    readings=st.integers(1, 2),
+    readings=st.sampled_from([1, 1, 2]),
     hold_seconds=st.sampled_from([0, 0, 2 * STEP]),
     repeat_seconds=st.sampled_from([0, 3 * STEP]),
-    min_interval=st.sampled_from([0, 300, 1200]),
-    quiet=st.sampled_from([None, None, Quiet(14 * 60, 15 * 60)]),
+    min_interval=st.sampled_from([0, 300, 3600]),
+    quiet=st.sampled_from([None, Quiet(14 * 60, 15 * 60)]),
 )
 VALUES = st.sampled_from([900, 900, 999, 1000, 1010, 1019, 1020, 1100, 1100])
-DELAYS = st.sampled_from([STEP, STEP, STEP, STEP, 2 * STEP, 2 * STEP + 1, 1500, 3600])
+DELAYS = st.sampled_from([STEP] * 7 + [2 * STEP, 2 * STEP + 1, 2 * STEP + 1, 1500])
 
 
 class Machine(RuleBasedStateMachine):
@@ -149,6 +146,11 @@ class Machine(RuleBasedStateMachine):
     @rule(value=VALUES, after=DELAYS, crash=st.sampled_from([False, False, False, True]))
     def tick(self, value: int, after: int, crash: bool) -> None:
         self._tick(value, after, believable=True, crash=crash)
+
+    @rule(values=st.lists(st.sampled_from([900, 900, 1010, 1100]), min_size=2, max_size=6))
+    def ticks_in_a_row(self, values: list[int]) -> None:
+        for value in values:
+            self._tick(value, STEP, believable=True, crash=False)
 
     @rule(value=VALUES | st.none(), after=DELAYS)
     def tick_without_data(self, value: int | None, after: int) -> None:
@@ -206,8 +208,8 @@ class Machine(RuleBasedStateMachine):
             assert value * 10**6 >= self.store.rule.threshold * (10**6 + self.store.rule.rearm_ppm)
 
     @precondition(lambda self: self.ticks)
-    @rule(back=st.integers(0, 5), later=st.sampled_from([0, STEP, 3600]), data=st.data())
-    def replay_old_tick(self, back: int, later: int, data: st.DataObject) -> None:
+    @rule(back=st.integers(0, 5), later=st.sampled_from([0, STEP, 3600]))
+    def replay_old_tick(self, back: int, later: int) -> None:
         old = self.ticks[max(0, len(self.ticks) - 1 - back)]
         if old.id > self.store.tick_id:
             return  # it was lost in a crash: it is new
@@ -215,7 +217,7 @@ class Machine(RuleBasedStateMachine):
         self.engine.round(self.store, old, self.clock + later, crash=False)
         assert self.store.snapshot() == before
 
-    @rule(seconds=st.integers(1, 4000))
+    @rule(seconds=st.sampled_from([1, 1, STEP, 4000]))
     def clock_back(self, seconds: int) -> None:
         self.clock -= seconds
 
@@ -353,6 +355,6 @@ def test_the_engine_keeps_its_promises_whatever_happens() -> None:
 
 
 @pytest.mark.parametrize("bug", MUTANTS)
-def test_the_machine_finds_a_planted_bug(bug: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_machine_finds_a_planted_bug(bug: str) -> None:
     with pytest.raises(AssertionError):
         _run(MUTANTS[bug], max_examples=1000, derandomize=True, phases=[Phase.generate])
