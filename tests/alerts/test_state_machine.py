@@ -152,6 +152,11 @@ class Machine(RuleBasedStateMachine):
         for value in values:
             self._tick(value, STEP, believable=True, crash=False)
 
+    @precondition(lambda self: self.store.state.status is Status.PENDING)
+    @rule(after=st.sampled_from([2 * STEP, 2 * STEP + 1]))
+    def tick_after_a_gap(self, after: int) -> None:
+        self._tick(900, after, believable=True, crash=False)
+
     @rule(value=VALUES | st.none(), after=DELAYS)
     def tick_without_data(self, value: int | None, after: int) -> None:
         self._tick(value, after, believable=value is None, crash=False)
