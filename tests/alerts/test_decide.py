@@ -181,6 +181,17 @@ def test_older_and_replayed_readings_and_a_clock_put_back_change_nothing(
         assert decide(RULE, life.state, Reading(at, value, STEP), now) == Decision(life.state, Reason.NOT_NEWER)
 
 
+def test_time_never_runs_behind_the_newest_reading() -> None:
+    life = Life(replace(AT_ONCE, expires_at=START + 2 * STEP))
+    fired = decide(life.rule, life.state, Reading(START + STEP, LOW, STEP), START - HOUR)
+    assert [event.at for event in fired.events] == [START + STEP]
+    ended = decide(life.rule, fired.state, Reading(START + 2 * STEP, CLEAR, STEP), START - HOUR)
+    assert (ended.reason, ended.events) == (Reason.EXPIRED, ())
+    assert decide(life.rule, ended.state, None, START - HOUR).reason is Reason.EXPIRED
+    untold = replace(fired.state, told=False, last_at=START + 2 * STEP)
+    assert decide(life.rule, untold, None, START - HOUR).reason is Reason.EXPIRED
+
+
 def test_readings_from_before_the_rule_do_not_count() -> None:
     before = decide(AT_ONCE, initial(AT_ONCE), Reading(START - 1, LOW, STEP), START)
     assert (before.reason, before.events) == (Reason.NOT_NEWER, ())
