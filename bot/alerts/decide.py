@@ -151,7 +151,7 @@ def _met(rule: Rule, state: State, now: int, *, anew: bool) -> Decision:
         return Decision(state, Reason.MORE_READINGS)
     if state.last_at - since < rule.hold_seconds:
         return Decision(state, Reason.HOLDING)
-    fired = replace(state, status=Status.FIRING, episode=state.episode + 1, n=0, told=False, acknowledged=False)
+    fired = replace(state, status=Status.FIRING, episode=state.episode + 1, n=0)
     return _tell(rule, fired, now)
 
 

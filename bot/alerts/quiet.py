@@ -35,12 +35,12 @@ class Quiet:
                 break
         return self._first(at, after)
 
-    def _first(self, quiet: int, loud: int) -> int:
+    def _first(self, before: int, after: int) -> int:
         # a clock put forward jumps over the end: the hours end with the jump
-        while loud - quiet > 1:
-            middle = (quiet + loud) // 2
-            quiet, loud = (middle, loud) if self.holds(middle) else (quiet, middle)
-        return loud
+        while after - before > 1:
+            middle = (before + after) // 2
+            before, after = (middle, after) if self.holds(middle) else (before, middle)
+        return after
 
     def _wall(self, at: int) -> tuple[int, int]:
         local = dt.datetime.fromtimestamp(at, zoneinfo.ZoneInfo(self.zone))

@@ -16,7 +16,7 @@ from analytics.market import DAY, HOUR
 from bot.alerts.quiet import Quiet
 from bot.alerts.rules import KINDS, PPM, Direction, Kind, Measure, Rule, Series
 from bot.alerts.validation import validate
-from bot.show.words import Words
+from bot.presentation.words import Words
 
 NOW = 1_790_000_000
 NEW_YORK = "America/New_York"

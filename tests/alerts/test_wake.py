@@ -31,7 +31,7 @@ def awake(rule: Rule, state: State, reading: Reading | None, now: int) -> bool:
 
 
 @dataclass
-class Twins:
+class Comparison:
     """One rule decided at every reading, and the same rule decided only when it is woken."""
 
     rule: Rule
@@ -108,12 +108,12 @@ STEPS = st.one_of(
 @settings(max_examples=400, deadline=None)
 @given(RULES, st.lists(STEPS, min_size=10, max_size=60))
 def test_a_rule_that_sleeps_until_it_is_woken_tells_the_same(rule: Rule, steps: list[tuple[object, ...]]) -> None:
-    twins = Twins(rule)
+    comparison = Comparison(rule)
     for name, *arguments in steps:
-        if name == "changes" and twins.eager.last_at != twins.lazy.last_at:
+        if name == "changes" and comparison.eager.last_at != comparison.lazy.last_at:
             continue  # the length of a snooze is counted from last_at here
-        getattr(twins, str(name))(*arguments)
-    event(f"told {min(3, len(twins.told[0]))}, spared {min(3, twins.spared)}")
+        getattr(comparison, str(name))(*arguments)
+    event(f"told {min(3, len(comparison.told[0]))}, spared {min(3, comparison.spared)}")
 
 
 def test_what_each_state_is_woken_by() -> None:
