@@ -157,6 +157,8 @@ def _met(rule: Rule, state: State, now: int, *, anew: bool) -> Decision:
 
 def _tell(rule: Rule, state: State, now: int) -> Decision:
     """Of a rule that fires: tell of it if that is due and allowed."""
+    if not state.told and not (state.value is not None and rule.met(state.value)):
+        return Decision(state, Reason.NOT_MET)  # a fire that waited is not told of a value that only has not re-armed
     due = reminder_at(rule, state) if state.told else now
     if due is None or due > now:
         return Decision(state, Reason.SNOOZED if state.snoozed_until is not None else Reason.FIRING)

@@ -309,6 +309,14 @@ def test_a_fire_that_ended_in_quiet_hours_is_dropped_with_its_resolve() -> None:
     assert run.events[-1].suppressed == 1
 
 
+def test_a_fire_that_waited_is_told_of_a_value_that_meets_the_condition() -> None:
+    run = Run(replace(AT_ONCE, min_interval=3 * STEP))
+    assert run.reads(LOW, CLEAR, LOW, BETWEEN, BETWEEN) == FIRE + RESOLVE
+    assert run.waits(1) == []
+    assert (run.state.status, run.reason) == (Status.FIRING, Reason.NOT_MET)
+    assert run.reads(LOW) == FIRE
+
+
 def test_no_data_is_not_told_in_quiet_hours() -> None:
     run = _night()
     assert run.reads(CLEAR, *[None] * 90) == []
@@ -331,6 +339,21 @@ def test_an_edit_begins_a_new_episode() -> None:
     assert (run.state.status, run.state.since) == (Status.OK, None)
     assert run.reads(LOW) == FIRE
     assert (run.events[-1].episode, run.events[-1].already) == (2, True)
+
+
+def test_an_edit_is_no_way_around_the_distance_between_messages() -> None:
+    run = Run(AT_ONCE)
+    run.reads(LOW)
+    run.state = edited(run.state)
+    assert run.reads(LOW, step=1) == []
+    assert run.reason is Reason.TOO_SOON
+
+
+def test_an_edit_in_silence_tells_of_it_once() -> None:
+    run = Run(AT_ONCE)
+    assert run.reads(CLEAR, *[None] * 5) == NO_DATA
+    run.state = edited(run.state)
+    assert run.reads(None, None) == []
 
 
 def test_what_was_snoozed_waits_for_a_reading_if_the_end_of_the_snooze_finds_none() -> None:

@@ -5,10 +5,9 @@ Known bugs are kept as mutants, and the machine has to find each of them.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from bot.alerts.codec import dump, load_rule, load_state
 from bot.alerts.decide import Decision, Event, EventKind, Reason, decide
 from bot.alerts.quiet import Quiet
 from bot.alerts.rules import Kind, Rule, Series
@@ -250,8 +250,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        stored = json.loads(json.dumps(asdict(self.store.state)))
-        self.store.state = State(**{**stored, "status": Status(stored["status"])})
+        self.store.rule = load_rule(dump(self.store.rule))
+        self.store.state = load_state(dump(self.store.state))
 
     @precondition(lambda self: set(self.store.outbox) - self.delivered)
     @rule(dies=st.booleans())

@@ -148,4 +148,4 @@ def test_a_rule_with_nothing_to_come_is_never_due() -> None:
 def test_no_data_says_nothing_of_a_value() -> None:
     state = replace(initial(RULE), value=900)
     (said,) = decide(RULE, state, Reading(START + 2000, None, STEP), START + 2000).events
-    assert (said.kind, said.value, said.since) == (EventKind.NO_DATA, None, START)
+    assert (said.kind, said.value, said.since, said.already) == (EventKind.NO_DATA, None, START, False)
