@@ -94,5 +94,5 @@ def snoozed(state: State, until: int) -> State:
 
 
 def acknowledged(state: State) -> State:
-    """No reminder of this episode any more; reopens nothing that has resolved."""
+    """No reminder of this episode any more, and an end of its snooze; reopens nothing that has resolved."""
     return replace(state, acknowledged=True, snoozed_until=None) if state.status is Status.FIRING else state

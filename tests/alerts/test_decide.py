@@ -141,6 +141,13 @@ def test_an_acknowledged_episode_is_not_repeated_but_the_next_one_is_told() -> N
     assert run.reads(LOW, LOW, CLEAR, LOW, LOW) == RESOLVE + FIRE + REPEAT
 
 
+def test_of_snooze_and_acknowledge_the_later_click_holds() -> None:
+    run = Run(AT_ONCE)
+    run.reads(LOW)
+    run.state = acknowledged(snoozed(run.state, run.at + 10 * STEP))
+    assert run.reads(CLEAR, LOW) == RESOLVE + FIRE
+
+
 def test_a_click_after_the_resolve_reopens_nothing() -> None:
     run = Run(AT_ONCE)
     run.reads(LOW, CLEAR)
@@ -354,6 +361,15 @@ def test_an_edit_in_silence_tells_of_it_once() -> None:
     assert run.reads(CLEAR, *[None] * 5) == NO_DATA
     run.state = edited(run.state)
     assert run.reads(None, None) == []
+
+
+def test_messages_before_and_after_an_edit_differ_in_their_numbers() -> None:
+    run = Run(AT_ONCE)
+    silence = [CLEAR, *[None] * 5]
+    assert run.reads(*silence) == NO_DATA
+    run.state = edited(run.state)
+    assert run.reads(*silence) == NO_DATA
+    assert [(event.episode, event.n) for event in run.events] == [(0, 1), (0, 2)]
 
 
 def test_what_was_snoozed_waits_for_a_reading_if_the_end_of_the_snooze_finds_none() -> None:
