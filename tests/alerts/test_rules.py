@@ -88,6 +88,8 @@ def test_a_rule_out_of_range_is_refused_with_the_reason(rule: Rule, says: str) -
         (good(Kind.AVAILABLE, 100), 100, 99, 98, 99),
         (good(Kind.AVAILABLE, 1), 1, 0, 0, 1),
         (good(Kind.DROPS, 900_000), 899_999, 900_000, 918_000, 917_999),
+        (replace(good(Kind.AVAILABLE, 8), rearm_ppm=0), 8, 7, 7, 8),
+        (good(Kind.BELOW, 101), 100, 101, 104, 103),
         (replace(good(Kind.BELOW, 350_000), rearm_ppm=0), 349_999, 350_000, 350_000, 349_999),
     ],
 )
