@@ -21,7 +21,7 @@ class Quiet:
 
     def holds(self, at: int) -> bool:
         """Whether UTC second ``at`` lies in quiet hours."""
-        return (self._wall(at)[0] - self.start) % DAY_MINUTES < (self.end - self.start) % DAY_MINUTES
+        return (self._minute(at) - self.start) % DAY_MINUTES < (self.end - self.start) % DAY_MINUTES
 
     def ends(self, at: int) -> int | None:
         """The first second after ``at`` that is not quiet; None if ``at`` is not."""
@@ -29,19 +29,18 @@ class Quiet:
             return None
         after = at
         for _ in range(_JUMPS):
-            minute, second = self._wall(after)
-            after += (self.end - minute) % DAY_MINUTES * 60 - second
+            after += (self.end - self._minute(after)) % DAY_MINUTES * 60
             if not self.holds(after):
                 break
         return self._first(at, after)
 
     def _first(self, before: int, after: int) -> int:
-        # a clock put forward jumps over the end: the hours end with the jump
+        # ``after`` is late by some seconds, or by an hour where a clock put forward jumped over the end
         while after - before > 1:
             middle = (before + after) // 2
             before, after = (middle, after) if self.holds(middle) else (before, middle)
         return after
 
-    def _wall(self, at: int) -> tuple[int, int]:
+    def _minute(self, at: int) -> int:
         local = dt.datetime.fromtimestamp(at, zoneinfo.ZoneInfo(self.zone))
-        return local.hour * 60 + local.minute, local.second
+        return local.hour * 60 + local.minute

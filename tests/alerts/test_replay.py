@@ -31,7 +31,7 @@ def test_it_lists_what_would_have_been_told() -> None:
 
 def test_a_rule_of_today_is_replayed_as_if_it_had_been_made_then() -> None:
     today = replace(RULE, created_at=START + 30 * 24 * HOUR, expires_at=START + 31 * 24 * HOUR)
-    old = replay(replace(RULE, expires_at=START + 1), readings(LOW), START, START + STEP)
+    old = replay(replace(RULE, expires_at=START), readings(LOW), START, START + STEP)
     assert replay(today, readings(LOW), START, START + STEP) == old
     assert len(old.firings) == 1
 
