@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import DAY, HOUR, Quality
 from bot.store import tables as t
+from bot.store.audit import erasure
 
 RAW_DAYS = 30
 """How long polls and their quotes are kept."""
@@ -26,6 +27,12 @@ FORECAST_DAYS = 35
 
 INTERRUPTION_DAYS = 21
 """How long single interruptions are kept, for export; answers are made from their sums by the hour."""
+
+MESSAGE_DAYS = 30
+"""How long messages are kept after they ended: so long their ids are known and they can be edited."""
+
+AUDIT_DAYS = 396
+"""How long it is kept who did what: as long as the history that it was about."""
 
 MOST_DAYS_A_RUN = 3
 """Days that one run forgets at most: a run a day keeps up and catches up, a mistaken one costs little."""
@@ -44,6 +51,8 @@ class Kept:
     column: str
     unit: int
     days: int
+    seen: bool = True
+    """whether it tells of the market; the rest is not taken out for bearing a date ahead of the clock"""
 
     @property
     def dated(self) -> ColumnElement[int]:
@@ -67,6 +76,8 @@ GROWING = (
     Kept(t.forecast, "issued_at", 1, FORECAST_DAYS),
     Kept(t.round_, "at", 1, RAW_DAYS),
     Kept(t.quota, "day", DAY, RAW_DAYS),
+    Kept(t.message, "ended_at", 1, MESSAGE_DAYS, seen=False),
+    Kept(t.audit, "at", 1, AUDIT_DAYS, seen=False),
 )
 """Every table that grows with time."""
 
@@ -87,7 +98,8 @@ async def prune(conn: AsyncConnection, now: int) -> dict[str, int]:
         removed[kept.table.name] = 0
         if oldest is not None and oldest < edge:
             edge = min(edge, oldest + MOST_DAYS_A_RUN * DAY // kept.unit)
-            removed[kept.table.name] = await _delete(conn, kept, kept.dated < edge)
+            async with erasure(conn, before=edge if kept.table is t.audit else 0):
+                removed[kept.table.name] = await _delete(conn, kept, kept.dated < edge)
     await _renew_first_hours(conn)
     return removed
 
@@ -135,7 +147,8 @@ async def remove_ahead(conn: AsyncConnection, now: int) -> dict[str, int]:
     spent = int(await conn.scalar(later) or 0)
     if spent and not (await conn.execute(early.values(rows=t.quota.c.rows + spent))).rowcount:
         await conn.execute(t.quota.insert().values(day=now // DAY, rows=spent))
-    removed = {kept.table.name: await _delete(conn, kept, kept.dated > now // kept.unit) for kept in GROWING}
+    seen = [kept for kept in GROWING if kept.seen]
+    removed = {kept.table.name: await _delete(conn, kept, kept.dated > now // kept.unit) for kept in seen}
     await conn.execute(delete(t.tenant).where(t.tenant.c.gpu_id.in_(models)))
     life = t.life_day.c
     await conn.execute(delete(t.life_day).where(life.gpu_id.in_(models), life.day == now // DAY))

@@ -16,6 +16,7 @@ from sqlalchemy import (
     DateTime,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -23,6 +24,8 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
+    text,
 )
 
 from analytics.market import Cause, Quality, Scope
@@ -65,8 +68,15 @@ class Coded(TypeDecorator[enum.StrEnum]):
 metadata = MetaData()
 
 
-def _table(name: str, *columns: Any, rowid: bool = True) -> Table:
-    return Table(name, metadata, *columns, sqlite_with_rowid=rowid)
+QUEUED_ONLY: dict[str, Any] = {
+    "sqlite_where": text("state = 'queued'"),
+    "postgresql_where": text("state = 'queued'"),
+}
+"""For an index of the messages that wait: it stays small however many were sent."""
+
+
+def _table(name: str, *columns: Any, rowid: bool = True, **options: Any) -> Table:
+    return Table(name, metadata, *columns, sqlite_with_rowid=rowid, **options)
 
 
 def _key(name: str, kind: Any = SmallInteger) -> Column[Any]:
@@ -302,3 +312,98 @@ leader = _table(
 )
 """One row: who leads in PostgreSQL, by which epoch, and until when by the database's clock unless renewed. Apart from
 ``lease``, whose row stays locked as long as a writing transaction lasts. Unused in SQLite, where a file is locked."""
+
+destination = _table(
+    "destination",
+    Column("id", Integer, primary_key=True),
+    *(_needed(name, Text) for name in ("platform", "enterprise", "team", "channel", "person")),
+    _needed("next_at", BigInteger),
+    _needed("lease_until", BigInteger),
+    Column("lease_token", Text),
+    _needed("refusals", Integer),
+    Column("disabled_at", BigInteger),
+    Column("disabled_reason", Text),
+    _needed("last_served_at", BigInteger),
+    UniqueConstraint("platform", "enterprise", "team", "channel", "person", name="destination_address"),
+    Index("destination_team", "platform", "enterprise", "team", "last_served_at"),
+)
+"""Where messages go. Whoever sends there leases it, so there is one sender at a time. ``next_at``: nothing before."""
+
+message = _table(
+    "message",
+    Column("seq", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("identity", Text, nullable=False, unique=True),
+    Column("destination_id", Integer, ForeignKey("destination.id"), nullable=False),
+    _needed("topic", Text),
+    Column("batch", BigInteger),
+    *(_needed(name, Text) for name in ("kind", "payload")),
+    Column("refers_to", Text),
+    _needed("action", Text),
+    *_counted("created_at", "not_before", "expires_at", "due_at", kind=BigInteger),
+    *_counted("attempts", "ambiguities"),
+    _needed("state", Text),
+    Column("send_id", Text),
+    Column("ended_at", BigInteger),
+    *(Column(name, Text) for name in ("receipt_channel", "receipt_message", "last_error")),
+    Index("message_queue", "destination_id", "seq", **QUEUED_ONLY),
+    Index("message_topic", "topic", "seq"),
+    Index("message_expiry", "expires_at", **QUEUED_ONLY),
+    Index("message_ended", "ended_at"),
+    sqlite_autoincrement=True,
+)
+"""The outbox: what is to be sent, as neutral data. ``due_at`` is ``not_before`` until an attempt fails; ``send_id`` is
+the id under which it goes since it was first leased, that of the first where several go as one."""
+
+series = _table(
+    "series",
+    Column("id", Integer, primary_key=True),
+    _gpu(key=False),
+    _region(key=False),
+    _needed("scope", Coded(Scope)),
+    _needed("measure", Text),
+    _needed("window", Integer),
+    UniqueConstraint("gpu_id", "region_id", "scope", "measure", "window", name="series_measured"),
+)
+"""What alerts measure; many share one. ``window`` is in seconds, 0 where there is none."""
+
+alert = _table(
+    "alert",
+    Column("id", Integer, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    *(_needed(name, Text) for name in ("platform", "enterprise", "team", "person")),
+    Column("destination_id", Integer, ForeignKey("destination.id"), nullable=False),
+    Column("series_id", Integer, ForeignKey("series.id"), nullable=False),
+    _needed("rule", Text),
+    _needed("threshold", BigInteger),
+    *(Column(name, BigInteger) for name in ("wake_below", "wake_above", "due_at")),
+    *(_needed(name, Text) for name in ("state", "status")),
+    *_counted("created_at", "changed_at", kind=BigInteger),
+    Column("deleted_at", BigInteger),
+    Index("alert_wake_below", "series_id", "wake_below"),
+    Index("alert_wake_above", "series_id", "wake_above"),
+    Index("alert_due", "due_at"),
+    Index("alert_owner", "platform", "team", "person"),
+    sqlite_autoincrement=True,
+)
+"""Rules and where each stands. A reading is decided only where it is below ``wake_below`` or above ``wake_above``."""
+
+audit = _table(
+    "audit",
+    Column("id", Integer, primary_key=True),
+    _needed("at", BigInteger),
+    *(_needed(name, Text) for name in ("platform", "team", "actor", "action", "subject", "details")),
+    Index("audit_subject", "subject", "id"),
+    Index("audit_team", "platform", "team"),
+    Index("audit_at", "at"),
+    sqlite_autoincrement=True,
+)
+"""Who did what. Triggers refuse every change, and every removal that ``audit_erasure`` does not name."""
+
+audit_erasure = _table(
+    "audit_erasure",
+    Column("id", Integer, primary_key=True),
+    *(Column(name, Text) for name in ("platform", "team")),
+    Column("before", BigInteger),
+)
+"""What may be removed from ``audit``: a row is here only inside the transaction that removes."""

@@ -25,6 +25,10 @@ PRESENT = {
     "leader",
     "wishes",
     "installation",
+    "destination",
+    "series",
+    "alert",
+    "audit_erasure",
 }
 """Tables that hold one state and do not grow with time."""
 
