@@ -6,7 +6,9 @@ from sqlalchemy import delete, select
 
 from bot.accounts import NO_PREFERENCES, Asker, Preferences
 from bot.store import tables as t
+from bot.store.audit import AuditWrites
 from bot.store.bulk import put
+from bot.store.outbox import OutboxWrites
 from bot.store.risk import Reads
 
 TEAM = ""
@@ -62,6 +64,8 @@ class AccountWrites(Reads):
         await self._conn.execute(delete(t.preferences).where(w.platform == platform, w.team == team))
         here = (i.platform == platform, i.enterprise == enterprise, i.team == team)
         await self._conn.execute(delete(t.installation).where(*here))
+        await OutboxWrites(self._conn).forget_team(platform, enterprise, team)
+        await AuditWrites(self._conn).forget_team(platform, team)
 
 
 def _split(text: str | None) -> tuple[str, ...]:

@@ -184,21 +184,23 @@ class Store:
             yield Reader(conn, await Names.load(conn), self._books)
 
     @asynccontextmanager
-    async def writer(self, *, beside: bool = False) -> AsyncIterator[Writer]:
+    async def writer(self, *, beside: bool = False, sharing: bool = False) -> AsyncIterator[Writer]:
         """Write all or nothing: kept when the block ends, undone when it raises. One at a time: no network inside.
 
         Raises StoreBusy where this process was opened to lead and does not. ``beside``: a small change that may be made
-        beside a leader, such as somebody's preferences.
+        beside a leader, such as somebody's preferences. ``sharing``: it locks the rows that it changes and
+        waits for no other process that changes others.
         """
         if not self._writable:
             raise StoreError("The store was opened for reading only.")
-        fenced = self._leadership is not None and not beside
+        fenced = self._leadership is not None and not beside and not sharing
         if fenced and not self.leads() and self.epoch is not None:
             await self.renew()  # late, perhaps after long work without a pause; refused if another one leads by now
         async with self._turn, _connection(self._site.write) as conn, conn.begin():
             if fenced:
                 self.must_lead()
-            await self._fence(conn, self.epoch if fenced else None)
+            if not sharing:
+                await self._fence(conn, self.epoch if fenced else None)
             yield Writer(conn, await Names.load(conn))
 
     async def _fence(self, conn: AsyncConnection, mine: int | None) -> None:

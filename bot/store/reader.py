@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.market import WORLD, ChangeBand, HourPoint, Offer, Quality, Quote, Scope
 from bot.store import tables as t
 from bot.store.accounts import AccountReads
+from bot.store.audit import AuditReads
 from bot.store.market_reads import QUOTE_COLUMNS, MarketReads
 from bot.store.names import Names
+from bot.store.outbox import OutboxReads
 from bot.store.risk import RiskReads
 
 __all__ = ["ModelRow", "Reader"]
@@ -59,6 +61,16 @@ class Reader(RiskReads, MarketReads, AccountReads):
         super().__init__(conn, names)
         self._books: Books = {} if books is None else books
         self._models: list[ModelRow] | None = None
+
+    @property
+    def outbox(self) -> OutboxReads:
+        """What is to be sent and what became of it."""
+        return OutboxReads(self._conn)
+
+    @property
+    def audit(self) -> AuditReads:
+        """Who did what."""
+        return AuditReads(self._conn)
 
     async def models(self) -> list[ModelRow]:
         """Every model, the one with most offers now first."""

@@ -23,7 +23,10 @@ from analytics.market import (
     Tenant,
 )
 from bot.store import tables as t
+from bot.store.audit import AuditWrites
 from bot.store.bulk import put
+from bot.store.outbox import OutboxWrites
+from bot.store.outbox_claims import OutboxLeases
 from bot.store.reader import Reader
 from bot.store.tables import code
 from bot.store.upkeep import Place, Upkeep
@@ -55,6 +58,21 @@ class Writer(Upkeep):
     def read(self) -> Reader:
         """Reads inside this transaction: what is read here cannot change before it is written."""
         return Reader(self._conn, self._names)
+
+    @property
+    def outbox(self) -> OutboxWrites:
+        """Messages to queue in this transaction."""
+        return OutboxWrites(self._conn)
+
+    @property
+    def outbox_leases(self) -> OutboxLeases:
+        """Messages to send outside of it."""
+        return OutboxLeases(self._conn)
+
+    @property
+    def audit(self) -> AuditWrites:
+        """Who did what."""
+        return AuditWrites(self._conn)
 
     async def save_round(self, at: int, entries: Sequence[Entry], *, source: str = "live") -> tuple[Entry, ...]:
         """Store polls of any number of models and moments; returns those that were new, in time order.

@@ -1,0 +1,198 @@
+"""The outbox: messages are queued in the transaction that causes them, and what became of each is kept.
+
+A message is queued until it ends, once: delivered, rejected, expired, cancelled, or ambiguous (it may be there or not).
+Those of one topic go in the order in which they were added.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from sqlalchemy import Executable, Row, Table, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.market import DAY
+from bot.store import tables as t
+
+Action = Literal["post", "edit", "thread"]
+
+State = Literal["queued", "delivered", "rejected", "expired", "cancelled", "ambiguous"]
+
+USEFUL_S = DAY
+"""After so many seconds a message is not news any more, unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A channel of a team or a person's direct messages; ``channel`` or ``person`` is empty."""
+
+    platform: str
+    enterprise: str
+    team: str
+    channel: str
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """What to queue. ``payload`` is neutral data: words are made when it is sent."""
+
+    identity: str
+    """names the event; a second message of the same identity is not queued"""
+    destination_id: int
+    topic: str
+    kind: str
+    payload: Mapping[str, Any]
+    action: Action = "post"
+    refers_to: str | None = None
+    """identity of the message to edit or to answer in its thread"""
+    batch: int | None = None
+    """posts of one batch to one destination go as one message"""
+    not_before: int = 0
+    expires_at: int | None = None
+    """a day after it may be sent, where it is not said"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message and what became of it."""
+
+    seq: int
+    id: str
+    identity: str
+    destination_id: int
+    topic: str
+    kind: str
+    payload: Mapping[str, Any]
+    action: Action
+    refers_to: str | None
+    batch: int | None
+    created_at: int
+    not_before: int
+    expires_at: int
+    due_at: int
+    attempts: int
+    ambiguities: int
+    state: State
+    send_id: str | None
+    ended_at: int | None
+    receipt_channel: str | None
+    receipt_message: str | None
+    last_error: str | None
+
+
+MESSAGE_COLUMNS = [t.message.c[field.name] for field in fields(StoredMessage)]
+
+
+def stored_message(row: Row[Any]) -> StoredMessage:
+    """A row of MESSAGE_COLUMNS."""
+    return StoredMessage(**{**row._mapping, "payload": json.loads(row.payload)})
+
+
+def insert_new(conn: AsyncConnection, table: Table) -> Any:
+    """An INSERT that leaves out rows that are there already."""
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+class OutboxReads:
+    """Reading the outbox."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+
+    async def message(self, identity: str) -> StoredMessage | None:
+        """The message of an event."""
+        query = select(*MESSAGE_COLUMNS).where(t.message.c.identity == identity)
+        row = (await self._conn.execute(query)).first()
+        return None if row is None else stored_message(row)
+
+    async def topic(self, topic: str) -> list[StoredMessage]:
+        """The messages of a topic in their order."""
+        query = select(*MESSAGE_COLUMNS).where(t.message.c.topic == topic).order_by(t.message.c.seq)
+        return [stored_message(row) for row in await self._conn.execute(query)]
+
+    async def counts(self) -> dict[str, int]:
+        """How many messages are in each state."""
+        query = select(t.message.c.state, func.count()).group_by(t.message.c.state)
+        return dict(await self._conn.execute(query))
+
+    async def disabled(self, destination_id: int) -> str | None:
+        """Why nothing is sent to a destination any more; None where it is."""
+        d = t.destination.c
+        reason: str | None = await self._conn.scalar(select(d.disabled_reason).where(d.id == destination_id))
+        return reason
+
+
+class OutboxWrites(OutboxReads):
+    """Changing the outbox, inside the transaction of what causes it."""
+
+    async def destination(
+        self, platform: str, team: str, *, channel: str = "", person: str = "", enterprise: str = ""
+    ) -> int:
+        """The id of a destination, which is made where it is new."""
+        address = {"platform": platform, "enterprise": enterprise, "team": team, "channel": channel, "person": person}
+        new = {"next_at": 0, "lease_until": 0, "refusals": 0, "last_served_at": 0}
+        await self._conn.execute(insert_new(self._conn, t.destination).values(**address, **new))
+        same = [t.destination.c[name] == value for name, value in address.items()]
+        return int((await self._conn.execute(select(t.destination.c.id).where(*same))).scalar_one())
+
+    async def add(self, messages: Sequence[NewMessage], now: int) -> None:
+        """Queue messages in this order; those whose identity is known already are left out."""
+        if messages:
+            await self._conn.execute(insert_new(self._conn, t.message), [_row(message, now) for message in messages])
+
+    async def cancel(self, topic: str, now: int) -> int:
+        """End what waits of a topic; gives how many. What is being sent at this moment cannot be called back."""
+        m = t.message.c
+        waiting = update(t.message).where(m.topic == topic, m.state == "queued")
+        return await self._change(waiting.values(state="cancelled", ended_at=now))
+
+    async def enable(self, destination_id: int) -> None:
+        """Send to a destination again; what waits there and has not expired goes out."""
+        again = {"disabled_at": None, "disabled_reason": None, "refusals": 0, "next_at": 0}
+        await self._conn.execute(update(t.destination).where(t.destination.c.id == destination_id).values(**again))
+
+    async def free_all(self) -> int:
+        """End every lease: for the only process that sends, when it starts after a crash."""
+        free = update(t.destination).where(t.destination.c.lease_until > 0)
+        return await self._change(free.values(lease_until=0, lease_token=None))
+
+    async def forget_team(self, platform: str, enterprise: str, team: str) -> None:
+        """Remove the alerts, messages and destinations of a team that left."""
+        d, a = t.destination.c, t.alert.c
+        theirs = select(d.id).where(d.platform == platform, d.enterprise == enterprise, d.team == team)
+        own = (a.platform == platform, a.enterprise == enterprise, a.team == team)
+        await self._conn.execute(delete(t.alert).where(*own))
+        await self._conn.execute(delete(t.message).where(t.message.c.destination_id.in_(theirs)))
+        await self._conn.execute(delete(t.destination).where(d.id.in_(theirs)))
+
+    async def _change(self, statement: Executable) -> int:
+        return int((await self._conn.execute(statement)).rowcount)
+
+
+def _row(new: NewMessage, now: int) -> dict[str, Any]:
+    first = max(new.not_before, now)
+    return {
+        "id": secrets.token_urlsafe(16),  # 22 characters: Discord takes at most 25 as a nonce
+        "identity": new.identity,
+        "destination_id": new.destination_id,
+        "topic": new.topic,
+        "batch": new.batch,
+        "kind": new.kind,
+        "payload": json.dumps(dict(new.payload)),
+        "refers_to": new.refers_to,
+        "action": new.action,
+        "created_at": now,
+        "not_before": first,
+        "due_at": first,
+        "expires_at": first + USEFUL_S if new.expires_at is None else new.expires_at,
+        "attempts": 0,
+        "ambiguities": 0,
+        "state": "queued",
+    }
