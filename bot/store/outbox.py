@@ -120,7 +120,7 @@ class OutboxReads:
     async def counts(self) -> dict[str, int]:
         """How many messages are in each state."""
         query = select(t.message.c.state, func.count()).group_by(t.message.c.state)
-        return dict(await self._conn.execute(query))
+        return dict(map(tuple, (await self._conn.execute(query)).all()))
 
     async def disabled(self, destination_id: int) -> str | None:
         """Why nothing is sent to a destination any more; None where it is."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -33,10 +33,6 @@ class Rate:
 
     team: int
     platform: int
-
-
-ANY_RATE = Rate(team=50, platform=50)
-"""Where a platform's limits are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +64,27 @@ class OutboxLeases:
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
-    async def claim(
-        self, now: int, most: int, *, seconds: int = LEASE_S, rates: Mapping[str, Rate] | None = None
-    ) -> list[Lease]:
-        """Lease up to ``most`` destinations that have something to send."""
+    async def claim(self, now: int, most: int, rates: Mapping[str, Rate], *, seconds: int = LEASE_S) -> list[Lease]:
+        """Lease up to ``most`` destinations, of the platforms that have a rate, where there is something to send."""
         await self._expire(now)
-        chosen = _within_rates(await self._candidates(now), rates or {}, await self._recent(now))[:most]
+        chosen = _within_rates(await self._candidates(now, rates), rates, await self._recent(now))[:most]
         d = t.destination.c
-        free = select(d.id).where(d.id.in_(chosen), _free(now)).with_for_update(skip_locked=True)
+        free = select(d.id).where(d.id.in_(chosen), _free(now)).with_for_update(skip_locked=True, key_share=True)
         ids = set((await self._conn.scalars(free)).all())
         leases = [await self._lease(id_, now, seconds) for id_ in chosen if id_ in ids]
         return [lease for lease in leases if lease is not None]
 
     async def _expire(self, now: int) -> None:
         m = t.message.c
-        old = update(t.message).where(m.state == "queued", m.expires_at <= now)
-        await self._conn.execute(old.values(state="expired", ended_at=now))
+        old = _unlocked(m.state == "queued", m.expires_at <= now)
+        await self._conn.execute(update(t.message).where(old).values(state="expired", ended_at=now))
 
-    async def _candidates(self, now: int) -> Sequence[Row[Any]]:
+    async def _candidates(self, now: int, platforms: Iterable[str]) -> Sequence[Row[Any]]:
         d = t.destination.c
         team = (d.platform, d.enterprise, d.team)
         turn = func.row_number().over(partition_by=team, order_by=(d.last_served_at, d.id)).label("turn")
         waiting = exists().where(t.message.c.destination_id == d.id, _may_go(now))
-        c = select(d.id, *team, turn).where(_free(now), waiting).subquery().c
+        c = select(d.id, *team, turn).where(d.platform.in_(platforms), _free(now), waiting).subquery().c
         o = t.destination.alias("other").c
         same = (o.platform == c.platform, o.enterprise == c.enterprise, o.team == c.team)
         served = select(func.max(o.last_served_at)).where(*same).scalar_subquery()
@@ -104,7 +98,7 @@ class OutboxLeases:
         """Messages that began to go in this second, by platform."""
         d = t.destination.c
         query = select(d.platform, func.count()).where(d.last_served_at >= now).group_by(d.platform)
-        return Counter(dict(await self._conn.execute(query)))
+        return Counter(dict(map(tuple, (await self._conn.execute(query)).all())))
 
     async def _lease(self, destination_id: int, now: int, seconds: int) -> Lease | None:
         token, d = secrets.token_hex(8), t.destination.c
@@ -157,7 +151,8 @@ class OutboxLeases:
         elif head.action == "post" and head.batch is not None:
             one = and_(m.destination_id == head.destination_id, m.batch == head.batch, m.action == "post")
             one = and_(one, m.send_id.is_(None), _may_go(now))
-        taken = update(t.message).where(one, m.state == "queued").values(send_id=send_id, attempts=m.attempts + 1)
+        free = _unlocked(one, m.state == "queued")
+        taken = update(t.message).where(free).values(send_id=send_id, attempts=m.attempts + 1)
         rows = await self._conn.execute(taken.returning(*MESSAGE_COLUMNS))
         return tuple(sorted((stored_message(row) for row in rows), key=lambda message: message.seq))
 
@@ -231,6 +226,11 @@ def _free(now: int) -> ColumnElement[bool]:
     return and_(d.disabled_at.is_(None), d.next_at <= now, d.lease_until <= now)
 
 
+def _unlocked(*which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Messages that nobody changes at this moment: whoever sends waits for no writer, and no writer for long."""
+    return t.message.c.seq.in_(select(t.message.c.seq).where(*which).with_for_update(skip_locked=True))
+
+
 def _may_go(now: int) -> ColumnElement[bool]:
     """Queued and due, nothing earlier of the topic still waits, nor what it refers to."""
     m, earlier, first = t.message.c, t.message.alias("earlier").c, t.message.alias("first").c
@@ -242,7 +242,7 @@ def _may_go(now: int) -> ColumnElement[bool]:
 def _within_rates(candidates: Sequence[Row[Any]], rates: Mapping[str, Rate], sent: Counter[str]) -> list[int]:
     chosen = []
     for row in candidates:
-        rate = rates.get(row.platform, ANY_RATE)
+        rate = rates[row.platform]
         if row.recent + row.turn <= rate.team and sent[row.platform] < rate.platform:
             sent[row.platform] += 1
             chosen.append(row.id)

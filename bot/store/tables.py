@@ -68,10 +68,7 @@ class Coded(TypeDecorator[enum.StrEnum]):
 metadata = MetaData()
 
 
-QUEUED_ONLY: dict[str, Any] = {
-    "sqlite_where": text("state = 'queued'"),
-    "postgresql_where": text("state = 'queued'"),
-}
+QUEUED_ONLY: dict[str, Any] = dict.fromkeys(("sqlite_where", "postgresql_where"), text("state = 'queued'"))
 """For an index of the messages that wait: it stays small however many were sent."""
 
 
@@ -319,10 +316,9 @@ destination = _table(
     *(_needed(name, Text) for name in ("platform", "enterprise", "team", "channel", "person")),
     _needed("next_at", BigInteger),
     _needed("lease_until", BigInteger),
-    Column("lease_token", Text),
+    *(Column(name, Text) for name in ("lease_token", "disabled_reason")),
     _needed("refusals", Integer),
     Column("disabled_at", BigInteger),
-    Column("disabled_reason", Text),
     _needed("last_served_at", BigInteger),
     UniqueConstraint("platform", "enterprise", "team", "channel", "person", name="destination_address"),
     Index("destination_team", "platform", "enterprise", "team", "last_served_at"),
@@ -335,17 +331,13 @@ message = _table(
     Column("id", Text, nullable=False, unique=True),
     Column("identity", Text, nullable=False, unique=True),
     Column("destination_id", Integer, ForeignKey("destination.id"), nullable=False),
-    _needed("topic", Text),
     Column("batch", BigInteger),
-    *(_needed(name, Text) for name in ("kind", "payload")),
     Column("refers_to", Text),
-    _needed("action", Text),
+    *_counted("topic", "kind", "payload", "action", "state", kind=Text),
     *_counted("created_at", "not_before", "expires_at", "due_at", kind=BigInteger),
     *_counted("attempts", "ambiguities"),
-    _needed("state", Text),
-    Column("send_id", Text),
     Column("ended_at", BigInteger),
-    *(Column(name, Text) for name in ("receipt_channel", "receipt_message", "last_error")),
+    *(Column(name, Text) for name in ("send_id", "receipt_channel", "receipt_message", "last_error")),
     Index("message_queue", "destination_id", "seq", **QUEUED_ONLY),
     Index("message_topic", "topic", "seq"),
     Index("message_expiry", "expires_at", **QUEUED_ONLY),
@@ -374,12 +366,9 @@ alert = _table(
     *(_needed(name, Text) for name in ("platform", "enterprise", "team", "person")),
     Column("destination_id", Integer, ForeignKey("destination.id"), nullable=False),
     Column("series_id", Integer, ForeignKey("series.id"), nullable=False),
-    _needed("rule", Text),
-    _needed("threshold", BigInteger),
-    *(Column(name, BigInteger) for name in ("wake_below", "wake_above", "due_at")),
-    *(_needed(name, Text) for name in ("state", "status")),
-    *_counted("created_at", "changed_at", kind=BigInteger),
-    Column("deleted_at", BigInteger),
+    *(_needed(name, Text) for name in ("rule", "state", "status")),
+    *_counted("threshold", "created_at", "changed_at", kind=BigInteger),
+    *(Column(name, BigInteger) for name in ("wake_below", "wake_above", "due_at", "deleted_at")),
     Index("alert_wake_below", "series_id", "wake_below"),
     Index("alert_wake_above", "series_id", "wake_above"),
     Index("alert_due", "due_at"),

@@ -1,0 +1,185 @@
+"""Sending what is in the outbox: lease, render, send outside of any transaction, record; until nothing is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+from bot.outbox.drafts import Render, draft, rendered
+from bot.outbox.outcomes import Outcomes
+from bot.outbox.sender import Address, Ambiguous, Delivery, Message, Receipt, Rejected, Sender
+from bot.store.engine import Store
+from bot.store.errors import StoreError
+from bot.store.outbox_claims import LEASE_S, Lease, Rate
+
+SEND_LIMIT_S = 25.0
+"""Seconds that one attempt may take. With twice the time to render it stays below a lease."""
+
+IN_FLIGHT = 8
+"""Messages being sent at once by one process."""
+
+LOOK_EVERY_S = 1.0
+"""Seconds between looks where nothing wakes the dispatcher: for messages whose time comes."""
+
+STOP_WITHIN_S = 10.0
+"""Seconds that what is being sent may still take when the program stops."""
+
+RATES = {"slack": Rate(team=5, platform=100), "discord": Rate(team=10, platform=25)}
+"""Slack allows "several hundred messages per minute" to a workspace, Discord 50 requests a second to a bot, of which
+answers to commands need some too."""
+
+ANY_RATE = Rate(team=50, platform=50)
+"""Where a platform's limits are not known."""
+
+RECORD_TRIES, RECORD_PAUSE_S = 5, 1.0
+"""How often, and how many seconds apart, what became of a message is written down where the database is busy."""
+
+log = structlog.get_logger()
+
+OnDisabled = Callable[[Address, str, tuple[str, ...]], Awaitable[None]]
+"""Told of a destination to which nothing can be delivered, why, and the identities that ended there."""
+
+
+async def _nobody(address: Address, reason: str, identities: tuple[str, ...]) -> None:
+    log.warning("a destination was disabled", platform=address.platform, team=address.team, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchOptions:
+    """What may be chosen."""
+
+    in_flight: int = IN_FLIGHT
+    lease_seconds: int = LEASE_S
+    send_limit: float = SEND_LIMIT_S
+    rates: Mapping[str, Rate] = field(default_factory=lambda: RATES)
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    on_disabled: OnDisabled = _nobody
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class OutboxDispatcher:
+    """Sends until stopped. Set ``wake`` when something was queued; otherwise it looks every second."""
+
+    def __init__(
+        self,
+        store: Store,
+        senders: Mapping[str, Sender],
+        render: Render,
+        clock: Callable[[], int],
+        options: DispatchOptions | None = None,
+    ) -> None:
+        self.wake = asyncio.Event()
+        self._store, self._senders, self._render, self._clock = store, senders, render, clock
+        self._options = options or DispatchOptions()
+        self._rates = {platform: self._options.rates.get(platform, ANY_RATE) for platform in senders}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Send what is due, for as long as the program runs."""
+        while not self._stopping:
+            self.wake.clear()
+            if not await self._claim_safely():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await self.wake.wait()
+
+    async def drain(self) -> None:
+        """Send until nothing is due any more at this moment."""
+        while await self.claim() or self._tasks:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    async def stop(self, within: float = STOP_WITHIN_S) -> None:
+        """Claim nothing more; finish what is being sent, or after ``within`` seconds record that it may be there."""
+        self._stopping = True
+        self.wake.set()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=within)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def claim(self) -> int:
+        """Lease as many destinations as may be sent to at once, and begin; gives how many."""
+        free = self._options.in_flight - len(self._tasks)
+        if free <= 0 or self._stopping:
+            return 0
+        async with self._store.writer(sharing=True) as writer:
+            leases = await writer.outbox_leases.claim(
+                self._clock(), free, self._rates, seconds=self._options.lease_seconds
+            )
+        for lease in leases:
+            task = asyncio.create_task(self._deliver(lease))
+            self._tasks.add(task)
+            task.add_done_callback(self._finished)
+        return len(leases)
+
+    async def _claim_safely(self) -> int:
+        try:
+            return await self.claim()
+        except StoreError as error:
+            log.warning("the outbox cannot be read", error=str(error))
+            return 0
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self.wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # the lease runs out, and the message goes again under the same id
+            log.error("an outcome was not recorded", error=repr(error))
+
+    async def _deliver(self, lease: Lease) -> None:
+        try:
+            message = await self._message(lease)
+        except asyncio.CancelledError:
+            await self._release(lease)
+            return
+        delivery = await self._attempt(lease, message)
+        if await self._record(lease, delivery) and isinstance(delivery, Rejected):
+            identities = tuple(one.identity for one in lease.messages)
+            await self._options.on_disabled(message.address, delivery.reason, identities)
+
+    async def _record(self, lease: Lease, delivery: Delivery) -> bool:
+        for left in reversed(range(RECORD_TRIES)):
+            try:
+                async with self._store.writer(sharing=True) as writer:
+                    return await self._options.outcomes.record(writer.outbox_leases, lease, delivery, self._clock())
+            except StoreError:
+                if not left:
+                    raise
+                await self._options.sleep(RECORD_PAUSE_S)
+        return False
+
+    async def _message(self, lease: Lease) -> Message:
+        words = await rendered(self._render, lease, self._clock())
+        receipt = Receipt(*lease.receipt) if lease.receipt else None
+        return Message(
+            id=lease.id,
+            address=draft(lease, self._clock()).address,
+            card=words.card,
+            language=words.language,
+            edit=receipt if lease.action == "edit" else None,
+            thread=receipt if lease.action == "thread" else None,
+            mention=words.mention,
+        )
+
+    async def _attempt(self, lease: Lease, message: Message) -> Delivery:
+        """One attempt. What ends it from outside leaves open whether it arrived."""
+        try:
+            async with asyncio.timeout(self._options.send_limit):
+                return await self._senders[lease.destination.platform].send(message)
+        except asyncio.CancelledError:
+            return Ambiguous("stopped while it was sent")
+        except TimeoutError:
+            return Ambiguous("no answer in time")
+        except Exception as error:
+            log.exception("a sender raised", platform=lease.destination.platform)
+            return Ambiguous(f"the sender failed: {type(error).__name__}")
+
+    async def _release(self, lease: Lease) -> None:
+        async with self._store.writer(sharing=True) as writer:
+            await writer.outbox_leases.released(lease, self._clock())

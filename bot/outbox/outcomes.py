@@ -1,0 +1,82 @@
+"""What is recorded for each answer of a sender, and when a message that was not delivered goes again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bot.outbox.sender import Ambiguous, Delivered, Delivery, Rejected, TryLater
+from bot.store.outbox_claims import Lease, OutboxLeases
+
+BACKOFF_S = (2, 5, 15, 60, 180, 600)
+"""Seconds before the second attempt, the third, and so on; then always the last. A choice: an hour's outage costs ten
+attempts."""
+
+JITTER = 0.2
+"""The part of a wait by which it is lengthened at random, so that not all return at the same moment."""
+
+REFUSALS = 3
+"""Refusals in a row after which a destination is disabled: one may be a mistake of the platform's."""
+
+REFUSED_S = 60
+"""Seconds between refusals: a channel may be opened again, or the bot invited."""
+
+PAUSE_S = 1
+"""Seconds between messages to one destination: what Slack allows to a channel, and less than Discord does."""
+
+RESENDS = {"discord": 5}
+"""How often what may have arrived is sent again. Discord drops a second message of the same nonce for a few minutes,
+which the first waits fit into. Elsewhere somebody may read it twice: once, because an alert unread is worse."""
+
+RESENDS_ELSEWHERE = 1
+"""Where a platform does not drop a second message of the same id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Records them. ``spread`` gives a number from 0 to 1 for the jitter."""
+
+    spread: Callable[[], float] = field(default=random.random)
+
+    async def record(self, leases: OutboxLeases, lease: Lease, delivery: Delivery, now: int) -> bool:
+        """Record an answer in the open transaction; gives whether the destination was disabled by it."""
+        return await _TABLE[type(delivery)](self, leases, lease, delivery, now)
+
+    async def _delivered(self, leases: OutboxLeases, lease: Lease, delivery: Delivered, now: int) -> bool:
+        receipt = delivery.receipt
+        await leases.delivered(lease, now, (receipt.channel, receipt.message), PAUSE_S)
+        return False
+
+    async def _rejected(self, leases: OutboxLeases, lease: Lease, delivery: Rejected, now: int) -> bool:
+        if delivery.gone:
+            return await leases.refused(lease, now, delivery.reason, due_at=now + REFUSED_S, most=REFUSALS)
+        await leases.ended(lease, now, "rejected", delivery.reason, PAUSE_S)
+        return False
+
+    async def _later(self, leases: OutboxLeases, lease: Lease, delivery: TryLater, now: int) -> bool:
+        wait = max(-int(-delivery.seconds // 1), PAUSE_S)  # upwards: never before the platform allows it
+        due_at = now + max(wait, self._backoff(lease))
+        await leases.postponed(lease, due_at, delivery.reason, next_at=now + wait, scope=delivery.scope)
+        return False
+
+    async def _ambiguous(self, leases: OutboxLeases, lease: Lease, delivery: Ambiguous, now: int) -> bool:
+        if lease.ambiguities >= RESENDS.get(lease.destination.platform, RESENDS_ELSEWHERE):
+            await leases.ended(lease, now, "ambiguous", delivery.reason, PAUSE_S)
+        else:
+            due_at = now + self._backoff(lease)
+            await leases.postponed(lease, due_at, delivery.reason, next_at=now + PAUSE_S, ambiguous=True)
+        return False
+
+    def _backoff(self, lease: Lease) -> int:
+        attempts = max(message.attempts for message in lease.messages)
+        wait = BACKOFF_S[min(attempts, len(BACKOFF_S)) - 1]
+        return round(wait * (1 + JITTER * self.spread()))
+
+
+_TABLE: dict[type, Callable[..., Awaitable[bool]]] = {
+    Delivered: Outcomes._delivered,
+    Rejected: Outcomes._rejected,
+    TryLater: Outcomes._later,
+    Ambiguous: Outcomes._ambiguous,
+}
