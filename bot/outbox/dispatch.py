@@ -55,6 +55,7 @@ class DispatchOptions:
     in_flight: int = IN_FLIGHT
     lease_seconds: int = LEASE_S
     send_limit: float = SEND_LIMIT_S
+    look_every: float = LOOK_EVERY_S
     rates: Mapping[str, Rate] = field(default_factory=lambda: RATES)
     outcomes: Outcomes = field(default_factory=Outcomes)
     on_disabled: OnDisabled = _nobody
@@ -85,7 +86,7 @@ class OutboxDispatcher:
             self.wake.clear()
             if not await self._claim_safely():
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_EVERY_S):
+                    async with asyncio.timeout(self._options.look_every):
                         await self.wake.wait()
 
     async def drain(self) -> None:
