@@ -1,8 +1,8 @@
 """Messages and a sending process that is killed again and again: what is lost, and what arrives twice.
 
-``python -m benchmarks.outbox --messages 3000``, with ``--workers 2 --postgres`` on PostgreSQL. Each worker is killed 0.5
-to 0.9 s after its first message. Prints a table; exits 1 when something was lost, or when more arrived again than were
-in flight at the kills.
+``python -m benchmarks.outbox --messages 3000``, with ``--workers 2 --postgres`` on PostgreSQL. Each worker is killed
+0.5 to 0.9 s after its first message. Prints a table; exits 1 when something was lost, or when more
+arrived again than were in flight at the kills.
 """
 
 from __future__ import annotations

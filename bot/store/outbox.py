@@ -163,6 +163,15 @@ class OutboxWrites(OutboxReads):
         free = update(t.destination).where(t.destination.c.lease_until > 0)
         return await self._change(free.values(lease_until=0, lease_token=None))
 
+    async def redate(self, now: int) -> None:
+        """Bring back what a clock that ran ahead has queued or served after ``now``: it would wait until then."""
+        m, d = t.message.c, t.destination.c
+        ahead = m.created_at - now
+        times = {name: m[name] - ahead for name in ("created_at", "not_before", "due_at", "expires_at")}
+        await self._conn.execute(update(t.message).where(m.state == "queued", ahead > 0).values(**times))
+        served = update(t.destination).where(d.last_served_at > now)
+        await self._conn.execute(served.values(last_served_at=now, next_at=now, lease_until=0, lease_token=None))
+
     async def forget_team(self, platform: str, enterprise: str, team: str) -> None:
         """Remove the alerts, messages and destinations of a team that left."""
         d, a = t.destination.c, t.alert.c

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.market import DAY, HOUR, Quality
 from bot.store import tables as t
 from bot.store.audit import erasure
+from bot.store.outbox import OutboxWrites
 
 RAW_DAYS = 30
 """How long polls and their quotes are kept."""
@@ -155,6 +156,7 @@ async def remove_ahead(conn: AsyncConnection, now: int) -> dict[str, int]:
     await conn.execute(delete(t.band).where(t.band.c.at > now))
     await _renew_last_polls(conn, now)
     await _renew_first_hours(conn)
+    await OutboxWrites(conn).redate(now)
     return removed
 
 

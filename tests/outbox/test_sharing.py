@@ -195,3 +195,19 @@ async def test_a_team_that_leaves_takes_its_messages_along(store: Store) -> None
     async with store.reader() as reader:
         assert await reader.outbox.counts() == {"queued": 4}
         assert await reader.outbox.message("T1/0/fire") is None
+
+
+async def test_what_a_clock_that_ran_ahead_has_queued_and_served_goes_on(store: Store) -> None:
+    outbox = Outbox(store)
+    to = await outbox.to()
+    outbox.clock.wall += 1_000_000
+    outbox.clock.elapsed += 1_000_000
+    await outbox.queue(to, "alert/1/1/fire", "alert/2/1/fire")
+    await outbox.queue(to, "alert/3/1/fire", not_before=outbox.clock() + 60)
+    await outbox.pass_()
+    async with store.writer() as writer:
+        await writer.remove_ahead(NOW)
+    assert [one.messages[0].identity for one in await claim(store, NOW)] == ["alert/2/1/fire"]
+    later = await outbox.read("alert/3/1/fire")
+    assert (later.created_at, later.due_at, later.expires_at) == (NOW, NOW + 60, NOW + 60 + 86_400)
+    assert (await outbox.read("alert/1/1/fire")).receipt_message == "m1"
