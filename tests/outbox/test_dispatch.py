@@ -110,7 +110,7 @@ async def test_what_has_to_wait_waits(store: Store, scope: Scope, sent: int) -> 
 async def test_waits_grow_and_others_to_the_channel_do_not_wait_as_long(store: Store) -> None:
     outbox = Outbox(store, ScriptedSender(lambda m: TryLater("500", 1) if m.card.lead == FIRE else None))
     to = await outbox.to()
-    await outbox.queue(to, FIRE, OTHER)
+    await outbox.queue(to, FIRE, OTHER, AGAIN)
     tried = []
     for second in range(90):
         before = len(outbox.sender.attempts)
@@ -121,6 +121,19 @@ async def test_waits_grow_and_others_to_the_channel_do_not_wait_as_long(store: S
     assert tried == [0, 2, 7, 22, 82]
     assert outbox.sender.told == [OTHER]
     assert (await outbox.read(FIRE)).last_error == "500"
+
+
+async def test_what_refers_to_a_message_that_waits_waits_too(store: Store) -> None:
+    outbox = Outbox(store)
+    to = await outbox.to()
+    await outbox.queue(to, FIRE, not_before=NOW + 100)
+    await outbox.queue(to, OTHER, action="thread", refers_to=FIRE)
+    await outbox.pass_(50)
+    assert outbox.sender.told == []
+    for _ in range(2):
+        await outbox.pass_(50)
+    assert outbox.sender.told == [FIRE, OTHER]
+    assert outbox.sender.delivered[1].thread == Receipt("C1", "m1")
 
 
 async def test_the_id_is_the_same_at_each_attempt(store: Store) -> None:
