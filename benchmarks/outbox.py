@@ -27,7 +27,7 @@ from benchmarks.processes import ROOT
 from bot.outbox.dispatch import IN_FLIGHT, DispatchOptions, OutboxDispatcher
 from bot.outbox.drafts import Draft, Rendered
 from bot.outbox.sender import Ambiguous, Delivered, Delivery, Message, Receipt, TryLater
-from bot.show.card import Card
+from bot.presentation.card import Card
 from bot.store.engine import open_store
 from bot.store.outbox import NewMessage
 from tests.fakes.postgres import Databases, postgres_server
@@ -161,6 +161,8 @@ async def _life(url: str, address: str, receiver: Receiver, number: int, message
         while not waiting.done() and process.poll() is None and len(receiver.texts) < messages:
             await asyncio.wait([waiting], timeout=0.2)
         waiting.cancel()
+        if process.poll() is not None:
+            raise SystemExit("a worker ended by itself")
         if receiver.begun[number].is_set():
             await asyncio.sleep(random.uniform(*LIFE_S))
         return int(process.poll() is None)

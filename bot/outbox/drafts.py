@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from bot.outbox.sender import Address
-from bot.show.card import Card
+from bot.presentation.card import Card
 from bot.store.outbox import Action
 from bot.store.outbox_claims import Lease
 

@@ -8,7 +8,7 @@ from bot.outbox.dispatch import DispatchOptions, OutboxDispatcher
 from bot.outbox.drafts import Draft, Rendered
 from bot.outbox.outcomes import Outcomes
 from bot.outbox.sender import Delivered, Delivery, Message, Receipt
-from bot.show.card import Card
+from bot.presentation.card import Card
 from bot.store.engine import Store
 from bot.store.outbox import NewMessage, StoredMessage
 from tests.fakes.polling import HandClock
