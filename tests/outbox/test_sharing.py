@@ -52,6 +52,13 @@ async def test_a_team_with_ten_thousand_does_not_keep_another_waiting(store: Sto
         assert (await reader.outbox.counts())["delivered"] == 15  # five a second to one team, at most three at once
 
 
+async def test_places_that_are_free_at_once_go_to_different_teams(store: Store) -> None:
+    outbox = Outbox(store)
+    for team in ("T1", "T2", "T3"):
+        await flood(outbox, team, 5, 20)
+    assert [lease.destination.team for lease in await claim(store, most=4)] == ["T1", "T2", "T3", "T1"]
+
+
 async def test_teams_take_turns(store: Store) -> None:
     outbox = Outbox(store)
     for team in ("T1", "T2", "T3"):
@@ -167,7 +174,17 @@ async def test_it_is_woken_by_what_is_queued(store: Store) -> None:
     sender = HoldingSender()
     outbox = Outbox(store, sender, look_every=3600)
     to = await outbox.to()
+    looked: list[int] = []
+    claim_safely = outbox.dispatcher._claim_safely
+
+    async def look() -> int:
+        looked.append(await claim_safely())
+        return looked[-1]
+
+    outbox.dispatcher._claim_safely = look  # type: ignore[method-assign]
     running = asyncio.create_task(outbox.dispatcher.run())
+    while not looked:
+        await asyncio.sleep(0)
     await outbox.queue(to, "alert/17/1/fire")
     outbox.dispatcher.wake.set()
     async with asyncio.timeout(60):
