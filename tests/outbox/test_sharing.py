@@ -174,17 +174,17 @@ async def test_it_is_woken_by_what_is_queued(store: Store) -> None:
     sender = HoldingSender()
     outbox = Outbox(store, sender, look_every=3600)
     to = await outbox.to()
-    looked: list[int] = []
+    looked = asyncio.Event()
     claim_safely = outbox.dispatcher._claim_safely
 
     async def look() -> int:
-        looked.append(await claim_safely())
-        return looked[-1]
+        begun = await claim_safely()
+        looked.set()
+        return begun
 
     outbox.dispatcher._claim_safely = look  # type: ignore[method-assign]
     running = asyncio.create_task(outbox.dispatcher.run())
-    while not looked:
-        await asyncio.sleep(0)
+    await looked.wait()
     await outbox.queue(to, "alert/17/1/fire")
     outbox.dispatcher.wake.set()
     async with asyncio.timeout(60):
