@@ -354,10 +354,12 @@ series = _table(
     _region(key=False),
     _needed("scope", Coded(Scope)),
     _needed("measure", Text),
+    _needed("metric", Text),
     _needed("window", Integer),
-    UniqueConstraint("gpu_id", "region_id", "scope", "measure", "window", name="series_measured"),
+    _needed("level", Integer),
+    UniqueConstraint("gpu_id", "region_id", "scope", "measure", "metric", "window", "level", name="series_measured"),
 )
-"""What alerts measure; many share one. ``window`` is in seconds, 0 where there is none."""
+"""What alerts measure; many share one. ``window`` is in seconds, ``level`` in ppm, 0 where there is none."""
 
 alert = _table(
     "alert",

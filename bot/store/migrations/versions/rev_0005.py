@@ -104,9 +104,11 @@ def _alerts() -> None:
         _refers("gpu_id", "gpu.id", sa.SmallInteger),
         _refers("region_id", "region.id", sa.SmallInteger),
         sa.Column("scope", sa.SmallInteger, nullable=False),
-        *_texts("measure"),
-        sa.Column("window", sa.Integer, nullable=False),
-        sa.UniqueConstraint("gpu_id", "region_id", "scope", "measure", "window", name="series_measured"),
+        *_texts("measure", "metric"),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in ("window", "level")),
+        sa.UniqueConstraint(
+            "gpu_id", "region_id", "scope", "measure", "metric", "window", "level", name="series_measured"
+        ),
     )
     op.create_table(
         "alert",
