@@ -125,6 +125,8 @@ async def test_two_processes_share_without_doubling(store_two: tuple[Store, Stor
     for _ in range(8):
         second.clock.pass_(1)
         first.clock.pass_(1)
+        await first.dispatcher.claim()
+        await second.dispatcher.claim()
         await asyncio.gather(first.dispatcher.drain(), second.dispatcher.drain())
     sent = [message.id for outbox in (first, second) for message in outbox.sender.attempts]
     assert len(sent) == len(set(sent)) == 120
