@@ -27,6 +27,7 @@ import psutil
 
 from analytics.errors import AskError
 from benchmarks.processes import ROOT, TOOLS, free_port, running, strain
+from benchmarks.standins_senders import on_discord
 from bot.commands import COMMANDS
 from bot.config import Settings
 from bot.dispatch.command import Command
@@ -359,7 +360,7 @@ async def run(file: Path | None, count: int, only: list[str]) -> None:
         try:
             async with DiscordStandIn(dispatcher, gallery, folder) as discord:
                 print(f"resident memory of the idle face: {psutil.Process().memory_info().rss / 2**20:.0f} MiB")
-                for part in (dialogues, everything, pressing, hostile):
+                for part in (dialogues, everything, pressing, hostile, on_discord):
                     if part.__name__ in only:
                         print(f"== {part.__name__}: {(part.__doc__ or '').strip()}", flush=True)
                         await part(discord)
@@ -380,7 +381,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", type=Path, help="a database of the time that the driver's clock shows")
     parser.add_argument("--at-once", type=int, default=200)
-    parser.add_argument("--only", default="dialogues,everything,pressing,hostile,at_once,trouble")
+    parser.add_argument("--only", default="dialogues,everything,pressing,hostile,on_discord,at_once,trouble")
     parser.add_argument("--load", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.load:

@@ -20,6 +20,7 @@ import aiohttp
 import psutil
 
 from benchmarks.processes import ROOT, free_port, running, strain
+from benchmarks.standins_senders import on_slack
 from benchmarks.standins_slack import APART, APP, BOSS, BOT, MEMBER, STANDIN, TEAM, SlackStandIn, visible
 from bot.commands import COMMANDS
 from bot.config import Settings
@@ -266,7 +267,7 @@ async def opened(folder: Path, name: str) -> AsyncIterator[tuple[Dispatcher, Gal
 async def run_mode(mode: str, dispatcher: Dispatcher, gallery: Gallery, folder: Path, count: int) -> None:
     async with SlackStandIn(dispatcher, gallery, folder, mode=mode) as slack:
         print(f"resident memory of the idle face: {psutil.Process().memory_info().rss / 2**20:.0f} MiB")
-        parts = [dialogues, everything, pressing, hostile, *([forged] if mode == "http" else [])]
+        parts = [dialogues, everything, pressing, hostile, on_slack, *([forged] if mode == "http" else [])]
         for part in parts:
             print(f"== {mode} {part.__name__}: {(part.__doc__ or '').strip()}", flush=True)
             await part(slack)

@@ -69,6 +69,7 @@ def test_the_procfile_and_the_manifest_name_real_things() -> None:
         "commands",
         "chat:write",
         "files:write",
+        "im:write",
         "users:read",
     ]
 

@@ -17,6 +17,8 @@ from structlog.testing import capture_logs
 
 from bot.accounts import Asker, Preferences
 from bot.faces.slack.installations import SCOPES, States, authorize_url, label
+from bot.outbox.sender import Address, Delivered, Message, Rejected
+from bot.presentation.card import Card
 from bot.secret_box import SecretBox, new_key
 from tests.fakes.slack import CLIENT_ID, Trouble, until
 from tests.fakes.slack_house import KEY, Home
@@ -204,3 +206,15 @@ async def test_a_token_sealed_with_a_lost_key_reads_as_not_installed(many: Home)
 def test_consent_is_asked_where_the_api_is() -> None:
     assert authorize_url("https://slack.com/api") == "https://slack.com/oauth/v2/authorize"
     assert authorize_url("http://127.0.0.1:4010/api") == "http://127.0.0.1:4010/oauth/v2/authorize"
+
+
+async def test_nothing_is_sent_uninvited_to_a_workspace_that_removed_the_app(many: Home) -> None:
+    message = Message("m1", Address("slack", "T2", "C1"), Card("title", "lead"), "en")
+    await install(many, "T2")
+    assert isinstance(await many.face.sender.send(message), Delivered)
+    many.face.answers.leave(("", "T2"))
+    calls = len(many.slack.calls)
+    assert await many.face.sender.send(message) == Rejected("the app was removed", gone=True)
+    assert len(many.slack.calls) == calls
+    await install(many, "T2")
+    assert isinstance(await many.face.sender.send(message), Delivered)

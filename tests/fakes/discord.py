@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import re
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from tests.fakes.discord_channels import APPLICATION, CHANNEL, EPHEMERAL, GUILD, LOADING, OTHER_GUILD, Channels
 from tests.fakes.discord_objects import (
     PEOPLE,
     Call,
@@ -24,18 +24,16 @@ from tests.fakes.discord_objects import (
     guild_object,
     read_body,
     refusal,
+    refusal_of,
     user_object,
     visible,
 )
 
-__all__ = ["FakeDiscord", "buttons", "until", "visible"]
+__all__ = ["CHANNEL", "EPHEMERAL", "GUILD", "OTHER_GUILD", "FakeDiscord", "buttons", "until", "visible"]
 
 TOKEN = "a.discord.token"
-APPLICATION = "900000000000000001"
-GUILD, OTHER_GUILD, CHANNEL = "800000000000000001", "800000000000000002", "700000000000000001"
 ADMIN, MANAGE_GUILD, SEND, ATTACH = 1 << 3, 1 << 5, 1 << 11, 1 << 15
 MEMBER = SEND | ATTACH
-LOADING, EPHEMERAL = 128, 64
 COMMAND, COMPONENT, COMPLETION = 2, 3, 4
 
 
@@ -77,16 +75,16 @@ class _Session:
     log: list[dict[str, Any]] = field(default_factory=list)
 
 
-class FakeDiscord:
+class FakeDiscord(Channels):
     """``async with FakeDiscord() as discord``; ``discord.url`` is the address."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.token = TOKEN
         self.commands: list[dict[str, Any]] = []
         self.calls: list[Call] = []
         self.faults: deque[Fault] = deque()
         self.asked: dict[str, Asked] = {}
-        self.messages: dict[str, dict[str, Any]] = {}
         self.gateway_log: list[str] = []
         self.guilds = [GUILD]
         self.endpoint: str | None = None
@@ -94,7 +92,6 @@ class FakeDiscord:
         """let requests for the callback wait until this is over"""
         self.url = ""
         self._sessions: dict[str, _Session] = {}
-        self._ids = itertools.count(1_000_000_000_000_000_001)
 
     async def __aenter__(self) -> FakeDiscord:
         app = web.Application(client_max_size=2**25)
@@ -279,16 +276,27 @@ class FakeDiscord:
         body, files = await read_body(request)
         call = Call(request.method, "/" + request.match_info["path"], body, files, time.monotonic())
         self.calls.append(call)
-        response = await self._answer(request, call)
+        fault = self._fault(call)
+        if fault is not None and fault.wait is not None:
+            await fault.wait.wait()
+        lost = fault.lost if fault is not None else ""
+        refused = fault is not None and lost != "after"
+        response = refusal_of(fault) if fault and refused else await self._answer(request, call)
+        if lost and request.transport is not None:
+            request.transport.close()
         call.status = response.status
-        response.headers["Via"] = "1.1 fake"
+        if fault is None or fault.via:
+            response.headers["Via"] = "1.1 fake"
         return response
 
-    async def _answer(self, request: web.Request, call: Call) -> web.Response:
+    def _fault(self, call: Call) -> Fault | None:
         for fault in self.faults:
             if fault.times and fault.method in ("", call.method) and re.search(fault.match, call.path):
                 fault.times -= 1
-                return refusal(fault.status, fault.code, fault.retry_after)
+                return fault
+        return None
+
+    async def _answer(self, request: web.Request, call: Call) -> web.Response:
         open_to_all = call.path.startswith(("/interactions/", "/webhooks/"))
         if not open_to_all and request.headers.get("Authorization") != f"Bot {self.token}":
             return refusal(401)
@@ -311,6 +319,7 @@ class FakeDiscord:
             (r"POST /interactions/(\d+)/([^/]+)/callback", self._callback),
             (r"PATCH /webhooks/\d+/([^/]+)/messages/@original", self._edit),
             (r"POST /webhooks/\d+/([^/]+)", self._followup),
+            *self._posting(),
         )
 
     def _commands(self, call: Call) -> Any:
@@ -326,7 +335,7 @@ class FakeDiscord:
         asked.took = time.monotonic() - asked.took
         asked.acknowledged.append(call.body)
         if call.body["type"] == 5:
-            asked.original = self._message(asked, {}, {}, LOADING | (call.body.get("data") or {}).get("flags", 0))
+            asked.original = self._message({}, LOADING | (call.body.get("data") or {}).get("flags", 0))
         elif call.body["type"] == 6:
             asked.original = self.messages[asked.payload["message"]["id"]]
         return {"interaction": {"id": key, "type": asked.payload["type"]}}
@@ -343,7 +352,7 @@ class FakeDiscord:
 
     def _followup(self, call: Call, token: str) -> Any:
         asked = self._by_token(token)
-        message = self._message(asked, call.body, call.files, call.body.get("flags", 0))
+        message = self._message(call.body, call.body.get("flags", 0))
         message["attachments"] = attachments(call)
         asked.followups.append(message)
         return message
@@ -351,24 +360,6 @@ class FakeDiscord:
     def _by_token(self, token: str) -> Asked:
         (asked,) = [asked for asked in self.asked.values() if asked.payload["token"] == token]
         return asked
-
-    def _message(self, asked: Asked, body: Mapping[str, Any], files: Mapping[str, bytes], flags: int) -> dict[str, Any]:
-        message = {
-            "id": str(next(self._ids)), "type": 0, "channel_id": CHANNEL, "author": self._bot(), "pinned": False,
-            "content": body.get("content") or "", "embeds": body.get("embeds") or [], "attachments": [],
-            "components": body.get("components") or [], "timestamp": "2026-01-01T00:00:00+00:00", "tts": False,
-            "edited_timestamp": None, "mention_everyone": False, "mentions": [], "mention_roles": [], "flags": flags,
-        }  # fmt: skip
-        self.messages[message["id"]] = message
-        return message
-
-    def _bot(self) -> dict[str, Any]:
-        return user_object(APPLICATION, "spotbot") | {
-            "bot": True,
-            "verified": True,
-            "mfa_enabled": True,
-            "locale": "en-US",
-        }
 
     def _application(self) -> dict[str, Any]:
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,14 @@ class Fault:
     code: int = 0
     retry_after: float | None = None
     method: str = ""
+    scope: str = ""
+    """of a limit"""
+    via: bool = True
+    """whether it comes from Discord itself and not from its edge"""
+    lost: str = ""
+    """``before`` or ``after`` it is done, the connection breaks off"""
+    wait: asyncio.Event | None = None
+    """answered only when this is set"""
 
 
 def buttons(message: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -90,3 +99,10 @@ def refusal(status: int, code: int = 0, retry_after: float | None = None) -> web
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     document = {"message": "no", "code": code, "retry_after": retry_after, "global": False}
     return as_json(document, status, headers)
+
+
+def refusal_of(fault: Fault) -> web.Response:
+    response = refusal(fault.status, fault.code, fault.retry_after)
+    if fault.scope:
+        response.headers["X-RateLimit-Scope"] = fault.scope
+    return response

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import itertools
 import json
 import time
 from collections import defaultdict, deque
@@ -21,11 +20,14 @@ from urllib.parse import urlencode
 import httpx
 from aiohttp import web
 
-from tests.fakes.slack_blocks import texts, wrong_with
+from tests.fakes.slack_blocks import wrong_with
+from tests.fakes.slack_channels import Channels, Message
+
+__all__ = ["FakeSlack", "Message", "Trouble", "signed", "until"]
 
 BOT, APP, SECRET = "xoxb-good", "xapp-good", "signing-secret"
 CLIENT_ID, CLIENT_SECRET = "11.22", "client-secret"
-SCOPES = "commands,chat:write,files:write,users:read"
+SCOPES = "commands,chat:write,files:write,im:write,users:read"
 
 
 @dataclass(slots=True)
@@ -37,6 +39,8 @@ class Trouble:
     headers: Mapping[str, str] = field(default_factory=dict)
     wait: asyncio.Event | None = None
     """answered only when this is set"""
+    lost: str = ""
+    """``before`` or ``after`` it is done, the connection breaks off"""
 
     async def response(self) -> web.Response | None:
         if self.wait is not None:
@@ -51,50 +55,15 @@ class Trouble:
 LIMITED = Trouble(429, "ratelimited", {"Retry-After": "7"})
 
 
-@dataclass(slots=True)
-class Message:
-    """What somebody sees in a channel. ``only``: who alone sees it."""
-
-    ts: str
-    team: str
-    channel: str
-    only: str
-    body: dict[str, Any]
-    edits: int = 0
-
-    @property
-    def blocks(self) -> list[dict[str, Any]]:
-        return list(self.body.get("blocks") or ())
-
-    @property
-    def text(self) -> str:
-        """All that is visible."""
-        return "\n".join(texts(self.blocks))
-
-    def button(self, action: str) -> dict[str, Any]:
-        for block in self.blocks:
-            for element in block.get("elements", ()):
-                if element.get("action_id") == action:
-                    return {**element, "block_id": block["block_id"]}
-        raise LookupError(f"no button {action} among {self.buttons}")
-
-    @property
-    def buttons(self) -> list[str]:
-        found = (e for b in self.blocks if b["type"] == "actions" for e in b["elements"])
-        return [str(element["action_id"]) for element in found]
-
-
-class FakeSlack:
+class FakeSlack(Channels):
     """See the module. ``over_http``: where signed requests go instead of over the socket."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.people: dict[str, dict[str, Any]] = defaultdict(dict)
         self.teams = {BOT: "T1"}
-        self.messages: list[Message] = []
         self.homes: dict[str, dict[str, Any]] = {}
-        self.files: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
-        self.refused: list[str] = []
         self.troubles: dict[str, deque[Trouble]] = defaultdict(deque)
         self.acks: dict[str, dict[str, Any]] = {}
         self.sockets: list[web.WebSocketResponse] = []
@@ -103,7 +72,6 @@ class FakeSlack:
         self._hooks: dict[str, tuple[str, str, str, Message | None]] = {}
         self._codes: dict[str, str] = {}
         self._uses: dict[str, int] = defaultdict(int)
-        self._number = itertools.count(1)
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> FakeSlack:
@@ -210,8 +178,18 @@ class FakeSlack:
     async def _api(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
         self.calls.append(method)
+        lost = self.troubles[method][0].lost if self.troubles[method] else ""
         if (trouble := await self._trouble(method)) is not None:
             return trouble
+        if lost != "before":
+            answer = await self._done(method, request)
+        if lost:
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
+        return answer
+
+    async def _done(self, method: str, request: web.Request) -> web.Response:
         given = dict(request.query)
         given |= await request.json() if request.content_type == "application/json" else dict(await request.post())
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -221,6 +199,9 @@ class FakeSlack:
             "views.publish": self._publish,
             "files.getUploadURLExternal": self._upload_url,
             "files.completeUploadExternal": self._complete,
+            "chat.postMessage": self._post,
+            "chat.update": self._update,
+            "conversations.open": lambda given, team: self._open(given["users"]),
         }
         if method == "oauth.v2.access":
             return web.json_response(self._access(given))
@@ -285,9 +266,6 @@ class FakeSlack:
         self._show(hook, body)
         return web.Response(text="ok")
 
-    def _unknown_file(self, block: dict[str, Any]) -> bool:
-        return block["type"] == "image" and self.files.get(block["slack_file"]["id"], {}).get("state") != "complete"
-
     def _show(self, hook: str, body: dict[str, Any]) -> None:
         team, channel, person, original = self._hooks[hook]
         if body.get("replace_original") and original is not None:
@@ -328,9 +306,6 @@ class FakeSlack:
             "team": {"id": team, "name": team}, "enterprise": None, "is_enterprise_install": False, "app_id": "A1",
             "authed_user": {"id": "U1"},
         }  # fmt: skip
-
-    def _id(self, kind: str) -> str:
-        return f"{kind}{next(self._number)}"
 
 
 def signed(

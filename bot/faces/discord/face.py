@@ -11,12 +11,14 @@ from discord import app_commands
 
 from bot.config import Settings
 from bot.dispatch.dispatcher import Dispatcher
+from bot.faces.discord.attempts import InvalidRequests, watching
 from bot.faces.discord.autocomplete import Suggestions
 from bot.faces.discord.buttons import ALL
 from bot.faces.discord.command_tree import Portuguese, register, spot_group
 from bot.faces.discord.replies import one_line
 from bot.faces.discord.responder import ChartRenderer, DiscordResponder
 from bot.faces.discord.sdk import NETWORK, acknowledge_quickly, point_sdk, quiet_sdk
+from bot.faces.discord.sender import DiscordSender
 from bot.faces.errors import AccessRefused
 
 __all__ = ["AccessRefused", "DiscordFace", "build_discord", "check", "invite"]
@@ -58,13 +60,22 @@ def build_discord(settings: Settings, dispatcher: Dispatcher, pictures: ChartRen
 
 def invite(application_id: int) -> str:
     """The page where the app is added to a server or to oneself."""
-    rights = discord.Permissions(view_channel=True, send_messages=True, embed_links=True, attach_files=True)
+    rights = discord.Permissions(
+        view_channel=True,
+        send_messages=True,
+        embed_links=True,
+        attach_files=True,
+        read_message_history=True,  # without it Discord takes no reply
+        create_public_threads=True,
+        send_messages_in_threads=True,
+    )
     return discord.utils.oauth_url(application_id, permissions=rights, scopes=("bot", "applications.commands"))
 
 
 class DiscordFace:
     """One connection to Discord, made again for as long as it takes."""
 
+    platform = "discord"
     routes: tuple[()] = ()
     """no page of the web server: everything comes over the gateway"""
 
@@ -75,6 +86,15 @@ class DiscordFace:
         self.client: SpotClient | None = None
         """the present connection"""
         self._token, self._first_pause = token, first_pause
+        self._invalid = InvalidRequests()
+        self._sender = DiscordSender(
+            lambda: self.client, answers.draw, answers.has_left, dispatcher.clock, self._invalid
+        )
+
+    @property
+    def sender(self) -> DiscordSender:
+        """Sends messages that nobody asked for."""
+        return self._sender
 
     async def run(self, stop: asyncio.Event) -> None:
         """Answer until ``stop`` is set; raises AccessRefused where the token is not good."""
@@ -95,7 +115,7 @@ class DiscordFace:
 
     async def _connected(self, stopping: asyncio.Task[bool]) -> tuple[BaseException | None, bool]:
         """Stay connected until told to stop or the connection cannot be kept; why, and whether there was one."""
-        async with SpotClient(self.dispatcher, self.answers) as client:
+        async with SpotClient(self.dispatcher, self.answers, self._invalid) as client:
             self.client = client
             connection = asyncio.create_task(client.start(self._token))
             try:
@@ -130,8 +150,9 @@ class SpotTree(app_commands.CommandTree["SpotClient"]):
 class SpotClient(discord.AutoShardedClient):
     """The SDK's client. It sees servers and interactions, no messages and no members."""
 
-    def __init__(self, dispatcher: Dispatcher, answers: DiscordResponder) -> None:
+    def __init__(self, dispatcher: Dispatcher, answers: DiscordResponder, invalid: InvalidRequests) -> None:
         super().__init__(
+            http_trace=watching(invalid),
             connector=aiohttp.TCPConnector(limit=CONNECTIONS),
             intents=discord.Intents(guilds=True),
             allowed_mentions=discord.AllowedMentions.none(),

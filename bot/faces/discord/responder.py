@@ -149,6 +149,10 @@ class DiscordResponder:
         """A server has the app (again)."""
         self._left.discard(guild_id)
 
+    def has_left(self, team: str) -> bool:
+        """Whether a server removed the app."""
+        return team.isdigit() and int(team) in self._left
+
     async def drain(self, seconds: float) -> None:
         """Wait for the answers under way, but not longer than that."""
         if self._under_way:
@@ -211,13 +215,15 @@ class DiscordResponder:
         number = min(number, count - 1)
         shown = page(answer.card, number)
         may_attach, waiter = interaction.app_permissions.attach_files, asker_of(interaction).waiter
-        pictures = await self._draw(shown, answer.words.language, waiter) if may_attach else []
+        pictures = await self.draw(shown, answer.words.language, waiter) if may_attach else []
         built = message(shown, answer.words, line=answer.line, number=number, count=count, pictures=pictures)
         line = answer.line if can_ask_again(answer.line) else ""
         common = actions(answer.words, line, number=number, count=count, shared=public)
         return built, buttons((*common, *shown.actions), number=number)
 
-    async def _draw(self, card: Card, language: str, waiter: Waiter) -> list[Picture]:
+    async def draw(self, card: Card, language: str, waiter: Waiter) -> list[Picture]:
+        """The pictures of a card that can be drawn in time."""
+
         async def one(chart: Chart) -> Picture | None:
             try:
                 drawing = self._pictures.png(chart, language=language, waiter=waiter)

@@ -27,6 +27,7 @@ from bot.faces.slack.check import check, half_configured
 from bot.faces.slack.installations import Handler, Installed, OneWorkspace, Workspaces, oauth_flow, routes
 from bot.faces.slack.responder import Call, SlackResponder, Tasks, call_of_action, call_of_command
 from bot.faces.slack.retries import Sleep, quiet, web_client
+from bot.faces.slack.sender import SlackSender
 from bot.faces.slack.signed_requests import SignedRequests
 from bot.faces.slack.socket_mode import SocketModeConnection, pauses, refused
 from bot.faces.slack.web_api import REFUSALS, UNREACHED, Members, error_of, pause_after
@@ -82,21 +83,30 @@ def build_slack(
             api=settings.slack_api_url,
         )
     uploads = web_client(settings.slack_api_url, retry=False)
-    answers = SlackResponder(
-        dispatcher, workspaces, Members(client), ChartUploads(gallery, uploads), client, settings.locale, sleep=sleep
-    )
+    pictures = ChartUploads(gallery, uploads)
+    answers = SlackResponder(dispatcher, workspaces, Members(client), pictures, client, settings.locale, sleep=sleep)
+    sender = SlackSender(answers.token, answers.gone.__contains__, uploads, pictures, dispatcher.clock, sleep)
     if isinstance(workspaces, Installed):
         workspaces.arrived = answers.arrived
-    return SlackFace(settings, answers, flow, sleep=sleep)
+    return SlackFace(settings, answers, sender, flow, sleep=sleep)
 
 
 class SlackFace:
     """The face. ``routes``: path, methods and handler of each page that the web server must carry for it."""
 
+    platform = "slack"
+
     def __init__(
-        self, settings: Settings, answers: SlackResponder, flow: AsyncOAuthFlow | None, *, sleep: Sleep = asyncio.sleep
+        self,
+        settings: Settings,
+        answers: SlackResponder,
+        sender: SlackSender,
+        flow: AsyncOAuthFlow | None,
+        *,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.answers, self._tasks = answers, Tasks()
+        self._sender = sender
         self.app = bolt_app(answers, self._tasks.start, flow)
         self.line: SocketModeConnection | None = None
         self._sleep = sleep
@@ -109,6 +119,11 @@ class SlackFace:
         elif settings.slack_signing_secret is not None:
             door = SignedRequests(settings.slack_signing_secret.get_secret_value(), self.dispatch, clock=time.time)
             self.routes.append((EVENTS_PATH, ["POST"], door.answer))
+
+    @property
+    def sender(self) -> SlackSender:
+        """Sends messages that nobody asked for."""
+        return self._sender
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set; then finish what is under way. Raises AccessRefused when Slack refuses a token."""

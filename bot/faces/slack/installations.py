@@ -31,8 +31,8 @@ from bot.store.engine import Store, StoreError
 
 log = structlog.get_logger()
 
-SCOPES = ("commands", "chat:write", "files:write", "users:read")
-"""What the app may do: take commands, answer, upload pictures, and know names, languages and who is an admin."""
+SCOPES = ("commands", "chat:write", "files:write", "im:write", "users:read")
+"""What the app may do: take commands, post, upload pictures, open direct messages, know names, languages and admins."""
 
 INSTALL, REDIRECT = "/slack/install", "/slack/oauth_redirect"
 

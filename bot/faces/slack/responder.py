@@ -133,7 +133,7 @@ class SlackResponder:
     async def home(self, call: Call) -> None:
         """Show the App Home to whoever opened it."""
         try:
-            token = await self._token(call.workspace)
+            token = await self.token(call.workspace)
             asker = await self._asker(call, token)
             status = await reply(self.dispatcher, asker, "status", default=self.locale)
             settings = await reply(self.dispatcher, asker, "settings show", default=self.locale)
@@ -175,7 +175,8 @@ class SlackResponder:
         """A workspace installed the app."""
         self.gone.pop((enterprise, team), None)
 
-    async def _token(self, workspace: tuple[str, str]) -> str:
+    async def token(self, workspace: tuple[str, str]) -> str:
+        """The bot token of a workspace, also of one that has come back; raises NotInstalled."""
         token = await self.workspaces.token(*workspace)
         if self.gone.get(workspace) not in (None, token):  # another process saw it install the app again
             del self.gone[workspace]
@@ -191,7 +192,7 @@ class SlackResponder:
         """Do it; whatever happens, whoever waits hears a sentence."""
         words = Words(self.locale, self.dispatcher.clock())
         try:
-            await work(await self._token(call.workspace))
+            await work(await self.token(call.workspace))
         except NotInstalled:
             log.warning("slack_not_installed", team=call.team)
             await self._tell(call, _not_installed(words), words)

@@ -1,0 +1,225 @@
+"""Messages of our own accord on Slack: in channels and threads, as edits, and directly. One attempt each."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.faces.fitted import brief, fitted
+from bot.faces.slack.blocks import MOST_BLOCKS, Picture, Sheet
+from bot.faces.slack.blocks import message as rendered
+from bot.faces.slack.chart_uploads import ChartUploads
+from bot.faces.slack.installations import NotInstalled
+from bot.faces.slack.outcomes import BAD_BLOCKS, LOST_EARLIER, TOO_LONG, Scope, outcome
+from bot.faces.slack.retries import Sleep, retry_after
+from bot.outbox.sender import Address, Ambiguous, Delivered, Delivery, Message, Receipt, Rejected, TryLater
+from bot.presentation.words import Words
+from bot.store.errors import StoreError
+
+log = structlog.get_logger()
+
+PREPARING, POSTING = 20.0, 30.0
+"""Seconds that an attempt has before anything is posted, and for posting."""
+
+LOOKED_AT = 1.5
+"""Seconds that Slack may need to look at a new picture before it can be shown."""
+
+AGAIN = 5.0
+"""Seconds before another attempt where nothing says how long to wait."""
+
+EVENT_TYPE = "spotbot_message"
+"""Of the metadata: two messages of this type with one ``id`` are the same message twice."""
+
+POST, EDIT, OPEN = "chat.postMessage", "chat.update", "conversations.open"
+
+_USER_GROUP = re.compile(r"S[A-Z0-9]{1,20}")
+
+Workspace = tuple[str, str]
+Way = tuple[str, dict[str, Any]]
+
+
+@dataclass(slots=True)
+class SlackSender:
+    """Implements :class:`bot.outbox.sender.Sender`. ``client`` must not retry: what was lost may have arrived."""
+
+    token: Callable[[Workspace], Awaitable[str]]
+    """of a workspace; raises NotInstalled or StoreError"""
+    is_gone: Callable[[Workspace], bool]
+    """whether a workspace removed the app"""
+    client: AsyncWebClient
+    pictures: ChartUploads
+    clock: Callable[[], int]
+    sleep: Sleep = asyncio.sleep
+    timer: Callable[[], float] = time.monotonic
+    preparing: float = PREPARING
+    posting: float = POSTING
+    _limited: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    async def send(self, message: Message) -> Delivery:
+        """One attempt, bounded in time; never raises but for cancellation."""
+        try:
+            ready = await self._prepared(message)
+            return await self._delivered(ready) if isinstance(ready, _Ready) else ready
+        except Exception as error:  # the edge of the sender: a fault of ours would be the same at each attempt
+            log.exception("slack_message_failed", id=message.id, team=message.address.team)
+            return Rejected(f"a fault of ours: {type(error).__name__}")
+
+    async def _prepared(self, message: Message) -> _Ready | Delivery:
+        """All that is needed before posting; or why there will be no posting."""
+        address = message.address
+        try:
+            async with asyncio.timeout(self.preparing):
+                token = await self.token(_workspace(address))
+                if self.is_gone(_workspace(address)):
+                    return Rejected("the app was removed", gone=True)
+                channel = await self._channel(message, token)
+                if not isinstance(channel, str):
+                    return channel
+                pictures = await self._pictures(message, token)
+        except NotInstalled:
+            return Rejected("the app is not installed", gone=True)
+        except StoreError as error:
+            return TryLater(f"store: {error}", AGAIN, "platform")
+        except TimeoutError:
+            return TryLater("preparing took too long", AGAIN)
+        return _Ready(message, token, channel, pictures, Words(message.language, self.clock()))
+
+    async def _channel(self, message: Message, token: str) -> str | Delivery:
+        """Where it goes; direct messages have to be opened."""
+        address = message.address
+        if message.edit is not None or not address.person:
+            return address.channel or (message.edit.channel if message.edit else "")
+        opened = await self._call(OPEN, {"users": address.person, "token": token}, address)
+        if isinstance(opened, Ambiguous):  # opening twice is opening once
+            return TryLater(opened.reason, AGAIN)
+        if isinstance(opened, Rejected) and opened.reason == "missing_scope":
+            return address.person  # installed before im:write was asked for: Slack opens it by the person's id too
+        return str(opened["channel"]["id"]) if isinstance(opened, dict) else opened
+
+    async def _pictures(self, message: Message, token: str) -> Sequence[Picture]:
+        team, person = message.address.team, message.address.person
+        try:
+            return await self.pictures.of(
+                message.card.charts, team=team, language=message.language, token=token, person=person
+            )
+        except Exception:  # whatever a chart does, the text goes out
+            log.exception("slack_picture_lost", team=team)
+            return ()
+
+    async def _delivered(self, ready: _Ready) -> Delivery:
+        """Post it in the first way that its earlier messages leave open."""
+        delivery: Delivery = Rejected("no way to send it")
+        try:
+            async with asyncio.timeout(self.posting):
+                for way in ready.ways():
+                    delivery = await self._in_some_form(ready, way)
+                    if not (isinstance(delivery, Rejected) and delivery.reason in LOST_EARLIER):
+                        break
+        except TimeoutError:
+            return Ambiguous("posting took too long")
+        return delivery
+
+    async def _in_some_form(self, ready: _Ready, way: Way) -> Delivery:
+        """Post it, in simpler blocks where Slack refuses the better ones."""
+        too_long, delivery = False, Rejected("no form")
+        async for form, is_brief in self._forms(ready):
+            if too_long and not is_brief:
+                continue
+            if self.is_gone(_workspace(ready.message.address)):
+                return Rejected("the app was removed", gone=True)
+            found = await self._posted(ready, way, form)
+            if not (isinstance(found, Rejected) and found.reason in BAD_BLOCKS | TOO_LONG):
+                return found
+            log.warning("slack_message_simplified", id=ready.message.id, reason=found.reason)
+            too_long, delivery = found.reason in TOO_LONG, found
+        return delivery
+
+    async def _forms(self, ready: _Ready) -> AsyncIterator[tuple[dict[str, Any], bool]]:
+        """Ever simpler bodies, and whether one is the shortest."""
+        found = Sheet(fitted(ready.message.card, ready.words), ready.words)
+        yield rendered(found, pictures=ready.pictures), False
+        if any(picture.fresh for picture in ready.pictures):
+            await self.sleep(LOOKED_AT)
+            yield rendered(found, pictures=ready.pictures), False
+        yield rendered(found, plainly=True), False
+        short = dataclasses.replace(found, card=brief(ready.message.card, ready.words))
+        yield rendered(short, plainly=True), True
+
+    async def _posted(self, ready: _Ready, way: Way, form: dict[str, Any]) -> Delivery:
+        method, where = way
+        body = {**form, **where, "metadata": ready.metadata, "token": ready.token}
+        if ready.message.mention:
+            body["blocks"] = [*_mention(ready.message.mention), *body["blocks"]][:MOST_BLOCKS]
+        found = await self._call(method, body, ready.message.address)
+        if not isinstance(found, dict):
+            return found
+        if not (found.get("channel") and found.get("ts")):
+            return Ambiguous("an answer without the message's name")
+        return Delivered(Receipt(str(found["channel"]), str(found["ts"])))
+
+    async def _call(self, method: str, body: dict[str, Any], address: Address) -> dict[str, Any] | Delivery:
+        """Slack's answer, or what became of the call."""
+        try:
+            answer = await self.client.api_call(method, json=body)
+        except Exception as error:
+            if isinstance(error, SlackApiError) and error.response.status_code == 429:
+                seconds = retry_after(error.response.headers)
+                return TryLater("ratelimited", seconds, self._scope(method, address, seconds))
+            return outcome(error)
+        return dict(answer.data) if isinstance(answer.data, dict) else Ambiguous("not an answer of Slack's")
+
+    def _scope(self, method: str, address: Address, seconds: float) -> Scope:
+        """What a limit is for: posts are counted for each channel, and all else, like many posts, for the workspace."""
+        if method != POST:
+            return "team"
+        now, here = self.timer(), address.channel or address.person
+        self._limited = {team: last for team, last in self._limited.items() if last[1] > now}
+        there, _ = self._limited.get(address.team, (here, 0.0))
+        self._limited[address.team] = (here, now + seconds)
+        return "destination" if there == here else "team"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A message with all that its posting needs."""
+
+    message: Message
+    token: str
+    channel: str
+    pictures: Sequence[Picture]
+    words: Words
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return {"event_type": EVENT_TYPE, "event_payload": {"id": self.message.id}}
+
+    def ways(self) -> Iterator[Way]:
+        """As an edit, in the thread, and as a message of its own."""
+        edit, thread = self.message.edit, self.message.thread
+        if edit is not None:
+            yield EDIT, {"channel": edit.channel, "ts": edit.message}
+        if thread is not None:
+            yield POST, {"channel": thread.channel, "thread_ts": thread.message, "reply_broadcast": False}
+        channel = self.channel or (thread.channel if thread else "")
+        yield POST, {"channel": channel}
+
+
+def _workspace(address: Address) -> Workspace:
+    return address.enterprise, address.team
+
+
+def _mention(group: str) -> list[dict[str, Any]]:
+    """A block that calls a user group, and nothing but an id of one."""
+    if not _USER_GROUP.fullmatch(group):
+        return []
+    element = {"type": "usergroup", "usergroup_id": group}
+    return [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [element]}]}]
