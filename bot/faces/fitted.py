@@ -18,7 +18,8 @@ def fitted(card: Card, words: Words) -> Card:
 
 def brief(card: Card, words: Words) -> Card:
     """Title, conclusion and age, for platforms that refuse the whole as too long."""
-    return Card(card.title, card.lead, notes=(_shortened(words),), footer=card.footer)
+    short = (_shortened(words),)
+    return dataclasses.replace(card, tables=(), sparks=(), notes=short, charts=())
 
 
 def _shortened(words: Words) -> str:
