@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from bot.faces.discord.attempts import InvalidRequests
 from bot.outbox.sender import Address, Ambiguous, Delivered, Message, Receipt, Rejected, Sender, TryLater
-from bot.presentation.card import Card, Chart, Column, Line, Lines, Spark, Table
+from bot.presentation.card import Action, Card, Chart, Column, Line, Lines, Spark, Table
 from tests.fakes.discord import CHANNEL, GUILD, FakeDiscord, visible
 from tests.fakes.discord_house import Guild, new_face, plain
 from tests.fakes.discord_objects import PEOPLE
@@ -78,6 +78,14 @@ async def test_an_edit_replaces_what_is_there(server: Guild) -> None:
     assert await delivered(server, id="m2", card=resolved, edit=first) == first
     assert "Resolved" in visible(shown(server, first))
     assert shown(server, first)["attachments"] == []
+
+
+async def test_actions_are_buttons_and_an_edit_takes_them_away(server: Guild) -> None:
+    first = await delivered(server, card=dataclasses.replace(TEXT, actions=(Action("Status", "status"),)))
+    sent = server.discord.sent(POSTS)[0].body
+    assert sent["components"][0]["components"][0]["custom_id"] == "spot:run:status"
+    await delivered(server, id="m2", card=TEXT, edit=first)
+    assert server.discord.sent(r"/messages/\d+$", "PATCH")[0].body["components"] == []
 
 
 @pytest.mark.parametrize("code", [10008, 50005, 50083])

@@ -13,6 +13,7 @@ import structlog
 
 from bot.accounts import Asker
 from bot.faces.discord.attempts import Attempt, Interrupted, InvalidRequests, attempt
+from bot.faces.discord.buttons import buttons
 from bot.faces.discord.embeds import Message as Shown
 from bot.faces.discord.embeds import Picture, cut
 from bot.faces.discord.embeds import clean as one_line
@@ -237,6 +238,8 @@ def _posting(
     async def put(shown: Shown) -> Receipt:
         where = client.get_partial_messageable(channel)
         more: dict[str, Any] = {} if reference is None else {"reference": reference}
+        if (view := buttons(ready.message.card.actions)) is not None:
+            more["view"] = view
         sent = await where.send(
             ready.content,
             embeds=shown.embeds,
@@ -254,7 +257,11 @@ def _editing(client: discord.Client, ready: _Ready, earlier: Receipt) -> Put:
     async def put(shown: Shown) -> Receipt:
         there = client.get_partial_messageable(int(earlier.channel)).get_partial_message(int(earlier.message))
         await there.edit(
-            content=ready.content, embeds=shown.embeds, attachments=shown.files(), allowed_mentions=ready.allowed
+            content=ready.content,
+            embeds=shown.embeds,
+            attachments=shown.files(),
+            allowed_mentions=ready.allowed,
+            view=buttons(ready.message.card.actions),
         )
         return earlier
 
