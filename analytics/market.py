@@ -260,3 +260,15 @@ def usd(micro: int | float | None) -> float | None:
 def micro(dollars: float) -> int:
     """USD as integer micro-dollars."""
     return round(dollars * MICRO)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round brought."""
+
+    at: int
+    polls: tuple[Poll, ...]
+    """those that were new, as they were judged"""
+    quotes: Mapping[tuple[str, str, Scope], Quote]
+    """(model, region, scope) -> its market, of complete polls only: nothing else may be believed"""
+    interruptions: tuple[Interruption, ...]

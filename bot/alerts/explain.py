@@ -36,6 +36,7 @@ SENTENCES: Mapping[Reason, Note] = {
 _CONDITIONS: Mapping[tuple[Direction, bool], Note] = {
     (Direction.BELOW, False): Note("below {threshold}"),
     (Direction.ABOVE, False): Note("above {threshold}"),
+    (Direction.BELOW, True): Note("at most {threshold}"),
     (Direction.ABOVE, True): Note("at least {threshold}"),
 }
 _FIGURES: Mapping[Unit, Callable[[int], Any]] = {

@@ -148,6 +148,8 @@ class Rule:
     """a reminder while it fires; 0: once until re-armed"""
     min_interval: int = 300
     """least seconds between two messages"""
+    at_threshold: bool = False
+    """whether exactly at the threshold fires too; ``available`` always includes it"""
     expires_at: int | None = None
     quiet: Quiet | None = None
     created_at: int = 0
@@ -155,12 +157,13 @@ class Rule:
     @property
     def inclusive(self) -> bool:
         """Whether exactly at the threshold fires."""
-        return self.kind is Kind.AVAILABLE
+        return self.at_threshold or self.kind is Kind.AVAILABLE
 
     @property
     def limit(self) -> int:
         """The threshold as one that must be passed strictly."""
-        return self.threshold - 1 if self.inclusive else self.threshold
+        step = int(self.inclusive)
+        return self.threshold + (step if self.direction is Direction.BELOW else -step)
 
     @property
     def clear(self) -> int:

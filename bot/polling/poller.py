@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from analytics.catalog import models_of
-from analytics.market import DAY, HOUR, Quality
+from analytics.market import DAY, HOUR, Quality, Round
 from bot.clock import TOLERANCE_SECONDS, SteadyClock
 from bot.polling.budget import LONGEST, Demand, allowance, busiest, due, next_reset, plan
-from bot.polling.rounds import Collector, Cost, Round
+from bot.polling.rounds import Collector, Cost
 from bot.sources.base import Fetch, Source, Survey
 from bot.store.engine import Store, StoreBusy, StoreError
 from bot.store.reader import ModelRow

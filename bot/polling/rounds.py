@@ -17,11 +17,11 @@ from analytics.market import (
     HOUR,
     WORLD,
     ChangeBand,
-    Interruption,
     Offer,
     Poll,
     Quality,
     Quote,
+    Round,
     Scope,
     Tenant,
 )
@@ -48,18 +48,6 @@ class ModelState:
     hour: int | None = None
     hour_quotes: Mapping[Place, tuple[Quote, ...]] = field(default_factory=dict)
     """the quotes of ``hour`` so far"""
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What a round brought."""
-
-    at: int
-    polls: tuple[Poll, ...]
-    """those that were new, as they were judged"""
-    quotes: Mapping[tuple[str, str, Scope], Quote]
-    """(model, region, scope) -> its market, of complete polls only: nothing else may be believed"""
-    interruptions: tuple[Interruption, ...]
 
 
 OnRound = Callable[[Writer, Round], Awaitable[None]]

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.market import WORLD, ChangeBand, HourPoint, Offer, Quality, Quote, Scope
 from bot.store import tables as t
 from bot.store.accounts import AccountReads
+from bot.store.alerts import AlertReads
 from bot.store.audit import AuditReads
 from bot.store.market_reads import QUOTE_COLUMNS, MarketReads
 from bot.store.names import Names
@@ -66,6 +67,11 @@ class Reader(RiskReads, MarketReads, AccountReads):
     def outbox(self) -> OutboxReads:
         """What is to be sent and what became of it."""
         return OutboxReads(self._conn)
+
+    @property
+    def alerts(self) -> AlertReads:
+        """The alert rules."""
+        return AlertReads(self._conn, self._names)
 
     @property
     def audit(self) -> AuditReads:
@@ -156,6 +162,14 @@ class Reader(RiskReads, MarketReads, AccountReads):
         for region_id, scope, *values in await self._rows(query):
             found[self._names.region_name[region_id], scope].append(Quote(*values))
         return dict(found)
+
+    async def quote_history(
+        self, model: str, since: int, until: int, *, region: str = WORLD, scope: Scope = Scope.VERIFIED
+    ) -> list[Quote]:
+        """The market of one place at the complete polls in [since, until), ascending."""
+        q = t.quote.c
+        here = (q.region_id == self._names.region_id(region), q.scope == scope, q.at >= since, q.at < until)
+        return [Quote(*row[2:]) for row in await self._rows(self._complete(model).where(*here))]
 
     def _complete(self, model: str) -> Select[Any]:
         same = and_(t.poll.c.gpu_id == t.quote.c.gpu_id, t.poll.c.at == t.quote.c.at)

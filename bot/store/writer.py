@@ -23,6 +23,7 @@ from analytics.market import (
     Tenant,
 )
 from bot.store import tables as t
+from bot.store.alerts import AlertWrites
 from bot.store.audit import AuditWrites
 from bot.store.bulk import put
 from bot.store.outbox import OutboxWrites
@@ -68,6 +69,11 @@ class Writer(Upkeep):
     def outbox_leases(self) -> OutboxLeases:
         """Messages to send outside of it."""
         return OutboxLeases(self._conn)
+
+    @property
+    def alerts(self) -> AlertWrites:
+        """The alert rules, to be changed."""
+        return AlertWrites(self._conn, self._names)
 
     @property
     def audit(self) -> AuditWrites:

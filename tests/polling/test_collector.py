@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analytics.market import WORLD, Cause, Exposure, Poll, Quality, Scope
-from bot.polling.rounds import Collector, Cost, Round
+from analytics.market import WORLD, Cause, Exposure, Poll, Quality, Round, Scope
+from bot.polling.rounds import Collector, Cost
 from bot.store.engine import Store, StoreError, open_store
 from bot.store.writer import Writer
 from tests.fakes.markets import offer, poll

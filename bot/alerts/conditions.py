@@ -1,0 +1,165 @@
+"""What people write as a condition: ``< 0.35``, ``drops 10% in 24h``, ``available >= 8 in EU``, ``new low 30d``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from analytics.errors import AskError
+from analytics.evidence import Note
+from analytics.market import DAY, HOUR, MICRO, WORLD
+from analytics.quantities import read_decimal
+from bot.alerts.places import region_named
+from bot.alerts.rules import PPM, Direction, Kind, Metric
+
+EXAMPLES = (
+    "< 0.35",
+    "> 0.5",
+    "crosses 0.40",
+    "drops 10% in 24h",
+    "rises 15% in 6h",
+    "new low 30d",
+    "available >= 8 in EU",
+)
+"""One of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition without its model."""
+
+    kind: Kind
+    threshold: int
+    direction: Direction
+    metric: Metric = Metric.CURRENT
+    region: str = WORLD
+    window: int = 0
+    at_threshold: bool = False
+
+
+_SIGNS = {"&lt;": "<", "&gt;": ">", "≤": "<=", "≥": ">=", "⩽": "<=", "⩾": ">=", "=<": "<=", "=>": ">=", "％": "%"}
+_METRICS: Mapping[str, Metric] = {
+    **dict.fromkeys(("floor", "cheapest", "piso", "mínimo", "minimo"), Metric.FLOOR),
+    **dict.fromkeys(("on-demand", "on demand", "ondemand", "sob demanda"), Metric.ON_DEMAND),
+    **dict.fromkeys(("price", "current", "spot", "median", "preço", "preco", "mediana", "atual"), Metric.CURRENT),
+}
+_SIDES: Mapping[str, tuple[Direction, bool]] = {
+    **dict.fromkeys(("<", "below", "under", "less than", "abaixo de", "abaixo", "menos de"), (Direction.BELOW, False)),
+    **dict.fromkeys(("<=", "at most", "no máximo", "no maximo"), (Direction.BELOW, True)),
+    **dict.fromkeys((">", "above", "over", "more than", "acima de", "acima", "mais de"), (Direction.ABOVE, False)),
+    **dict.fromkeys((">=", "at least", "no mínimo", "no minimo"), (Direction.ABOVE, True)),
+}
+_UNITS_S: Mapping[str, int] = {
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "hora", "horas"), HOUR),
+    **dict.fromkeys(("d", "day", "days", "dia", "dias"), DAY),
+    **dict.fromkeys(("w", "week", "weeks", "semana", "semanas"), 7 * DAY),
+}
+_DOWN = ("drops", "drop", "falls", "fall", "cai", "cair", "queda de")
+_UP = ("rises", "rise", "climbs", "sobe", "subir", "alta de")
+
+
+def parse(text: str, *, decimal_comma: bool = False) -> Condition:
+    """The condition that a text means; raises AskError with examples where it means none."""
+    plain = text.strip().lower()
+    for sign, meant in _SIGNS.items():
+        plain = plain.replace(sign, meant)
+    plain = " ".join(re.sub(r"(<=|>=|<|>)", r" \1 ", plain).split())
+    for form, make in _FORMS:
+        match = form.fullmatch(plain)
+        if match:
+            return make(match, decimal_comma)
+    shown = "".join(c for c in text if c.isprintable())[:60]
+    raise AskError(Note("“{given}” is no condition that can be watched", {"given": shown}), suggestions=EXAMPLES)
+
+
+def _number(match: re.Match[str], decimal_comma: bool) -> Decimal:
+    number = read_decimal(match["number"], decimal_comma=decimal_comma)
+    if number is None:
+        raise AskError(Note("“{given}” is not a number", {"given": match["number"]}), suggestions=("0.35", "1500"))
+    return number
+
+
+def _whole(value: Decimal, finest: Note) -> int:
+    if value != value.to_integral_value():
+        raise AskError(finest)
+    return int(value)
+
+
+def _micro(match: re.Match[str], decimal_comma: bool) -> int:
+    return _whole(_number(match, decimal_comma) * MICRO, Note("prices are told to a millionth of a dollar"))
+
+
+def _region(match: re.Match[str]) -> str:
+    return WORLD if match["place"] is None else region_named(match["place"])
+
+
+def _seconds(match: re.Match[str]) -> int:
+    unit = _UNITS_S.get(match["unit"])
+    if unit is None:
+        note = Note("“{given}” is no unit of time", {"given": match["unit"]})
+        raise AskError(note, suggestions=("24h", "7d", "2w"))
+    return int(match["span"]) * unit
+
+
+def _metric(match: re.Match[str]) -> Metric:
+    return _METRICS[match["metric"] or "price"]
+
+
+def _price(match: re.Match[str], decimal_comma: bool) -> Condition:
+    direction, at_threshold = _SIDES[match["side"]]
+    kind = Kind.BELOW if direction is Direction.BELOW else Kind.ABOVE
+    threshold = _micro(match, decimal_comma)
+    return Condition(kind, threshold, direction, _metric(match), _region(match), at_threshold=at_threshold)
+
+
+def _crosses(match: re.Match[str], decimal_comma: bool) -> Condition:
+    up = match["way"] in ("above", "up", "acima", "acima de", "para cima")
+    direction = Direction.ABOVE if up else Direction.BELOW
+    return Condition(Kind.CROSSES, _micro(match, decimal_comma), direction, _metric(match), _region(match))
+
+
+def _moves(match: re.Match[str], decimal_comma: bool) -> Condition:
+    finest = Note("a change is told to a ten-thousandth of a percent")
+    change = _whole(_number(match, decimal_comma) * PPM / 100, finest)
+    window = _seconds(match)
+    if match["move"] in _DOWN:
+        return Condition(Kind.DROPS, PPM - change, Direction.BELOW, _metric(match), window=window)
+    return Condition(Kind.RISES, PPM + change, Direction.ABOVE, _metric(match), window=window)
+
+
+def _new_low(match: re.Match[str], decimal_comma: bool) -> Condition:
+    return Condition(Kind.NEW_LOW, PPM, Direction.BELOW, _metric(match), window=_seconds(match))
+
+
+def _available(match: re.Match[str], decimal_comma: bool) -> Condition:
+    gpus = _whole(_number(match, decimal_comma), Note("GPUs are counted in whole numbers")) + (match["side"] == ">")
+    return Condition(Kind.AVAILABLE, gpus, Direction.ABOVE, region=_region(match))
+
+
+def _any_of(words: Mapping[str, object]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+_NUMBER = r"(?P<number>[\d.,]+)"
+_MONEY = rf"(?:us)?\$? ?{_NUMBER} ?(?:usd|us\$|\$)?(?: ?/ ?(?:gpu[-/ ]?)?(?:h|hr|hour|hora))?"
+_SPAN = r"(?P<span>\d{1,4}) ?(?P<unit>[a-z]+)"
+_WITHIN = r"(?:in|within|over|em|dentro de)"
+_PLACE = r"(?: (?:in|em|na|no) (?P<place>[^\d<>=]+))?"
+_METRIC = rf"(?:(?P<metric>{_any_of(_METRICS)}) )?"
+_LOW = r"(?:new low|novo mínimo|novo minimo|nova mínima|nova minima|mínima|minima)"
+_CROSS = r"(?:crosses|crossing|cross|cruza|cruzar)"
+_WAY = r"(?: (?P<way>above|below|up|down|acima de|abaixo de|acima|abaixo|para cima|para baixo))?"
+_FREE = r"(?:available|free|disponíveis|disponiveis|disponível|disponivel|livres)"
+_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], bool], Condition]], ...] = tuple(
+    (re.compile(pattern), make)
+    for pattern, make in (
+        (rf"{_METRIC}(?P<side>{_any_of(_SIDES)}) ?{_MONEY}{_PLACE}", _price),
+        (rf"{_METRIC}{_CROSS}{_WAY} {_MONEY}{_PLACE}", _crosses),
+        (rf"{_METRIC}(?P<move>{'|'.join((*_DOWN, *_UP))}) {_NUMBER} ?% {_WITHIN} {_SPAN}", _moves),
+        (rf"{_METRIC}{_LOW}(?: {_WITHIN}| of| de)? ?{_SPAN}", _new_low),
+        (rf"{_FREE}(?: (?P<side>>=|>|at least|no mínimo|no minimo))? {_NUMBER}(?: gpus?)?{_PLACE}", _available),
+    )
+)
+"""What may be written, tried in this order, and what it means."""

@@ -1,0 +1,146 @@
+"""From a round to states and messages, in the round's own transaction; and what happens when time passes alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from analytics.market import Quality, Round
+from bot.alerts.codec import dump, load_rule, load_state
+from bot.alerts.decide import Event, EventKind, decide
+from bot.alerts.measures import measure
+from bot.alerts.rules import Rule
+from bot.alerts.state import STALE_INTERVALS, Reading, State
+from bot.alerts.wake import due_at, wake
+from bot.store.alerts import AlertRow, RuleRow, SeriesKey, Standing
+from bot.store.outbox import Action, NewMessage
+from bot.store.reader import ModelRow
+from bot.store.writer import Writer
+
+THREAD_S = 6 * 3600
+"""A second episode within so many seconds of the last message answers in its thread; later it is news again (ours)."""
+
+
+def standing(rule: Rule, state: State) -> Standing:
+    """A state as it is stored, with when it must be looked at again."""
+    below, above = wake(rule, state)
+    return Standing(dump(state), str(state.status), below, above, due_at(rule, state))
+
+
+def rule_row(series_id: int, rule: Rule, state: State) -> RuleRow:
+    """A rule as it is stored."""
+    return RuleRow(series_id, dump(rule), rule.threshold, standing(rule, state))
+
+
+def key_of(rule: Rule) -> SeriesKey:
+    """The series of a rule, as the store names it."""
+    s = rule.series
+    return SeriesKey(s.model, s.region, s.scope, str(s.measure), str(s.metric), s.window, s.level)
+
+
+def topic_of(alert_id: int) -> str:
+    """What a rule's messages are queued under: they keep their order."""
+    return f"alert/{alert_id}"
+
+
+def identity(alert_id: int, event: Event) -> str:
+    """Names a message. An episode has one fire and at most one resolve; reminders and notices are counted."""
+    once = event.kind in (EventKind.FIRE, EventKind.RESOLVE)
+    return f"{topic_of(alert_id)}/{event.episode}/{event.kind}" + ("" if once else f"/{event.n}")
+
+
+async def evaluate(writer: Writer, round_: Round) -> None:
+    """Decide every rule that a round may change. Only complete polls say anything."""
+    intervals = {poll.model: poll.interval for poll in round_.polls if poll.quality is Quality.COMPLETE}
+    if not intervals:
+        return
+    series = await writer.alerts.series(intervals)
+    values: dict[int, int] = {}
+    for id_, key in series.items():
+        value = await measure(key, round_.quotes, writer.read, round_.at)
+        if value is not None:
+            values[id_] = value
+    if values:
+        decisions = Decisions(round_.at)
+        for alert in await writer.alerts.woken(values, round_.at):
+            model = series[alert.series_id].model
+            decisions.decide(alert, Reading(round_.at, values[alert.series_id], intervals[model]), round_.at)
+        await decisions.save(writer)
+
+
+async def pass_time(writer: Writer, now: int) -> None:
+    """Decide what the time alone changes: held messages, expiry, and series of which nothing was heard."""
+    decisions = Decisions(now)
+    for alert in await writer.alerts.due(now):
+        decisions.decide(alert, None, now)
+    silent = {row.name: row for row in await writer.read.models() if _is_silent(row, now)}
+    series = await writer.alerts.series(silent) if silent else {}
+    for alert in await writer.alerts.watching(series):
+        if alert.id not in decisions.states:
+            row = silent[series[alert.series_id].model]
+            decisions.decide(alert, Reading(now, None, row.interval, heard_at=row.last_good_at), now)
+    await decisions.save(writer)
+
+
+def _is_silent(row: ModelRow, now: int) -> bool:
+    return row.last_good_at is not None and now - row.last_good_at > STALE_INTERVALS * row.interval
+
+
+@dataclass(slots=True)
+class Decisions:
+    """What was decided in one transaction, until it is saved in it."""
+
+    at: int
+    states: dict[int, Standing] = field(default_factory=dict)
+    _told: list[tuple[AlertRow, Rule, State, Event]] = field(default_factory=list)
+
+    def decide(self, alert: AlertRow, reading: Reading | None, now: int) -> None:
+        """Decide one rule; a state that stays as it was is not saved."""
+        rule, before = load_rule(alert.rule), load_state(alert.state)
+        decision = decide(rule, before, reading, now)
+        if decision.state != before:
+            self.states[alert.id] = standing(rule, decision.state)
+        self._told += [(alert, rule, before, event) for event in decision.events]
+
+    async def save(self, writer: Writer) -> None:
+        """States and messages, together."""
+        await writer.alerts.save(self.states.items())
+        messages = [await self._message(writer, *told) for told in self._told]
+        await writer.outbox.add(messages, self.at)
+
+    async def _message(self, writer: Writer, alert: AlertRow, rule: Rule, before: State, event: Event) -> NewMessage:
+        action, refers_to = await _place(writer, alert, before, event)
+        return NewMessage(
+            identity=identity(alert.id, event),
+            destination_id=alert.destination_id,
+            topic=topic_of(alert.id),
+            kind=str(event.kind),
+            payload=payload(alert, rule, event),
+            action=action,
+            refers_to=refers_to,
+            batch=self.at if action == "post" else None,
+        )
+
+
+def payload(alert: AlertRow, rule: Rule, event: Event) -> dict[str, Any]:
+    """What a message says, as data: words are made when it is sent."""
+    return {"alert": alert.public_id, "by": alert.owner.person, "rule": dump(rule), "event": asdict(event)}
+
+
+async def _place(writer: Writer, alert: AlertRow, before: State, event: Event) -> tuple[Action, str | None]:
+    """Where a message goes: a resolve edits its fire, a reminder and a quick second fire answer in the thread."""
+    fired = replace(event, kind=EventKind.FIRE)
+    if event.kind is EventKind.RESOLVE:
+        return "edit", identity(alert.id, fired)
+    if event.kind is EventKind.REPEAT:
+        return "thread", await _root(writer, identity(alert.id, fired))
+    recent = before.sent_at is not None and event.at - before.sent_at <= THREAD_S
+    if event.kind is EventKind.FIRE and recent and event.episode > 1:
+        return "thread", await _root(writer, identity(alert.id, replace(fired, episode=event.episode - 1)))
+    return "post", None
+
+
+async def _root(writer: Writer, fire: str) -> str:
+    """The message that began the thread of a fire: itself, or the one it answered."""
+    message = await writer.outbox.message(fire)
+    return message.refers_to if message is not None and message.refers_to else fire

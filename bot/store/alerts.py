@@ -1,0 +1,235 @@
+"""Alert rules and where each stands. The database is the threshold index: a round reads only the rules it may change.
+
+Rules and states are JSON texts here; what they mean is the alert engine's.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, select, union, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.market import Scope
+from bot.store import tables as t
+from bot.store.names import Names
+from bot.store.outbox import Destination, insert_new
+
+LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+"""Of public ids: none that is mistaken for another."""
+
+ID_LENGTH = 6
+"""Letters of a public id: 31**6 = 887 million, so that nobody comes upon another's by trying."""
+
+SERIES_A_QUERY = 100
+"""Series whose rules one statement reads: SQLite takes 500 parts of a compound select."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesKey:
+    """What is measured, by names; ``window`` in seconds, ``level`` in ppm, 0 where there is none."""
+
+    model: str
+    region: str
+    scope: Scope
+    measure: str
+    metric: str
+    window: int
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who made a rule, and in which team."""
+
+    platform: str
+    enterprise: str
+    team: str
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What changes of a rule with a decision: its state and when it must be decided again."""
+
+    state: str
+    status: str
+    wake_below: int | None
+    wake_above: int | None
+    due_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule as somebody says it, and where that puts it."""
+
+    series_id: int
+    rule: str
+    threshold: int
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """A rule as it is stored."""
+
+    id: int
+    public_id: str
+    owner: Owner
+    destination: Destination
+    destination_id: int
+    series_id: int
+    rule: str
+    state: str
+    status: str
+    created_at: int
+    changed_at: int
+
+
+_NAMED = ("model", "region")
+_OWN = [t.alert.c[field.name] for field in fields(Owner)]
+_TO = [t.destination.c[field.name].label(f"to_{field.name}") for field in fields(Destination)]
+_ROW = [
+    t.alert.c[name]
+    for name in (
+        "id",
+        "public_id",
+        "destination_id",
+        "series_id",
+        "rule",
+        "state",
+        "status",
+        "created_at",
+        "changed_at",
+    )
+]
+
+
+class AlertReads:
+    """Reading rules. Deleted ones are not there."""
+
+    def __init__(self, conn: AsyncConnection, names: Names) -> None:
+        self._conn, self._names = conn, names
+
+    async def series(self, models: Iterable[str] | None = None) -> dict[int, SeriesKey]:
+        """The series of these models, or of all, that a rule watches, by id."""
+        s = t.series.c
+        watched = exists().where(t.alert.c.series_id == s.id, t.alert.c.deleted_at.is_(None))
+        query = select(t.series).where(s.gpu_id.in_(self._names.gpu_ids(models)), watched).order_by(s.id)
+        return {row.id: self._series(row) for row in await self._conn.execute(query)}
+
+    async def woken(self, values: Mapping[int, int], now: int) -> list[AlertRow]:
+        """The rules of these series (series id -> value) that a value or the time may change."""
+        found: list[AlertRow] = []
+        for some in _chunks(list(values.items()), SERIES_A_QUERY):
+            ids = union(*(part for id_, value in some for part in _woken(id_, value, now)))
+            found += await self._alerts(t.alert.c.id.in_(ids))
+        return found
+
+    async def due(self, now: int) -> list[AlertRow]:
+        """The rules that must be decided because of the time."""
+        return await self._alerts(t.alert.c.due_at <= now)
+
+    async def watching(self, series_ids: Iterable[int]) -> list[AlertRow]:
+        """All rules of these series."""
+        return await self._alerts(t.alert.c.series_id.in_(list(series_ids)))
+
+    async def of_team(self, platform: str, enterprise: str, team: str) -> list[AlertRow]:
+        """All rules of a team, the oldest first."""
+        return await self._alerts(_of_team(platform, enterprise, team))
+
+    async def find(self, platform: str, enterprise: str, team: str, public_id: str) -> AlertRow | None:
+        """A rule of this team; one of another team is as one that is not there."""
+        rows = await self._alerts(_of_team(platform, enterprise, team), t.alert.c.public_id == public_id)
+        return rows[0] if rows else None
+
+    async def counts(self, owner: Owner) -> tuple[int, int]:
+        """How many rules the person has, and the team."""
+        a = t.alert.c
+        mine = func.count().filter(a.person == owner.person)
+        team = _of_team(owner.platform, owner.enterprise, owner.team)
+        row = (await self._conn.execute(select(mine, func.count()).where(team, a.deleted_at.is_(None)))).one()
+        return int(row[0]), int(row[1])
+
+    async def _alerts(self, *conditions: ColumnElement[bool]) -> list[AlertRow]:
+        query: Select[Any] = select(*_ROW, *_OWN, *_TO).join(t.destination).where(*conditions)
+        rows = await self._conn.execute(query.where(t.alert.c.deleted_at.is_(None)).order_by(t.alert.c.id))
+        return [_alert(row) for row in rows]
+
+    def _series(self, row: Row[Any]) -> SeriesKey:
+        model, region = self._names.gpu_name[row.gpu_id], self._names.region_name[row.region_id]
+        return SeriesKey(model, region, row.scope, row.measure, row.metric, row.window, row.level)
+
+
+class AlertWrites(AlertReads):
+    """Changing rules, inside the transaction of what causes it."""
+
+    async def series_id(self, key: SeriesKey) -> int:
+        """The id of a series, which is made where it is new. The model must be a stored one."""
+        await self._names.add_regions(self._conn, [key.region])
+        row = {field.name: getattr(key, field.name) for field in fields(SeriesKey) if field.name not in _NAMED}
+        row |= {"gpu_id": self._names.gpus[key.model], "region_id": self._names.region_id(key.region)}
+        await self._conn.execute(insert_new(self._conn, t.series).values(**row))
+        same = [t.series.c[name] == value for name, value in row.items()]
+        return int((await self._conn.execute(select(t.series.c.id).where(*same))).scalar_one())
+
+    async def create(self, owner: Owner, destination_id: int, rule: RuleRow, now: int) -> str:
+        """Store a new rule; gives its public id."""
+        public_id = "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH))
+        values = {field.name: getattr(owner, field.name) for field in fields(Owner)} | _rule(rule)
+        values |= {"public_id": public_id, "destination_id": destination_id, "created_at": now, "changed_at": now}
+        await self._conn.execute(t.alert.insert().values(**values))
+        return public_id
+
+    async def save(self, standings: Iterable[tuple[int, Standing]]) -> None:
+        """What decisions came to, by the rules' ids."""
+        rows = [{"alert_id": id_, **_standing(standing)} for id_, standing in standings]
+        if rows:
+            new: dict[str, Any] = {field.name: bindparam(field.name) for field in fields(Standing)}
+            await self._conn.execute(update(t.alert).where(t.alert.c.id == bindparam("alert_id")).values(**new), rows)
+
+    async def change(self, id_: int, rule: RuleRow, now: int) -> None:
+        """Let a rule say something else."""
+        await self._conn.execute(update(t.alert).where(t.alert.c.id == id_).values(**_rule(rule), changed_at=now))
+
+    async def delete(self, id_: int, now: int) -> None:
+        """Take a rule away: nothing wakes it any more, and nobody sees it."""
+        gone = {"deleted_at": now, "changed_at": now, "wake_below": None, "wake_above": None, "due_at": None}
+        await self._conn.execute(update(t.alert).where(t.alert.c.id == id_).values(**gone))
+
+
+def _woken(series_id: int, value: int, now: int) -> Iterator[Select[Any]]:
+    """One walk of an index each."""
+    a = t.alert.c
+    for condition in (a.wake_below > value, a.wake_above < value, a.due_at <= now):
+        yield select(a.id).where(a.series_id == series_id, condition)
+
+
+def _of_team(platform: str, enterprise: str, team: str) -> ColumnElement[bool]:
+    a = t.alert.c
+    return and_(a.platform == platform, a.enterprise == enterprise, a.team == team)
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    return {field.name: getattr(standing, field.name) for field in fields(Standing)}
+
+
+def _rule(rule: RuleRow) -> dict[str, Any]:
+    said = {"series_id": rule.series_id, "rule": rule.rule, "threshold": rule.threshold}
+    return said | _standing(rule.standing)
+
+
+def _alert(row: Row[Any]) -> AlertRow:
+    values = row._mapping
+    return AlertRow(
+        owner=Owner(*(values[column] for column in _OWN)),
+        destination=Destination(*(values[column] for column in _TO)),
+        **{column.name: values[column] for column in _ROW},
+    )
+
+
+def _chunks(items: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:
+    return (items[n : n + size] for n in range(0, len(items), size))
