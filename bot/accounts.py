@@ -27,6 +27,8 @@ class Asker:
     """the platform's language tag"""
     tz: str | None = None
     """an IANA name, where the platform tells it"""
+    enterprise: str = ""
+    """Slack's Enterprise Grid organisation, where there is one"""
 
     @property
     def waiter(self) -> Waiter:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from bot.outbox.sender import Sender
     from bot.polling.poller import Poller
     from bot.presentation.gallery import Gallery
     from bot.sources.base import Source
@@ -33,6 +34,14 @@ class Face(Protocol):
     @property
     def routes(self) -> Sequence[tuple[str, list[str], Callable[[Request], Awaitable[Response]]]]:
         """Path, methods and handler of each."""
+
+    @property
+    def platform(self) -> str:
+        """Its name in addresses."""
+
+    @property
+    def sender(self) -> Sender:
+        """Brings messages that nobody asked for."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Answer until ``stop`` is set."""
@@ -61,6 +70,8 @@ class App:
         if web:
             parts.append(self._serve(started))
         parts += [face.run(self.stop) for face in self.faces]
+        if self.faces:
+            parts.append(self._send())
         await run_parts(parts, self.stop)
 
     async def _poll(self, poller: Poller) -> None:
@@ -69,6 +80,14 @@ class App:
         async with running(jobs_of_the_leader(self.store, self.clock)) as run_now:
             poller.begun = lambda: run_now("forecasts")  # those of the last leader may be hours old
             await poller.run(self.stop)
+
+    async def _send(self) -> None:
+        from bot.alerts.messages import AlertMessages
+        from bot.outbox.dispatch import OutboxDispatcher
+
+        senders = {face.platform: face.sender for face in self.faces}
+        messages = AlertMessages(self.store, self.clock, self.settings.locale)
+        await OutboxDispatcher(self.store, senders, messages.render, self.clock).run_until(self.stop)
 
     async def _serve(self, started: Callable[[int], None] | None) -> None:
         from bot.faces.http.api import build_api, serve, stored_keys
@@ -100,6 +119,7 @@ async def steady_clock(store: Store) -> SteadyClock:
 
 def build_poller(settings: Settings, store: Store, clock: SteadyClock) -> Poller:
     """The poller of the market that the settings name."""
+    from bot.alerts.engine import evaluate
     from bot.polling.poller import Poller
     from bot.polling.rounds import Collector
     from bot.sources.vast import VastSource
@@ -110,7 +130,7 @@ def build_poller(settings: Settings, store: Store, clock: SteadyClock) -> Poller
         store=store,
         source=source,
         survey=source.survey,
-        collector=Collector(store),
+        collector=Collector(store, on_round=evaluate),
         clock=clock,
         names=vast_names(settings.gpus),
         budget=settings.row_budget,

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC
 
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
+from bot.alerts.engine import pass_time
 from bot.forecasts import refresh
 from bot.scheduler import PeriodicJob, rearm, run_job, start, watch_clock
 from bot.store.engine import Store
@@ -28,7 +30,12 @@ def jobs_of_the_leader(store: Store, clock: Clock) -> tuple[PeriodicJob, ...]:
             await writer.prune(clock())
         await store.checkpoint()
 
+    async def alerts() -> None:
+        async with store.writer() as writer:
+            await pass_time(writer, clock())
+
     return (
+        PeriodicJob("alerts", alerts, IntervalTrigger(seconds=30, timezone=UTC)),
         PeriodicJob("forecasts", forecasts, CronTrigger(minute=2, timezone=UTC)),
         PeriodicJob("retention", retention, CronTrigger(hour=3, minute=40, timezone=UTC)),
     )

@@ -18,6 +18,9 @@ from bot.commands import (
     status,
     windows,
 )
+from bot.commands.alerts import add as alert_add
+from bot.commands.alerts import changing as alert_changing
+from bot.commands.alerts import listing as alert_listing
 from bot.dispatch.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -33,6 +36,14 @@ COMMANDS: tuple[Command, ...] = (
     windows.COMMAND,
     history.COMMAND,
     status.COMMAND,
+    alert_add.COMMAND,
+    alert_listing.LIST,
+    alert_listing.SHOW,
+    alert_changing.EDIT,
+    alert_changing.SNOOZE,
+    alert_changing.ACK,
+    alert_changing.TESTING,
+    alert_changing.DELETE,
     settings.SHOW,
     settings.ME,
     settings.TEAM,

@@ -25,6 +25,8 @@ HELP_WORDS = frozenset((HELP, "--help", "-h", "?", "ajuda"))
 SHOWS = ("list", "show")
 """Members of a group that its name alone calls."""
 _QUOTES = str.maketrans("“”„‟«»‘’‚", '""""""\'\'\'')
+_ENTITY = re.compile(r"&(lt|gt|amp);")
+_COMPARISON = re.compile(r"([<>≤≥]=?)")
 _TOKEN = re.compile(r"""(?:[^\s"'=]+=)?(?:"[^"]*"|'[^']*')|[^\s]+""")
 _NUMERIC = {"int", "number", "percent", "money", "hours", "gigabytes"}
 _UNITS = {"gigabytes": SIZE_UNITS, "hours": HOUR_UNITS, "money": MONEY_UNITS}
@@ -36,8 +38,21 @@ def tokens(line: str) -> list[str]:
         raise AskError(
             Note("that is {n} characters long; at most {limit} can be read", {"n": len(line), "limit": MAX_LINE})
         )
-    found = _TOKEN.findall(line.translate(_QUOTES))
-    return [re.sub(r"""(^|=)(["'])(.*)\2$""", r"\1\3", token) for token in found]
+    found = _TOKEN.findall(_ENTITY.sub(_entity, line).translate(_QUOTES))
+    apart = [part for token in found for part in _comparisons_apart(token)]
+    return [re.sub(r"""(^|=)(["'])(.*)\2$""", r"\1\3", token) for token in apart]
+
+
+def _entity(match: re.Match[str]) -> str:
+    """Chat platforms send these signs so."""
+    return {"lt": "<", "gt": ">", "amp": "&"}[match[1]]
+
+
+def _comparisons_apart(token: str) -> list[str]:
+    """``4090<0.35`` as three words; what is quoted or named stays whole."""
+    if '"' in token or "'" in token or re.match(r"\w+=", token):
+        return [token]
+    return [part for part in _COMPARISON.split(token) if part]
 
 
 def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Command, Sequence[str]]:
@@ -141,7 +156,8 @@ def _has_unit(param: Param, word: str) -> bool:
 def _take(param: Param, rest: Sequence[str], is_gpu: Callable[[str], bool], *, last: bool) -> int:
     """How many of the remaining words go to this parameter."""
     if param.kind in ("gpu", "gpus"):
-        for n in range(len(rest), 0, -1):
+        named = next((n for n, word in enumerate(rest) if not any(map(str.isalnum, word))), len(rest))
+        for n in range(named, 0, -1):  # a sign alone is no part of a name
             if is_gpu(" ".join(rest[:n])):
                 return n
         return len(rest) if last or param.required else 0

@@ -89,6 +89,14 @@ class OutboxDispatcher:
                     async with asyncio.timeout(self._options.look_every):
                         await self.wake.wait()
 
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Send until ``stop`` is set; then finish what is being sent."""
+        running, stopping = asyncio.create_task(self.run()), asyncio.create_task(stop.wait())
+        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        await self.stop()
+        await running
+
     async def drain(self) -> None:
         """Send until nothing is due any more at this moment."""
         while await self.claim() or self._tasks:

@@ -206,7 +206,7 @@ class SlackResponder:
 
     async def _asker(self, call: Call, token: str) -> Asker:
         who = await self.people.who(call.team, call.person, token) if call.person else NOBODY
-        return Asker("slack", call.team, call.person, call.channel, who.role, who.locale, who.tz)
+        return Asker("slack", call.team, call.person, call.channel, who.role, who.locale, who.tz, call.enterprise)
 
     async def _ask(self, call: Call, token: str, line: str, number: int = 0, *, replace: bool = False) -> None:
         asker = await self._asker(call, token)

@@ -1,0 +1,79 @@
+"""A rule in words: what is watched, what it waits for, and how it behaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from analytics.evidence import Note
+from analytics.market import DAY, HOUR, WORLD
+from bot.alerts.explain import condition
+from bot.alerts.places import ALL, is_group
+from bot.alerts.rules import Kind, Measure, Metric, Rule, Series
+
+PRICES: Mapping[Metric, Note] = {
+    Metric.CURRENT: Note("spot price (median)"),
+    Metric.FLOOR: Note("cheapest spot offer"),
+    Metric.ON_DEMAND: Note("on-demand price (median)"),
+}
+"""What each metric is called."""
+
+_MEASURES: Mapping[Measure, Note] = {
+    Measure.PRICE: Note("{price}"),
+    Measure.CHANGE: Note("change of the {price} over {window}"),
+    Measure.OVER_LOW: Note("{price} against its low of {window}"),
+    Measure.GPUS: Note("GPUs free"),
+}
+
+
+def measured(series: Series) -> Note:
+    """What is measured, such as "cheapest spot offer"."""
+    return Note(_MEASURES[series.measure].text, {"price": PRICES[series.metric], "window": span(series.window)})
+
+
+def place(region: str) -> Note | None:
+    """Where, None for everywhere."""
+    if region == WORLD:
+        return None
+    return Note("in {region}", {"region": region.removesuffix(ALL) if is_group(region) else region})
+
+
+def describe(rule: Rule) -> Note:
+    """The rule in one sentence, such as "RTX 4090: spot price (median) below $0.35 in EU"."""
+    said = {"model": rule.series.model, "measure": measured(rule.series), "condition": condition(rule)}
+    where = place(rule.series.region)
+    if rule.kind is Kind.CROSSES:
+        template = "{model}: {measure} comes to be {condition}" + ("" if where is None else " {place}")
+    else:
+        template = "{model}: {measure} {condition}" + ("" if where is None else " {place}")
+    return Note(template, said if where is None else said | {"place": where})
+
+
+def span(seconds: int) -> Note:
+    """A duration that somebody said: in days where it is whole days, else hours, else minutes."""
+    for unit, text in ((DAY, "{n} d"), (HOUR, "{n} h")):
+        if seconds and seconds % unit == 0:
+            return Note(text, {"n": seconds // unit})
+    return Note("{n} min", {"n": -(-seconds // 60)})
+
+
+def terms(rule: Rule) -> Iterator[Note]:
+    """How it behaves, a sentence a term; what is usual is said too, so that nobody has to guess."""
+    yield (
+        Note("It fires after {n} readings in a row", {"n": rule.readings})
+        if rule.readings > 1
+        else Note("It fires at the first reading")
+    )
+    if rule.hold_seconds:
+        yield Note("and once the condition has held for {span}", {"span": span(rule.hold_seconds)})
+    yield Note(
+        "It re-arms {percent}% beyond the threshold; then it may fire again", {"percent": rule.rearm_ppm / 10_000}
+    )
+    if rule.repeat_seconds:
+        yield Note("It reminds every {span} while it holds", {"span": span(rule.repeat_seconds)})
+    if rule.quiet is not None:
+        times = {"start": _minutes(rule.quiet.start), "end": _minutes(rule.quiet.end), "zone": rule.quiet.zone}
+        yield Note("It is quiet from {start} to {end} ({zone})", times)
+
+
+def _minutes(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"

@@ -1,0 +1,266 @@
+"""What the alert messages look like: made when they are sent, in the language of who reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analytics.evidence import Basis, Note, iso
+from analytics.market import HOUR, MICRO, WORLD, Offer, Quality, Scope, usd
+from bot.accounts import Asker
+from bot.alerts.codec import load_rule
+from bot.alerts.decide import EventKind
+from bot.alerts.descriptions import describe, measured
+from bot.alerts.explain import figure
+from bot.alerts.measures import price_of
+from bot.alerts.places import is_group
+from bot.alerts.rules import Direction, Kind, Metric, Rule, Unit
+from bot.outbox.drafts import Draft, Event, Rendered
+from bot.outbox.sender import Address
+from bot.presentation.card import Action, Card, Column, Line, Lines, Table
+from bot.presentation.words import Words
+from bot.store.engine import Store
+from bot.store.reader import Reader
+
+CHART_HOURS = 48
+"""How far back the chart of a message goes."""
+
+SHOWN_OFFERS = 5
+"""Offers that a message lists; people rent one of the cheapest."""
+
+SHOWN_EVENTS = 20
+"""Events that one message lists; more are counted."""
+
+TEST = "test"
+"""The kind of a message that somebody asked for to see it."""
+
+SNOOZES = ("30m", "1h", "4h", "24h")
+"""What the buttons offer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event with its rule."""
+
+    alert: str
+    rule: Rule
+    kind: EventKind
+    at: int
+    value: int | None
+    since: int | None
+    suppressed: int
+    already: bool
+    test: bool = False
+    """somebody asked to see what it would look like"""
+
+
+@dataclass(slots=True)
+class AlertMessages:
+    """Renders drafts of the outbox. ``language``: where neither the person nor the team says one."""
+
+    store: Store
+    clock: Callable[[], int]
+    language: str
+
+    async def render(self, draft: Draft) -> Rendered:
+        """The message of one event, or of several of one round."""
+        async with self.store.reader() as reader:
+            words = Words(await self._language(reader, draft.address), self.clock())
+            told = [told_by(event) for event in draft.events]
+            if len(told) == 1:
+                card = await single(told[0], reader, words, plain=draft.plain)
+            else:
+                card = several(told, words)
+        if draft.late:
+            late = words("Delayed: this is of {age}.", age=words.ago(min(event.created_at for event in draft.events)))
+            card = Card(**{**_fields(card), "notes": (late, *card.notes)})
+        return Rendered(card, words.language)
+
+    async def _language(self, reader: Reader, to: Address) -> str:
+        mine, team = await reader.preferences(Asker(to.platform, to.team, to.person))
+        return (mine.language if to.person else None) or team.language or self.language
+
+
+def told_by(event: Event) -> Told:
+    """The event of a stored payload."""
+    stored: Mapping[str, Any] = event.payload["event"]
+    return Told(
+        alert=event.payload["alert"],
+        rule=load_rule(event.payload["rule"]),
+        kind=EventKind.FIRE if event.kind == TEST else EventKind(event.kind),
+        at=stored["at"],
+        value=stored["value"],
+        since=stored["since"],
+        suppressed=stored["suppressed"],
+        already=stored["already"],
+        test=event.kind == TEST,
+    )
+
+
+async def single(told: Told, reader: Reader, words: Words, *, plain: bool = False) -> Card:
+    """One event: what happened, the offers at that price, the chart, and what can be done."""
+    rule = told.rule
+    fired = told.kind in (EventKind.FIRE, EventKind.REPEAT)
+    return Card(
+        title=words("Test: {rule}" if told.test else _TITLES[told.kind], rule=words(describe(rule))),
+        lead=_lead(told, words),
+        tables=await _offers(rule, reader, words) if fired else (),
+        notes=tuple(_notes(told, words)),
+        footer=await _footer(told, reader, words),
+        charts=() if plain else await _charts(rule, reader, words),
+        actions=actions(told.alert, words) if fired else (),
+    )
+
+
+def several(told: Sequence[Told], words: Words) -> Card:
+    """Events of one round in one message."""
+    shown = told[:SHOWN_EVENTS]
+    columns = (Column(words("rule")), Column(words("value"), "right"), Column(words("alert")))
+    rows = tuple((words(describe(one.rule)), _figure(one.rule, one.value, words), one.alert) for one in shown)
+    more = len(told) - len(shown)
+    title = words("{n} alerts fired", n=len(told))
+    if any(one.kind is not EventKind.FIRE for one in told):
+        title = words("{n} alerts", n=len(told))
+    notes = (words("and {n} more: alert list shows all", n=more),) if more else ()
+    lead = words("Each can be looked at with “alert show” and its name.")
+    return Card(title, lead, (Table(title, columns, rows),), notes=notes, footer=words.ago(told[0].at))
+
+
+def actions(alert: str, words: Words) -> tuple[Action, ...]:
+    """What can be done with an alert that fired."""
+    snoozes = (Action(words("Snooze {time}", time=time), f"alert snooze {alert} {time}") for time in SNOOZES)
+    return (
+        Action(words("Acknowledge"), f"alert ack {alert}", "primary"),
+        *snoozes,
+        Action(words("Delete"), f"alert delete {alert}", "danger"),
+    )
+
+
+_TITLES: Mapping[EventKind, str] = {
+    EventKind.FIRE: "Alert: {rule}",
+    EventKind.REPEAT: "Still so: {rule}",
+    EventKind.RESOLVE: "Over: {rule}",
+    EventKind.NO_DATA: "No data: {rule}",
+}
+_LEADS: Mapping[EventKind, str] = {
+    EventKind.FIRE: "{measure}: {value}, so since {since}.",
+    EventKind.REPEAT: "{measure}: {value}, so since {since}.",
+    EventKind.RESOLVE: "{measure}: {value} now. It held from {since} to {at}.",
+    EventKind.NO_DATA: "Nothing was heard of this market since {since}. The alert waits; it neither fires nor ends.",
+}
+
+
+def _lead(told: Told, words: Words) -> str:
+    return words(
+        _LEADS[told.kind],
+        measure=words(measured(told.rule.series)),
+        value=_figure(told.rule, told.value, words),
+        since=clock(told.since or told.at),
+        at=clock(told.at),
+    )
+
+
+def clock(at: int) -> str:
+    """A time as messages tell it: they are read by people of many time zones."""
+    return iso(at)[:16].replace("T", " ") + " UTC"
+
+
+def _figure(rule: Rule, value: int | None, words: Words) -> str:
+    """A value with its unit, as people write it."""
+    if value is not None and rule.series.unit is Unit.MICRO_DOLLARS:
+        return words.money(value / MICRO, None if value % 1000 == 0 else 4)
+    shown = figure(rule, value)
+    return words(shown) if isinstance(shown, Note) else str(shown)
+
+
+def _notes(told: Told, words: Words) -> list[str]:
+    notes = []
+    if told.already and told.kind is EventKind.FIRE:
+        notes.append(words("This was so already when the alert was made."))
+    if told.suppressed:
+        notes.append(words("Before this it came and went without a message: {n} times.", n=told.suppressed))
+    return notes
+
+
+async def _footer(told: Told, reader: Reader, words: Words) -> str:
+    row = await reader.model(told.rule.series.model)
+    if row is None:
+        return told.alert
+    basis = Basis(
+        now=words.now,
+        as_of=row.last_good_at,
+        interval=row.interval,
+        first_at=None if row.first_hour is None else row.first_hour * HOUR,
+        offers=row.offers,
+        failing=row.last_quality is Quality.FAILED,
+    )
+    return f"{words.footer(basis.evidence(Note('alert')))} · {told.alert}"
+
+
+async def _offers(rule: Rule, reader: Reader, words: Words) -> tuple[Table, ...]:
+    """The cheapest offers that can be rented, at the price that fired where it is a price."""
+    if rule.series.metric is Metric.ON_DEMAND or (
+        rule.direction is Direction.ABOVE and rule.kind is not Kind.AVAILABLE
+    ):
+        return ()
+    book = [offer for offer in await reader.book([rule.series.model]) if _fits(offer, rule)]
+    book.sort(key=lambda offer: (offer.min_bid or 0, -(offer.reliability or 0)))
+    if not book:
+        return ()
+    columns = (
+        Column(words("USD/GPU-h"), "right"),
+        Column("GPUs", "right"),
+        Column(words("region")),
+        Column(words("host reliability"), "right"),
+        Column(words("offer"), "right"),
+    )
+    rows = tuple(_row(offer, words) for offer in book[:SHOWN_OFFERS])
+    return (Table(words("Cheapest to rent now, of {n}", n=len(book)), columns, rows),)
+
+
+def _fits(offer: Offer, rule: Rule) -> bool:
+    region = rule.series.region
+    here = f"{offer.region}-".startswith(region.removesuffix("*")) if is_group(region) else offer.region == region
+    priced = bool(offer.min_bid) and (rule.kind is not Kind.BELOW or rule.met(offer.min_bid or 0))
+    return offer.rentable and offer.verified and priced and (region == WORLD or here)
+
+
+def _row(offer: Offer, words: Words) -> tuple[str, ...]:
+    score = "–" if offer.reliability is None else words.share(offer.reliability, 1)
+    number = "–" if offer.offer_id is None else str(offer.offer_id)
+    return words.money(usd(offer.min_bid), 3), str(offer.num_gpus), offer.region, score, number
+
+
+async def _charts(rule: Rule, reader: Reader, words: Words) -> tuple[Lines, ...]:
+    """The last two days with the threshold, for rules on a price; hours without a poll stay empty."""
+    series = rule.series
+    if series.unit is not Unit.MICRO_DOLLARS or is_group(series.region):
+        return ()
+    since = words.now - CHART_HOURS * HOUR
+    quotes = await reader.quote_history(
+        series.model, since, words.now + 1, region=series.region, scope=Scope(series.scope)
+    )
+    if not quotes:
+        return ()
+    xs = tuple(float(quote.at) for quote in quotes)
+    ys = tuple(usd(price_of(quote, series.metric)) for quote in quotes)
+    threshold = usd(rule.threshold)
+    known = [y for y in ys if y is not None]
+    alt = words(
+        "{rule}; the last {n} h: lowest {low}, highest {high}, last {last}.",
+        rule=words(describe(rule)),
+        n=CHART_HOURS,
+        low=words.money(min(known, default=None)),
+        high=words.money(max(known, default=None)),
+        last=words.money(ys[-1]),
+    )
+    lines = (
+        Line(words(measured(series)), xs, ys, steps=True),
+        Line(words("threshold"), (xs[0], xs[-1]), (threshold, threshold), "reference"),
+    )
+    return (Lines(words(describe(rule)), alt, lines, scale=words("USD per GPU-hour")),)
+
+
+def _fields(card: Card) -> dict[str, Any]:
+    return {name: getattr(card, name) for name in Card.__dataclass_fields__}

@@ -1,0 +1,1 @@
+"""``alert``: rules on the market, one file a verb."""

@@ -1,0 +1,232 @@
+"""``alert add``: a new rule, with what it would have told in the last thirty days."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analytics.errors import AskError, Refused
+from analytics.evidence import Evidence, Note, iso
+from analytics.market import DAY, MICRO, Quote
+from bot.alerts.descriptions import describe, terms
+from bot.alerts.engine import key_of, rule_row
+from bot.alerts.measures import price_of
+from bot.alerts.places import is_group
+from bot.alerts.replay import Replay, replay
+from bot.alerts.rules import Measure, Rule, Unit
+from bot.alerts.state import Reading, initial
+from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
+from bot.commands.alerts.owned import asker_of, destination, note, owner_of
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Action, Card, Line, Lines
+from bot.presentation.words import Words
+from bot.store.reader import Reader
+
+REPLAY_DAYS = 30
+"""How far back a new rule is tried; single polls are kept as long."""
+
+MOST_OF_PERSON, MOST_OF_TEAM = 50, 500
+"""Rules at most: who needs more needs a program."""
+
+NAMED_EPISODES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Once that it would have fired; ``value`` in USD or GPUs, ``resolved_at`` null where it still held."""
+
+    fired_at: str
+    value: float | None
+    resolved_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What the rule would have told: ``coverage`` is the share of the time in which the market was known."""
+
+    days: int
+    coverage: float
+    fired: int
+    episodes: tuple[Episode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertAdded:
+    """A rule that holds from now on."""
+
+    id: str
+    gpu_name: str
+    rule: Note
+    terms: tuple[Note, ...]
+    direct: bool
+    expires_at: str | None
+    notices_within_seconds: int
+    tried: Tried | None
+    evidence: Evidence
+    points: tuple[tuple[int, float | None], ...]
+    """the last days of the series: UTC seconds and USD"""
+    threshold: float
+
+
+async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given: Any) -> AlertAdded:
+    """Store the rule, and try it on the past."""
+    asker = asker_of(query)
+    if query.write is None:
+        raise Refused(Note("this process cannot write"))
+    if gpu not in await query.known():
+        raise AskError(Note("{gpu} was never on the market here, so it cannot be watched", {"gpu": gpu}))
+    rule = with_options(rule_of(gpu, condition_of(query, condition), query.now), query, given)
+    quotes = await _past(query.reader, rule, query.now)
+    row = await query.reader.model(gpu)
+    interval = row.interval if row else 0
+    async with query.write() as writer:
+        mine, team = await writer.alerts.counts(owner_of(asker))
+        if mine >= MOST_OF_PERSON or team >= MOST_OF_TEAM:
+            limits = {"mine": MOST_OF_PERSON, "team": MOST_OF_TEAM}
+            raise Refused(Note("a person may have {mine} alerts and a team {team}; delete some first", limits))
+        to_id = await destination(writer, asker, direct=to == "dm")
+        series_id = await writer.alerts.series_id(key_of(rule))
+        stored = rule_row(series_id, rule, initial(rule))
+        public_id = await writer.alerts.create(owner_of(asker), to_id, stored, query.now)
+        await note(writer, asker, "create", public_id, query.now, rule=str(describe(rule)))
+        await writer.touch_asked([gpu], query.now)
+    return AlertAdded(
+        id=public_id,
+        gpu_name=gpu,
+        rule=describe(rule),
+        terms=tuple(terms(rule)),
+        direct=to == "dm",
+        expires_at=None if rule.expires_at is None else iso(rule.expires_at),
+        notices_within_seconds=max(rule.hold_seconds, interval * rule.readings),
+        tried=_tried(rule, quotes, query.now),
+        evidence=(await query.basis([gpu], offers=row.offers if row else 0)).evidence(Note("stored polls")),
+        points=tuple((quote.at, _usd(price_of(quote, rule.series.metric))) for quote in quotes),
+        threshold=rule.threshold / MICRO,
+    )
+
+
+async def _past(reader: Reader, rule: Rule, now: int) -> list[Quote]:
+    """The stored polls of the rule's place; nothing for what a single poll does not tell."""
+    series = rule.series
+    if series.measure not in (Measure.PRICE, Measure.GPUS) or is_group(series.region):
+        return []
+    since = now - REPLAY_DAYS * DAY
+    return await reader.quote_history(series.model, since, now + 1, region=series.region, scope=series.scope)
+
+
+def _tried(rule: Rule, quotes: Sequence[Quote], now: int) -> Tried | None:
+    if len(quotes) < 2:
+        return None
+    interval = round(statistics.median(b.at - a.at for a, b in itertools.pairwise(quotes)))
+    values = (
+        (q.at, q.gpus if rule.series.measure is Measure.GPUS else price_of(q, rule.series.metric)) for q in quotes
+    )
+    readings = [Reading(at, value, interval) for at, value in values]
+    past = replay(rule, readings, now - REPLAY_DAYS * DAY, now)
+    return Tried(REPLAY_DAYS, round(past.coverage, 3), len(past.firings), _episodes(rule, past))
+
+
+def _episodes(rule: Rule, past: Replay) -> tuple[Episode, ...]:
+    money = rule.series.unit is Unit.MICRO_DOLLARS
+    return tuple(
+        Episode(
+            iso(one.fired_at),
+            _usd(one.value) if money else one.value,
+            None if one.resolved_at is None else iso(one.resolved_at),
+        )
+        for one in past.firings
+    )
+
+
+def _usd(micro: int | None) -> float | None:
+    return None if micro is None else round(micro / MICRO, 4)
+
+
+def card(answer: AlertAdded, words: Words) -> Card:
+    """The rule in words, where and until when it holds, and what it would have told."""
+    where = words("It is told to you alone.") if answer.direct else words("It is told in this channel.")
+    until = words("It holds until it is deleted.")
+    if answer.expires_at:
+        until = words("It holds until {at}.", at=clock_of(answer.expires_at))
+    soon = words(
+        "This market is looked at often enough to notice within {time} or so.",
+        time=words.hours(answer.notices_within_seconds / 3600),
+    )
+    notes = (f"{where} {until}", *(words(term) for term in answer.terms), soon)
+    return Card(
+        title=words("Alert {id}", id=answer.id),
+        lead=words(answer.rule),
+        notes=(tried(answer.tried, words), *notes),
+        footer=words.footer(answer.evidence),
+        charts=_charts(answer, words),
+        actions=(
+            Action(words("Test it"), f"alert test {answer.id}"),
+            Action(words("Delete"), f"alert delete {answer.id}", "danger"),
+        ),
+    )
+
+
+def tried(past: Tried | None, words: Words) -> str:
+    """What it would have told, in a sentence; and how much of the time is known."""
+    if past is None:
+        return words("It cannot be tried on the past: too little of this is stored.")
+    known = words("{share} of the last {n} d is known", share=words.share(past.coverage), n=past.days)
+    if not past.fired:
+        return words("It would not have fired ({known}).", known=known)
+    last = ", ".join(clock_of(episode.fired_at) for episode in past.episodes[-NAMED_EPISODES:])
+    return words("It would have fired {n}×, last {times} ({known}).", n=past.fired, times=last, known=known)
+
+
+def clock_of(at: str) -> str:
+    """A time of an answer as people read it."""
+    return at[:16].replace("T", " ") + " UTC"
+
+
+def _charts(answer: AlertAdded, words: Words) -> tuple[Lines, ...]:
+    known = [price for _, price in answer.points if price is not None]
+    if len(known) < 2 or answer.tried is None:
+        return ()
+    xs, ys = zip(*answer.points, strict=True)
+    alt = words(
+        "{rule}; the last {n} d: lowest {low}, highest {high}, last {last}.",
+        rule=words(answer.rule),
+        n=REPLAY_DAYS,
+        low=words.money(min(known)),
+        high=words.money(max(known)),
+        last=words.money(known[-1]),
+    )
+    lines = (
+        Line(words("price"), xs, ys, steps=True),
+        Line(words("threshold"), (xs[0], xs[-1]), (answer.threshold, answer.threshold), "reference"),
+    )
+    return (Lines(words(answer.rule), alt, lines, scale=words("USD per GPU-hour")),)
+
+
+COMMAND = Command(
+    name="alert add",
+    summary="Be told when a price, or what is free, reaches a mark",
+    path=None,
+    params=(
+        Param("gpu", "gpu", "the model", required=True),
+        CONDITION,
+        Param(
+            "to",
+            "choice",
+            "where: this channel, or to you alone",
+            choices=("channel", "dm"),
+            default="channel",
+            positional=False,
+        ),
+        *OPTIONS,
+    ),
+    ask=ask,
+    card=card,
+    examples=("alert 4090 < 0.35", "alert h100 sxm drops 10% in 24h", "alert 4090 available >= 8 in EU"),
+    role="member",
+    method="POST",
+    scope="alerts",
+    group_default=True,
+)

@@ -1,0 +1,175 @@
+"""``alert edit``, ``snooze``, ``ack``, ``test`` and ``delete``: what can be done with a rule."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from analytics.errors import Refused
+from analytics.evidence import Note, iso
+from analytics.market import HOUR
+from bot.alerts.decide import Event, EventKind
+from bot.alerts.descriptions import describe
+from bot.alerts.engine import key_of, payload, rule_row, standing, topic_of
+from bot.alerts.messages import TEST
+from bot.alerts.rules import Rule
+from bot.alerts.state import State, acknowledged, edited, snoozed
+from bot.commands.alerts.add import clock_of
+from bot.commands.alerts.listing import latest
+from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
+from bot.commands.alerts.owned import ID, Owned, asker_of, find, may_change, note
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Action, Card
+from bot.presentation.words import Words
+from bot.store.outbox import NewMessage
+from bot.store.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChanged:
+    """What was done."""
+
+    id: str
+    rule: Note
+    done: Note
+    restorable: bool = False
+    """whether it is still there to be looked at"""
+
+
+Change = Callable[[Writer, Owned], Awaitable[Note]]
+
+
+async def _change(query: QueryContext, public_id: str, action: str, change: Change, *, anybody: bool) -> AlertChanged:
+    """Do it in one transaction with its note; only who may."""
+    asker = asker_of(query)
+    if query.write is None:
+        raise Refused(Note("this process cannot write"))
+    async with query.write() as writer:
+        owned = await find(writer.alerts, asker, public_id)
+        if not anybody:
+            may_change(owned, asker)
+        done = await change(writer, owned)
+        await note(writer, asker, action, owned.row.public_id, query.now)
+    return AlertChanged(owned.row.public_id, describe(owned.rule), done, restorable=action != "delete")
+
+
+async def _save(writer: Writer, owned: Owned, state: State) -> None:
+    await writer.alerts.save([(owned.row.id, standing(owned.rule, state))])
+
+
+async def ask_snooze(query: QueryContext, *, id: str, time: float) -> AlertChanged:  # noqa: A002
+    """No messages of this rule for a while."""
+    until = query.now + round(time * HOUR)
+
+    async def change(writer: Writer, owned: Owned) -> Note:
+        await _save(writer, owned, snoozed(owned.state, until))
+        return Note("It is silent until {at}.", {"at": clock_of(iso(until))})
+
+    return await _change(query, id, "snooze", change, anybody=True)
+
+
+async def ask_ack(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: A002
+    """Somebody has seen it: no reminders of this episode."""
+
+    async def change(writer: Writer, owned: Owned) -> Note:
+        after = acknowledged(owned.state)
+        await _save(writer, owned, after)
+        return Note("Seen: no reminders until it fires anew.") if after.acknowledged else Note("It does not fire now.")
+
+    return await _change(query, id, "acknowledge", change, anybody=True)
+
+
+async def ask_delete(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: A002
+    """Take a rule away, with what waits to be sent of it."""
+
+    async def change(writer: Writer, owned: Owned) -> Note:
+        await writer.alerts.delete(owned.row.id, query.now)
+        await writer.outbox.cancel(topic_of(owned.row.id), query.now)
+        return Note("It is deleted.")
+
+    return await _change(query, id, "delete", change, anybody=False)
+
+
+async def ask_edit(query: QueryContext, *, id: str, condition: str | None, **given: Any) -> AlertChanged:  # noqa: A002
+    """Let a rule say something else; what is not said stays."""
+
+    async def change(writer: Writer, owned: Owned) -> Note:
+        rule = with_options(_reworded(query, owned.rule, condition), query, given)
+        series_id = await writer.alerts.series_id(key_of(rule))
+        await writer.outbox.cancel(topic_of(owned.row.id), query.now)
+        await writer.alerts.change(owned.row.id, rule_row(series_id, rule, edited(owned.state)), query.now)
+        return Note("Now: {rule}", {"rule": describe(rule)})
+
+    return await _change(query, id, "edit", change, anybody=False)
+
+
+def _reworded(query: QueryContext, rule: Rule, condition: str | None) -> Rule:
+    if condition is None:
+        return rule
+    fresh = rule_of(rule.series.model, condition_of(query, condition), rule.created_at)
+    kept = ("rearm_ppm", "readings", "hold_seconds", "repeat_seconds", "expires_at", "quiet")
+    return replace(fresh, **{name: getattr(rule, name) for name in kept})
+
+
+async def ask_test(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: A002
+    """Send its message once as it would look now, marked as a test."""
+    reading = None
+
+    async def change(writer: Writer, owned: Owned) -> Note:
+        value = None if reading is None else reading.value
+        event = Event(EventKind.FIRE, owned.state.episode, 0, query.now, value, query.now)
+        name = f"{topic_of(owned.row.id)}/test/{secrets.token_hex(6)}"
+        message = NewMessage(
+            name, owned.row.destination_id, f"{name}/only", TEST, payload(owned.row, owned.rule, event)
+        )
+        await writer.outbox.add([message], query.now)
+        return Note("A test message is on its way to where this alert is told.")
+
+    owned = await find(query.reader.alerts, asker_of(query), id)
+    reading = await latest(query, owned.rule)
+    return await _change(query, id, "test", change, anybody=False)
+
+
+def card(answer: AlertChanged, words: Words) -> Card:
+    """What was done with which rule."""
+    show = (Action(words("Show"), f"alert show {answer.id}"),) if answer.restorable else ()
+    return Card(words("Alert {id}", id=answer.id), words(answer.done), notes=(words(answer.rule),), actions=show)
+
+
+def _command(
+    name: str, summary: str, ask: Callable[..., Awaitable[AlertChanged]], *params: Param, example: str
+) -> Command:
+    return Command(
+        name=f"alert {name}",
+        summary=summary,
+        path=None,
+        params=(ID, *params),
+        ask=ask,
+        card=card,
+        examples=(example,),
+        role="member",
+        method="POST",
+        scope="alerts",
+    )
+
+
+EDIT = _command(
+    "edit",
+    "Let an alert say something else",
+    ask_edit,
+    replace(CONDITION, required=False),
+    *OPTIONS,
+    example="alert edit abc234 < 0.30",
+)
+SNOOZE = _command(
+    "snooze",
+    "No messages of an alert for a while",
+    ask_snooze,
+    Param("time", "hours", "how long", default=1.0, minimum=0.01, maximum=720, suggest=("30m", "1h", "4h", "24h")),
+    example="alert snooze abc234 4h",
+)
+ACK = _command("ack", "Say that you have seen an alert: no reminders", ask_ack, example="alert ack abc234")
+TESTING = _command("test", "Send an alert's message once, as a test", ask_test, example="alert test abc234")
+DELETE = _command("delete", "Delete an alert", ask_delete, example="alert delete abc234")

@@ -1,0 +1,104 @@
+"""The options of a rule as people write them, and the rule that a line makes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from analytics.errors import AskError
+from analytics.evidence import Note
+from analytics.market import HOUR, Scope
+from bot.alerts.conditions import EXAMPLES, Condition, parse
+from bot.alerts.places import is_group
+from bot.alerts.quiet import Quiet
+from bot.alerts.rules import KINDS, Measure, Metric, Rule, Series
+from bot.alerts.validation import validate
+from bot.commands.windows import zone
+from bot.dispatch.command import Param, QueryContext
+
+CONDITION = Param(
+    "condition", "text", "what to wait for, such as < 0.35 or drops 10% in 24h", required=True, suggest=EXAMPLES
+)
+_QUIET = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:-|–|to|até|a)\s*(\d{1,2})(?::(\d{2}))?")
+_NEVER = frozenset(("none", "off", "never", "nunca", "-"))
+
+OPTIONS = (
+    Param(
+        "hold",
+        "hours",
+        "how long it must hold before it fires",
+        minimum=0,
+        maximum=168,
+        positional=False,
+        aliases=("for",),
+    ),
+    Param("repeat", "hours", "a reminder that often while it holds", minimum=0, maximum=720, positional=False),
+    Param("margin", "percent", "how far back before it may fire again", minimum=0, maximum=50, positional=False),
+    Param("readings", "int", "readings in a row that it takes", minimum=1, maximum=10, positional=False),
+    Param("expires", "hours", "how long the alert lives", minimum=1, maximum=8784, positional=False),
+    Param("quiet", "text", "hours without messages, such as 22:00-08:00", positional=False),
+    Param("tz", "text", "the time zone of quiet hours", positional=False),
+)
+"""What may be said of any rule; what is not said stays as it is."""
+
+_HOUR_OPTIONS = {"hold": "hold_seconds", "repeat": "repeat_seconds"}
+
+
+def condition_of(query: QueryContext, text: str) -> Condition:
+    """The condition that a text means in the asker's language."""
+    language = query.preferences.language or (query.asker.locale if query.asker else None) or "en"
+    return parse(text, decimal_comma=language.lower().startswith("pt"))
+
+
+def rule_of(model: str, condition: Condition, now: int) -> Rule:
+    """A rule with the usual terms."""
+    spec = KINDS[condition.kind]
+    if is_group(condition.region) and spec.measure is not Measure.GPUS and condition.metric is not Metric.FLOOR:
+        raise AskError(
+            Note("there is no median of several regions; name one region, or watch the floor"),
+            suggestions=("floor < 0.30 in EU", "< 0.30 in EU-West"),
+        )
+    series = Series(model, condition.region, Scope.VERIFIED, spec.measure, condition.metric, condition.window)
+    return Rule(
+        condition.kind,
+        series,
+        condition.threshold,
+        condition.direction,
+        at_threshold=condition.at_threshold,
+        created_at=now,
+    )
+
+
+def with_options(rule: Rule, query: QueryContext, given: dict[str, Any]) -> Rule:
+    """The rule with what was said of it; raises AskError where it cannot hold."""
+    said: dict[str, Any] = {
+        field: round(given[name] * HOUR) for name, field in _HOUR_OPTIONS.items() if given.get(name) is not None
+    }
+    if given.get("margin") is not None:
+        said["rearm_ppm"] = round(given["margin"] * 10_000)
+    if given.get("readings") is not None:
+        said["readings"] = given["readings"]
+    if given.get("expires") is not None:
+        said["expires_at"] = query.now + round(given["expires"] * HOUR)
+    if given.get("quiet"):
+        said["quiet"] = _quiet(query, given["quiet"], given.get("tz"))
+    rule = replace(rule, **said)
+    validate(rule)
+    return rule
+
+
+def _quiet(query: QueryContext, text: str, tz: str | None) -> Quiet | None:
+    if text.strip().lower() in _NEVER:
+        return None
+    match = _QUIET.fullmatch(text.strip().lower())
+    minutes = [int(hour) * 60 + int(minute or 0) for hour, minute in _pairs(match)] if match else []
+    if not match or any(minute > 59 for minute in (int(match[2] or 0), int(match[4] or 0))) or max(minutes) > 24 * 60:
+        raise AskError(Note("quiet hours: say from when to when"), suggestions=("22:00-08:00",))
+    name = tz or query.preferences.tz or (query.asker.tz if query.asker else None) or "UTC"
+    zone(name)
+    return Quiet(minutes[0] % (24 * 60), minutes[1] % (24 * 60), name)
+
+
+def _pairs(match: re.Match[str]) -> tuple[tuple[str, str | None], tuple[str, str | None]]:
+    return (match[1], match[2]), (match[3], match[4])

@@ -1,0 +1,66 @@
+"""What the verbs of ``alert`` share: whose rules they are, who may change them, and where their messages go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analytics.errors import NotFound, Refused
+from analytics.evidence import Note
+from bot.accounts import Asker, permits
+from bot.alerts.codec import load_rule, load_state
+from bot.alerts.rules import Rule
+from bot.alerts.state import State
+from bot.dispatch.command import Param, QueryContext
+from bot.store.alerts import AlertReads, AlertRow, Owner
+from bot.store.audit import AuditEntry
+from bot.store.writer import Writer
+
+ID = Param("id", "text", "the alert's name, as “alert list” shows it", required=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A rule with its meaning."""
+
+    row: AlertRow
+    rule: Rule
+    state: State
+
+
+def asker_of(query: QueryContext) -> Asker:
+    """Who asks; alerts belong to people in chat."""
+    if query.asker is None:
+        raise Refused(Note("alerts belong to people in chat, or to “spotbot chat”"))
+    return query.asker
+
+
+def owner_of(asker: Asker) -> Owner:
+    """In whose name a rule is made."""
+    return Owner(asker.platform, asker.enterprise, asker.team, asker.person)
+
+
+async def find(alerts: AlertReads, asker: Asker, public_id: str) -> Owned:
+    """A rule of the asker's team, in lower or upper case; one of another team is as one that is not there."""
+    row = await alerts.find(asker.platform, asker.enterprise, asker.team, public_id.strip().lower())
+    if row is None:
+        raise NotFound(Note("there is no alert of that name here"), suggestions=("alert list",))
+    return Owned(row, load_rule(row.rule), load_state(row.state))
+
+
+def may_change(owned: Owned, asker: Asker) -> None:
+    """Only who made a rule, and managers, may change or delete it."""
+    if owned.row.owner.person != asker.person and not permits(asker.role, "manager"):
+        raise Refused(Note("only who made this alert, or a manager, may do that"))
+
+
+async def note(writer: Writer, asker: Asker, action: str, public_id: str, at: int, **details: object) -> None:
+    """Write down who did what to a rule, in the transaction that does it."""
+    entry = AuditEntry(at, asker.platform, asker.team, asker.person, action, f"alert/{public_id}", details)
+    await writer.audit.add(entry)
+
+
+async def destination(writer: Writer, asker: Asker, *, direct: bool) -> int:
+    """Where the messages of a rule go: the channel it was made in, or the person's direct messages."""
+    alone = direct or not asker.channel or asker.team == asker.person or asker.channel.startswith("D")
+    to = {"person": asker.person} if alone else {"channel": asker.channel}
+    return await writer.outbox.destination(asker.platform, asker.team, enterprise=asker.enterprise, **to)
