@@ -26,7 +26,7 @@ SHOWS = ("list", "show")
 """Members of a group that its name alone calls."""
 _QUOTES = str.maketrans("“”„‟«»‘’‚", '""""""\'\'\'')
 _ENTITY = re.compile(r"&(lt|gt|amp);")
-_COMPARISON = re.compile(r"([<>≤≥]=?)")
+_COMPARISON = re.compile(r"([<>≤≥]=?)(?=(?:us)?\$?[.,]?\d)", re.IGNORECASE)
 _TOKEN = re.compile(r"""(?:[^\s"'=]+=)?(?:"[^"]*"|'[^']*')|[^\s]+""")
 _NUMERIC = {"int", "number", "percent", "money", "hours", "gigabytes"}
 _UNITS = {"gigabytes": SIZE_UNITS, "hours": HOUR_UNITS, "money": MONEY_UNITS}

@@ -146,6 +146,12 @@ class AlertReads:
         rows = await self._alerts(_of_team(platform, enterprise, team), t.alert.c.public_id == public_id)
         return rows[0] if rows else None
 
+    async def newest(self, owner: Owner) -> AlertRow | None:
+        """The rule that a person made last."""
+        team = _of_team(owner.platform, owner.enterprise, owner.team)
+        rows = await self._alerts(team, t.alert.c.person == owner.person)
+        return rows[-1] if rows else None
+
     async def counts(self, owner: Owner) -> tuple[int, int]:
         """How many rules the person has, and the team."""
         a = t.alert.c

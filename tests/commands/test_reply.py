@@ -128,6 +128,8 @@ async def test_help_lists_all_and_explains_each_with_examples_that_run(chat: Dis
             assert param.name in explained
         for example in command.examples:
             assert example in explained
+            if command.name.startswith("alert "):
+                await _say(chat, "alert 4090 < 0.01", BOSS)
             told = await _say(chat, example, BOSS)
             assert told.ok, (example, plain(told.card))
     assert "settings me" in await _hear(chat, "help settings")

@@ -139,7 +139,7 @@ def card(answer: AlertChanged, words: Words) -> Card:
 
 
 def _command(
-    name: str, summary: str, ask: Callable[..., Awaitable[AlertChanged]], *params: Param, example: str
+    name: str, summary: str, ask: Callable[..., Awaitable[AlertChanged]], *params: Param, examples: tuple[str, ...]
 ) -> Command:
     return Command(
         name=f"alert {name}",
@@ -148,7 +148,7 @@ def _command(
         params=(ID, *params),
         ask=ask,
         card=card,
-        examples=(example,),
+        examples=examples,
         role="member",
         method="POST",
         scope="alerts",
@@ -161,15 +161,19 @@ EDIT = _command(
     ask_edit,
     replace(CONDITION, required=False),
     *OPTIONS,
-    example="alert edit abc234 < 0.30",
+    examples=("alert edit last < 0.30", "alert edit last repeat=4h quiet=22:00-08:00 tz=America/Sao_Paulo"),
 )
 SNOOZE = _command(
     "snooze",
     "No messages of an alert for a while",
     ask_snooze,
     Param("time", "hours", "how long", default=1.0, minimum=0.01, maximum=720, suggest=("30m", "1h", "4h", "24h")),
-    example="alert snooze abc234 4h",
+    examples=("alert snooze last 4h", "alert snooze last 30m"),
 )
-ACK = _command("ack", "Say that you have seen an alert: no reminders", ask_ack, example="alert ack abc234")
-TESTING = _command("test", "Send an alert's message once, as a test", ask_test, example="alert test abc234")
-DELETE = _command("delete", "Delete an alert", ask_delete, example="alert delete abc234")
+ACK = _command(
+    "ack", "Say that you have seen an alert: no reminders", ask_ack, examples=("alert ack last", "alert ack id=last")
+)
+TESTING = _command(
+    "test", "Send an alert's message once, as a test", ask_test, examples=("alert test last", "alert test id=last")
+)
+DELETE = _command("delete", "Delete an alert", ask_delete, examples=("alert delete id=last", "alert delete last"))

@@ -15,7 +15,7 @@ from bot.alerts.messages import SNOOZES
 from bot.alerts.rules import Rule
 from bot.alerts.state import Reading, State
 from bot.commands.alerts.add import clock_of
-from bot.commands.alerts.owned import ID, Owned, asker_of, find
+from bot.commands.alerts.owned import ID_OR_LAST, Owned, asker_of, find
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
@@ -201,10 +201,10 @@ SHOW = Command(
     name="alert show",
     summary="One alert: how it stands and why, and who did what",
     path=None,
-    params=(ID,),
+    params=(ID_OR_LAST,),
     ask=ask_show,
     card=show_card,
-    examples=("alert show abc234",),
+    examples=("alert show", "alert show last"),
     role="member",
     scope="alerts",
 )

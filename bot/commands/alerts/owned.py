@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analytics.errors import NotFound, Refused
 from analytics.evidence import Note
@@ -15,7 +15,12 @@ from bot.store.alerts import AlertReads, AlertRow, Owner
 from bot.store.audit import AuditEntry
 from bot.store.writer import Writer
 
-ID = Param("id", "text", "the alert's name, as “alert list” shows it", required=True)
+LAST = "last"
+
+ID = Param(
+    "id", "text", "the alert's name, as “alert list” shows it; “last” is your newest", required=True, suggest=(LAST,)
+)
+ID_OR_LAST = replace(ID, required=False, default=LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,11 @@ def owner_of(asker: Asker) -> Owner:
 
 async def find(alerts: AlertReads, asker: Asker, public_id: str) -> Owned:
     """A rule of the asker's team, in lower or upper case; one of another team is as one that is not there."""
-    row = await alerts.find(asker.platform, asker.enterprise, asker.team, public_id.strip().lower())
+    name = public_id.strip().lower()
+    if name == LAST:
+        row = await alerts.newest(owner_of(asker))
+    else:
+        row = await alerts.find(asker.platform, asker.enterprise, asker.team, name)
     if row is None:
         raise NotFound(Note("there is no alert of that name here"), suggestions=("alert list",))
     return Owned(row, load_rule(row.rule), load_state(row.state))
