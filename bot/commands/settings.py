@@ -36,12 +36,8 @@ class Settings:
 
 async def show(query: QueryContext) -> Settings:
     """What holds now."""
-    return await _settings(query, _asker(query))
-
-
-async def _settings(query: QueryContext, asker: Asker, *, changed: bool = False) -> Settings:
-    mine, team = await query.reader.preferences(asker)
-    return Settings(mine, team, asker.locale, asker.tz, changed)
+    asker = _asker(query)
+    return Settings(query.own, query.team, asker.locale, asker.tz, changed=False)
 
 
 def _asker(query: QueryContext) -> Asker:
@@ -57,10 +53,9 @@ async def me(
 ) -> Settings:
     """Change one's own."""
     asker = _asker(query)
-    own, team = await query.reader.preferences(asker)
-    new = _changed(own, await _said(query, language, tz, home, gpus))
+    new = _changed(query.own, await _said(query, language, tz, home, gpus))
     await _save(query, asker, asker.person, new)
-    return Settings(new, team, asker.locale, asker.tz, new != own)
+    return Settings(new, query.team, asker.locale, asker.tz, new != query.own)
 
 
 async def _said(
@@ -79,10 +74,9 @@ async def team(
 ) -> Settings:
     """Change what holds for all who said nothing themselves."""
     asker = _asker(query)
-    own, ours = await query.reader.preferences(asker)
-    new = _changed(ours, await _said(query, language, tz, home, gpus))
+    new = _changed(query.team, await _said(query, language, tz, home, gpus))
     await _save(query, asker, "", new)
-    return Settings(own, new, asker.locale, asker.tz, new != ours)
+    return Settings(query.own, new, asker.locale, asker.tz, new != query.team)
 
 
 def _changed(old: Preferences, said: Preferences) -> Preferences:
@@ -123,9 +117,8 @@ async def _save(query: QueryContext, asker: Asker, person: str, new: Preferences
 async def forget(query: QueryContext) -> Settings:
     """Take back everything one has said."""
     asker = _asker(query)
-    own, ours = await query.reader.preferences(asker)
     await _save(query, asker, asker.person, Preferences())
-    return Settings(Preferences(), ours, asker.locale, asker.tz, own != Preferences())
+    return Settings(Preferences(), query.team, asker.locale, asker.tz, query.own != Preferences())
 
 
 def card(answer: Settings, words: Words) -> Card:

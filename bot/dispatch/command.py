@@ -57,12 +57,19 @@ class QueryContext:
     commands: Sequence[Command] = ()
     asker: Asker | None = None
     """None outside of chat"""
-    preferences: Preferences = NO_PREFERENCES
-    """the asker's, completed by the team's"""
+    own: Preferences = NO_PREFERENCES
+    """what the asker said"""
+    team: Preferences = NO_PREFERENCES
+    """what the asker's team said"""
     spent_until: int | None = None
     """when the market gives rows again, if none are left today"""
     write: Callable[[], AbstractAsyncContextManager[Writer]] | None = None
     """a transaction of its own, for commands that act"""
+
+    @property
+    def preferences(self) -> Preferences:
+        """The asker's, completed by the team's."""
+        return self.own.over(self.team)
 
     async def basis(self, models: Sequence[str], *, offers: int = 0) -> Basis:
         """The age and extent of the data about these models: the oldest latest poll, the longest history."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from analytics.catalog import Catalog, load_catalog, resolve
+from analytics.catalog import Catalog, load_catalog
 from analytics.errors import AskError, Refused
 from analytics.evidence import Note
-from bot.accounts import NO_PREFERENCES, Asker, Preferences, permits
+from bot.accounts import NO_PREFERENCES, Asker, permits
 from bot.dispatch.command import Command, QueryContext
-from bot.dispatch.grammar import find_command, read
-from bot.dispatch.params import EVERYTHING, convert
+from bot.dispatch.grammar import ReadLine, assign, called, find_command, line_for, read
+from bot.dispatch.params import convert, gpu_test, takes_models
 from bot.dispatch.usage import Usage
 from bot.fair_queue import ANYBODY, FairQueue, Waiter
 
@@ -25,6 +24,24 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2
 """Questions computed at a time. More would share the same processor, and keep acknowledgements waiting behind them."""
+
+
+Question = str | tuple[Command, Mapping[str, str]]
+"""A line of text, or a command with the texts of its parameters."""
+
+OnSnapshot = Callable[[QueryContext], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The command that a question meant and the data that answer it.
+
+    ``line``: what to type to ask the same again; empty where nobody in chat asked, or where that would act again.
+    """
+
+    command: Command
+    answer: Any
+    line: str = ""
 
 
 @dataclass(slots=True)
@@ -45,78 +62,93 @@ class Dispatcher:
     @asynccontextmanager
     async def query_context(self, asker: Asker | None = None) -> AsyncIterator[QueryContext]:
         """A query on one snapshot of the store."""
+        now = self.clock()
         async with self.store.reader() as reader:
-            preferences = (
-                NO_PREFERENCES if asker is None else (mine := await reader.preferences(asker))[0].over(mine[1])
-            )
+            own, team = (NO_PREFERENCES, NO_PREFERENCES) if asker is None else await reader.preferences(asker)
             yield QueryContext(
                 reader=reader,
                 catalog=self.catalog,
-                now=self.clock(),
-                home=preferences.home or self.home,
+                now=now,
+                home=own.over(team).home or self.home,
                 commands=self.commands,
                 asker=asker,
-                preferences=preferences,
-                spent_until=await reader.spent_until(self.clock()),
+                own=own,
+                team=team,
+                spent_until=await reader.spent_until(now),
                 write=partial(self.store.writer, beside=True),
             )
+
+    async def answer(
+        self,
+        question: Question,
+        asker: Asker | None = None,
+        *,
+        waiter: Waiter = ANYBODY,
+        on_snapshot: OnSnapshot = lambda query: None,
+    ) -> Answered:
+        """The answer to a question, from one snapshot of the store; raises the tree of :mod:`analytics.errors`.
+
+        In chat (``asker``) the role must permit it, and what was not said is taken from the asker's preferences.
+        Elsewhere ``waiter`` says whose turn it takes. ``on_snapshot`` is told the query before anything can fail that
+        a person must be told about.
+        """
+        try:
+            command, said = self._called(question)
+        except AskError:
+            async with self.query_context(asker) as query:
+                on_snapshot(query)
+            raise
+        async with self._turn(command, asker, waiter), self.query_context(asker) as query:
+            on_snapshot(query)
+            is_gpu = gpu_test(self.catalog, await query.known() if takes_models(command) else ())
+            given = said if isinstance(said, Mapping) else assign(command, said, is_gpu)
+            found = await self._ask(command, given, query)
+        if asker is None or command.acts:
+            return Answered(command, found)
+        typed = question.strip() if isinstance(question, str) else None
+        line = line_for(command, given, lambda text: read(text, self.commands, is_gpu), typed)
+        return Answered(command, found, line)
+
+    def _called(self, question: Question) -> tuple[Command, Sequence[str] | Mapping[str, str]]:
+        return called(question, self.commands) if isinstance(question, str) else question
+
+    def _turn(self, command: Command, asker: Asker | None, waiter: Waiter) -> AbstractAsyncContextManager[None]:
+        """A turn for what is computed. What acts may wait for the database, and must not keep questions waiting."""
+        if command.acts or not _permitted(command, asker):
+            return nullcontext()
+        return self.turns.turn(waiter if asker is None else asker.waiter)
+
+    async def _ask(self, command: Command, given: Mapping[str, str], query: QueryContext) -> Any:
+        if not _permitted(command, query.asker):
+            raise Refused(Note("{command} is for a {role} of this workspace", _who(command)))
+        values = await convert(command, with_preferences(command, given, query), query)
+        self._remember(command, values)
+        return await command.ask(query, **values)
 
     async def ask(
         self, command: Command, given: Mapping[str, str], asker: Asker | None = None, *, waiter: Waiter = ANYBODY
     ) -> Any:
-        """The answer to a command whose parameters are given as texts; raises the tree of :mod:`analytics.errors`.
+        """The answer to a command whose parameters are given as texts, as data alone."""
+        return (await self.answer((command, given), asker, waiter=waiter)).answer
 
-        In chat (``asker``) the role must permit it, and what was not said is taken from the asker's preferences.
-        Elsewhere ``waiter`` says whose turn it takes.
-        """
-        if asker is not None and not permits(asker.role, command.role):
-            raise Refused(Note("{command} is for a {role} of this workspace", _who(command)))
-        if command.acts:  # it may wait for the database, and must not keep questions waiting
-            return await self._ask(command, given, asker)
-        async with self.turns.turn(waiter if asker is None else asker.waiter):
-            return await self._ask(command, given, asker)
-
-    async def _ask(self, command: Command, given: Mapping[str, str], asker: Asker | None) -> Any:
-        async with self.query_context(asker) as query:
-            values = await convert(command, with_preferences(command, given, query), query)
-            self._remember(command, values)
-            return await command.ask(query, **values)
-
-    async def ask_line(self, line: str, asker: Asker | None = None) -> tuple[Command, Any]:
+    async def ask_line(self, line: str) -> tuple[Command, Any]:
         """The command that a line of text calls, and its answer."""
-        command, given = await self.read(line)
-        return command, await self.ask(command, given, asker)
+        answered = await self.answer(line)
+        return answered.command, answered.answer
+
+    async def line_reader(self) -> ReadLine:
+        """Reads lines with the models that are known now."""
+        async with self.query_context() as query:
+            is_gpu = gpu_test(self.catalog, await query.known())
+        return lambda line: read(line, self.commands, is_gpu)
 
     async def read(self, line: str) -> tuple[Command, dict[str, str]]:
         """The command and the texts of its parameters in a line, not yet asked."""
-        async with self.query_context() as query:
-            known = await query.known()
-        return read(line, self.commands, lambda text: self._is_gpu(text, known))
-
-    async def line(self, command: Command, given: Mapping[str, str]) -> str:
-        """What to type to ask this: as people would, where that is read back as the same, else with every name."""
-        texts = {param.name: given[param.name] for param in command.params if given.get(param.name, "").strip()}
-        for parts in (
-            list(texts.values()),
-            [shlex.quote(text) for text in texts.values()],
-        ):
-            line = " ".join([command.name, *parts])
-            try:
-                if await self.read(line) == (command, texts):
-                    return line
-            except AskError:
-                pass
-        return " ".join([command.name, *(f'{name}="{text.replace(chr(34), "")}"' for name, text in texts.items())])
+        return (await self.line_reader())(line)
 
     def command(self, verb: str) -> Command:
         """The command of a verb."""
         return find_command(verb.split(), self.commands)[0]
-
-    async def preferences(self, asker: Asker) -> Preferences:
-        """The asker's preferences, completed by the team."""
-        async with self.store.reader() as reader:
-            mine, ours = await reader.preferences(asker)
-        return mine.over(ours)
 
     def _remember(self, command: Command, values: Mapping[str, Any]) -> None:
         for param in command.params:
@@ -124,13 +156,9 @@ class Dispatcher:
             if value and param.kind in ("gpu", "gpus"):
                 self.usage.asked((value,) if param.kind == "gpu" else value)
 
-    def _is_gpu(self, text: str, known: Sequence[str]) -> bool:
-        if text.lower() in EVERYTHING:
-            return True
-        try:
-            return all(resolve(part, self.catalog, known) for part in text.split(","))
-        except AskError:
-            return False
+
+def _permitted(command: Command, asker: Asker | None) -> bool:
+    return asker is None or permits(asker.role, command.role)
 
 
 def _who(command: Command) -> dict[str, Any]:

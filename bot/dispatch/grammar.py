@@ -8,7 +8,8 @@ declaration, a GPU name taking as many words as still make a name.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 
 from rapidfuzz import fuzz, process
 
@@ -24,6 +25,8 @@ HELP = "help"
 HELP_WORDS = frozenset((HELP, "--help", "-h", "?", "ajuda"))
 SHOWS = ("list", "show")
 """Members of a group that its name alone calls."""
+ReadLine = Callable[[str], tuple[Command, dict[str, str]]]
+"""Reads a line as a command and the texts of its parameters."""
 _QUOTES = str.maketrans("“”„‟«»‘’‚", '""""""\'\'\'')
 _ENTITY = re.compile(r"&(lt|gt|amp);")
 _COMPARISON = re.compile(r"([<>≤≥]=?)(?=(?:us)?\$?[.,]?\d)", re.IGNORECASE)
@@ -84,8 +87,8 @@ def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Com
     raise AskError(Note("there is no command “{given}”", {"given": shorten(words[0])}), suggestions=near or verbs)
 
 
-def read(line: str, commands: Sequence[Command], is_gpu: Callable[[str], bool]) -> tuple[Command, dict[str, str]]:
-    """The command that a line calls and the text of each parameter it gives; ``is_gpu``: do these words name a GPU.
+def called(line: str, commands: Sequence[Command]) -> tuple[Command, Sequence[str]]:
+    """The command that a line calls and the words left for its parameters: all that can be read without models.
 
     Nothing, and ``help`` behind a verb, call the command ``help`` where there is one.
     """
@@ -99,8 +102,34 @@ def read(line: str, commands: Sequence[Command], is_gpu: Callable[[str], bool]) 
         words = [HELP, *words[1:]]
     if not words:
         raise AskError(Note("say what you want to know"), suggestions=tuple(command.name for command in commands))
-    command, rest = find_command(words, commands)
+    return find_command(words, commands)
+
+
+def read(line: str, commands: Sequence[Command], is_gpu: Callable[[str], bool]) -> tuple[Command, dict[str, str]]:
+    """The command that a line calls and the text of each parameter it gives; ``is_gpu``: do these words name a GPU."""
+    command, rest = called(line, commands)
     return command, assign(command, rest, is_gpu)
+
+
+def line_for(command: Command, given: Mapping[str, str], read_again: ReadLine, question: str | None = None) -> str:
+    """What to type to ask this: as people would, where that is read back as the same, else with every name.
+
+    ``question``: the line that was read as this command and these texts, if one was; it need not be read again.
+    """
+    texts = {param.name: given[param.name] for param in command.params if given.get(param.name, "").strip()}
+    candidates = (
+        " ".join([command.name, *texts.values()]),
+        " ".join([command.name, *map(shlex.quote, texts.values())]),
+    )
+    for line in dict.fromkeys(candidates):
+        if line == question and texts == given:
+            return line
+        try:
+            if read_again(line) == (command, texts):
+                return line
+        except AskError:
+            pass
+    return " ".join([command.name, *(f'{name}="{text.replace(chr(34), "")}"' for name, text in texts.items())])
 
 
 def assign(command: Command, words: Sequence[str], is_gpu: Callable[[str], bool]) -> dict[str, str]:

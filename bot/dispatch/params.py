@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from analytics.catalog import Catalog, resolve
 from analytics.errors import AskError
 from analytics.evidence import Note
 from bot.dispatch.command import Command, Param, QueryContext
@@ -138,6 +140,26 @@ CONVERT: dict[str, Callable[[Param, str, QueryContext], Awaitable[Any]]] = {
     "hours": _measure(HOUR_UNITS, "give a number of hours such as 100 or 3d"),
     "gigabytes": _measure(SIZE_UNITS, "give a size such as 50GB"),
 }
+
+
+def gpu_test(catalog: Catalog, known: Sequence[str]) -> Callable[[str], bool]:
+    """A test whether words name GPUs, where the store's models are ``known``; the same words are looked up once."""
+
+    @cache
+    def is_gpu(text: str) -> bool:
+        if text.lower() in EVERYTHING:
+            return True
+        try:
+            return all(resolve(part, catalog, known) for part in text.split(","))
+        except AskError:
+            return False
+
+    return is_gpu
+
+
+def takes_models(command: Command) -> bool:
+    """Whether words of its line may name models."""
+    return any(param.kind in ("gpu", "gpus") for param in command.params)
 
 
 def own_name(command: Command, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ import structlog
 
 from analytics.errors import AskError
 from bot.accounts import Asker
-from bot.dispatch.command import Command
-from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.command import Command, QueryContext
+from bot.dispatch.dispatcher import Dispatcher, Question
 from bot.presentation.card import Action, Card
 from bot.presentation.error_cards import busy_card, error_card, fault_card, slow_card
 from bot.presentation.words import Words, pick_language
@@ -23,9 +23,6 @@ log = structlog.get_logger()
 
 PATIENCE = 60
 """Seconds after which a person is told that the answer takes too long."""
-
-Question = str | tuple[Command, Mapping[str, str]]
-"""A line of text, or a command with the texts of its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +45,22 @@ async def reply(
     ``default``: the language where neither says one. Faults are logged under the id that the person is shown.
     """
     words = Words(pick_language(asker.locale, default), dispatcher.clock())
+
+    def choose_language(query: QueryContext) -> None:
+        nonlocal words
+        words = Words(_language(query, asker, default, public=public), dispatcher.clock())
+
     try:
         async with asyncio.timeout(PATIENCE):
-            words = Words(await _language(dispatcher, asker, default, public=public), dispatcher.clock())
-            return await _answer(dispatcher, asker, question, words)
+            answered = await dispatcher.answer(question, asker, on_snapshot=choose_language)
+        card = answered.command.card(answered.answer, words)
+        return Reply(card, words, answered.line, answered.answer, answered.command)
     except AskError as error:
         return Reply(error_card(error, words), words, ok=False)
     except TimeoutError:
+        with suppress(StoreError):  # it may have waited for its turn in vain, and the language is not known then
+            async with dispatcher.query_context(asker) as query:
+                choose_language(query)
         return Reply(slow_card(words), words, ok=False)
     except StoreError as error:
         log.warning("store refused", error=str(error))
@@ -65,19 +71,10 @@ async def reply(
         return Reply(fault_card(identity, words), words, ok=False)
 
 
-async def _language(dispatcher: Dispatcher, asker: Asker, default: str, *, public: bool) -> str:
-    async with dispatcher.store.reader() as reader:
-        mine, ours = await reader.preferences(asker)
+def _language(query: QueryContext, asker: Asker, default: str, *, public: bool) -> str:
     if public:
-        return ours.language or default
-    return mine.language or pick_language(asker.locale, ours.language or default)
-
-
-async def _answer(dispatcher: Dispatcher, asker: Asker, question: Question, words: Words) -> Reply:
-    command, given = await dispatcher.read(question) if isinstance(question, str) else question
-    found = await dispatcher.ask(command, given, asker)
-    line = "" if command.acts else await dispatcher.line(command, given)
-    return Reply(command.card(found, words), words, line, found, command)
+        return query.team.language or default
+    return query.own.language or pick_language(asker.locale, query.team.language or default)
 
 
 def actions(words: Words, line: str, *, number: int = 0, count: int = 1, shared: bool = False) -> tuple[Action, ...]:

@@ -295,7 +295,7 @@ QUESTIONS = [command for command in bot.commands.COMMANDS if command.path and co
 @pytest.mark.parametrize("command", QUESTIONS, ids=lambda command: command.name)
 async def test_on_an_empty_store_every_question_says_not_yet_and_no_number(house, command):
     dispatcher = Dispatcher(house.dispatcher.store, (command,), house.clock)
-    (address, *_) = await addresses(dispatcher, command.examples)
+    (address, *_) = addresses(await dispatcher.line_reader(), command.examples)
     house.dispatcher = dispatcher
     async with house.client() as web:
         body = problem(await web.get(address), 409)

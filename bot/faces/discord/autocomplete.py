@@ -57,7 +57,8 @@ class Suggestions:
         if last.strip():
             found = [*matching(last, await self._known(), self._dispatcher)]
         else:
-            mine = (await self._dispatcher.preferences(asker_of(interaction))).gpus
+            async with self._dispatcher.query_context(asker_of(interaction)) as query:
+                mine = query.preferences.gpus
             found = [*dict.fromkeys((*mine, *await self._known()))]
         return [f"{head}{comma}{name}" for name in found if name.lower() not in taken]
 

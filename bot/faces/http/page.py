@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from analytics.errors import AskError
 from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.grammar import ReadLine
 from bot.presentation.words import Words
 
 STYLE = (
@@ -28,10 +29,11 @@ POLICY = (
 async def page(dispatcher: Dispatcher, words: Words, *, require_key: bool) -> str:
     """The page in the reader's language."""
     items = []
+    read = await dispatcher.line_reader()
     for command in dispatcher.commands:
         if command.path is None or command.acts:
             continue
-        links = "".join(f"<dd>{_link(address)}</dd>" for address in await addresses(dispatcher, command.examples))
+        links = "".join(f"<dd>{_link(address)}</dd>" for address in addresses(read, command.examples))
         items.append(
             f"<dt>{escape(words(command.summary))}</dt>{links or f'<dd><code>{escape(command.path)}</code></dd>'}"
         )
@@ -49,12 +51,12 @@ async def page(dispatcher: Dispatcher, words: Words, *, require_key: bool) -> st
     )
 
 
-async def addresses(dispatcher: Dispatcher, examples: Sequence[str]) -> list[str]:
+def addresses(read: ReadLine, examples: Sequence[str]) -> list[str]:
     """Each example line of a command as path and query; one that cannot be read today is left out."""
     found = []
     for line in examples:
         try:
-            found.append(_address(*await dispatcher.read(line)))
+            found.append(_address(*read(line)))
         except (AskError, KeyError):
             continue
     return found
