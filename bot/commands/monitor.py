@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from analytics.market import HOUR, ChangeBand, HourPoint, Quote, Scope
@@ -24,23 +23,13 @@ async def ask(query: QueryContext, *, gpu: tuple[str, ...] | None, scope: str, l
     whose = Scope(scope)
     names = [row.name for row in rows]
     quotes = await query.reader.quotes(names, scope=whose)
-    days = await _days(query, quotes, whose)
+    ends = {name: quote.at // HOUR for name, quote in quotes.items()}  # of each model's own latest poll
+    days = await query.reader.hours_until(ends, DAY_HOURS, scope=whose)
     bands = await _bands(query, names, whose)
     listings = [_listing(query, row, quotes.get(row.name), days.get(row.name, ()), bands) for row in rows]
     # one forgotten model must not make the whole board look stale; each row has its own age beside
     basis = query.basis_of([row for row in rows if row.followed] or rows, offers=sum(q.offers for q in quotes.values()))
     return monitor(listings, basis, scope=whose, limit=limit)
-
-
-async def _days(query: QueryContext, quotes: dict[str, Quote], scope: Scope) -> dict[str, list[HourPoint]]:
-    """The 24 hours before each model's own latest poll; models polled at the same hour are read together."""
-    same: dict[int, list[str]] = defaultdict(list)
-    for name, quote in quotes.items():
-        same[quote.at // HOUR].append(name)
-    found: dict[str, list[HourPoint]] = {}
-    for hour, names in same.items():
-        found |= await query.reader.hours(names, hour - DAY_HOURS, hour, scope=scope)
-    return found
 
 
 async def _bands(query: QueryContext, names: Sequence[str], scope: Scope) -> dict[str, ChangeBand]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import WORLD, ChangeBand, HourPoint, Offer, Quality, Quote, Scope
@@ -194,8 +194,34 @@ class Reader(RiskReads, MarketReads, AccountReads):
             p.region_id == self._names.region_id(region),
             p.scope == scope,
         )
+        return self._by_model(await self._rows(query.order_by(p.gpu_id, p.hour)))
+
+    async def hours_until(
+        self, ends: Mapping[str, int], n: int, *, scope: Scope = Scope.VERIFIED
+    ) -> dict[str, list[HourPoint]]:
+        """The points of the ``n`` hours before each model's own end, of all regions together."""
+        models_of: dict[int, list[str]] = defaultdict(list)
+        for model, end in ends.items():
+            models_of[end].append(model)
+        if not models_of:
+            return {}
+        p = t.price_hour.c
+        points = union_all(
+            *(
+                select(p.gpu_id, *_HOUR_POINT).where(
+                    p.gpu_id.in_(self._names.gpu_ids(models)),
+                    p.hour.between(end - n, end - 1),
+                    p.region_id == t.WORLD_ID,
+                    p.scope == scope,
+                )
+                for end, models in models_of.items()
+            )
+        )
+        return self._by_model(await self._rows(points.order_by("gpu_id", "hour")))
+
+    def _by_model(self, rows: Iterable[Sequence[Any]]) -> dict[str, list[HourPoint]]:
         found: dict[str, list[HourPoint]] = defaultdict(list)
-        for gpu_id, *values in await self._rows(query.order_by(p.gpu_id, p.hour)):
+        for gpu_id, *values in rows:
             found[self._names.gpu_name[gpu_id]].append(HourPoint(*values))
         return dict(found)
 

@@ -15,8 +15,8 @@ from discord import app_commands, ui
 
 from bot.dispatch.command import Command
 from bot.dispatch.deduplicator import Deduplicator
-from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.reply import Question, Reply, actions, reply
+from bot.dispatch.dispatcher import Dispatcher, Question
+from bot.dispatch.reply import Reply, actions, reply
 from bot.faces.burst_gate import BurstGate
 from bot.faces.discord.buttons import SHARE, buttons
 from bot.faces.discord.embeds import Message, Picture, can_ask_again, escape, line_of, message
