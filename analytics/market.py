@@ -235,7 +235,12 @@ class HourOfWeek:
     @staticmethod
     def of(hour: int) -> HourOfWeek:
         """The hour of the week of an hour since 1970 (which began on a Thursday)."""
-        return HourOfWeek((hour + EPOCH_HOUR_OF_WEEK) % 168)
+        return HourOfWeek(HourOfWeek.index_of(hour))
+
+    @staticmethod
+    def index_of(hour: int) -> int:
+        """Its index alone, for those who ask by the thousand."""
+        return (hour + EPOCH_HOUR_OF_WEEK) % 168
 
 
 @dataclass(frozen=True, slots=True)

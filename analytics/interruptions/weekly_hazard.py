@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,9 @@ class Counts:
     held_h: tuple[float, ...]
 
 
+NO_COUNTS = Counts((0.0,) * WEEK, (0.0,) * WEEK)
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Interruptions per held hour: ``hazards`` by hour of the week and their ``base``, both at the recent level."""
@@ -61,9 +65,13 @@ class Skill:
 
 def count(hours: Hours) -> Counts:
     """Sums by hour of the week."""
-    events, held = [0.0] * WEEK, [0.0] * WEEK
+    return _extended(NO_COUNTS, hours)
+
+
+def _extended(counts: Counts, hours: Hours) -> Counts:
+    events, held = list(counts.events), list(counts.held_h)
     for hour, exposure in hours:
-        cell = HourOfWeek.of(hour).index
+        cell = HourOfWeek.index_of(hour)
         events[cell] += exposure.events
         held[cell] += exposure.held_s / HOUR
     return Counts(tuple(events), tuple(held))
@@ -75,7 +83,10 @@ def profile(hours: Hours) -> Profile | None:
     Cells are shrunk by a Gamma prior to base x hour-of-day effect x day-of-week effect, and those effects to 1. Each
     prior weighs 12 weeks of one cell. The level of the last 7 days scales cells and base. Source: definitions, "Q10".
     """
-    counts = count(hours)
+    return _profile(count(hours), hours)
+
+
+def _profile(counts: Counts, hours: Hours) -> Profile | None:
     events, held = math.fsum(counts.events), math.fsum(counts.held_h)
     if not events or not held:
         return None
@@ -87,7 +98,7 @@ def profile(hours: Hours) -> Profile | None:
     hazards = [
         (k + mean * weight) / (t + weight) for k, t, mean in zip(counts.events, counts.held_h, expected, strict=True)
     ]
-    recent = count([(hour, exposure) for hour, exposure in hours if hour > hours[-1][0] - LEVEL_HOURS])
+    recent = count(hours[_first(hours, hours[-1][0] - LEVEL_HOURS + 1) :])
     level = _level(recent, hazards)
     return Profile(tuple(level * h for h in hazards), _level(recent, [base] * WEEK) * base, counts)
 
@@ -114,10 +125,13 @@ def skill(hours: Hours) -> Skill | None:
     cuts = range(hours[0][0] + (MIN_WEEKS - 1) * WEEK, hours[-1][0] - WEEK // 2, WEEK)
     gains: list[float] = []
     losses: list[float] = []
+    counts, counted = NO_COUNTS, 0
     for cut in cuts:
-        known = profile([row for row in hours if row[0] < cut])
+        begin, end = _first(hours, cut), _first(hours, cut + WEEK)
+        counts, counted = _extended(counts, hours[counted:begin]), begin
+        known = _profile(counts, hours[:begin])
         if known is not None:
-            _score(known, [row for row in hours if cut <= row[0] < cut + WEEK], gains, losses)
+            _score(known, hours[begin:end], gains, losses)
     loss = math.fsum(losses)
     if not loss or len(gains) < 2:
         return None
@@ -126,11 +140,16 @@ def skill(hours: Hours) -> Skill | None:
     return Skill(math.fsum(gains) / loss, mean > Z_ONE_SIDED_95 * error, len(cuts))
 
 
+def _first(hours: Hours, since: int) -> int:
+    """The place of the first that is not before an hour."""
+    return bisect_left(hours, since, key=lambda row: row[0])
+
+
 def _score(known: Profile, week: Hours, gains: list[float], losses: list[float]) -> None:
     """Append what the hours gained over the base rate, and the base rate's loss, for each day of a held-out week."""
     days: dict[int, tuple[float, float]] = {}
     for hour, exposure in week:
-        cell, k = known.hazards[HourOfWeek.of(hour).index], exposure.events
+        cell, k = known.hazards[HourOfWeek.index_of(hour)], exposure.events
         survived = max(0.0, exposure.held_s / HOUR - k)
         loss = survived * known.base - k * math.log(-math.expm1(-known.base))
         gain = loss - (survived * cell - k * math.log(-math.expm1(-cell)))
