@@ -13,17 +13,15 @@ from analytics.hardware.llm_lookup import find_llm
 from analytics.hardware.machines import machines
 from analytics.hardware.memory import DEFAULT_CONTEXT, Mode, Work
 from analytics.hardware.speed import GIGA
-from analytics.interruptions.estimator import estimate, priors, total
-from analytics.market import DAY
+from analytics.interruptions.estimator import estimate, priors
+from analytics.interruptions.overdispersion import overdispersion
+from analytics.market import Exposure
 from analytics.prices import nothing_polled
 from bot.commands.machine_notes import machine_notes
-from bot.commands.overdispersion import overdispersion_of
+from bot.commands.overdispersion import last_days
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
 from bot.presentation.words import Words
-
-LOOKBACK_DAYS = 30
-"""Interruptions of the last 30 days are what a run is expected to live through."""
 
 SHOWN = 10
 """Rows of the card's table; the JSON has them all."""
@@ -80,13 +78,13 @@ def _tokens(dataset_gb: float | None, tokens: float | None, rows: float | None, 
 
 
 async def _risks(query: QueryContext) -> dict[str, Risk]:
-    """What interrupts each model; a model's class is made of all models, so all are read."""
-    exposures = await query.reader.exposure(None, (await query.seen_until() // DAY - LOOKBACK_DAYS) * 24)
-    summed = {model: total(regions) for model, regions in exposures.items()}
+    """What interrupted each model in the last 30 days; a model's class is made of all models, so all are read."""
+    days = await last_days(query)  # of which both the rate and its overdispersion are made
+    summed = {model: sum(some, Exposure()) for model, some in days.items()}
     prior = priors(summed)
-    overdispersion = await overdispersion_of(query)
     rates = {
-        m: estimate(exposure, prior=prior[m], overdispersion=overdispersion.get(m)) for m, exposure in summed.items()
+        model: estimate(exposure, prior=prior[model], overdispersion=overdispersion(days[model]))
+        for model, exposure in summed.items()
     }
     return {model: Risk(rate.mtbi_hours, rate.interval_95[0], rate.duration_hours) for model, rate in rates.items()}
 
