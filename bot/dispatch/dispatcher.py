@@ -1,4 +1,4 @@
-"""The counter where every face asks: one line or one set of named texts in, one answer out."""
+"""Where every face asks: one line or one set of named texts in, one answer from one snapshot of the store out."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 AT_ONCE = 2
 """Questions computed at a time. More would share the same processor, and keep acknowledgements waiting behind them."""
 
-
 Question = str | tuple[Command, Mapping[str, str]]
 """A line of text, or a command with the texts of its parameters."""
 
 OnSnapshot = Callable[[QueryContext], None]
+"""Told the query of a question before it is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class Dispatcher:
     @asynccontextmanager
     async def query_context(self, asker: Asker | None = None) -> AsyncIterator[QueryContext]:
         """A query on one snapshot of the store."""
-        now = self.clock()
         async with self.store.reader() as reader:
+            now = self.clock()  # after the snapshot was taken: nothing in it is of later
             own, team = (NO_PREFERENCES, NO_PREFERENCES) if asker is None else await reader.preferences(asker)
             yield QueryContext(
                 reader=reader,
@@ -89,12 +89,11 @@ class Dispatcher:
         """The answer to a question, from one snapshot of the store; raises the tree of :mod:`analytics.errors`.
 
         In chat (``asker``) the role must permit it, and what was not said is taken from the asker's preferences.
-        Elsewhere ``waiter`` says whose turn it takes. ``on_snapshot`` is told the query before anything can fail that
-        a person must be told about.
+        Elsewhere ``waiter`` says whose turn it takes. ``on_snapshot`` is told the query before any of these errors.
         """
         try:
             command, said = self._called(question)
-        except AskError:
+        except AskError:  # who asked hears of it in a language that only the store knows
             async with self.query_context(asker) as query:
                 on_snapshot(query)
             raise
@@ -103,11 +102,14 @@ class Dispatcher:
             is_gpu = gpu_test(self.catalog, await query.known() if takes_models(command) else ())
             given = said if isinstance(said, Mapping) else assign(command, said, is_gpu)
             found = await self._ask(command, given, query)
-        if asker is None or command.acts:
-            return Answered(command, found)
+        repeats = asker is not None and not command.acts
+        return Answered(command, found, self._line(command, given, is_gpu, question) if repeats else "")
+
+    def _line(
+        self, command: Command, given: Mapping[str, str], is_gpu: Callable[[str], bool], question: Question
+    ) -> str:
         typed = question.strip() if isinstance(question, str) else None
-        line = line_for(command, given, lambda text: read(text, self.commands, is_gpu), typed)
-        return Answered(command, found, line)
+        return line_for(command, given, lambda text: read(text, self.commands, is_gpu), typed)
 
     def _called(self, question: Question) -> tuple[Command, Sequence[str] | Mapping[str, str]]:
         return called(question, self.commands) if isinstance(question, str) else question

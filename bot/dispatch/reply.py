@@ -24,6 +24,9 @@ log = structlog.get_logger()
 PATIENCE = 60
 """Seconds after which a person is told that the answer takes too long."""
 
+LANGUAGE_PATIENCE = 2
+"""Seconds more for looking up in which language to say so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -58,8 +61,8 @@ async def reply(
     except AskError as error:
         return Reply(error_card(error, words), words, ok=False)
     except TimeoutError:
-        with suppress(StoreError):  # it may have waited for its turn in vain, and the language is not known then
-            async with dispatcher.query_context(asker) as query:
+        with suppress(Exception):  # it may have waited for its turn in vain, and the language is not known then
+            async with asyncio.timeout(LANGUAGE_PATIENCE), dispatcher.query_context(asker) as query:
                 choose_language(query)
         return Reply(slow_card(words), words, ok=False)
     except StoreError as error:
