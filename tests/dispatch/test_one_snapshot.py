@@ -210,7 +210,7 @@ async def test_who_waits_for_a_turn_holds_no_connection(dispatcher: Dispatcher) 
 async def test_who_waited_in_vain_is_told_so_in_their_language(
     chat: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await reply(chat, BOSS, "settings me language=pt-BR", default="en")
+    assert (await reply(chat, BOSS, "settings me language=pt-BR", default="en")).ok
     monkeypatch.setattr(replies, "PATIENCE", 0)
     async with AsyncExitStack() as stack:
         await _all_turns(chat, stack)
@@ -221,5 +221,5 @@ async def test_who_waited_in_vain_is_told_so_in_their_language(
 
 @pytest.mark.parametrize("line", ["montor", "predict", "predict RTX 4091", "settings me language=fr"])
 async def test_every_refusal_is_in_the_asker_s_language(chat: Dispatcher, line: str) -> None:
-    await reply(chat, BOSS, "settings me language=pt-BR", default="en")
+    assert (await reply(chat, BOSS, "settings me language=pt-BR", default="en")).ok
     assert (await reply(chat, BOSS, line, default="en")).words.language == "pt-BR"
