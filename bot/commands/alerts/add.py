@@ -92,7 +92,6 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
         stored = rule_row(series_id, rule, initial(rule))
         public_id = await writer.alerts.create(owner_of(asker), to_id, stored, query.now)
         await note(writer, asker, "create", public_id, query.now, rule=str(describe(rule)))
-        await writer.touch_asked([gpu], query.now)
     return AlertAdded(
         id=public_id,
         gpu_name=gpu,
