@@ -20,17 +20,32 @@ that are kept in time differ by seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
+class Plural:
+    """A template in its two forms, chosen by the number at the place ``count``; gettext's msgid and msgid_plural."""
+
+    one: str
+    other: str
+    count: str = "n"
+
+    def english(self, shown: Mapping[str, Any]) -> str:
+        """The English form for values as they are written: 1 is singular, 0, 1.0 and 2 are not."""
+        return self.one if str(shown[self.count]) == "1" else self.other
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A sentence with named places, kept apart from its values so that faces can translate it. ``str()`` is English.
 
-    Write ``Note("{n} of {total} hours have no poll", {"n": 3, "total": 24})``; the template is the translation key.
-    A value may itself be a Note.
+    Write ``Note("gaps: {n}, together {hours} h", {"n": 3, "hours": 24})``; the template is the translation key. Where a
+    noun follows its number, the template is a ``Plural``; of two counted nouns each is a Note of its own, as a value.
     """
 
-    text: str
+    text: str | Plural
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        if isinstance(self.text, Plural):
+            return self.text.english(self.values).format(**self.values)
         return self.text.format(**self.values) if self.values else self.text
 
 

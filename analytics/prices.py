@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from analytics.errors import NotYet
-from analytics.evidence import Basis, Evidence, Note, iso
+from analytics.evidence import Basis, Evidence, Note, Plural, iso
 from analytics.market import HOUR, WORLD, ChangeBand, HourPoint, Offer, Quote, Scope, usd
 from analytics.slices import minimal_slices
 
@@ -335,7 +335,16 @@ def _why(listing: Listing, quote: Quote, day: _Day) -> Note | None:
     if quote.price is None:
         return Note("nothing with a bid price on offer at the last poll")
     if day.mean is None:
-        return Note("{n} hours of history in the last 24; not enough", {"n": min(day.history, DAY_HOURS) - day.gaps})
+        return Note(
+            Plural("{n} hour of history in the last 24; not enough", "{n} hours of history in the last 24; not enough"),
+            {"n": min(day.history, DAY_HOURS) - day.gaps},
+        )
     if listing.band is None:
-        return Note("trend needs {n} hours of this model's own 24 h changes", {"n": BAND_MIN_HOURS})
+        return Note(
+            Plural(
+                "trend needs {n} hour of this model's own 24 h changes",
+                "trend needs {n} hours of this model's own 24 h changes",
+            ),
+            {"n": BAND_MIN_HOURS},
+        )
     return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from analytics import regions
-from analytics.evidence import Basis, Evidence, Note
+from analytics.evidence import Basis, Evidence, Note, Plural
 from analytics.hardware.machines import ENOUGH_MACHINES
 from analytics.market import WORLD, Offer, Quote, usd
 from analytics.prices import quotes
@@ -79,7 +79,10 @@ def availability(
         home=home,
         evidence=basis.evidence(
             Note(
-                "free verified GPUs at the latest complete poll; best: cheapest median with {n} machines or more",
+                Plural(
+                    "free verified GPUs at the latest complete poll; best: cheapest median with {n} machine or more",
+                    "free verified GPUs at the latest complete poll; best: cheapest median with {n} machines or more",
+                ),
                 {"n": ENOUGH_MACHINES},
             ),
             tuple(_caveats(rows, best, at_least, yesterday is not None, home)),
@@ -119,7 +122,15 @@ def _caveats(
     if best is None and priced:
         cheap = min(priced, key=lambda row: row.avg_price or 0.0)
         values = {"n": ENOUGH_MACHINES, "region": cheap.region, "price": cheap.avg_price}
-        notes.append(Note("no region has {n} machines; the cheapest median is {region} at ${price}", values))
+        notes.append(
+            Note(
+                Plural(
+                    "no region has {n} machine; the cheapest median is {region} at ${price}",
+                    "no region has {n} machines; the cheapest median is {region} at ${price}",
+                ),
+                values,
+            )
+        )
     if at_least > 1:
         notes.append(
             Note("changes since yesterday are known for all GPUs only, not for machines of {n}", {"n": at_least})

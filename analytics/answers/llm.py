@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.evidence import Basis, Evidence, Note
+from analytics.evidence import Basis, Evidence, Note, Plural
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.machines import Machine, nominal_gb, thin
 from analytics.hardware.memory import (
@@ -173,7 +173,10 @@ def _sort_out(
 def _refused(machine: Machine, wish: Wish) -> Note | None:
     vram = nominal_gb(machine)
     if wish.max_gpus is not None and machine.gpus > wish.max_gpus:
-        return Note("only machines with more than {n} GPUs would do", {"n": wish.max_gpus})
+        return Note(
+            Plural("only machines with more than {n} GPU would do", "only machines with more than {n} GPUs would do"),
+            {"n": wish.max_gpus},
+        )
     if wish.min_vram is not None and (vram is None or vram < wish.min_vram):
         return Note("{have} GB a GPU, {want} GB asked", {"have": vram or "?", "want": wish.min_vram})
     if wish.max_price is not None and machine.usd_per_hour > wish.max_price:
@@ -242,7 +245,13 @@ def _reasoning(fit: _Fit, best: float) -> Note:
     values = {"want": gib(fit.bytes_each), "have": gib(fit.vram_bytes), "worth": worth}
     if fit.placement == "sharded":
         values["n"] = fit.machine.gpus
-        return Note("split over {n} GPUs, needs {want} of {have} GiB each; {worth}", values)
+        return Note(
+            Plural(
+                "split over {n} GPU, needs {want} of {have} GiB each; {worth}",
+                "split over {n} GPUs, needs {want} of {have} GiB each; {worth}",
+            ),
+            values,
+        )
     return Note("needs {want} of {have} GiB; {worth}", values)
 
 
@@ -255,10 +264,26 @@ def _caveats(found: FoundLlm, work: Work, assumed: float | None) -> tuple[Note, 
         caveats.insert(0, found.assumption)
     if assumed is not None:
         values = {"n": round(assumed / MILLION, 1)}
-        caveats.append(Note("no amount of data was given: hours are for {n} million tokens", values))
+        caveats.append(
+            Note(
+                Plural(
+                    "no amount of data was given: hours are for {n} million tokens",
+                    "no amount of data was given: hours are for {n} million tokens",
+                ),
+                values,
+            )
+        )
     if work.context > found.llm.context:
         limit = {"name": found.llm.name, "n": found.llm.context}
-        caveats.append(Note("{name} was made for at most {n} tokens of context", limit))
+        caveats.append(
+            Note(
+                Plural(
+                    "{name} was made for at most {n} token of context",
+                    "{name} was made for at most {n} tokens of context",
+                ),
+                limit,
+            )
+        )
     return tuple(caveats)
 
 

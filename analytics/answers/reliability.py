@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from analytics.evidence import Basis, Evidence, Note
+from analytics.evidence import Basis, Evidence, Note, Plural
 from analytics.interruptions.estimator import (
     BUNCHED,
     LOWER_BOUND,
@@ -189,11 +189,20 @@ def _caveats(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) -> 
         notes.append(least)
     if rate.exposure_hours < MIN_EXPOSURE_H:
         values = {"have": round(rate.exposure_hours, 1), "need": MIN_EXPOSURE_H}
-        notes.append(Note("{have} tenant-hours are too few for a score: it takes {need}", values))
+        notes.append(
+            Note(
+                Plural(
+                    "{have} tenant-hour is too little for a score: it takes {need}",
+                    "{have} tenant-hours are too few for a score: it takes {need}",
+                    "have",
+                ),
+                values,
+            )
+        )
     elif chance is None:
         values = {"have": round(seen_h, 1), "need": SEEN_TWICE * SCORE_HOURS}
-        notes.append(Note("the score needs {need} h of history; there are {have} h", values))
+        notes.append(Note("the score needs {need} h of history; so far: {have} h", values))
     elif basis.history_days is not None and basis.history_days < PERIOD_DAYS:
         values = {"have": basis.history_days, "want": PERIOD_DAYS}
-        notes.append(Note("only {have} of the {want} days are recorded", values))
+        notes.append(Note("days recorded: only {have} of {want}", values))
     return tuple(notes)

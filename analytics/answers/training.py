@@ -9,7 +9,7 @@ from typing import Any
 from analytics.answers.llm import NotFitting
 from analytics.answers.training_runs import BYTES_PER_TOKEN, Bench, GpuCost, TrainingJob, run_on
 from analytics.catalog import Catalog
-from analytics.evidence import Basis, Evidence, Note
+from analytics.evidence import Basis, Evidence, Note, Plural
 from analytics.hardware.checkpoints import Risk
 from analytics.hardware.comparators import PRICE_OLD_DAYS
 from analytics.hardware.machines import Machine, thin
@@ -62,7 +62,10 @@ def training_cost(
         if wanted and machine.model not in wanted:
             continue
         if bench.job.gpus not in (None, machine.gpus):
-            reason = Note("no machine with {n} free GPUs on offer", {"n": bench.job.gpus})
+            reason = Note(
+                Plural("no machine with {n} free GPU on offer", "no machine with {n} free GPUs on offer"),
+                {"n": bench.job.gpus},
+            )
             misses.setdefault(machine.model, NotFitting(machine.model, machine.gpus, reason))
             continue
         cost = run_on(bench, machine, risks.get(machine.model, Risk()))
@@ -104,7 +107,16 @@ def _answer(job: TrainingJob, ranked: Sequence[GpuCost], misses: tuple[NotFittin
 def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
     found = [job.found.assumption] if job.found.assumption else []
     if job.assumed:
-        found.append(Note("no amount of data was given: {size} GB of text are assumed", {"size": job.dataset_gb}))
+        found.append(
+            Note(
+                Plural(
+                    "no amount of data was given: {size} GB of text is assumed",
+                    "no amount of data was given: {size} GB of text are assumed",
+                    "size",
+                ),
+                {"size": job.dataset_gb},
+            )
+        )
     if not ranked:
         return [*found, Note("no machine on offer can do this; not_fitting says why")]
     unknown = [cost.gpu_name for cost in ranked if cost.checkpoints.mtbi_hours is None]
@@ -129,7 +141,14 @@ def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
     old = sorted({cost.aws.date for cost in ranked if cost.aws and cost.aws.old})
     if old:
         found.append(
-            Note("AWS prices are from {date}, more than {days} days old", {"date": old[0], "days": PRICE_OLD_DAYS})
+            Note(
+                Plural(
+                    "AWS prices are from {date}, more than {days} day old",
+                    "AWS prices are from {date}, more than {days} days old",
+                    "days",
+                ),
+                {"date": old[0], "days": PRICE_OLD_DAYS},
+            )
         )
     low, high = ATTENTION_SHORT
     found.append(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analytics.errors import NotYet
-from analytics.evidence import Basis, Evidence, Note
+from analytics.evidence import Basis, Evidence, Note, Plural
 from analytics.interruptions.estimator import BUNCHED, assumptions, estimate, implied
 from analytics.interruptions.weekly_hazard import (
     DAY_HOURS,
@@ -38,9 +38,16 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 HOURS_DO_NOT_MATTER = Note("hours do not matter for this model: they do not foretell its interruptions in later weeks")
 SOME_HOURS = Note("some hours are safer: they foretold interruptions in weeks that were held out")
 NONE_THAT_LONG = Note("no run of safer hours is that long; this is the least risky time to start")
-TOO_FEW = Note("{n} interruptions are too few to tell hours apart: it takes {need}")
-LESS = Note("interrupted {percent}% less often than in the average hour ({events} times in {hours} tenant-hours)")
-MORE = Note("interrupted {percent}% more often than in the average hour ({events} times in {hours} tenant-hours)")
+TOO_FEW = Note(
+    Plural(
+        "{n} interruption is too few to tell hours apart: it takes {need}",
+        "{n} interruptions are too few to tell hours apart: it takes {need}",
+    )
+)
+TIMES = Plural("{n} time", "{n} times")
+TENANT_HOURS = Plural("{n} tenant-hour", "{n} tenant-hours")
+LESS = Note("interrupted {percent}% less often than in the average hour ({times} in {exposure})")
+MORE = Note("interrupted {percent}% more often than in the average hour ({times} in {exposure})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +156,19 @@ def _evidence(exposure_hours: float, gained: Skill | None, long_enough: bool, ba
 def _not_yet(recorded: int, basis: Basis) -> NotYet:
     missing = MIN_WEEKS * WEEK - recorded
     return NotYet(
-        Note("hours of the week need {weeks} weeks of records", {"weeks": MIN_WEEKS}),
-        have=Note("{days} days with followed slices", {"days": round(recorded / DAY_HOURS, 1)}),
-        need=Note("{days} days", {"days": MIN_WEEKS * WEEK // DAY_HOURS}),
+        Note(
+            Plural(
+                "hours of the week need {weeks} week of records",
+                "hours of the week need {weeks} weeks of records",
+                "weeks",
+            ),
+            {"weeks": MIN_WEEKS},
+        ),
+        have=Note(
+            Plural("{days} day with followed slices", "{days} days with followed slices", "days"),
+            {"days": round(recorded / DAY_HOURS, 1)},
+        ),
+        need=Note(Plural("{days} day", "{days} days", "days"), {"days": MIN_WEEKS * WEEK // DAY_HOURS}),
         ready_at=basis.ready_after(missing * HOUR),
     )
 
@@ -220,8 +237,8 @@ class _Sheet:
         prices = [price for cell in cells if (price := self.prices[cell]) is not None]
         values = {
             "percent": round(100 * abs(hazard / (self.base * len(cells)) - 1)),
-            "events": round(math.fsum(self.counts.events[cell] for cell in set(cells))),
-            "hours": round(math.fsum(self.counts.held_h[cell] for cell in set(cells))),
+            "times": Note(TIMES, {"n": round(math.fsum(self.counts.events[cell] for cell in set(cells)))}),
+            "exposure": Note(TENANT_HOURS, {"n": round(math.fsum(self.counts.held_h[cell] for cell in set(cells)))}),
         }
         return Window(
             day_of_week=DAYS[start.weekday()],

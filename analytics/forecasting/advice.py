@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from analytics.forecasting.backtest import COLD_H, Grid
 from analytics.market import usd
 
@@ -126,7 +126,13 @@ def advise(series: Grid | None, price: int | None) -> tuple[Advice, Note]:
         return _now(median, flat, past), _why_now(price, median, flat)
     last = past[-LAST_CASES:]
     if len(last) >= MIN_CASES and statistics.fmean(case.saved for case in last) < 0:
-        note = Note("Start now: in the last {n} cases like this, waiting lost money on average", {"n": len(last)})
+        note = Note(
+            Plural(
+                "Start now: in the last {n} case like this, waiting lost money on average",
+                "Start now: in the last {n} cases like this, waiting lost money on average",
+            ),
+            {"n": len(last)},
+        )
         return _now(median, flat, past), note
     return _wait(median, past)
 
@@ -144,7 +150,12 @@ def _now(median: float | None, flat: float | None, past: Sequence[Case]) -> Advi
 
 def _why_now(price: int, median: float | None, flat: float | None) -> Note:
     if flat is not None:
-        return Note("Start now: the price has not changed for {n} days", {"n": int(flat)})
+        return Note(
+            Plural(
+                "Start now: the price has not changed for {n} day", "Start now: the price has not changed for {n} days"
+            ),
+            {"n": int(flat)},
+        )
     if median is None:
         return Note("Start now: no price of the last 7 days speaks for waiting")
     values = {"price": usd(price), "median": usd(median)}
@@ -182,11 +193,23 @@ def _why_wait(advice: Advice) -> Note:
         span = f"{low}" if low == high else f"{low}-{high}"
         head = Note("Wait until ${target} (the 7-day median), usually {span} h, at most 24 h", {**target, "span": span})
     if advice.expected_saving_percent is None:
-        return Note("{advice}; only {n} cases like this so far, too few for odds", {"advice": head, "n": advice.cases})
+        return Note(
+            Plural(
+                "{advice}; only {n} case like this so far, too few for odds",
+                "{advice}; only {n} cases like this so far, too few for odds",
+            ),
+            {"advice": head, "n": advice.cases},
+        )
     record: dict[str, Any] = {
         "advice": head,
         "n": advice.cases,
         "saved": advice.saved_cases,
         "percent": round(advice.expected_saving_percent, 1),
     }
-    return Note("{advice}; waiting saved money in {saved} of {n} such cases, {percent} % on average", record)
+    return Note(
+        Plural(
+            "{advice}; waiting saved money in {saved} of {n} such case, {percent} % on average",
+            "{advice}; waiting saved money in {saved} of {n} such cases, {percent} % on average",
+        ),
+        record,
+    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analytics.errors import NotYet
-from analytics.evidence import Basis, Evidence, Note, iso
+from analytics.evidence import Basis, Evidence, Note, Plural, iso
 from analytics.forecasting.advice import Advice, advise
 from analytics.forecasting.backtest import COLD_H, HORIZONS_H, Grid, Stand, grid, pool, walk
 from analytics.forecasting.track_record import HorizonRecord, TrackRecord, backtest_report, record
@@ -259,8 +259,15 @@ def _fresh(basis: Basis, forecasts: Sequence[Forecast]) -> None:
     if age > MAX_AGE_H:
         raise NotYet(
             Note("the latest price is too old to forecast from"),
-            have=Note("a price {hours} hours old", {"hours": round(age, 1)}),
-            need=Note("a complete poll of the last {hours} hours", {"hours": MAX_AGE_H}),
+            have=Note(
+                Plural("a price {hours} hour old", "a price {hours} hours old", "hours"), {"hours": round(age, 1)}
+            ),
+            need=Note(
+                Plural(
+                    "a complete poll of the last {hours} hour", "a complete poll of the last {hours} hours", "hours"
+                ),
+                {"hours": MAX_AGE_H},
+            ),
         )
     issued = max((forecast.issued_at for forecast in forecasts), default=None)
     if issued is None or basis.now - issued > MAX_AGE_H * HOUR:
@@ -276,12 +283,20 @@ def _fresh(basis: Basis, forecasts: Sequence[Forecast]) -> None:
 def _caveats(first: Forecast, track: TrackRecord | None) -> list[Note]:
     notes = []
     if first.regime == "cold":
-        notes.append(Note("less than {n} hours of history: no confidence, interval from other models", {"n": COLD_H}))
+        notes.append(
+            Note(
+                Plural(
+                    "less than {n} hour of history: no confidence, interval from other models",
+                    "less than {n} hours of history: no confidence, interval from other models",
+                ),
+                {"n": COLD_H},
+            )
+        )
     if first.lo80 is None:
         notes.append(Note("no interval yet: no forecast of any model has come due"))
     if track is None or track.model_accuracy is None:
         n = track.n_scored if track else 0
-        notes.append(Note("accuracy is shown from 100 scored forecasts on; there are {n}", {"n": n}))
+        notes.append(Note("accuracy is shown from 100 scored forecasts on; so far: {n}", {"n": n}))
     elif track.source == "backtest":
         notes.append(Note("the record is a backtest over stored history, without look-ahead"))
     notes.append(Note("confidence is the chance that the price lands within ±5 %"))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analytics.catalog import Catalog, CloudPrice, Gpu, Mfu
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from analytics.hardware.speed import mfu_of
 from analytics.market import DAY
 
@@ -125,5 +125,19 @@ def old_prices(found: Sequence[Comparator]) -> tuple[Note, ...]:
 def _old(cloud: str, dates: Sequence[str]) -> Note:
     values = {"cloud": cloud, "date": ", ".join(dates), "days": PRICE_OLD_DAYS}
     if len(dates) == 1:
-        return Note("The {cloud} price is from {date}, more than {days} days old.", values)
-    return Note("{cloud} prices of {date} are more than {days} days old.", values)
+        return Note(
+            Plural(
+                "The {cloud} price is from {date}, more than {days} day old.",
+                "The {cloud} price is from {date}, more than {days} days old.",
+                "days",
+            ),
+            values,
+        )
+    return Note(
+        Plural(
+            "{cloud} prices of {date} are more than {days} day old.",
+            "{cloud} prices of {date} are more than {days} days old.",
+            "days",
+        ),
+        values,
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from analytics.catalog import MIB_PER_GIB, Catalog, Gpu, Mfu
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from analytics.hardware.memory import GIB
 from analytics.hardware.speed import mfu_of
 from analytics.market import MICRO, Offer
@@ -117,6 +117,11 @@ def thin(rests: Iterable[tuple[str, int]]) -> tuple[Note, ...]:
     few = [f"{name} ({machines})" for name, machines in dict.fromkeys(rests) if machines < ENOUGH_MACHINES]
     if not few:
         return ()
-    text = "prices that rest on fewer than {n} machines are hardly medians: {prices}"
-    values = {"n": ENOUGH_MACHINES, "prices": ", ".join(few[:MOST_NAMED]), "more": len(few) - MOST_NAMED}
-    return (Note(text + " and {more} more", values) if len(few) > MOST_NAMED else Note(text, values),)
+    text = Plural(
+        "prices that rest on fewer than {n} machine are hardly medians: {prices}",
+        "prices that rest on fewer than {n} machines are hardly medians: {prices}",
+    )
+    prices: str | Note = ", ".join(few[:MOST_NAMED])
+    if len(few) > MOST_NAMED:
+        prices = Note("{list} and {n} more", {"list": prices, "n": len(few) - MOST_NAMED})
+    return (Note(text, {"n": ENOUGH_MACHINES, "prices": prices}),)

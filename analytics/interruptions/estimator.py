@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from analytics.errors import NotYet
-from analytics.evidence import Basis, Evidence, Note
+from analytics.evidence import Basis, Evidence, Note, Plural
 from analytics.interruptions.shadow_tenants import BID_FACTOR, PATIENCE_S
 from analytics.market import DAY, HOUR, Cause, Exposure
 
@@ -41,7 +41,13 @@ _CACHED = 4096
 
 _GEFORCE = re.compile(r"(?:RTX|GTX) (?:\d0|16)[5-9]0\b")
 
-SHRUNK = Note("fewer than {n} interruptions: the rate leans on models of the same kind", {"n": SHRINK_BELOW})
+SHRUNK = Note(
+    Plural(
+        "fewer than {n} interruption: the rate leans on models of the same kind",
+        "fewer than {n} interruptions: the rate leans on models of the same kind",
+    ),
+    {"n": SHRINK_BELOW},
+)
 LOWER_BOUND = Note("no interruption seen yet: only a lower bound can be given")
 TOO_COARSE = Note("interrupted too often for the poll interval: the time between interruptions cannot be resolved")
 NOTHING = Note("nothing was held yet")
@@ -383,7 +389,7 @@ def assumptions() -> dict[str, float]:
 def _short_history(days: float, basis: Basis) -> list[Note]:
     if basis.history_days is None or basis.history_days >= days:
         return []
-    return [Note("only {have} of the {want} days are recorded", {"have": basis.history_days, "want": round(days)})]
+    return [Note("days recorded: only {have} of {want}", {"have": basis.history_days, "want": round(days)})]
 
 
 def not_yet(basis: Basis) -> NotYet:

@@ -7,7 +7,7 @@ import zoneinfo
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from analytics.market import usd
 from bot.alerts.decide import Decision, Reason, free_at
 from bot.alerts.rules import PPM, Direction, Rule, Unit
@@ -41,7 +41,7 @@ _CONDITIONS: Mapping[tuple[Direction, bool], Note] = {
 }
 _FIGURES: Mapping[Unit, Callable[[int], Any]] = {
     Unit.MICRO_DOLLARS: usd,
-    Unit.GPUS: lambda value: Note("{n} GPUs", {"n": value}),
+    Unit.GPUS: lambda value: Note(Plural("{n} GPU", "{n} GPUs"), {"n": value}),
     Unit.RATIO: lambda value: Note("{percent}%", {"percent": (value - PPM) / 10_000}),
     Unit.PROBABILITY: lambda value: Note("{percent}%", {"percent": value / 10_000}),
 }

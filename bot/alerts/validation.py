@@ -76,7 +76,7 @@ def _window(rule: Rule) -> Iterator[Note]:
 
 def _counts(rule: Rule) -> Iterator[Note]:
     if not 1 <= rule.readings <= MAX_READINGS:
-        yield Note("between 1 and {most} readings in a row", {"most": MAX_READINGS})
+        yield Note("readings in a row: between 1 and {most}", {"most": MAX_READINGS})
     if not 0 <= rule.rearm_ppm <= MAX_REARM_PPM:
         yield Note("the re-arm margin lies between 0% and {most}%", {"most": 100 * MAX_REARM_PPM // PPM})
     if min(rule.hold_seconds, rule.repeat_seconds, rule.min_interval) < 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analytics.answers.availability import Availability, RegionSupply, availability
 from analytics.errors import NotYet
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from analytics.market import HOUR
 from analytics.prices import DAY_HOURS
 from bot.dispatch.command import Command, Param, QueryContext
@@ -67,7 +67,7 @@ def _charts(answer: Availability, words: Words) -> tuple[Chart, ...]:
     values = {"n": answer.total_available, "gpu": answer.gpu_name, "list": ", ".join(told)}
     chart = Bars(
         title=words("Free GPUs: {gpu}", gpu=answer.gpu_name),
-        alt=words("{n} {gpu} free, by region: {list}.", **values),
+        alt=words(Plural("{n} {gpu} free, by region: {list}.", "{n} {gpu} free, by region: {list}."), **values),
         bars=tuple(_bar(row) for row in answer.regions[:CHARTED]),
         unit="number",
         value=words("free GPUs by region"),
@@ -101,8 +101,10 @@ def _lead(answer: Availability, words: Words) -> str:
     if not answer.total_available:
         return words("No {gpus} free", gpus=gpus)
     if best is None:
-        return words("{n} {gpus} free", n=answer.total_available, gpus=gpus)
-    text = "{n} {gpus} free; best: {best} at a median of {price}"
+        return words(Plural("{n} {gpus} free", "{n} {gpus} free"), n=answer.total_available, gpus=gpus)
+    text = Plural(
+        "{n} {gpus} free; best: {best} at a median of {price}", "{n} {gpus} free; best: {best} at a median of {price}"
+    )
     return words(text, n=answer.total_available, gpus=gpus, best=best.region, price=words.money(best.avg_price))
 
 

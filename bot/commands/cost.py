@@ -7,7 +7,7 @@ from typing import Any
 from analytics.answers.training import DEFAULT_DATASET_GB, TrainingCost, bench_for, training_cost
 from analytics.answers.training_runs import BYTES_PER_TOKEN, RESTART_MINUTES, GpuCost, TrainingJob
 from analytics.errors import AskError
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from analytics.hardware.checkpoints import Risk
 from analytics.hardware.llm_lookup import find_llm
 from analytics.hardware.machines import machines
@@ -170,7 +170,11 @@ def _lead(answer: TrainingCost, words: Words) -> str:
 
 
 def _notes(answer: TrainingCost, words: Words) -> tuple[str, ...]:
-    text = "{tokens} million tokens ({size} GB of text) × {epochs}"
+    text = Plural(
+        "{tokens} million tokens ({size} GB of text) × {epochs}",
+        "{tokens} million tokens ({size} GB of text) × {epochs}",
+        "tokens",
+    )
     values = {"tokens": round(answer.tokens / MILLION, 1), "size": answer.dataset_size_gb, "epochs": answer.epochs}
     return machine_notes([words(text, **values)], answer.not_fitting, answer.evidence, words)
 

@@ -13,7 +13,7 @@ from analytics.answers.fleet import DEFAULT_HOURS, SPEEDS, FleetStrategy, Order,
 from analytics.answers.fleet_program import LEVELS, Lot
 from analytics.catalog import Catalog
 from analytics.errors import NotYet
-from analytics.evidence import Basis, Note
+from analytics.evidence import Basis, Note, Plural
 from analytics.market import DAY
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
@@ -124,16 +124,18 @@ def _lead(answer: FleetStrategy, words: Words) -> str:
             return words("Nothing on offer makes a fleet of this reliability")
         enough = words.money(answer.smallest_budget, 2)
         return words("{budget} a month is too little; from {enough} a fleet is possible", budget=budget, enough=enough)
-    text = "{n} GPUs for {hours} a month cost {cost} of {budget}"
+    text = Plural(
+        "{n} GPU for {hours} a month costs {cost} of {budget}", "{n} GPUs for {hours} a month cost {cost} of {budget}"
+    )
     hours = f"{words.number(answer.hours_per_month)} h"
     cost = words.money(answer.monthly_cost, 2)
     lead = words(text, n=answer.total_gpus, hours=hours, cost=cost, budget=budget)
     if answer.savings_vs_aws is None:
         return lead
-    text = "{fleet}; the same work on AWS costs {saved} more"
+    compared = "{fleet}; the same work on AWS costs {saved} more"
     if answer.savings_vs_aws < 0:
-        text = "{fleet}; the same work on AWS costs {saved} less"
-    return words(text, fleet=lead, saved=words.money(abs(answer.savings_vs_aws), 2))
+        compared = "{fleet}; the same work on AWS costs {saved} less"
+    return words(compared, fleet=lead, saved=words.money(abs(answer.savings_vs_aws), 2))
 
 
 COMMAND = Command(

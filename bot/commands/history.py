@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analytics.answers.history import DEFAULT_DAYS, MOST_DAYS, History, Stats, history, since_hour
-from analytics.evidence import seconds_of
+from analytics.evidence import Plural, seconds_of
 from analytics.market import DAY, HOUR
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
@@ -31,10 +31,13 @@ def card(answer: History, words: Words) -> Card:
     notes += [words("gap from {since}: {n} h", since=gap.since, n=gap.hours) for gap in answer.gaps[-SHOWN_GAPS:]]
     footer = words.footer(answer.evidence)
     if stats is None:
-        nothing = words("no price in these {n} days", n=answer.days)
+        nothing = words(Plural("no price in {n} day", "no price in {n} days"), n=answer.days)
         return Card(title, words.lead(nothing, answer.evidence), notes=tuple(notes), footer=footer)
     lead = words(
-        "{gpu}: {first} → {last} ({change}) over {n} hours with a price",
+        Plural(
+            "{gpu}: {first} → {last} ({change}) over {n} hour with a price",
+            "{gpu}: {first} → {last} ({change}) over {n} hours with a price",
+        ),
         gpu=answer.gpu_name,
         first=words.money(stats.first),
         last=words.money(stats.last),
@@ -49,7 +52,7 @@ def card(answer: History, words: Words) -> Card:
         words.percent(stats.unchanged_percent),
     )
     table = Table(words("USD per GPU-hour; share of hours without a change"), columns, (row,))
-    spark = Spark(words("last {n} d", n=answer.days), _line(answer))
+    spark = Spark(words(Plural("last {n} d", "last {n} d"), n=answer.days), _line(answer))
     charts = _charts(answer, stats, words)
     return Card(title, words.lead(lead, answer.evidence), (table,), (spark,), tuple(notes), footer, charts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analytics.evidence import Plural
 from analytics.interruptions.estimator import PERIODS, InterruptionRates, ModelRate, interruption_rates
 from analytics.market import HOUR
 from bot.commands.overdispersion import overdispersion_of
@@ -35,7 +36,7 @@ def card(answer: InterruptionRates, words: Words) -> Card:
     )
     notes = [words(note) for note in (answer.evidence.method, *answer.evidence.caveats)]
     if len(answer.gpus) > ROWS:
-        notes.append(words("{n} more models not shown", n=len(answer.gpus) - ROWS))
+        notes.append(words(Plural("{n} more model not shown", "{n} more models not shown"), n=len(answer.gpus) - ROWS))
     table = Table(words("Interruptions"), columns, rows)
     title = words("Interruptions, last {period}", period=answer.period)
     return Card(
@@ -55,7 +56,7 @@ def _lead(answer: InterruptionRates, words: Words) -> str:
     least, most = known[0], known[-1]
     low = words.number(least.interruption_rate_per_day, 2)
     if least is most:
-        return words("{gpu}: {rate} interruptions per day of running", gpu=least.gpu_name, rate=low)
+        return words("{gpu}: interruptions per day of running: {rate}", gpu=least.gpu_name, rate=low)
     return words(
         "Least interrupted: {least} ({low} a day of running); most: {most} ({high})",
         least=least.gpu_name,

@@ -7,6 +7,7 @@ from typing import Any
 from analytics.answers.llm import LlmGpus, Recommendation, Wish, llm_gpus
 from analytics.answers.training import DEFAULT_DATASET_GB
 from analytics.answers.training_runs import BYTES_PER_TOKEN
+from analytics.evidence import Plural
 from analytics.hardware.llm_lookup import find_llm
 from analytics.hardware.machines import machines
 from analytics.hardware.memory import DEFAULT_CONTEXT, MODES, PRECISIONS, Mode, Precision, Work
@@ -88,7 +89,12 @@ def _lead(answer: LlmGpus, words: Words) -> str:
 def _notes(answer: LlmGpus, words: Words) -> tuple[str, ...]:
     notes = [words("{model} needs {n} GiB on one GPU", model=answer.model, n=answer.memory_need_gib)]
     if answer.training_tokens:
-        notes.append(words("hours are for {n} million training tokens", n=round(answer.training_tokens / MILLION, 1)))
+        notes.append(
+            words(
+                Plural("hours are for {n} million training tokens", "hours are for {n} million training tokens"),
+                n=round(answer.training_tokens / MILLION, 1),
+            )
+        )
     return machine_notes(notes, answer.not_fitting, answer.evidence, words)
 
 

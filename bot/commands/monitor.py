@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analytics.evidence import Plural
 from analytics.market import HOUR, ChangeBand, HourPoint, Quote, Scope
 from analytics.prices import BAND_HOURS, DAY_HOURS, Listing, Monitor, PriceTrend, change_band, monitor
 from bot.dispatch.command import Command, Param, QueryContext
@@ -102,10 +103,16 @@ def _lead(answer: Monitor, words: Words) -> str:
     falling = sum(trend.trend == "decreasing" for trend in moving)
     counts = {"n": answer.total_gpus_tracked, "falling": falling, "rising": len(moving) - falling}
     if not moving:
-        return words("{n} models; none moves outside its usual range", n=answer.total_gpus_tracked)
+        return words(
+            Plural("{n} model; none moves outside its usual range", "{n} models; none moves outside its usual range"),
+            n=answer.total_gpus_tracked,
+        )
     top = max(moving, key=lambda trend: abs(trend.change_percent or 0.0))
     change = words.percent(top.change_percent, signed=True)
-    text = "{n} models: {falling} falling, {rising} rising; the largest move is {gpu} {change}"
+    text = Plural(
+        "{n} model: {falling} falling, {rising} rising; the largest move is {gpu} {change}",
+        "{n} models: {falling} falling, {rising} rising; the largest move is {gpu} {change}",
+    )
     return words(text, **counts, gpu=top.gpu_name, change=change)
 
 

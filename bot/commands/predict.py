@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analytics.evidence import seconds_of
+from analytics.evidence import Plural, seconds_of
 from analytics.forecasting.forecasts import Point, Prediction, prediction
 from analytics.market import HOUR
 from bot.dispatch.command import Command, Param, QueryContext
@@ -80,21 +80,37 @@ def _charts(answer: Prediction, words: Words) -> tuple[Chart, ...]:
     return (chart,)
 
 
+WITHOUT_RANGE = Plural(
+    "Forecast for {hours} hour later: {price}, its range is not known yet.",
+    "Forecast for {hours} hours later: {price}, its range is not known yet.",
+    "hours",
+)
+WITH_RANGE = Plural(
+    "Forecast for {hours} hour later: {price}, with 80% between {low} and {high}.",
+    "Forecast for {hours} hours later: {price}, with 80% between {low} and {high}.",
+    "hours",
+)
+"""The end of a forecast, in words."""
+
+
 def _alt(answer: Prediction, prices: Sequence[float], words: Words) -> str:
     key, last = list(answer.predictions.items())[-1]
     past = words(
-        "{gpu}, USD per GPU-hour: {low} to {high} in the last {n} hours, last {price}.",
+        Plural(
+            "{gpu}, USD per GPU-hour: {low} to {high} in the last {n} hour, last {price}.",
+            "{gpu}, USD per GPU-hour: {low} to {high} in the last {n} hours, last {price}.",
+        ),
         gpu=answer.gpu_name,
         low=words.money(min(prices, default=None)),
         high=words.money(max(prices, default=None)),
         n=CHART_HOURS,
         price=words.money(answer.current_price),
     )
-    values = {"hours": key.removeprefix("next_").removesuffix("h"), "price": words.money(last.price)}
+    values = {"hours": int(key.removeprefix("next_").removesuffix("h")), "price": words.money(last.price)}
     if last.low_80 is None:
-        return f"{past} {words('Forecast for {hours} hours later: {price}, its range is not known yet.', **values)}"
+        return f"{past} {words(WITHOUT_RANGE, **values)}"
     values |= {"low": words.money(last.low_80), "high": words.money(last.high_80)}
-    return f"{past} {words('Forecast for {hours} hours later: {price}, with 80% between {low} and {high}.', **values)}"
+    return f"{past} {words(WITH_RANGE, **values)}"
 
 
 def _cells(key: str, point: Point, words: Words) -> tuple[str, ...]:
@@ -106,7 +122,10 @@ def _cells(key: str, point: Point, words: Words) -> tuple[str, ...]:
 def _record(answer: Prediction, words: Words) -> str:
     if answer.model_accuracy is None:
         return ""
-    text = "Forecasts like this landed within ±5 % in {hit} of {n} cases; “no change” in {baseline}."
+    text = Plural(
+        "Forecasts like this landed within ±5 % in {hit} of {n} case; “no change” in {baseline}.",
+        "Forecasts like this landed within ±5 % in {hit} of {n} cases; “no change” in {baseline}.",
+    )
     hit, baseline = words.share(answer.model_accuracy), words.share(answer.baseline_accuracy)
     return words(text, hit=hit, n=answer.n_scored, baseline=baseline)
 

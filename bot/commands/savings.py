@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analytics.answers.savings import DEFAULT_HOURS, HOURS_IN_YEAR, CloudCost, Savings, Use, savings
 from analytics.errors import NotYet
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
 from bot.presentation.words import Words
@@ -55,12 +55,24 @@ def _charts(answer: Savings, words: Words) -> tuple[Chart, ...]:
     low, high = ((None if price is None else price * answer.hours) for price in (answer.price_p10, answer.price_p90))
     clouds = tuple(Bar(_cloud(row), row.cost) for row in answer.comparators)
     costs = ", ".join(f"{_cloud(row)} {words.money(row.cost, 2)}" for row in answer.comparators)
-    values = {"gpu": answer.gpu_name, "hours": hours, "cost": words.money(answer.cost_dumont, 2), "list": costs}
+    values = {
+        "gpu": answer.gpu_name,
+        "n": answer.hours,
+        "hours": hours,
+        "cost": words.money(answer.cost_dumont, 2),
+        "list": costs,
+    }
     chart = Bars(
         title=words("Savings: {gpu} for {hours} h", gpu=answer.gpu_name, hours=hours),
-        alt=words("Cost of {hours} GPU-hours of {gpu}: spot {cost}; on demand: {list}.", **values),
+        alt=words(
+            Plural(
+                "Cost of {hours} GPU-hour of {gpu}: spot {cost}; on demand: {list}.",
+                "Cost of {hours} GPU-hours of {gpu}: spot {cost}; on demand: {list}.",
+            ),
+            **values,
+        ),
         bars=(Bar(words("spot"), answer.cost_dumont, low, high), *clouds),
-        value=words("USD for {hours} GPU-hours", hours=hours),
+        value=words(Plural("USD for {hours} GPU-hour", "USD for {hours} GPU-hours"), n=answer.hours, hours=hours),
         spread=words("p10–p90 of the offers"),
     )
     return (chart,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analytics.errors import AskError, Refused
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from analytics.regions import place
 from bot.accounts import Asker, Preferences
 from bot.commands.windows import zone
@@ -97,7 +97,7 @@ def _changed(old: Preferences, said: Preferences) -> Preferences:
             Note("home: no place of that name is known"), suggestions=("Berlin, DE", "Sao Paulo, BR", "52.5,13.4")
         )
     if len(new.gpus) > MOST_GPUS:
-        raise AskError(Note("at most {n} models", {"n": MOST_GPUS}))
+        raise AskError(Note(Plural("at most {n} model", "at most {n} models"), {"n": MOST_GPUS}))
     return new
 
 

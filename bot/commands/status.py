@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from dataclasses import dataclass
 
-from analytics.evidence import Evidence, Freshness, Note, clock_time, iso, seconds_of
+from analytics.evidence import Evidence, Freshness, Note, Plural, clock_time, iso, seconds_of
 from analytics.market import DAY, Quality
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Card, Column, Table
@@ -110,12 +110,10 @@ _STATES = {
 
 def card(answer: Status, words: Words) -> Card:
     """Plan and spend, then a line a model."""
-    lead = words(
-        "{models} models followed · {spent} rows spent today, {planned} planned a day",
-        models=sum(model.followed for model in answer.models),
-        spent=answer.rows_spent_today,
-        planned=answer.planned_rows_a_day,
-    )
+    followed = Plural("{n} model followed", "{n} models followed")
+    spent = Plural("{n} row spent today, {planned} planned a day", "{n} rows spent today, {planned} planned a day")
+    lead = words(followed, n=sum(model.followed for model in answer.models))
+    lead += " · " + words(spent, n=answer.rows_spent_today, planned=answer.planned_rows_a_day)
     columns = (
         Column(words("GPU")),
         Column(words("every"), "right"),
@@ -136,7 +134,15 @@ def card(answer: Status, words: Words) -> Card:
     polls = ", ".join(f"{words(name)} {count}" for name, count in answer.polls_24h.items())
     notes = [words("polls in the last 24 h: {polls}", polls=polls), words("version {version}", version=answer.version)]
     if answer.rows_learned_limit is not None:
-        notes.append(words("the market service said its limit is {n} rows a day", n=answer.rows_learned_limit))
+        notes.append(
+            words(
+                Plural(
+                    "the market service said its limit is {n} row a day",
+                    "the market service said its limit is {n} rows a day",
+                ),
+                n=answer.rows_learned_limit,
+            )
+        )
     if answer.polls_resume_at is not None:
         resume = clock_time(seconds_of(answer.polls_resume_at))
         notes.append(words("no rows are left today; polling goes on at {time} UTC", time=resume))

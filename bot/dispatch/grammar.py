@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rapidfuzz import fuzz, process
 
 from analytics.errors import AskError
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from bot.dispatch.command import Command, Param
 from bot.dispatch.params import HOUR_UNITS, MONEY_UNITS, SIZE_UNITS, own_name, quantity, shorten
 
@@ -39,7 +39,13 @@ def tokens(line: str) -> list[str]:
     """Words of a line; quoted words stay together, quotes (also typographic ones) are taken off."""
     if len(line) > MAX_LINE:
         raise AskError(
-            Note("that is {n} characters long; at most {limit} can be read", {"n": len(line), "limit": MAX_LINE})
+            Note(
+                Plural(
+                    "that is {n} character long; at most {limit} can be read",
+                    "that is {n} characters long; at most {limit} can be read",
+                ),
+                {"n": len(line), "limit": MAX_LINE},
+            )
         )
     found = _TOKEN.findall(_ENTITY.sub(_entity, line).translate(_QUOTES))
     apart = [part for token in found for part in _comparisons_apart(token)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from analytics.catalog import Catalog, resolve
 from analytics.errors import AskError
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from bot.dispatch.command import Command, Param, QueryContext
 
 MAX_TEXT = 200
@@ -190,7 +190,12 @@ async def convert(command: Command, given: Mapping[str, str], query: QueryContex
     for param in command.params:
         text = given.get(param.name, "")
         if len(text) > MAX_TEXT:
-            raise AskError(Note("{name} is too long ({n} characters)", {"name": param.name, "n": len(text)}))
+            raise AskError(
+                Note(
+                    Plural("{name} is too long ({n} character)", "{name} is too long ({n} characters)"),
+                    {"name": param.name, "n": len(text)},
+                )
+            )
         if text.strip():
             values[param.name] = await CONVERT[param.kind](param, text, query)
         elif param.required:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analytics.evidence import AHEAD_SECONDS, Evidence, Freshness, Note
+from analytics.evidence import AHEAD_SECONDS, Evidence, Freshness, Note, Plural
 
 LOCALES = {"en": "en_US", "pt-BR": "pt_BR"}
 """Languages on offer -> the CLDR locale of their numbers."""
@@ -20,15 +21,31 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 @functools.cache
-def _catalogue(locale: str) -> dict[str, str]:
-    """English -> translation, from every .po file of the locale. Babel is slow to import, so only when needed."""
+def _catalogue(locale: str) -> dict[str, tuple[str, ...]]:
+    """English (its singular) -> the forms of the translation, from every .po file of the locale.
+
+    Babel is slow to import, so only when needed.
+    """
     from babel.messages.pofile import read_po
 
-    words: dict[str, str] = {}
+    forms: dict[str, tuple[str, ...]] = {}
     for path in sorted((_FOLDER / locale / "LC_MESSAGES").glob("*.po")):
         with path.open("rb") as file:
-            words.update({str(m.id): str(m.string) for m in read_po(file, locale=locale) if m.id and m.string})
-    return words
+            messages = [message for message in read_po(file, locale=locale) if message.id]
+        forms |= {_tuple(m.id)[0]: _tuple(m.string) for m in messages if m.string}
+    return forms
+
+
+def _tuple(text: str | Sequence[str]) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+@functools.cache
+def _plural_form(locale: str) -> Callable[[Any], str]:
+    """CLDR's rule of a locale: number -> plural category. Unlike gettext's it knows fractions."""
+    from babel import Locale
+
+    return Locale.parse(locale).plural_form
 
 
 def pick_language(asked: str | None, default: str = "en") -> str:
@@ -51,13 +68,22 @@ class Words:
         self.locale = LOCALES[self.language]
         self.now = now
 
-    def __call__(self, text: str | Note, /, **values: Any) -> str:
+    def __call__(self, text: str | Plural | Note, /, **values: Any) -> str:
         """A sentence in this language with its places filled; notes inside it are translated too."""
         if isinstance(text, Note):
             return self(text.text, **text.values)
+        shown = {key: self._value(value) for key, value in values.items()}
+        template = text.english(shown) if isinstance(text, Plural) else text
         if self.language != "en":
-            text = _catalogue(self.locale).get(text, text)
-        return text.format(**{key: self._value(value) for key, value in values.items()}) if values else text
+            template = self._translation(text, values) or template
+        return template.format(**shown) if values else template
+
+    def _translation(self, text: str | Plural, values: Mapping[str, Any]) -> str | None:
+        """The template in this language, in the form for its number; None where there is no translation."""
+        if isinstance(text, str):
+            return _catalogue(self.locale).get(text, (None,))[0]
+        forms = _catalogue(self.locale).get(text.one)
+        return forms[_plural_form(self.locale)(values[text.count]) != "one"] if forms else None
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, Note):
@@ -115,7 +141,9 @@ class Words:
             return self("{n} s ago", n=age)
         if age < 2 * _HOUR:
             return self("{n} min ago", n=age // _MINUTE)
-        return self("{n} h ago", n=age // _HOUR) if age < 2 * _DAY else self("{n} d ago", n=age // _DAY)
+        if age < 2 * _DAY:
+            return self("{n} h ago", n=age // _HOUR)
+        return self(Plural("{n} d ago", "{n} d ago"), n=age // _DAY)
 
     def lead(self, conclusion: str, evidence: Evidence) -> str:
         """The first line of an answer. It begins with its age when the data are stale: nobody may take it for now."""
@@ -125,11 +153,13 @@ class Words:
 
     def footer(self, evidence: Evidence) -> str:
         """The line under every answer: sample, history, age, and a warning when it is stale."""
-        parts = [self("{n} offers", n=evidence.offers)] if evidence.offers else []
+        parts = [self(Plural("{n} offer", "{n} offers"), n=evidence.offers)] if evidence.offers else []
         if evidence.exposure_hours is not None:
             parts.append(self("{hours} observed", hours=self.hours(evidence.exposure_hours)))
         if evidence.history_days is not None:
-            parts.append(self("{days} days of history", days=self.number(evidence.history_days, 0)))
+            history = Plural("{days} day of history", "{days} days of history")
+            days = evidence.history_days
+            parts.append(self(history, n=round(days), days=self.number(days, 0)))
         if evidence.as_of is None:
             parts.append(self("never polled"))
         else:

@@ -97,7 +97,7 @@ def test_a_horizon_needs_twice_its_length_of_history(days: float, known: int) ->
 def test_without_a_score_the_answer_says_what_is_missing() -> None:
     young = reliability("RTX 4090", exposure(20, 500), LIFE, [], basis(1))
     assert (young.reliability_score, young.risk_level) == (None, None)
-    assert "the score needs 48.0 h of history; there are 24.0 h" in map(str, young.evidence.caveats)
+    assert "the score needs 48.0 h of history; so far: 24.0 h" in map(str, young.evidence.caveats)
     scarce = reliability("RTX 4090", exposure(2, 5), LIFE, [], basis(10))
     assert (scarce.reliability_score, scarce.uptime_percent_30d) == (None, None)
     assert scarce.survival.after_1h is None
@@ -117,7 +117,7 @@ def test_a_rare_model_leans_on_its_class_and_a_short_history_is_told() -> None:
     answer = reliability("RTX 4090", exposure(4, 1000), LIFE, [], basis(12), context=Context(prior=Prior(20, 200)))
     assert (answer.evidence.details or {})["shrunk"] is True
     assert answer.mean_time_between_interruptions_hours == pytest.approx(1200 / 24, rel=0.01)
-    assert "only 12.0 of the 30 days are recorded" in map(str, answer.evidence.caveats)
+    assert "days recorded: only 12.0 of 30" in map(str, answer.evidence.caveats)
 
 
 def test_vasts_own_score_counts_each_machine_once() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 import zoneinfo
 
 import pytest
@@ -210,5 +211,6 @@ def test_hours_without_a_price_leave_the_price_open() -> None:
 def test_every_reason_carries_its_evidence() -> None:
     reason = answer().safe_windows[0].reasoning
     assert isinstance(reason, Note)
-    assert reason.values["hours"] > 0
+    assert reason.values["exposure"].values["n"] > 0
+    assert re.search(r"\(\d+ times? in \d+ tenant-hours?\)$", str(reason))
     assert HourOfWeek.of(MONDAY).index == 0

@@ -141,10 +141,10 @@ def test_every_text_of_the_framework_is_translated() -> None:
 
 
 def _texts(tree: ast.AST) -> Iterator[str]:
-    """What is passed to Note(...), words(...) or as the wish of bad(...)/_measure(...)."""
+    """What is passed to Note(...), Plural(...), words(...) or as the wish of bad(...)/_measure(...)."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-            places = {"Note": 0, "words": 0, "bad": 2, "_measure": 1}
+            places = {"Note": 0, "Plural": 0, "words": 0, "bad": 2, "_measure": 1}
             place = places.get(node.func.id)
             if place is not None and isinstance(node.args[place], ast.Constant):
                 yield node.args[place].value

@@ -112,7 +112,9 @@ async def test_the_interruptions_card_names_the_least_and_the_most_interrupted(d
     card = interruptions_card(replace(rates, gpus=rows), ENGLISH)
     assert card.lead == "Least interrupted: A (0.50 a day of running); most: B (1.25)"
     assert [row[3] for row in card.tables[0].rows] == ["48.0 h", "19.2 h", "> 30.0 h"]
-    assert interruptions_card(replace(rates, gpus=rows[:1]), ENGLISH).lead == "A: 0.50 interruptions per day of running"
+    assert (
+        interruptions_card(replace(rates, gpus=rows[:1]), ENGLISH).lead == "A: interruptions per day of running: 0.50"
+    )
     assert "No rate" in interruptions_card(replace(rates, gpus=rows[2:]), ENGLISH).lead
     many = interruptions_card(replace(rates, gpus=rows[:1] * 14), ENGLISH)
     assert len(many.tables[0].rows) == 10

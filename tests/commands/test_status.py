@@ -63,7 +63,7 @@ async def test_what_is_not_followed_is_said_to_be_so_and_comes_last(store: Store
         ("A10", "–", "not followed"),
         ("B200", "–", "not followed"),
     ]
-    assert card.lead.startswith("1 models followed")
+    assert card.lead.startswith("1 model followed")
 
 
 async def test_spent_rows_are_said_with_the_time_they_return_in_both_languages(store: Store) -> None:
