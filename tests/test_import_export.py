@@ -125,7 +125,7 @@ async def test_skipped_lines_are_counted_and_named_on_standard_error(
 ) -> None:
     assert await bring(prices(NOW - HOUR) + "\nyesterday,RTX 4090,,0.3\n1970-01-02T00:00:00Z,RTX 4090,,0.3") == 0
     out, err = capsys.readouterr()
-    assert "0.csv: 1 rows of 1 models, 1 hours stored\n" in out
+    assert "0.csv: 1 row of 1 model, 1 hour stored\n" in out
     assert [line for line in err.splitlines() if line.startswith(("0.csv", "  line"))] == [
         "0.csv: 2 lines skipped",
         "  line 3: ts_utc is not a time: 'yesterday'",
@@ -137,7 +137,7 @@ async def test_a_file_without_a_single_usable_line_is_a_failure(
     bring: Import, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await bring(prices(NOW + DAY)) == 2
-    assert "1 lines skipped" in capsys.readouterr().err
+    assert "1 line skipped" in capsys.readouterr().err
     assert await bring(prices()) == 2
     assert await bring(prices(NOW - HOUR), prices(NOW + DAY)) == 2
 

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from analytics.catalog import vast_names
 from analytics.market import DAY
 from bot.app import App
+from bot.cli.counted import counted
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import Settings, database_url
@@ -57,9 +58,8 @@ async def demo(settings: Settings, *, days: int, seed: int, language: str, promp
             collector = Collector(store, source="simulated")
             await fill(market, collector, days=days, until=now, out=out)
             await refresh(store, now)
-            out.print(
-                f"{days} days of {len(market.models)} models in {time.monotonic() - began:.0f} s.", highlight=False
-            )
+            filled = f"{counted(days, 'day')} of {counted(len(market.models), 'model')}"
+            out.print(f"{filled} in {time.monotonic() - began:.0f} s.", highlight=False)
             parts = DemoParts(store, url, clock, market, collector)
             await _serve(settings, parts, language=language, prompt=prompt, out=out)
         finally:

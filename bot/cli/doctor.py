@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from analytics.catalog import load_catalog, resolve
 from analytics.errors import AskError
+from bot.cli.counted import counted
 from bot.clock import SteadyClock
 from bot.config import Settings
 from bot.store.engine import StoreError, open_store
@@ -78,9 +79,9 @@ async def _market(settings: Settings) -> Finding:
     finally:
         await source.aclose()
     rows = sum(survey.rows_by_name.values())
-    note = survey.fetch.note or (
-        f"{rows} offers of {len(survey.rows_by_name)} models{', sampled' if survey.sampled else ''}"
-    )
+    models = counted(len(survey.rows_by_name), "model")
+    seen = f"{counted(rows, 'offer')} of {models}{', sampled' if survey.sampled else ''}"
+    note = survey.fetch.note or seen
     return Finding(f"VAST_URL {settings.vast_url}", ok=bool(rows), advice=note)
 
 

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from analytics.errors import AskError
 from analytics.market import DAY, HOUR, MAX_GAP_INTERVALS, HourPoint, Poll, Quality, Quote, Scope
 from analytics.prices import hour_point
+from bot.cli.counted import counted
 from bot.cli.stores import open_dispatcher, open_writer
 from bot.clock import SteadyClock
 from bot.config import Settings
@@ -85,10 +86,14 @@ async def _import_one(store: Store, path: Path, kind: Kind | None, now: int) -> 
 
 
 def _say(report: ImportReport, stored: str) -> None:
-    print(f"{report.path.name}: {report.rows} rows of {len(report.models)} models, {stored}")  # noqa: T201
+    rows, models = counted(report.rows, "row"), counted(len(report.models), "model")
+    print(f"{report.path.name}: {rows} of {models}, {stored}")  # noqa: T201
     if not report.bad:
         return
-    lines = [f"{report.path.name}: {report.bad} lines skipped", *(f"  {message}" for message in report.messages)]
+    lines = [
+        f"{report.path.name}: {counted(report.bad, 'line')} skipped",
+        *(f"  {message}" for message in report.messages),
+    ]
     if report.bad > len(report.messages):
         lines.append(f"  and {report.bad - len(report.messages)} more")
     print("\n".join(lines), file=sys.stderr)  # noqa: T201
@@ -106,7 +111,7 @@ async def import_offers(store: Store, file: ImportFile) -> str:
         done = await collector.record_many(fresh, bands=batch[-1][0] == report.until)
         polls += sum(len(round_.polls) for round_ in done)
         skipped += sum(len(some) for _, some in batch) - sum(len(some) for _, some in fresh)
-    return f"{polls} polls stored" + (f", {skipped} already covered" if skipped else "")
+    return f"{counted(polls, 'poll')} stored" + (f", {skipped} already covered" if skipped else "")
 
 
 async def _covered(store: Store, report: ImportReport, interval: int) -> Mapping[str, Covered]:
@@ -163,7 +168,7 @@ async def import_prices(store: Store, file: ImportFile) -> str:
                 await writer.bulk_hours(model, points)
         stored += len(fresh)
         skipped += len(batch) - len(fresh)
-    return f"{stored} hours stored" + (f", {skipped} already there" if skipped else "")
+    return f"{counted(stored, 'hour')} stored" + (f", {skipped} already there" if skipped else "")
 
 
 def _hours(file: ImportFile) -> Iterator[tuple[str, str, HourPoint]]:
@@ -206,5 +211,5 @@ async def export_file(settings: Settings, file: Path, *, kind: ExportKind, days:
         except (AskError, ExportFault) as error:
             print(error, file=sys.stderr)  # noqa: T201
             return 2
-    print(f"{file}: {count} rows")  # noqa: T201
+    print(f"{file}: {counted(count, 'row')}")  # noqa: T201
     return 0

@@ -6,6 +6,7 @@ import sys
 
 from analytics.evidence import iso
 from bot.access import READ
+from bot.cli.counted import counted
 from bot.cli.stores import open_writer
 from bot.clock import SteadyClock
 from bot.config import Settings
@@ -26,7 +27,7 @@ async def create(settings: Settings, label: str, per_minute: int) -> int:
         return 2
     async with open_writer(settings, alone=False) as store, store.writer() as writer:
         secret, key = await writer.create_key(label, scopes=SCOPES, per_minute=per_minute, at=SteadyClock()())
-    print(f"{secret}\nKeep it now: only its SHA-256 is stored. It may ask {key.per_minute} times a minute.")  # noqa: T201
+    print(f"{secret}\nKeep it now: only its SHA-256 is stored. It may ask {counted(key.per_minute, 'time')} a minute.")  # noqa: T201
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from analytics.market import Quality
 from bot.app import build_poller, close_source, steady_clock
+from bot.cli.counted import counted
 from bot.cli.stores import open_writer
 from bot.config import Settings
 from bot.runtime import stop_on_signals
@@ -43,9 +44,9 @@ async def poll(settings: Settings, *, once: bool) -> int:
 def _say_polls(fetches: Sequence[Fetch], anything_followed: bool) -> int:
     """A line a poll; gives the exit code."""
     for fetch in fetches:
-        offers = sum(len(some.offers) for some in fetch.polls)
+        offers = counted(sum(len(some.offers) for some in fetch.polls), "offer")
         note = f" ({fetch.note})" if fetch.note else ""
-        print(f"{fetch.vast_name}: {fetch.quality.value}, {offers} offers, {fetch.rows} rows{note}")  # noqa: T201
+        print(f"{fetch.vast_name}: {fetch.quality.value}, {offers}, {counted(fetch.rows, 'row')}{note}")  # noqa: T201
     if not fetches:
         spent, empty = "the day's rows are spent, or the market asks to wait", "the market shows no models"
         why = spent if anything_followed else empty

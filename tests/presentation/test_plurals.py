@@ -41,7 +41,7 @@ LABELS = frozenset(
 COUNTED = re.compile(r"\{(\w+)\}(?: [^\W\d_]+)?? ([^\W\d_][\w-]*s)\b")
 """A place and a word in the plural after it, or after one word more."""
 
-UNCOUNTED = frozenset(("após", "atrás", "has", "is", "its", "less", "mais", "menos", "mês", "this", "was"))
+UNCOUNTED = frozenset(("após", "atrás", "depois", "has", "is", "its", "less", "mais", "menos", "mês", "this", "was"))
 """Words that end like plurals."""
 
 

@@ -154,7 +154,7 @@ class Authorizer:
         allowance = self.quotas.take(holder)
         request.scope[_TOLD] = allowance.headers
         if allowance.wait:
-            raise HTTPException(429, f"this key may ask {allowance.limit} questions a minute")
+            raise HTTPException(429, f"questions that this key may ask a minute: {allowance.limit}")
         return Waiter(f"key {holder.id}", "")
 
 
