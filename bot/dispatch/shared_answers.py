@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TYPE_CHECKING
 
+from cachetools import FIFOCache
+
 if TYPE_CHECKING:
     from bot.dispatch.dispatcher import Dispatcher
 
@@ -26,7 +28,7 @@ class SharedAnswers:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._store, self._clock = dispatcher.store, dispatcher.clock
-        self._answers: dict[Hashable, tuple[int, asyncio.Task[bytes]]] = {}
+        self._answers: FIFOCache[Hashable, tuple[int, asyncio.Task[bytes]]] = FIFOCache(MOST_ANSWERS)
         self._reading: asyncio.Task[int | None] | None = None
 
     async def get(self, question: Hashable, compute: Callable[[], Awaitable[bytes]]) -> bytes:
@@ -57,9 +59,6 @@ class SharedAnswers:
             return await compute()
 
         task = asyncio.create_task(computed())
-        self._answers.pop(key, None)
-        while len(self._answers) >= MOST_ANSWERS:
-            del self._answers[next(iter(self._answers))]
         self._answers[key] = now, task
         task.add_done_callback(lambda done: self._forget_failed(key, done))
         return task

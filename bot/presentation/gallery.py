@@ -8,13 +8,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
 
 import structlog
+from cachetools import LRUCache
 
 from bot.fair_queue import ANYBODY, FairQueue, Waiter
 from bot.presentation import chart as drawing
@@ -37,8 +37,8 @@ class Gallery:
     """Draws each picture once, and keeps the newest. ``draw`` must be a module's function: it is called elsewhere."""
 
     def __init__(self, *, draw: Draw = drawing.png, patience: float = PATIENCE, kept: int = KEPT) -> None:
-        self._draw, self._patience, self._kept = draw, patience, kept
-        self._pictures: OrderedDict[_Key, bytes] = OrderedDict()
+        self._draw, self._patience = draw, patience
+        self._pictures: LRUCache[_Key, bytes] = LRUCache(kept)
         self._under_way: dict[_Key, asyncio.Task[bytes | None]] = {}
         self._pool: ProcessPoolExecutor | None = None
         self._turns = FairQueue(1)
@@ -53,7 +53,6 @@ class Gallery:
         """
         key = (chart, language, theme)
         if key in self._pictures:
-            self._pictures.move_to_end(key)
             return self._pictures[key]
         if self._closed:
             return None
@@ -100,7 +99,7 @@ class Gallery:
         except Exception:  # whatever a drawing meets, the answer goes out without it
             log.exception("picture_lost", title=chart.title, reason="it cannot be drawn")
         else:
-            self._keep(key, picture)
+            self._pictures[key] = picture
             return picture
         return None
 
@@ -114,11 +113,6 @@ class Gallery:
             self._forget(pool)
         pool = self._pool = _new_pool()
         return pool, pool.submit(work)
-
-    def _keep(self, key: _Key, picture: bytes) -> None:
-        self._pictures[key] = picture
-        while len(self._pictures) > self._kept:
-            self._pictures.popitem(last=False)
 
     def _forget(self, pool: ProcessPoolExecutor) -> None:
         """The next picture is drawn by a new process."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
+from cachetools import LRUCache
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -50,7 +50,7 @@ class ChartUploads:
     def __init__(self, draws: Draws, client: AsyncWebClient, *, timer: Callable[[], float] = time.monotonic) -> None:
         self.patience = PATIENCE
         self._draws, self._client, self._timer = draws, client, timer
-        self._files: OrderedDict[_Key, str] = OrderedDict()
+        self._files: LRUCache[_Key, str] = LRUCache(KEPT)
         self._under_way: dict[_Key, asyncio.Task[str | None]] = {}
         self._closed_until: dict[str, float] = {}
 
@@ -86,7 +86,6 @@ class ChartUploads:
 
     async def _file(self, key: _Key, token: str, person: str) -> str | None:
         if key in self._files:
-            self._files.move_to_end(key)
             return self._files[key]
         task = self._under_way.get(key)
         if task is None:
@@ -114,8 +113,6 @@ class ChartUploads:
             self._refused(team, error)
             return None
         self._files[key] = file
-        while len(self._files) > KEPT:
-            self._files.popitem(last=False)
         return file
 
     def _refused(self, team: str, error: Exception) -> None:

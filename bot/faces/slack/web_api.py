@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from aiohttp import ClientError
+from cachetools import FIFOCache
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
@@ -89,7 +89,7 @@ class Members:
 
     def __init__(self, client: AsyncWebClient, *, timer: Callable[[], float] = time.monotonic) -> None:
         self._client, self._timer = client, timer
-        self._known: OrderedDict[tuple[str, str], tuple[float, Member]] = OrderedDict()
+        self._known: FIFOCache[tuple[str, str], tuple[float, Member]] = FIFOCache(self.MOST)
         self._under_way: dict[tuple[str, str], asyncio.Task[Member]] = {}
 
     async def who(self, team: str, person: str, token: str) -> Member:
@@ -111,10 +111,7 @@ class Members:
 
     def remember(self, team: str, person: str, found: Member, *, seconds: float = KEPT) -> None:
         """Take this for true for a while."""
-        self._known.pop((team, person), None)
         self._known[(team, person)] = (self._timer() + seconds, found)
-        while len(self._known) > self.MOST:
-            self._known.popitem(last=False)
 
     def forget(self, team: str) -> None:
         """Of a whole workspace."""
