@@ -9,18 +9,18 @@ import re
 import signal
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, make_dataclass, replace
 from typing import Any
 
 import httpx
 import pytest
 
 import bot.commands
-from analytics.evidence import plain
+from analytics.evidence import Basis, Evidence, Note, plain
 from analytics.market import Quality
 from bot.faces.http.api import build_api, serve, stored_keys
 from bot.faces.http.metrics import market_health
-from bot.faces.http.openapi import Schemas, document
+from bot.faces.http.openapi import answer_schemas, document
 
 
 async def described(house, **options: Any) -> dict:
@@ -69,7 +69,8 @@ def fits(value: Any, schema: dict, components: dict) -> bool:
     if "enum" in schema:
         return value in schema["enum"]
     if schema.get("type") == "array":
-        return isinstance(value, list) and all(fits(item, schema["items"], components) for item in value)
+        forms = schema.get("prefixItems") or [schema["items"]] * len(value)
+        return len(forms) == len(value) and all(map(fits, value, forms, [components] * len(forms)))
     if schema.get("type") == "object":
         known = schema.get("properties", {})
         rest = {name: schema.get("additionalProperties", not known) for name in set(value) - set(known)}
@@ -120,19 +121,40 @@ class Twig:
     anything: Any
 
 
-def test_schemas_follow_types_also_into_themselves_and_keep_namesakes_apart():
-    schemas = Schemas()
-    assert schemas.of(tuple[Twig, ...]) == {"type": "array", "items": {"$ref": "#/components/schemas/Twig"}}
-    namesake = make_dataclass("Twig", [("n", int)], namespace={"__module__": "garden.other"})
-    assert schemas.of(namesake) == {"$ref": "#/components/schemas/other_Twig"}
-    assert schemas.components["Twig"]["properties"] == {
-        "colour": {"enum": ["red"]},
+def test_schemas_follow_types_also_into_themselves():
+    schemas, components = answer_schemas({"many": tuple[Twig, ...]})
+    assert schemas == {"many": {"type": "array", "items": {"$ref": "#/components/schemas/Twig"}}}
+    assert components["Twig"]["properties"] == {
+        "colour": {"$ref": "#/components/schemas/Colour"},
         "twigs": {"type": "array", "items": {"$ref": "#/components/schemas/Twig"}},
         "weights": {"type": "object", "additionalProperties": {"anyOf": [{"type": "number"}, {"type": "null"}]}},
         "anything": {},
     }
+    assert components["Colour"]["enum"] == ["red"]
     twig = Twig(Colour.RED, [Twig(Colour.RED, [], {}, 1)], {"a": None}, None)
-    assert fits(plain(twig), schemas.of(Twig), schemas.components)
+    assert fits(plain([twig]), schemas["many"], components)
+    assert not fits(plain([replace(twig, weights={"a": "b"})]), schemas["many"], components)
+
+
+def test_schemas_keep_namesakes_apart():
+    namesake = make_dataclass("Twig", [("n", int)], namespace={"__module__": "garden.other"})
+    schemas, components = answer_schemas({"ours": Twig, "other": namesake})
+    ours, other = (components[schemas[name]["$ref"].rpartition("/")[2]] for name in ("ours", "other"))
+    assert (set(ours["properties"]), set(other["properties"])) == ({"colour", "twigs", "weights", "anything"}, {"n"})
+
+
+def test_notes_are_texts_and_only_omitted_keys_are_not_required():
+    schemas, components = answer_schemas({"evidence": Evidence})
+    assert components["Note"] == {"type": "string"}
+    required = set(components["Evidence"]["required"])
+    assert set(components["Evidence"]["properties"]) - required == {
+        "exposure_hours",
+        "interval_95",
+        "assumptions",
+        "details",
+    }
+    evidence = Basis(0, None, 300, None, 0).evidence(Note("made up"), (Note("{n} x", {"n": 1}),))
+    assert fits(plain(evidence), schemas["evidence"], components)
 
 
 async def health_of(house, **options: Any) -> tuple[int, dict]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import enum
-import types
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
 
 from analytics.evidence import Note
 from bot.dispatch.command import Ask, Command, Kind, Param
@@ -32,15 +34,6 @@ KINDS: dict[Kind, Schema] = {
     "flag": {"type": "boolean"},
 }
 """The schema of a parameter by kind; hours and gigabytes may carry a unit ("3d", "50GB")."""
-
-SCALARS: dict[Any, Schema] = {
-    str: {"type": "string"},
-    Note: {"type": "string"},
-    bool: {"type": "boolean"},
-    int: {"type": "integer"},
-    float: {"type": "number"},
-    type(None): {"type": "null"},
-}
 
 ERRORS = {
     "400": "The question does not fit; `suggestions` says what would",
@@ -71,58 +64,41 @@ _PROBLEM: Schema = {
 }
 
 
-class Schemas:
-    """JSON schemas of answers. Each dataclass becomes one named component, met as often as it is used."""
+class _AnswerSchema(GenerateJsonSchema):
+    """Dataclasses as :func:`analytics.evidence.plain` writes them: notes as texts, every key but those it omits."""
 
-    def __init__(self) -> None:
-        self.components: dict[str, Schema] = {}
-        self._names: dict[type, str] = {}
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Names say enough."""
+        return False
 
-    def of(self, kind: Any) -> Schema:
-        """The schema of a type as :func:`analytics.evidence.plain` writes its values; ``{}``: anything may come."""
-        if kind in SCALARS:
-            return SCALARS[kind]
-        if isinstance(kind, type) and is_dataclass(kind):
-            return {"$ref": f"#/components/schemas/{self._component(kind)}"}
-        if isinstance(kind, type) and issubclass(kind, enum.Enum):
-            return {"enum": [member.value for member in kind]}
-        return self._generic(get_origin(kind), get_args(kind))
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> Schema:
+        """One component."""
+        kind = schema["cls"]
+        if kind is Note:
+            return {"type": "string"}
+        made = super().dataclass_schema(schema)
+        del made["title"]
+        made["description"] = (kind.__doc__ or "").partition("\n")[0]
+        made["required"] = [f.name for f in fields(kind) if not f.metadata.get("omit_none")]
+        return made
 
-    def returned_by(self, ask: Ask) -> Schema:
-        """The schema of what a function promises to return; ``{}`` where its annotations do not say."""
-        try:
-            return self.of(get_type_hints(ask).get("return", Any))
-        except NameError:  # names imported for the type checker only
-            return {}
 
-    def _generic(self, origin: Any, args: tuple[Any, ...]) -> Schema:
-        if origin is Literal:
-            return {"enum": list(args)}
-        if origin in (Union, types.UnionType):
-            return {"anyOf": [self.of(kind) for kind in args]}
-        if isinstance(origin, type) and issubclass(origin, Mapping):
-            return {"type": "object", "additionalProperties": self.of(args[1])}
-        if isinstance(origin, type) and issubclass(origin, Sequence):
-            return {"type": "array", "items": self.of(args[0])}
-        return {}
+def answer_schemas(kinds: Mapping[str, Any]) -> tuple[dict[str, Schema], dict[str, Schema]]:
+    """The schemas of types by name, and the components that they refer to."""
+    made, rest = TypeAdapter.json_schemas(
+        ((name, "serialization", TypeAdapter(kind)) for name, kind in kinds.items()),
+        ref_template="#/components/schemas/{model}",
+        schema_generator=_AnswerSchema,
+    )
+    return {name: schema for (name, _), schema in made.items()}, rest.get("$defs", {})
 
-    def _component(self, kind: type) -> str:
-        if kind not in self._names:
-            plain = kind.__name__
-            taken = plain in self.components
-            name = self._names[kind] = f"{kind.__module__.rpartition('.')[2]}_{plain}" if taken else plain
-            self.components[name] = {}  # holds the name while the fields are visited: they may come back here
-            self.components[name] = self._object(kind)
-        return self._names[kind]
 
-    def _object(self, kind: Any) -> Schema:
-        hints = get_type_hints(kind)
-        return {
-            "type": "object",
-            "description": (kind.__doc__ or "").partition("\n")[0],
-            "required": [f.name for f in fields(kind) if not f.metadata.get("omit_none")],
-            "properties": {f.name: self.of(hints[f.name]) for f in fields(kind)},
-        }
+def returned_by(ask: Ask) -> Any:
+    """The type that a function promises to return; Any where its annotations do not say."""
+    try:
+        return get_type_hints(ask).get("return", Any)
+    except NameError:  # names imported for the type checker only
+        return Any
 
 
 def parameter(param: Param, path: str) -> Schema:
@@ -161,9 +137,8 @@ def _given(command: Command) -> Schema:
     return {"parameters": [param for param in described if param["in"] == "path"], "requestBody": body}
 
 
-def operation(command: Command, schemas: Schemas, *, require_key: bool) -> Schema:
+def operation(command: Command, answer: Schema, *, require_key: bool) -> Schema:
     """One command as an operation of its path."""
-    answer = schemas.returned_by(command.ask)
     answered = {
         "description": "The answer, with its evidence",
         "headers": {"ETag": {"schema": {"type": "string"}}},
@@ -189,11 +164,12 @@ def _open(name: str, summary: str, media: str, schema: Schema, *also: str) -> Sc
 
 def document(commands: Sequence[Command], version: str, *, require_key: bool) -> Schema:
     """The whole document: a path a command, the two open ones for machines, and the components."""
-    schemas = Schemas()
+    asked = [command for command in commands if command.path]
+    answers, components = answer_schemas({command.name: returned_by(command.ask) for command in asked})
     paths: dict[str, Schema] = defaultdict(dict)
-    for command in commands:
-        if command.path:
-            paths[command.path][command.method.lower()] = operation(command, schemas, require_key=require_key)
+    for command in asked:
+        described = operation(command, answers[command.name], require_key=require_key)
+        paths[command.path or ""][command.method.lower()] = described
     text = {"type": "string"}
     paths["/health"] = _open("health", "Whether polling is fresh", "application/json", {"type": "object"}, "503")
     paths["/metrics"] = _open("metrics", "Figures for Prometheus", "text/plain", text)
@@ -202,7 +178,7 @@ def document(commands: Sequence[Command], version: str, *, require_key: bool) ->
         "info": {"title": "spotbot", "version": version, "summary": "Questions to the GPU spot market"},
         "paths": paths,
         "components": {
-            "schemas": {"Problem": _PROBLEM, **schemas.components},
+            "schemas": {"Problem": _PROBLEM, **components},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "spotbot keys create"}},
         },
     }
