@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from analytics.market import DAY, HOUR, WORLD
 from bot.alerts.explain import condition
 from bot.alerts.places import ALL, is_group
@@ -42,7 +42,7 @@ def describe(rule: Rule) -> Note:
     said = {"model": rule.series.model, "measure": measured(rule.series), "condition": condition(rule)}
     where = place(rule.series.region)
     if rule.kind is Kind.CROSSES:
-        template = "{model}: {measure} comes to be {condition}" + ("" if where is None else " {place}")
+        template = "{model}: {measure} on crossing to {condition}" + ("" if where is None else " {place}")
     else:
         template = "{model}: {measure} {condition}" + ("" if where is None else " {place}")
     return Note(template, said if where is None else said | {"place": where})
@@ -53,13 +53,13 @@ def span(seconds: int) -> Note:
     for unit, text in ((DAY, "{n} d"), (HOUR, "{n} h")):
         if seconds and seconds % unit == 0:
             return Note(text, {"n": seconds // unit})
-    return Note("{n} min", {"n": -(-seconds // 60)})
+    return Note(Plural("{n} minute", "{n} minutes"), {"n": -(-seconds // 60)})
 
 
 def terms(rule: Rule) -> Iterator[Note]:
     """How it behaves, a sentence a term; what is usual is said too, so that nobody has to guess."""
     yield (
-        Note("It fires after {n} readings in a row", {"n": rule.readings})
+        Note("readings in a row that it takes to fire: {n}", {"n": rule.readings})
         if rule.readings > 1
         else Note("It fires at the first reading")
     )
@@ -72,7 +72,7 @@ def terms(rule: Rule) -> Iterator[Note]:
         yield Note("It reminds every {span} while it holds", {"span": span(rule.repeat_seconds)})
     if rule.quiet is not None:
         times = {"start": _minutes(rule.quiet.start), "end": _minutes(rule.quiet.end), "zone": rule.quiet.zone}
-        yield Note("It is quiet from {start} to {end} ({zone})", times)
+        yield Note("Quiet hours: {start}–{end} ({zone})", times)
 
 
 def _minutes(minute: int) -> str:

@@ -119,9 +119,9 @@ def several(told: Sequence[Told], words: Words) -> Card:
     columns = (Column(words("rule")), Column(words("value"), "right"), Column(words("alert")))
     rows = tuple((words(describe(one.rule)), _figure(one.rule, one.value, words), one.alert) for one in shown)
     more = len(told) - len(shown)
-    title = words("{n} alerts fired", n=len(told))
+    title = words("Alerts that fired: {n}", n=len(told))
     if any(one.kind is not EventKind.FIRE for one in told):
-        title = words("{n} alerts", n=len(told))
+        title = words("Alerts: {n}", n=len(told))
     notes = (words("and {n} more: alert list shows all", n=more),) if more else ()
     lead = words("Each can be looked at with “alert show” and its name.")
     return Card(title, lead, (Table(title, columns, rows),), notes=notes, footer=words.ago(told[0].at))
@@ -179,7 +179,7 @@ def _notes(told: Told, words: Words) -> list[str]:
     if told.already and told.kind is EventKind.FIRE:
         notes.append(words("This was so already when the alert was made."))
     if told.suppressed:
-        notes.append(words("Before this it came and went without a message: {n} times.", n=told.suppressed))
+        notes.append(words("Before this it came and went without a message ({n}×).", n=told.suppressed))
     return notes
 
 

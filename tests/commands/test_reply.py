@@ -137,6 +137,7 @@ async def test_help_lists_all_and_explains_each_with_examples_that_run(chat: Dis
 
 
 async def test_a_line_to_ask_again_means_the_same(chat: Dispatcher) -> None:
+    await _say(chat, "alert 4090 < 0.01")
     for command in COMMANDS:
         for example in command.examples:
             if not command.acts:

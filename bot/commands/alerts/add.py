@@ -86,7 +86,7 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
         mine, team = await writer.alerts.counts(owner_of(asker))
         if mine >= MOST_OF_PERSON or team >= MOST_OF_TEAM:
             limits = {"mine": MOST_OF_PERSON, "team": MOST_OF_TEAM}
-            raise Refused(Note("a person may have {mine} alerts and a team {team}; delete some first", limits))
+            raise Refused(Note("alerts at most: {mine} a person, {team} a team; delete some first", limits))
         to_id = await destination(writer, asker, direct=to == "dm")
         series_id = await writer.alerts.series_id(key_of(rule))
         stored = rule_row(series_id, rule, initial(rule))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analytics.evidence import Note, iso
+from analytics.market import WORLD
 from bot.alerts.codec import load_rule, load_state
 from bot.alerts.decide import Decision, Reason, decide
 from bot.alerts.descriptions import describe, terms
@@ -126,12 +127,12 @@ async def latest(query: QueryContext, rule: Rule) -> Reading | None:
     if model is None or model.last_good_at is None:
         return None
     scope = rule.series.scope
-    quotes = {
-        (model.name, place, scope): quote for place, quote in (await query.reader.regional_quotes(model.name)).items()
-    }
-    whole = (await query.reader.quotes([model.name])).get(model.name)
-    if whole is not None:
-        quotes[model.name, "", scope] = whole
+    if rule.series.region == WORLD:
+        world = (await query.reader.quotes([model.name])).get(model.name)
+        places = {} if world is None else {WORLD: world}
+    else:
+        places = await query.reader.regional_quotes(model.name)
+    quotes = {(model.name, place, scope): quote for place, quote in places.items()}
     value = await measure(key_of(rule), quotes, query.reader, model.last_good_at)
     return Reading(query.now, value, model.interval, heard_at=model.last_good_at)
 
