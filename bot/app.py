@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -62,6 +62,8 @@ class App:
     poller: Poller | None = None
     require_key: bool = True
     faces: Sequence[Face] = ()
+    senders: Mapping[str, Sender] = field(default_factory=dict)
+    """of platforms that are no faces, such as the prompt"""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, *, web: bool, started: Callable[[int], None] | None = None) -> None:
@@ -70,7 +72,7 @@ class App:
         if web:
             parts.append(self._serve(started))
         parts += [face.run(self.stop) for face in self.faces]
-        if self.faces:
+        if self.faces or self.senders:
             parts.append(self._send())
         await run_parts(parts, self.stop)
 
@@ -85,7 +87,7 @@ class App:
         from bot.alerts.messages import AlertMessages
         from bot.outbox.dispatch import OutboxDispatcher
 
-        senders = {face.platform: face.sender for face in self.faces}
+        senders = {**self.senders, **{face.platform: face.sender for face in self.faces}}
         messages = AlertMessages(self.store, self.clock, self.settings.locale)
         await OutboxDispatcher(self.store, senders, messages.render, self.clock).run_until(self.stop)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from analytics.errors import AskError
 from analytics.evidence import Note
-from bot.cli.stores import open_dispatcher
+from bot.cli.stores import open_dispatcher, open_writer
 from bot.config import Settings
 from bot.store.engine import StoreError
 
@@ -64,10 +64,28 @@ async def draw_once(settings: Settings, line: str, file: Path, *, language: str,
 
 
 async def chat(settings: Settings, *, language: str) -> None:
-    """The prompt on what is stored."""
+    """The prompt on what is stored, where alerts appear as they fire."""
     from rich.console import Console
 
+    from bot.alerts.messages import AlertMessages
+    from bot.app import steady_clock
+    from bot.commands import COMMANDS
+    from bot.dispatch.dispatcher import Dispatcher
     from bot.faces.console.face import chat as prompt
+    from bot.faces.console.sender import PERSON, PLATFORM, ConsoleSender
+    from bot.outbox.dispatch import OutboxDispatcher
 
-    async with open_dispatcher(settings) as dispatcher:
-        await prompt(dispatcher, language=language, out=Console())
+    out = Console()
+    async with open_writer(settings, alone=False) as store:
+        clock = await steady_clock(store)
+        dispatcher = Dispatcher(store, COMMANDS, clock, home=settings.home)
+        outbox = OutboxDispatcher(
+            store, {PLATFORM: ConsoleSender(out)}, AlertMessages(store, clock, language).render, clock
+        )
+        stop = asyncio.Event()
+        sending = asyncio.create_task(outbox.run_until(stop))
+        try:
+            await prompt(dispatcher, PERSON, language=language, out=out)
+        finally:
+            stop.set()
+            await sending

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from analytics.catalog import vast_names
 from analytics.market import DAY
+from bot.alerts.engine import evaluate
 from bot.app import App
 from bot.cli.counted import counted
 from bot.clock import SteadyClock
@@ -23,6 +24,7 @@ from bot.commands import COMMANDS
 from bot.config import Settings, database_url
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.console.face import chat
+from bot.faces.console.sender import PERSON, PLATFORM, ConsoleSender
 from bot.forecasts import refresh
 from bot.logs import set_up
 from bot.polling.poller import Poller
@@ -60,7 +62,7 @@ async def demo(settings: Settings, *, days: int, seed: int, language: str, promp
             await refresh(store, now)
             filled = f"{counted(days, 'day')} of {counted(len(market.models), 'model')}"
             out.print(f"{filled} in {time.monotonic() - began:.0f} s.", highlight=False)
-            parts = DemoParts(store, url, clock, market, collector)
+            parts = DemoParts(store, url, clock, market)
             await _serve(settings, parts, language=language, prompt=prompt, out=out)
         finally:
             await store.close()
@@ -86,7 +88,6 @@ class DemoParts:
     url: str
     clock: SteadyClock
     market: SimulatedMarket
-    collector: Collector
 
 
 async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt: bool, out: Console) -> None:
@@ -96,7 +97,7 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
     poller = Poller(
         store=store,
         source=market,
-        collector=parts.collector,
+        collector=Collector(store, source="simulated", on_round=evaluate),
         clock=parts.clock,
         names=names,
         budget=NO_LIMIT,
@@ -104,7 +105,8 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
     )
     async with store.writer() as writer:
         secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=parts.clock())
-    app = App(settings.model_copy(update={"host": "127.0.0.1"}), store, dispatcher, parts.clock, poller)
+    here = settings.model_copy(update={"host": "127.0.0.1", "locale": language})
+    app = App(here, store, dispatcher, parts.clock, poller, senders={PLATFORM: ConsoleSender(out)})
     stop_on_signals(app.stop)
     ready = asyncio.Event()
     running = asyncio.create_task(
@@ -114,7 +116,7 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
     await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if prompt and not running.done():
-        await chat(dispatcher, language=language, out=out)
+        await chat(dispatcher, PERSON, language=language, out=out)
         app.stop.set()
     await running
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from analytics.errors import AskError, MarketDown, NotYet, Refused
 from analytics.evidence import to_json
+from bot.accounts import Asker
 from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.reply import reply
 from bot.presentation.card import Card, Spark
 from bot.presentation.error_cards import error_lines
 from bot.presentation.problem_documents import of_question
@@ -69,10 +71,11 @@ def _spark(spark: Spark, width: int) -> RenderableType:
     return Text(f"{spark.label} {sparkline(spark.values, max(10, min(72, width - len(spark.label) - 1)))}")
 
 
-async def chat(dispatcher: Dispatcher, *, language: str, out: Console) -> None:
-    """A prompt with completion and history until ``exit`` or end of input."""
+async def chat(dispatcher: Dispatcher, asker: Asker, *, language: str, out: Console) -> None:
+    """A prompt with completion and history until ``exit`` or end of input. Alerts are printed above it."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.patch_stdout import patch_stdout
 
     async with dispatcher.query_context() as query:
         models = await query.known()
@@ -85,10 +88,11 @@ async def chat(dispatcher: Dispatcher, *, language: str, out: Console) -> None:
     )
     while True:
         try:
-            line = (await session.prompt_async("/spot ")).strip()
+            with patch_stdout(raw=True):
+                line = (await session.prompt_async("/spot ")).strip()
         except (EOFError, KeyboardInterrupt):
             return
         if line in ("exit", "quit"):
             return
         if line:
-            await answer(dispatcher, line, language=language, as_json=False, out=out, err=out)
+            show((await reply(dispatcher, asker, line, default=language)).card, out)
