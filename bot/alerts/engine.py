@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -11,9 +12,9 @@ from bot.alerts.decide import Event, EventKind, decide
 from bot.alerts.measures import measure
 from bot.alerts.rules import Rule
 from bot.alerts.state import STALE_INTERVALS, Reading, State
-from bot.alerts.wake import due_at, wake
+from bot.alerts.wake import due_at, notice_at, timer_at, wake
 from bot.store.alerts import AlertRow, RuleRow, SeriesKey, Standing
-from bot.store.outbox import Action, NewMessage
+from bot.store.outbox import Action, NewMessage, Thread
 from bot.store.reader import ModelRow
 from bot.store.writer import Writer
 
@@ -21,10 +22,15 @@ THREAD_S = 6 * 3600
 """A second episode within so many seconds of the last message answers in its thread; later it is news again (ours)."""
 
 
-def standing(rule: Rule, state: State) -> Standing:
+RULES_A_PASS = 1_000
+"""Rules that the time alone changes in one transaction (ours: some tenths of a second); the others come next."""
+
+
+def standing(rule: Rule, state: State, now: int = 0) -> Standing:
     """A state as it is stored, with when it must be looked at again."""
     below, above = wake(rule, state)
-    return Standing(dump(state), str(state.status), below, above, due_at(rule, state))
+    alone = timer_at(rule, state, now), notice_at(rule, state, now)
+    return Standing(dump(state), str(state.status), below, above, due_at(rule, state), *alone)
 
 
 def rule_row(series_id: int, rule: Rule, state: State) -> RuleRow:
@@ -69,13 +75,16 @@ async def evaluate(writer: Writer, round_: Round) -> None:
 
 
 async def pass_time(writer: Writer, now: int) -> None:
-    """Decide what the time alone changes: held messages, expiry, and series of which nothing was heard."""
+    """Decide what the time alone changes: held messages, expiry, and series of which nothing was heard.
+
+    Each rule that is decided here is stored with a later time, or with none: nothing is decided every second.
+    """
     decisions = Decisions(now)
-    for alert in await writer.alerts.due(now):
+    for alert in await writer.alerts.due(now, RULES_A_PASS):
         decisions.decide(alert, None, now)
     silent = {row.name: row for row in await writer.read.models() if _is_silent(row, now)}
     series = await writer.alerts.series(silent) if silent else {}
-    for alert in await writer.alerts.watching(series):
+    for alert in await writer.alerts.unheard(series, now, RULES_A_PASS):
         if alert.id not in decisions.states:
             row = silent[series[alert.series_id].model]
             decisions.decide(alert, Reading(now, None, row.interval, heard_at=row.last_good_at), now)
@@ -86,36 +95,54 @@ def _is_silent(row: ModelRow, now: int) -> bool:
     return row.last_good_at is not None and now - row.last_good_at > STALE_INTERVALS * row.interval
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message to be written, with what it came from."""
+
+    alert: AlertRow
+    rule: Rule
+    before: State
+    event: Event
+
+    @property
+    def answers(self) -> bool:
+        """Whether it goes to the thread of the message before it, if there is one."""
+        sent_at, event = self.before.sent_at, self.event
+        recent = sent_at is not None and event.at - sent_at <= THREAD_S
+        return event.kind is EventKind.REPEAT or (event.kind is EventKind.FIRE and event.episode > 1 and recent)
+
+
 @dataclass(slots=True)
 class Decisions:
     """What was decided in one transaction, until it is saved in it."""
 
     at: int
     states: dict[int, Standing] = field(default_factory=dict)
-    _told: list[tuple[AlertRow, Rule, State, Event]] = field(default_factory=list)
+    _told: list[Told] = field(default_factory=list)
 
     def decide(self, alert: AlertRow, reading: Reading | None, now: int) -> None:
-        """Decide one rule; a state that stays as it was is not saved."""
+        """Decide one rule. A state that stays as it was is saved only where the time has been used up."""
         rule, before = load_rule(alert.rule), load_state(alert.state)
         decision = decide(rule, before, reading, now)
-        if decision.state != before:
-            self.states[alert.id] = standing(rule, decision.state)
-        self._told += [(alert, rule, before, event) for event in decision.events]
+        if decision.state != before or reading is None or reading.value is None:
+            self.states[alert.id] = standing(rule, decision.state, now)
+        self._told += [Told(alert, rule, before, event) for event in decision.events]
 
     async def save(self, writer: Writer) -> None:
         """States and messages, together."""
         await writer.alerts.save(self.states.items())
-        messages = [await self._message(writer, *told) for told in self._told]
-        await writer.outbox.add(messages, self.at)
+        topics = [topic_of(told.alert.id) for told in self._told if told.answers]
+        threads = await writer.outbox.threads(topics, (EventKind.FIRE, EventKind.REPEAT))
+        await writer.outbox.add([self._message(told, threads) for told in self._told], self.at)
 
-    async def _message(self, writer: Writer, alert: AlertRow, rule: Rule, before: State, event: Event) -> NewMessage:
-        action, refers_to = await _place(writer, alert, before, event)
+    def _message(self, told: Told, threads: Mapping[str, Thread]) -> NewMessage:
+        action, refers_to = _place(told, threads)
         return NewMessage(
-            identity=identity(alert.id, event),
-            destination_id=alert.destination_id,
-            topic=topic_of(alert.id),
-            kind=str(event.kind),
-            payload=payload(alert, rule, event),
+            identity=identity(told.alert.id, told.event),
+            destination_id=told.alert.destination_id,
+            topic=topic_of(told.alert.id),
+            kind=str(told.event.kind),
+            payload=payload(told.alert, told.rule, told.event),
             action=action,
             refers_to=refers_to,
             batch=self.at if action == "post" else None,
@@ -127,20 +154,13 @@ def payload(alert: AlertRow, rule: Rule, event: Event) -> dict[str, Any]:
     return {"alert": alert.public_id, "by": alert.owner.person, "rule": dump(rule), "event": asdict(event)}
 
 
-async def _place(writer: Writer, alert: AlertRow, before: State, event: Event) -> tuple[Action, str | None]:
+def _place(told: Told, threads: Mapping[str, Thread]) -> tuple[Action, str | None]:
     """Where a message goes: a resolve edits its fire, a reminder and a quick second fire answer in the thread."""
-    fired = replace(event, kind=EventKind.FIRE)
+    event, thread = told.event, threads.get(topic_of(told.alert.id))
     if event.kind is EventKind.RESOLVE:
-        return "edit", identity(alert.id, fired)
-    if event.kind is EventKind.REPEAT:
-        return "thread", await _root(writer, identity(alert.id, fired))
-    recent = before.sent_at is not None and event.at - before.sent_at <= THREAD_S
-    if event.kind is EventKind.FIRE and recent and event.episode > 1:
-        return "thread", await _root(writer, identity(alert.id, replace(fired, episode=event.episode - 1)))
-    return "post", None
-
-
-async def _root(writer: Writer, fire: str) -> str:
-    """The message that began the thread of a fire: itself, or the one it answered."""
-    message = await writer.outbox.message(fire)
-    return message.refers_to if message is not None and message.refers_to else fire
+        return "edit", identity(told.alert.id, replace(event, kind=EventKind.FIRE))
+    if not told.answers or thread is None:
+        return "post", None
+    # the message before may have been a notice of no data, long after the last fire
+    news = event.kind is EventKind.FIRE and event.at - thread.newest_at > THREAD_S
+    return ("post", None) if news else ("thread", thread.root)

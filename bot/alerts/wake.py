@@ -34,9 +34,9 @@ def _other_side(rule: Rule, value: int) -> Wake:
 
 
 def due_at(rule: Rule, state: State) -> int | None:
-    """When it must be decided whatever its value: a message that waits, a reminder, the end. None: never.
+    """From when on any reading is decided: a message that waits, a reminder, the end. None: never.
 
-    A message that waits is told at that second; a reminder comes with the next reading, which proves that it holds.
+    A reminder comes with the next reading, which proves that it holds.
     """
     if state.ended:
         return None
@@ -48,3 +48,26 @@ def _message_at(rule: Rule, state: State) -> int | None:
         return None
     at = reminder_at(rule, state) if state.told else state.last_at
     return None if at is None else free_at(rule, state, at)[0]
+
+
+def timer_at(rule: Rule, state: State, now: int = 0) -> int | None:
+    """When the time alone changes it, as far as is known at ``now``: the end, or a fire that waits. None: never."""
+    if state.ended:
+        return None
+    return min((at for at in (rule.expires_at, _fire_at(rule, state, now)) if at is not None), default=None)
+
+
+def notice_at(rule: Rule, state: State, now: int = 0) -> int | None:
+    """From when on a lack of data may be told, as far as is known at ``now``; None where it has been told."""
+    if state.ended or state.silent:
+        return None
+    return free_at(rule, state, max(now, state.usable_until + 1))[0]
+
+
+def _fire_at(rule: Rule, state: State, now: int) -> int | None:
+    """When a fire that waits may be told; None where its value will not speak for the present any more."""
+    waits = state.status is Status.FIRING and not state.told and state.value is not None and rule.met(state.value)
+    if not waits:
+        return None
+    free, _ = free_at(rule, state, max(now, state.last_at))
+    return free if free <= state.usable_until else None

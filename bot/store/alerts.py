@@ -60,6 +60,8 @@ class Standing:
     wake_below: int | None
     wake_above: int | None
     due_at: int | None
+    timer_at: int | None
+    notice_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +131,14 @@ class AlertReads:
             found += await self._alerts(t.alert.c.id.in_(ids))
         return found
 
-    async def due(self, now: int) -> list[AlertRow]:
-        """The rules that must be decided because of the time."""
-        return await self._alerts(t.alert.c.due_at <= now)
+    async def due(self, now: int, limit: int) -> list[AlertRow]:
+        """Rules that the time alone changes, at most so many."""
+        return await self._alerts(t.alert.c.timer_at <= now, limit=limit)
 
-    async def watching(self, series_ids: Iterable[int]) -> list[AlertRow]:
-        """All rules of these series."""
-        return await self._alerts(t.alert.c.series_id.in_(list(series_ids)))
+    async def unheard(self, series_ids: Iterable[int], now: int, limit: int) -> list[AlertRow]:
+        """Rules of these series of which a lack of data may be told now, at most so many."""
+        a = t.alert.c
+        return await self._alerts(a.series_id.in_(list(series_ids)), a.notice_at <= now, limit=limit)
 
     async def of_team(self, platform: str, enterprise: str, team: str) -> list[AlertRow]:
         """All rules of a team, the oldest first."""
@@ -160,9 +163,10 @@ class AlertReads:
         row = (await self._conn.execute(select(mine, func.count()).where(team, a.deleted_at.is_(None)))).one()
         return int(row[0]), int(row[1])
 
-    async def _alerts(self, *conditions: ColumnElement[bool]) -> list[AlertRow]:
+    async def _alerts(self, *conditions: ColumnElement[bool], limit: int | None = None) -> list[AlertRow]:
         query: Select[Any] = select(*_ROW, *_OWN, *_TO).join(t.destination).where(*conditions)
-        rows = await self._conn.execute(query.where(t.alert.c.deleted_at.is_(None)).order_by(t.alert.c.id))
+        query = query.where(t.alert.c.deleted_at.is_(None)).order_by(t.alert.c.id).limit(limit)
+        rows = await self._conn.execute(query)
         return [_alert(row) for row in rows]
 
     def _series(self, row: Row[Any]) -> SeriesKey:
@@ -203,8 +207,9 @@ class AlertWrites(AlertReads):
 
     async def delete(self, id_: int, now: int) -> None:
         """Take a rule away: nothing wakes it any more, and nobody sees it."""
-        gone = {"deleted_at": now, "changed_at": now, "wake_below": None, "wake_above": None, "due_at": None}
-        await self._conn.execute(update(t.alert).where(t.alert.c.id == id_).values(**gone))
+        asleep = dict.fromkeys(("wake_below", "wake_above", "due_at", "timer_at", "notice_at"))
+        gone = update(t.alert).where(t.alert.c.id == id_).values(**asleep, deleted_at=now, changed_at=now)
+        await self._conn.execute(gone)
 
 
 def _woken(series_id: int, value: int, now: int) -> Iterator[Select[Any]]:

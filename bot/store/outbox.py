@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import Executable, Row, Table, delete, func, select, update
+from sqlalchemy import Executable, Row, Select, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +25,10 @@ State = Literal["queued", "delivered", "rejected", "expired", "cancelled", "ambi
 
 USEFUL_S = DAY
 """After so many seconds a message is not news any more, unless it says otherwise."""
+
+
+TOPICS_A_QUERY = 5_000
+"""Topics that one statement asks for: PostgreSQL takes 32,767 parameters, SQLite 32,766."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,14 @@ class StoredMessage:
     last_error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread: the identity of the message that began it, and when its newest message was queued."""
+
+    root: str
+    newest_at: int
+
+
 MESSAGE_COLUMNS = [t.message.c[field.name] for field in fields(StoredMessage)]
 
 
@@ -116,6 +128,14 @@ class OutboxReads:
         """The messages of a topic in their order."""
         query = select(*MESSAGE_COLUMNS).where(t.message.c.topic == topic).order_by(t.message.c.seq)
         return [stored_message(row) for row in await self._conn.execute(query)]
+
+    async def threads(self, topics: Sequence[str], kinds: Sequence[str]) -> dict[str, Thread]:
+        """Where the newest message of these kinds of each topic is; topics without one that may be there are absent."""
+        found: dict[str, Thread] = {}
+        for start in range(0, len(topics), TOPICS_A_QUERY):
+            for row in await self._conn.execute(_newest(topics[start : start + TOPICS_A_QUERY], kinds)):
+                found[row.topic] = Thread(row.refers_to or row.identity, row.created_at)
+        return found
 
     async def counts(self) -> dict[str, int]:
         """How many messages are in each state."""
@@ -183,6 +203,13 @@ class OutboxWrites(OutboxReads):
 
     async def _change(self, statement: Executable) -> int:
         return int((await self._conn.execute(statement)).rowcount)
+
+
+def _newest(topics: Sequence[str], kinds: Sequence[str]) -> Select[Any]:
+    m = t.message.c
+    there = m.state.in_(("queued", "delivered", "ambiguous"))
+    last = select(func.max(m.seq)).where(m.topic.in_(topics), m.kind.in_(kinds), there).group_by(m.topic)
+    return select(m.topic, m.identity, m.refers_to, m.created_at).where(m.seq.in_(last))
 
 
 def _row(new: NewMessage, now: int) -> dict[str, Any]:

@@ -370,14 +370,17 @@ alert = _table(
     Column("series_id", Integer, ForeignKey("series.id"), nullable=False),
     *(_needed(name, Text) for name in ("rule", "state", "status")),
     *_counted("threshold", "created_at", "changed_at", kind=BigInteger),
-    *(Column(name, BigInteger) for name in ("wake_below", "wake_above", "due_at", "deleted_at")),
-    Index("alert_wake_below", "series_id", "wake_below"),
-    Index("alert_wake_above", "series_id", "wake_above"),
-    Index("alert_due", "due_at"),
+    *(
+        Column(name, BigInteger)
+        for name in ("wake_below", "wake_above", "due_at", "timer_at", "notice_at", "deleted_at")
+    ),
+    *(Index(f"alert_{name}", "series_id", name) for name in ("wake_below", "wake_above", "due_at", "notice_at")),
+    Index("alert_timer_at", "timer_at"),
     Index("alert_owner", "platform", "team", "person"),
     sqlite_autoincrement=True,
 )
-"""Rules and where each stands. A reading is decided only where it is below ``wake_below`` or above ``wake_above``."""
+"""Rules and where each stands. A reading is decided only where it is below ``wake_below`` or above ``wake_above``, or
+from ``due_at`` on; without one at ``timer_at``, and from ``notice_at`` on where nothing is heard of the series."""
 
 audit = _table(
     "audit",

@@ -119,15 +119,15 @@ def _alerts() -> None:
         _refers("series_id", "series.id"),
         *_texts("rule"),
         *_times("threshold"),
-        *_times("wake_below", "wake_above", "due_at", null=True),
+        *_times("wake_below", "wake_above", "due_at", "timer_at", "notice_at", null=True),
         *_texts("state", "status"),
         *_times("created_at", "changed_at"),
         *_times("deleted_at", null=True),
         sqlite_autoincrement=True,
     )
-    op.create_index("alert_wake_below", "alert", ["series_id", "wake_below"])
-    op.create_index("alert_wake_above", "alert", ["series_id", "wake_above"])
-    op.create_index("alert_due", "alert", ["due_at"])
+    for name in ("wake_below", "wake_above", "due_at", "notice_at"):
+        op.create_index(f"alert_{name}", "alert", ["series_id", name])
+    op.create_index("alert_timer_at", "alert", ["timer_at"])
     op.create_index("alert_owner", "alert", ["platform", "team", "person"])
 
 
