@@ -324,8 +324,10 @@ async def test_while_nothing_is_heard_nothing_is_decided_again(store: Store) -> 
     await market_.add(rule(Kind.ABOVE, 390_000, repeat_seconds=STEP))
     await market_.add(rule(Kind.ABOVE, 390_000, quiet=Quiet(minute, minute + 120)))
     await market_.add(rule(Kind.ABOVE, 390_000, direction=Direction.ABOVE, min_interval=2 * HOUR))
+    await market_.add(rule(Kind.ABOVE, 390_000, quiet=Quiet(minute, minute + 12)))
     await market_.prices(HIGH, HIGH)
     await market_.wait(4 * STEP)
+    await market_.wait(1)
     for _ in range(3):
         market_.at += 1
         async with store.writer() as writer:
