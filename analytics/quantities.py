@@ -8,8 +8,8 @@ from decimal import Decimal
 _ENGLISH, _PORTUGUESE = (",", "."), (".", ",")
 _FORMS = {
     (group, decimal): re.compile(
-        rf"(?P<grouped>[1-9]\d{{0,2}}(?:{re.escape(group)}\d{{3}})+)(?:{re.escape(decimal)}(?P<fraction>\d+))?"
-        rf"|(?P<whole>\d*)(?:{re.escape(decimal)}(?P<part>\d+))?"
+        rf"(?P<grouped>[1-9][0-9]{{0,2}}(?:{re.escape(group)}[0-9]{{3}})+)(?:{re.escape(decimal)}(?P<fraction>[0-9]+))?"
+        rf"|(?P<whole>[0-9]*)(?:{re.escape(decimal)}(?P<part>[0-9]+))?"
     )
     for group, decimal in (_ENGLISH, _PORTUGUESE)
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,6 +26,12 @@ EXAMPLES = (
 )
 """One of each."""
 
+LONGEST_TEXT = 200
+"""Characters of a condition: longer texts are none (ours: the longest that mean something have fifty)."""
+
+LONGEST_NUMBER = 20
+"""Characters of a number: so many are reckoned with exactly (source: decimal keeps 28 digits)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -39,7 +46,10 @@ class Condition:
     at_threshold: bool = False
 
 
-_SIGNS = {"&lt;": "<", "&gt;": ">", "≤": "<=", "≥": ">=", "⩽": "<=", "⩾": ">=", "=<": "<=", "=>": ">=", "％": "%"}
+_SIGNS = {"&lt;": "<", "&gt;": ">", "≤": "<=", "≥": ">=", "⩽": "<=", "⩾": ">=", "=<": "<=", "=>": ">="}
+_QUOTES = dict.fromkeys('"`“”„«»', " ")
+_FULL_WIDTH = {chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)}
+_PASTED = str.maketrans({**_FULL_WIDTH, **_QUOTES})
 _METRICS: Mapping[str, Metric] = {
     **dict.fromkeys(("floor", "cheapest", "piso", "mínimo", "minimo"), Metric.FLOOR),
     **dict.fromkeys(("on-demand", "on demand", "ondemand", "sob demanda"), Metric.ON_DEMAND),
@@ -62,10 +72,7 @@ _UP = ("rises", "rise", "climbs", "sobe", "subir", "alta de")
 
 def parse(text: str, *, decimal_comma: bool = False) -> Condition:
     """The condition that a text means; raises AskError with examples where it means none."""
-    plain = text.strip().lower()
-    for sign, meant in _SIGNS.items():
-        plain = plain.replace(sign, meant)
-    plain = " ".join(re.sub(r"(<=|>=|<|>)", r" \1 ", plain).split())
+    plain = _plain(text) if len(text) <= LONGEST_TEXT else ""
     for form, make in _FORMS:
         match = form.fullmatch(plain)
         if match:
@@ -74,9 +81,18 @@ def parse(text: str, *, decimal_comma: bool = False) -> Condition:
     raise AskError(Note("“{given}” is no condition that can be watched", {"given": shown}), suggestions=EXAMPLES)
 
 
+def _plain(text: str) -> str:
+    """As one would type it: signs in ASCII, single spaces, no quotation marks, nothing that is not seen."""
+    seen = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    typed = seen.translate(_PASTED).strip(" '‘’").lower()
+    for sign, meant in _SIGNS.items():
+        typed = typed.replace(sign, meant)
+    return " ".join(re.sub(r"(<=|>=|<|>)", r" \1 ", typed).split()).rstrip(".,;!")
+
+
 def _number(match: re.Match[str], decimal_comma: bool) -> Decimal:
     number = read_decimal(match["number"], decimal_comma=decimal_comma)
-    if number is None:
+    if number is None or len(match["number"]) > LONGEST_NUMBER:
         raise AskError(Note("“{given}” is not a number", {"given": match["number"]}), suggestions=("0.35", "1500"))
     return number
 
@@ -142,9 +158,9 @@ def _any_of(words: Mapping[str, object]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
-_NUMBER = r"(?P<number>[\d.,]+)"
+_NUMBER = r"(?P<number>[0-9.,]+)"
 _MONEY = rf"(?:us)?\$? ?{_NUMBER} ?(?:usd|us\$|\$)?(?: ?/ ?(?:gpu[-/ ]?)?(?:h|hr|hour|hora))?"
-_SPAN = r"(?P<span>\d{1,4}) ?(?P<unit>[a-z]+)"
+_SPAN = r"(?P<span>[0-9]{1,4}) ?(?P<unit>[a-z]+)"
 _WITHIN = r"(?:in|within|over|em|dentro de)"
 _PLACE = r"(?: (?:in|em|na|no) (?P<place>[^\d<>=]+))?"
 _METRIC = rf"(?:(?P<metric>{_any_of(_METRICS)}) )?"

@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.market import DAY
+from bot.alerts.places import is_group
 from bot.alerts.quiet import DAY_MINUTES, Quiet
-from bot.alerts.rules import KINDS, PPM, Kind, Rule
+from bot.alerts.rules import KINDS, PPM, Kind, Measure, Metric, Rule, Series
 
 MAX_READINGS = 10
 """Most readings in a row (ours: at a poll in five minutes, most of an hour; longer is said with ``for``)."""
 MAX_REARM_PPM = 500_000
 """Widest re-arm margin (ours: beyond half the threshold a rule practically never re-arms)."""
+
+MAX_THRESHOLD = 10**15
+"""Largest threshold in any unit (ours: a billion dollars an hour; with its margin far within a database's integers)."""
 
 _TOO_LOW: dict[Kind, Note] = {
     Kind.AVAILABLE: Note("at least 1 GPU, or it always fires"),
@@ -28,6 +32,8 @@ _TOO_HIGH: dict[Kind, Note] = {
     Kind.RISK_ABOVE: Note("a risk must be less than 100%, or it never fires"),
 }
 _POSITIVE = Note("the threshold must be more than 0")
+_TOO_LARGE = Note("the threshold is too large")
+_GROUP_PRICE = Note("several regions together have no price but their floor: watch the floor, or one region")
 
 
 def validate(rule: Rule) -> None:
@@ -50,6 +56,13 @@ def _shape(rule: Rule) -> Iterator[Note]:
     spec = KINDS[rule.kind]
     if rule.series.measure is not spec.measure or spec.direction not in (None, rule.direction):
         yield Note("{kind} does not watch {measure} {direction} a threshold", _names(rule))
+    if is_group(rule.series.region) and not _together(rule.series):
+        yield _GROUP_PRICE
+
+
+def _together(series: Series) -> bool:
+    """Whether it can be measured of several regions together."""
+    return series.measure is Measure.GPUS or (series.measure is Measure.PRICE and series.metric is Metric.FLOOR)
 
 
 def _names(rule: Rule) -> dict[str, str]:
@@ -60,8 +73,8 @@ def _threshold(rule: Rule) -> Iterator[Note]:
     spec = KINDS[rule.kind]
     if rule.threshold < spec.lowest:
         yield _TOO_LOW.get(rule.kind, _POSITIVE)
-    if spec.highest is not None and rule.threshold > spec.highest:
-        yield _TOO_HIGH[rule.kind]
+    if rule.threshold > min(spec.highest or MAX_THRESHOLD, MAX_THRESHOLD):
+        yield _TOO_HIGH.get(rule.kind, _TOO_LARGE)
 
 
 def _window(rule: Rule) -> Iterator[Note]:

@@ -46,6 +46,8 @@ def test_a_rule_of_each_kind_is_accepted(kind: Kind) -> None:
         (good(Kind.BELOW, 0), "more than 0"),
         (good(Kind.ABOVE, -1), "more than 0"),
         (good(Kind.AVAILABLE, 0), "always fires"),
+        (good(Kind.ABOVE, 10**15 + 1), "too large"),
+        (replace(PRICE, series=replace(PRICE.series, region="EU-*")), "watch the floor"),
         (good(Kind.DROPS, 0), "less than 100%"),
         (good(Kind.DROPS, PPM), "more than 0%"),
         (good(Kind.RISES, PPM), "more than 0%"),

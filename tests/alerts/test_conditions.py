@@ -1,0 +1,135 @@
+"""Conditions as people write and paste them, in two languages: never silently another number."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.errors import AskError
+from analytics.market import DAY, HOUR, MICRO
+from bot.alerts.conditions import EXAMPLES, LONGEST_TEXT, Condition, parse
+from bot.alerts.rules import PPM, Direction, Kind, Metric
+from bot.presentation.words import Words
+
+BELOW, ABOVE = Direction.BELOW, Direction.ABOVE
+PRICE = Condition(Kind.BELOW, 350_000, BELOW)
+FLOOR = Condition(Kind.BELOW, 350_000, BELOW, Metric.FLOOR)
+AT_MOST = Condition(Kind.BELOW, 350_000, BELOW, at_threshold=True)
+OVER = Condition(Kind.ABOVE, 500_000, ABOVE)
+CROSSES = Condition(Kind.CROSSES, 400_000, BELOW)
+CROSSES_UP = Condition(Kind.CROSSES, 400_000, ABOVE)
+DROPS = Condition(Kind.DROPS, 900_000, BELOW, window=24 * HOUR)
+RISES = Condition(Kind.RISES, 1_155_000, ABOVE, window=6 * HOUR)
+LOW = Condition(Kind.NEW_LOW, PPM, BELOW, window=30 * DAY)
+EIGHT = Condition(Kind.AVAILABLE, 8, ABOVE)
+EIGHT_EU = Condition(Kind.AVAILABLE, 8, ABOVE, region="EU-*")
+
+SAME: dict[Condition, tuple[str, ...]] = {
+    PRICE: (
+        "< 0.35", "<0.35", "<$0.35", "< $0.35/h", "< 0.35 USD", "< US$ 0,35", "< 0,35", "&lt; 0.35", "&lt;0,35",
+        "＜ ０．３５", "＜＄０，３５", "<\u00a00.35", "<\u202f0,35\u200b", "“< 0.35”", "< “0.35”", "`< 0.35`",
+        "'< 0.35'",
+        "‘< 0.35’", "  BELOW   0.35 ", "under $.35", "less than 0.350", "price < 0.35", "spot below 0.35",
+        "abaixo de 0,35", "preço abaixo de US$ 0,35", "menos de 0,35/hora", "mediana < 0,35", "< 0.35.", "\ufeff< 0.35",
+    ),
+    FLOOR: ("floor < 0.35", "cheapest below 0.35", "piso < 0,35", "mínimo abaixo de 0,35"),
+    AT_MOST: ("<= 0.35", "≤ 0.35", "≤0,35", "⩽ 0.35", "&lt;= 0.35", "=< 0.35", "＜＝０．３５", "at most 0.35",
+        "no máximo 0,35"),
+    OVER: ("> 0.5", "&gt; 0.50", ">$0.5", "above 0.5", "more than 0.5", "acima de 0,5", "mais de 0,50", "＞０．５"),
+    CROSSES: ("crosses 0.40", "crosses below 0.4", "cruza 0,40", "cruza para baixo 0,4"),
+    CROSSES_UP: ("crosses above 0.40", "cross up $0.4", "cruza para cima 0,40", "cruza acima de 0,4"),
+    DROPS: ("drops 10% in 24h", "falls 10 % within 24 hours", "drops 10％ in 1 day", "cai 10% em 24h",
+        "queda de 10,0% em 1 dia"),
+    RISES: ("rises 15.5% in 6h", "climbs 15,5% over 6 hours", "sobe 15,5% em 6 horas", "alta de 15,5 % dentro de 6h"),
+    LOW: ("new low 30d", "new low in 30 days", "nova mínima 30d", "novo mínimo em 30 dias", "nova minima de 30 dias"),
+    EIGHT: ("available >= 8", "available 8", "free at least 8", "available > 7", "available ≥ 8 GPUs", "disponíveis 8"),
+    EIGHT_EU: ("available >= 8 in EU", "available &gt;= 8 in europe", "disponíveis no mínimo 8 na Europa",
+        "livres 8 em ue"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("comma", [False, True], ids=["en", "pt"])
+@pytest.mark.parametrize(("meant", "text"), [(meant, text) for meant, texts in SAME.items() for text in texts])
+def test_what_people_write_and_paste(meant: Condition, text: str, comma: bool) -> None:
+    assert parse(text, decimal_comma=comma) == meant
+
+
+def test_where_a_rule_watches() -> None:
+    assert parse("floor < 0.35 in EU-North").region == "EU-North"
+    assert parse("piso < 0,35 na Ásia").region == "Asia-*"
+    with pytest.raises(AskError) as refused:
+        parse("available >= 8 in Atlantis")
+    assert "EU" in refused.value.suggestions
+
+
+def test_what_has_two_meanings_follows_the_language() -> None:
+    texts = ("> 1,500", "> 1.500", "available 1,500", "rises 1.500% in 6h")
+    english, portuguese = ([_threshold(text, comma) for text in texts] for comma in (False, True))
+    assert english == [1500 * MICRO, 1_500_000, 1500, PPM + 15_000]
+    assert portuguese == [1_500_000, 1500 * MICRO, None, PPM * 16]
+
+
+def _threshold(text: str, comma: bool) -> int | None:
+    try:
+        return parse(text, decimal_comma=comma).threshold
+    except AskError:
+        return None
+
+
+@pytest.mark.parametrize("comma", [False, True], ids=["en", "pt"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "<", "0.35", "< 0.35 0.40", "< -0.35", "< −0.35", "< R$ 0,35", "< €0.35", "< 35 cents", "< 35¢", "< 0.35k",
+        "< 0.3²", "< ½", "< ٣", "< १,५००", "< 1'500'0", "< 1 500", "< 1.2.3", "< 1,2,3", "< 0.0000001",
+        "< 1e3", "< 0x10",
+        "< nan", "< 0.35%", "> < 0.35", "<> 0.35", "== 0.35", "drops 10 in 24h", "drops 10%",
+        "drops 10% in 5 fortnights",
+        "drops -10% in 24h", "drops 0.00001% in 24h", "new low", "new low 30", "available < 8", "available 7.5",
+        "available 0.5", "< 1.0000000000000000000000000000001", "< 99999999999999999999999999", "< 0.35\n> 1", "; drop",
+    ],
+)  # fmt: skip
+def test_what_means_nothing_for_certain_is_refused(text: str, comma: bool) -> None:
+    with pytest.raises(AskError):
+        parse(text, decimal_comma=comma)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<" * 1000, "< " + "1" * 1000, "< 1" + ",000" * 300, "in " * 400, "available 8 in " + "a" * 1000, " " * 999 + "?"],
+)
+def test_long_texts_are_refused_unread(text: str) -> None:
+    with pytest.raises(AskError) as refused:
+        parse(text)
+    assert len(text) > LONGEST_TEXT
+    assert len(str(refused.value)) < LONGEST_TEXT
+
+
+@pytest.mark.parametrize("comma", [False, True], ids=["en", "pt"])
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_mean_something(example: str, comma: bool) -> None:
+    parse(example, decimal_comma=comma)
+
+
+@given(st.integers(0, 10**9), st.sampled_from([0, 1, 2, 3, 4, 6]), st.booleans(), st.sampled_from(["< ", "&lt;", "≤"]))
+def test_a_printed_price_reads_back_as_the_same(micro: int, digits: int, comma: bool, side: str) -> None:
+    words = Words("pt-BR" if comma else "en", 0)
+    printed = words.money(micro / MICRO, digits)
+    assert abs(parse(side + printed, decimal_comma=comma).threshold - micro) * 10**digits <= MICRO / 2 + 1
+    exact = words.money(micro / MICRO, 6)
+    assert parse(side + exact, decimal_comma=comma).threshold == micro
+
+
+PIECES = st.sampled_from(
+    [*EXAMPLES, "&lt;", "<=", "0.35", ",", ".", "1", " ", "in", "EU", "%", "24h", "floor ", "\u00a0"]
+)
+
+
+@given(st.lists(PIECES | st.text(max_size=5), max_size=8).map("".join), st.booleans())
+def test_any_text_is_a_condition_or_refused(text: str, comma: bool) -> None:
+    try:
+        found = parse(text, decimal_comma=comma)
+    except AskError:
+        return
+    assert 0 <= abs(found.threshold) < 10**27
