@@ -1,0 +1,198 @@
+"""A hundred thousand rules: what a round costs with them, ten thousand that fire at once, and a market that is away.
+
+``python -m benchmarks.alerts --rules 100000``, with ``--postgres`` on PostgreSQL. Prints a table; exits 1 when a goal
+is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+
+from analytics.market import HOUR, Offer, Poll, Quality, Round
+from bot.alerts.codec import dump
+from bot.alerts.engine import evaluate, key_of, pass_time, standing
+from bot.alerts.rules import Direction, Kind, Rule, Series
+from bot.alerts.state import initial
+from bot.polling.rounds import Collector
+from bot.store import tables as t
+from bot.store.engine import Store, open_store
+from bot.store.writer import Writer
+from tests.fakes.postgres import Databases, postgres_server
+
+START, STEP = 1_800_000_000 // HOUR * HOUR, 300
+PRICE, MACHINES, TEAMS = 400_000, 6, 500
+TICK_GOAL_MS, BURST_GOAL_S = 5.0, 1.0
+Prices = dict[str, int]
+
+
+@dataclass
+class Timer:
+    """Seconds of each round in the rules, and in the database for them."""
+
+    total: list[float] = field(default_factory=list)
+    sql: list[float] = field(default_factory=list)
+    statements: int = 0
+    _begun: float = 0.0
+
+    async def __call__(self, writer: Writer, round_: Round) -> None:
+        self.sql.append(0.0)
+        begun = time.perf_counter()
+        await evaluate(writer, round_)
+        self.total.append(time.perf_counter() - begun)
+
+    def watch(self, store: Store) -> None:
+        """Count the time in the database."""
+        engine = store._site.write.sync_engine
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def _before(*_: Any) -> None:
+            self._begun = time.perf_counter()
+
+        @event.listens_for(engine, "after_cursor_execute")
+        def _after(*_: Any) -> None:
+            self.statements += 1
+            if self.sql:
+                self.sql[-1] += time.perf_counter() - self._begun
+
+
+def book(model: str, price: int) -> tuple[Offer, ...]:
+    return tuple(Offer(model, n, 1, 2 * price, price, region="EU-North") for n in range(MACHINES))
+
+
+async def tick(collector: Collector, at: int, prices: Prices) -> float:
+    """One round of all models; gives its seconds."""
+    polls = [Poll(model, at, Quality.COMPLETE, book(model, price), STEP) for model, price in prices.items()]
+    begun = time.perf_counter()
+    await collector.record(at, polls)
+    return time.perf_counter() - begun
+
+
+async def add(store: Store, rules: Sequence[Rule]) -> None:
+    """Store rules that have seen the other side already, a channel for each team."""
+    async with store.writer() as writer:
+        to = [await writer.outbox.destination("slack", f"T{n}", channel="C") for n in range(TEAMS)]
+        ids = {key: await writer.alerts.series_id(key) for key in {key_of(rule) for rule in rules}}
+        rows = [_row(n, rule, ids[key_of(rule)], to[n % TEAMS]) for n, rule in enumerate(rules)]
+        await writer._conn.execute(t.alert.insert(), rows)
+
+
+def _row(n: int, rule: Rule, series_id: int, to: int) -> dict[str, Any]:
+    row = asdict(standing(rule, replace(initial(rule), armed=True)))
+    row |= {"public_id": f"{rule.kind}{rule.threshold}{n}", "platform": "slack", "enterprise": "", "team": f"T{n % TEAMS}"}
+    row |= {"person": "U", "destination_id": to, "series_id": series_id, "rule": dump(rule)}
+    return row | {"threshold": rule.threshold, "created_at": START, "changed_at": START}
+
+
+def below(model: str, threshold: int) -> Rule:
+    return Rule(Kind.BELOW, Series(model), threshold, created_at=START)
+
+
+def any_rule(model: str) -> Rule:
+    kind = random.choice((Kind.BELOW, Kind.ABOVE))
+    away = 1 - random.uniform(0.0, 0.5) if kind is Kind.BELOW else 1 + random.uniform(0.0, 0.5)
+    return Rule(kind, Series(model), round(PRICE * away), Direction(kind), created_at=START)
+
+
+def percentiles(seconds: Sequence[float]) -> str:
+    cuts = statistics.quantiles(seconds, n=20)
+    return f"p50 {1000 * statistics.median(seconds):8.1f} ms   p95 {1000 * cuts[-1]:8.1f} ms"
+
+
+async def ticks(store: Store, n_rules: int, n_models: int, n_ticks: int) -> Timer:
+    """Rounds whose prices move by a percent; the first of them settle rules that are passed at once."""
+    prices = {f"GPU {n}": PRICE for n in range(n_models)}
+    await tick(Collector(store), START, prices)
+    bare = [await tick(Collector(store), START + n, prices) for n in range(1, 4)]
+    begun = time.perf_counter()
+    await add(store, [any_rule(random.choice(list(prices))) for _ in range(n_rules)])
+    print(f"{'rules stored in':40} {time.perf_counter() - begun:8.1f} s")
+    timer = Timer()
+    timer.watch(store)
+    collector, whole = Collector(store, on_round=timer), []
+    for n in range(1, n_ticks + 1):
+        prices = {model: round(price * random.uniform(0.99, 1.01)) for model, price in prices.items()}
+        whole.append(await tick(collector, START + n * STEP, prices))
+    print(f"{'a round without rules':40} {1000 * statistics.median(bare):8.1f} ms")
+    print(f"{'a round with them':40} {percentiles(whole)}")
+    return timer
+
+
+async def burst(store: Store, n_fires: int) -> float:
+    """So many rules that fire in one round: seconds of the round beyond one without."""
+    prices, at = {"GPU burst": PRICE}, START + 10_000 * STEP
+    collector = Collector(store, on_round=evaluate)
+    await tick(collector, at, prices)
+    await add(store, [replace(below("GPU burst", 350_000), readings=1) for _ in range(n_fires)])
+    usual = await tick(collector, at + STEP, prices)
+    took = await tick(collector, at + 2 * STEP, {"GPU burst": 300_000})
+    async with store.reader() as reader:
+        assert (await reader.outbox.counts())["queued"] >= n_fires
+    return took - usual
+
+
+async def silence(store: Store) -> list[float]:
+    """The market is away: seconds of each pass, until nothing is left to tell and 20 beyond."""
+    at, passes, told = START + 20_000 * STEP, [], -1
+    for n in range(1_000):
+        begun = time.perf_counter()
+        async with store.writer() as writer:
+            await pass_time(writer, at + n)
+        passes.append(time.perf_counter() - begun)
+        async with store.reader() as reader:
+            now = (await reader.outbox.counts()).get("queued", 0)
+        if now == told:
+            break
+        told = now
+    return passes
+
+
+async def drill(url: str, options: argparse.Namespace) -> bool:
+    store = await open_store(url, writer=True)
+    timer = await ticks(store, options.rules, options.models, options.ticks)
+    mine = [total - sql for total, sql in zip(timer.total, timer.sql, strict=True)]
+    async with store.reader() as reader:
+        queued = sum((await reader.outbox.counts()).values())
+    print(f"{'the rules of a round, SQL and all':40} {percentiles(timer.total)}")
+    print(f"{'  in the database':40} {percentiles(timer.sql)}")
+    print(f"{'  beyond it':40} {percentiles(mine)}")
+    print(f"{'messages of these rounds':40} {queued:8}")
+    seconds = await burst(store, options.fires)
+    print(f"{options.fires:,} fires in one round{'':16} {seconds:8.2f} s")
+    passes = await silence(store)
+    print(f"{'passes until all is told, longest':40} {len(passes):8}    {max(passes):8.2f} s")
+    print(f"{'a pass with nothing left to tell':40} {1000 * passes[-1]:8.1f} ms")
+    await store.close()
+    return seconds < BURST_GOAL_S and statistics.quantiles(mine, n=20)[-1] * 1000 < TICK_GOAL_MS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, value in (("rules", 100_000), ("models", 60), ("ticks", 40), ("fires", 10_000)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--postgres", action="store_true")
+    options = parser.parse_args()
+    random.seed(1)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = f"sqlite:///{folder / 'spotbot.db'}"
+        if options.postgres:
+            url = asyncio.run(Databases(stack.enter_context(postgres_server())).create())
+        met = asyncio.run(drill(url, options))
+    sys.exit(0 if met else 1)
+
+
+if __name__ == "__main__":
+    main()
