@@ -91,7 +91,12 @@ async def add(store: Store, rules: Sequence[Rule]) -> None:
 
 def _row(n: int, rule: Rule, series_id: int, to: int) -> dict[str, Any]:
     row = asdict(standing(rule, replace(initial(rule), armed=True)))
-    row |= {"public_id": f"{rule.kind}{rule.threshold}{n}", "platform": "slack", "enterprise": "", "team": f"T{n % TEAMS}"}
+    row |= {
+        "public_id": f"{rule.kind}{rule.threshold}{n}",
+        "platform": "slack",
+        "enterprise": "",
+        "team": f"T{n % TEAMS}",
+    }
     row |= {"person": "U", "destination_id": to, "series_id": series_id, "rule": dump(rule)}
     return row | {"threshold": rule.threshold, "created_at": START, "changed_at": START}
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analytics.market import Quality, Round
-from bot.alerts.codec import dump, load_rule, load_state
+from bot.alerts.codec import dump, load_rule, load_state, plain
 from bot.alerts.decide import Event, EventKind, decide
 from bot.alerts.measures import measure
 from bot.alerts.rules import Rule
@@ -100,7 +100,6 @@ class Told:
     """A message to be written, with what it came from."""
 
     alert: AlertRow
-    rule: Rule
     before: State
     event: Event
 
@@ -126,7 +125,7 @@ class Decisions:
         decision = decide(rule, before, reading, now)
         if decision.state != before or reading is None or reading.value is None:
             self.states[alert.id] = standing(rule, decision.state, now)
-        self._told += [Told(alert, rule, before, event) for event in decision.events]
+        self._told += [Told(alert, before, event) for event in decision.events]
 
     async def save(self, writer: Writer) -> None:
         """States and messages, together."""
@@ -142,16 +141,16 @@ class Decisions:
             destination_id=told.alert.destination_id,
             topic=topic_of(told.alert.id),
             kind=str(told.event.kind),
-            payload=payload(told.alert, told.rule, told.event),
+            payload=payload(told.alert, told.event),
             action=action,
             refers_to=refers_to,
             batch=self.at if action == "post" else None,
         )
 
 
-def payload(alert: AlertRow, rule: Rule, event: Event) -> dict[str, Any]:
+def payload(alert: AlertRow, event: Event) -> dict[str, Any]:
     """What a message says, as data: words are made when it is sent."""
-    return {"alert": alert.public_id, "by": alert.owner.person, "rule": dump(rule), "event": asdict(event)}
+    return {"alert": alert.public_id, "by": alert.owner.person, "rule": alert.rule, "event": plain(event)}
 
 
 def _place(told: Told, threads: Mapping[str, Thread]) -> tuple[Action, str | None]:

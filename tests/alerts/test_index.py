@@ -178,5 +178,5 @@ async def _equal(store: Store, every: EveryRule) -> None:
     for row in rows:
         state = load_state(row.state)
         assert {n: getattr(state, n) for n in COMPARED} == {n: getattr(every.states[row.id], n) for n in COMPARED}
-    told = sorted((message.identity, repr(message.payload["event"])) for message in messages)
-    assert told == sorted((name, repr({**one, "kind": str(one["kind"])})) for name, one in every.told)
+    told = sorted((message.identity, sorted(message.payload["event"].items())) for message in messages)
+    assert told == sorted((name, sorted({**one, "kind": str(one["kind"])}.items())) for name, one in every.told)
