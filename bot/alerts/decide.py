@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bot.alerts.rules import Kind, Rule
 from bot.alerts.state import STALE_INTERVALS, Reading, State, Status
@@ -125,7 +126,7 @@ def _unusable(rule: Rule, state: State, reading: Reading, now: int) -> Decision:
     free, _ = free_at(rule, state, now)
     if state.silent or free > now:
         return Decision(state, Reason.NO_DATA)
-    state, event = _post(replace(state, silent=True), EventKind.NO_DATA, now)
+    state, event = _post(state, EventKind.NO_DATA, now, silent=True)
     return Decision(state, Reason.NO_DATA, (replace(event, value=None, since=heard_at, already=False),))
 
 
@@ -146,13 +147,11 @@ def _usable(rule: Rule, state: State, reading: Reading, value: int, now: int) ->
 def _met(rule: Rule, state: State, now: int, *, anew: bool) -> Decision:
     since = state.last_at if anew or state.since is None else state.since
     readings = 1 if anew else state.readings + 1
-    state = replace(state, status=Status.PENDING, since=since, readings=readings)
-    if readings < rule.readings:
-        return Decision(state, Reason.MORE_READINGS)
-    if state.last_at - since < rule.hold_seconds:
-        return Decision(state, Reason.HOLDING)
-    fired = replace(state, status=Status.FIRING, episode=state.episode + 1, n=0)
-    return _tell(rule, fired, now)
+    waits = Reason.MORE_READINGS if readings < rule.readings else Reason.HOLDING
+    if readings < rule.readings or state.last_at - since < rule.hold_seconds:
+        return Decision(replace(state, status=Status.PENDING, since=since, readings=readings), waits)
+    episode = state.episode + 1
+    return _tell(rule, replace(state, status=Status.FIRING, since=since, readings=readings, episode=episode, n=0), now)
 
 
 def _tell(rule: Rule, state: State, now: int) -> Decision:
@@ -166,7 +165,7 @@ def _tell(rule: Rule, state: State, now: int) -> Decision:
     if free > now:
         return Decision(state, reason)
     kind, said = (EventKind.REPEAT, Reason.REPEATED) if state.told else (EventKind.FIRE, Reason.FIRED)
-    state, event = _post(replace(state, told=True, snoozed_until=None), kind, now)
+    state, event = _post(state, kind, now, told=True, snoozed_until=None)
     return Decision(state, said, (event,))
 
 
@@ -178,8 +177,8 @@ def _resolve(state: State, now: int) -> Decision:
     return Decision(replace(over, n=state.n + 1), Reason.RESOLVED, (event,))
 
 
-def _post(state: State, kind: EventKind, now: int) -> tuple[State, Event]:
-    """A message that notifies, and the state after it."""
+def _post(state: State, kind: EventKind, now: int, **changes: Any) -> tuple[State, Event]:
+    """A message that notifies, and the state after it, with what else changes."""
     n = state.n + 1
     event = Event(kind, state.episode, n, now, state.value, state.since, state.suppressed, not state.armed)
-    return replace(state, n=n, sent_at=now, suppressed=0), event
+    return replace(state, n=n, sent_at=now, suppressed=0, **changes), event

@@ -16,18 +16,24 @@ CHUNK = 10_000
 """Rows handed to the driver at a time; other tasks get their turn in between."""
 
 
-async def put(conn: AsyncConnection, table: Table, rows: Sequence[tuple[Any, ...]], clash: Clash = "replace") -> None:
-    """Insert rows that hold every column in the table's order; words must be codes already."""
+async def put(
+    conn: AsyncConnection,
+    table: Table,
+    rows: Sequence[tuple[Any, ...]],
+    clash: Clash = "replace",
+    columns: tuple[str, ...] = (),
+) -> None:
+    """Insert rows that hold these columns, or every one in the table's order; words must be codes already."""
     if not rows:
         return
-    text = _insert(table, clash, conn.dialect.name == "postgresql")
+    text = _insert(table, clash, conn.dialect.name == "postgresql", columns)
     for start in range(0, len(rows), CHUNK):
         await conn.exec_driver_sql(text, rows[start : start + CHUNK])
 
 
 @functools.cache
-def _insert(table: Table, clash: Clash, numbered: bool) -> str:
-    columns = [c.name for c in table.columns]
+def _insert(table: Table, clash: Clash, numbered: bool, some: tuple[str, ...]) -> str:
+    columns = some or [c.name for c in table.columns]
     places = ", ".join(f"${n}" if numbered else "?" for n in range(1, len(columns) + 1))
     quoted = ", ".join(f'"{name}"' for name in columns)
     into = f'"{table.name}" ({quoted}) VALUES ({places})'

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import DAY
 from bot.store import tables as t
+from bot.store.bulk import put
 
 Action = Literal["post", "edit", "thread"]
 
@@ -164,8 +165,9 @@ class OutboxWrites(OutboxReads):
 
     async def add(self, messages: Sequence[NewMessage], now: int) -> None:
         """Queue messages in this order; those whose identity is known already are left out."""
-        if messages:
-            await self._conn.execute(insert_new(self._conn, t.message), [_row(message, now) for message in messages])
+        rows = [_row(message, now) for message in messages]
+        if rows:
+            await put(self._conn, t.message, [tuple(row.values()) for row in rows], "skip", tuple(rows[0]))
 
     async def cancel(self, topic: str, now: int) -> int:
         """End what waits of a topic; gives how many. What is being sent at this moment cannot be called back."""
