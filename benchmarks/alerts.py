@@ -44,7 +44,8 @@ class Timer:
 
     total: list[float] = field(default_factory=list)
     sql: list[float] = field(default_factory=list)
-    statements: int = 0
+    decided: int = 0
+    """rules whose state was stored"""
     _begun: float = 0.0
 
     async def __call__(self, writer: Writer, round_: Round) -> None:
@@ -58,12 +59,12 @@ class Timer:
         engine = store._site.write.sync_engine
 
         @event.listens_for(engine, "before_cursor_execute")
-        def _before(*_: Any) -> None:
+        def _before(_c: Any, _s: Any, statement: str, parameters: Any, *_: Any) -> None:
+            self.decided += len(parameters) if statement.startswith("UPDATE alert") else 0
             self._begun = time.perf_counter()
 
         @event.listens_for(engine, "after_cursor_execute")
         def _after(*_: Any) -> None:
-            self.statements += 1
             if self.sql:
                 self.sql[-1] += time.perf_counter() - self._begun
 
@@ -173,7 +174,8 @@ async def drill(url: str, options: argparse.Namespace) -> bool:
     print(f"{'the rules of a round, SQL and all':40} {percentiles(timer.total)}")
     print(f"{'  in the database':40} {percentiles(timer.sql)}")
     print(f"{'  beyond it':40} {percentiles(mine)}")
-    print(f"{'messages of these rounds':40} {queued:8}")
+    print(f"{'states, messages of a round':40} {timer.decided // options.ticks:8} {queued // options.ticks:8}")
+    print(f"{'  beyond the database, for each state':40} {1e6 * sum(mine) / max(1, timer.decided):8.1f} us")
     seconds = await burst(store, options.fires)
     print(f"{options.fires:,} fires in one round{'':16} {seconds:8.2f} s")
     passes = await silence(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -47,7 +48,13 @@ def _read(kind: type[Any], stored: Mapping[str, Any], readers: Mapping[str, Call
 
 
 def _series(stored: Mapping[str, Any]) -> Series:
-    return Series(**_read(Series, stored, {"scope": Scope, "measure": Measure, "metric": Metric}))
+    return _series_of(tuple(stored.items()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _series_of(stored: tuple[tuple[str, Any], ...]) -> Series:
+    # read once: thousands of rules share a series
+    return Series(**_read(Series, dict(stored), {"scope": Scope, "measure": Measure, "metric": Metric}))
 
 
 def _quiet(stored: Mapping[str, Any] | None) -> Quiet | None:
