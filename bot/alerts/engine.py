@@ -22,8 +22,8 @@ THREAD_S = 6 * 3600
 """A second episode within so many seconds of the last message answers in its thread; later it is news again (ours)."""
 
 
-RULES_A_PASS = 1_000
-"""Rules that the time alone changes in one transaction (ours: some tenths of a second); the others come next."""
+RULES_A_PASS = 10_000
+"""Rules that the time alone changes in one transaction (ours: a second or two); the others come with the next."""
 
 
 def standing(rule: Rule, state: State, now: int = 0) -> Standing:
@@ -100,6 +100,7 @@ class Told:
     """A message to be written, with what it came from."""
 
     alert: AlertRow
+    rule: Rule
     before: State
     event: Event
 
@@ -125,7 +126,7 @@ class Decisions:
         decision = decide(rule, before, reading, now)
         if decision.state != before or reading is None or reading.value is None:
             self.states[alert.id] = standing(rule, decision.state, now)
-        self._told += [Told(alert, before, event) for event in decision.events]
+        self._told += [Told(alert, rule, before, event) for event in decision.events]
 
     async def save(self, writer: Writer) -> None:
         """States and messages, together."""
@@ -141,16 +142,16 @@ class Decisions:
             destination_id=told.alert.destination_id,
             topic=topic_of(told.alert.id),
             kind=str(told.event.kind),
-            payload=payload(told.alert, told.event),
+            payload=payload(told.alert, told.rule, told.event),
             action=action,
             refers_to=refers_to,
             batch=self.at if action == "post" else None,
         )
 
 
-def payload(alert: AlertRow, event: Event) -> dict[str, Any]:
+def payload(alert: AlertRow, rule: Rule, event: Event) -> dict[str, Any]:
     """What a message says, as data: words are made when it is sent."""
-    return {"alert": alert.public_id, "by": alert.owner.person, "rule": alert.rule, "event": plain(event)}
+    return {"alert": alert.public_id, "by": alert.owner.person, "rule": dump(rule), "event": plain(event)}
 
 
 def _place(told: Told, threads: Mapping[str, Thread]) -> tuple[Action, str | None]:
