@@ -47,11 +47,13 @@ class Timer:
     decided: int = 0
     """rules whose state was stored"""
     _begun: float = 0.0
+    _counts: bool = False
 
     async def __call__(self, writer: Writer, round_: Round) -> None:
         self.sql.append(0.0)
-        begun = time.perf_counter()
+        begun, self._counts = time.perf_counter(), True
         await evaluate(writer, round_)
+        self._counts = False
         self.total.append(time.perf_counter() - begun)
 
     def watch(self, store: Store) -> None:
@@ -60,12 +62,12 @@ class Timer:
 
         @event.listens_for(engine, "before_cursor_execute")
         def _before(_c: Any, _s: Any, statement: str, parameters: Any, *_: Any) -> None:
-            self.decided += len(parameters) if statement.startswith("UPDATE alert") else 0
+            self.decided += len(parameters) if self._counts and statement.startswith("UPDATE alert") else 0
             self._begun = time.perf_counter()
 
         @event.listens_for(engine, "after_cursor_execute")
         def _after(*_: Any) -> None:
-            if self.sql:
+            if self._counts:
                 self.sql[-1] += time.perf_counter() - self._begun
 
 
