@@ -370,10 +370,8 @@ alert = _table(
     Column("series_id", Integer, ForeignKey("series.id"), nullable=False),
     *(_needed(name, Text) for name in ("rule", "state", "status")),
     *_counted("threshold", "created_at", "changed_at", kind=BigInteger),
-    *(
-        Column(name, BigInteger)
-        for name in ("wake_below", "wake_above", "due_at", "timer_at", "notice_at", "deleted_at")
-    ),
+    *(Column(name, BigInteger) for name in ("wake_below", "wake_above", "due_at", "timer_at", "notice_at")),
+    Column("deleted_at", BigInteger),
     *(Index(f"alert_{name}", "series_id", name) for name in ("wake_below", "wake_above", "due_at", "notice_at")),
     Index("alert_timer_at", "timer_at"),
     Index("alert_owner", "platform", "team", "person"),
