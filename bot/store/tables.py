@@ -377,8 +377,7 @@ alert = _table(
     Index("alert_owner", "platform", "team", "person"),
     sqlite_autoincrement=True,
 )
-"""Rules and where each stands. A reading is decided only where it is below ``wake_below`` or above ``wake_above``, or
-from ``due_at`` on; without one at ``timer_at``, and from ``notice_at`` on where nothing is heard of the series."""
+"""Rules and where each stands. What wakes one: ``wake_*`` and ``due_at`` readings, ``timer_at`` and ``notice_at`` time."""
 
 audit = _table(
     "audit",
