@@ -377,7 +377,7 @@ alert = _table(
     Index("alert_owner", "platform", "team", "person"),
     sqlite_autoincrement=True,
 )
-"""Rules and where each stands. What wakes one: ``wake_*`` and ``due_at`` readings, ``timer_at`` and ``notice_at`` time."""
+"""Rules and where each stands. ``wake_*`` and ``due_at``: readings waking it; ``timer_at``, ``notice_at``: times."""
 
 audit = _table(
     "audit",
