@@ -40,7 +40,7 @@ _CONDITIONS: Mapping[tuple[Direction, bool], Note] = {
     (Direction.ABOVE, True): Note("at least {threshold}"),
 }
 _FIGURES: Mapping[Unit, Callable[[int], Any]] = {
-    Unit.MICRO_DOLLARS: usd,
+    Unit.MICRO_DOLLARS: lambda value: Note("${n}", {"n": usd(value)}),
     Unit.GPUS: lambda value: Note(Plural("{n} GPU", "{n} GPUs"), {"n": value}),
     Unit.RATIO: lambda value: Note("{percent}%", {"percent": (value - PPM) / 10_000}),
     Unit.PROBABILITY: lambda value: Note("{percent}%", {"percent": value / 10_000}),

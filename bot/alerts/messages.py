@@ -144,8 +144,8 @@ _TITLES: Mapping[EventKind, str] = {
     EventKind.NO_DATA: "No data: {rule}",
 }
 _LEADS: Mapping[EventKind, str] = {
-    EventKind.FIRE: "{measure}: {value}, so since {since}.",
-    EventKind.REPEAT: "{measure}: {value}, so since {since}.",
+    EventKind.FIRE: "{measure}: {value}. It has been so since {since}.",
+    EventKind.REPEAT: "{measure}: {value}. It has been so since {since}.",
     EventKind.RESOLVE: "{measure}: {value} now. It held from {since} to {at}.",
     EventKind.NO_DATA: "Nothing was heard of this market since {since}. The alert waits; it neither fires nor ends.",
 }

@@ -384,11 +384,11 @@ def test_what_was_snoozed_waits_for_a_reading_if_the_end_of_the_snooze_finds_non
 @pytest.mark.parametrize(
     ("values", "says", "portuguese"),
     [
-        ([352_000], "0.352: not below 0.35", "0,352: não está abaixo de 0,35"),
-        ([LOW], "0.34: below 0.35, reading 1 of 2", "0,34: abaixo de 0,35, leitura 1 de 2"),
-        ([LOW, LOW], "0.34: below 0.35", "0,34: abaixo de 0,35"),
-        ([LOW, LOW, BETWEEN], "0.357: fired already, re-arms at 0.357", "0,357: já disparou, rearma em 0,357"),
-        ([LOW, LOW, CLEAR], "0.357: over, it re-armed at 0.357", "0,357: terminou, rearmou em 0,357"),
+        ([352_000], "$0.352: not below $0.35", "$0,352: não está abaixo de $0,35"),
+        ([LOW], "$0.34: below $0.35, reading 1 of 2", "$0,34: abaixo de $0,35, leitura 1 de 2"),
+        ([LOW, LOW], "$0.34: below $0.35", "$0,34: abaixo de $0,35"),
+        ([LOW, LOW, BETWEEN], "$0.357: fired already, re-arms at $0.357", "$0,357: já disparou, rearma em $0,357"),
+        ([LOW, LOW, CLEAR], "$0.357: over, it re-armed at $0.357", "$0,357: terminou, rearmou em $0,357"),
         ([LOW, *[None] * 4], "no data since 14:18", "sem dados desde 14:18"),
     ],
 )
