@@ -32,7 +32,7 @@ from bot.commands import COMMANDS
 from bot.config import Settings
 from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.params import MONEY_UNITS, quantity
+from bot.dispatch.kinds import MONEY_UNITS, quantity
 from bot.faces.discord.command_tree import valid_name
 from bot.faces.discord.face import DiscordFace, build_discord
 from bot.faces.discord.responder import ChartRenderer

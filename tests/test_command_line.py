@@ -35,7 +35,7 @@ def test_a_language_that_is_not_on_offer_is_refused(spotbot, command: list[str])
 def test_a_language_on_offer_may_be_spelt_as_a_locale(spotbot, tag: str) -> None:
     result = spotbot("ask", "status", "--lang", tag)
     assert result.exit_code == 0
-    assert "modelos acompanhados" in result.output
+    assert "0 modelo acompanhado" in result.output
 
 
 def test_the_locale_of_the_environment_is_held_to_the_same(spotbot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +45,6 @@ def test_the_locale_of_the_environment_is_held_to_the_same(spotbot, monkeypatch:
     assert "SPOTBOT_LOCALE" in result.output
     assert "en or pt-BR" in result.output
     monkeypatch.setenv("SPOTBOT_LOCALE", "pt")
-    assert "modelos acompanhados" in spotbot("ask", "status").output
+    assert "0 modelo acompanhado" in spotbot("ask", "status").output
     monkeypatch.setenv("SPOTBOT_LOCALE", "")
     assert "models followed" in spotbot("ask", "status").output

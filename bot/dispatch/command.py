@@ -21,17 +21,14 @@ if TYPE_CHECKING:
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
-Kind = Literal["gpu", "gpus", "text", "choice", "int", "number", "money", "hours", "gigabytes", "percent", "flag"]
-"""``gpu``: one model (ambiguous names ask back); ``gpus``: every model that a name may mean, as a tuple;
-``money``: USD as float; ``hours``: "100", "100h", "3d" as float; ``gigabytes``: "50", "50GB", "1.5TB" as float."""
-
 
 @dataclass(frozen=True, slots=True)
 class Param:
     """One argument of a command. ``name`` is its name on every face and in the query string."""
 
     name: str
-    kind: Kind
+    kind: str
+    """one of :data:`bot.dispatch.kinds.KINDS`"""
     help: str
     required: bool = False
     default: Any = None

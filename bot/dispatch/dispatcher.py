@@ -15,6 +15,7 @@ from analytics.evidence import Note
 from bot.accounts import NO_PREFERENCES, Asker, permits
 from bot.dispatch.command import Command, QueryContext
 from bot.dispatch.grammar import ReadLine, assign, called, find_command, line_for, read
+from bot.dispatch.kinds import KINDS
 from bot.dispatch.params import convert, gpu_test, takes_models
 from bot.dispatch.usage import Usage
 from bot.fair_queue import ANYBODY, FairQueue, Waiter
@@ -155,8 +156,8 @@ class Dispatcher:
     def _remember(self, command: Command, values: Mapping[str, Any]) -> None:
         for param in command.params:
             value = values[param.name]
-            if value and param.kind in ("gpu", "gpus"):
-                self.usage.asked((value,) if param.kind == "gpu" else value)
+            if value and KINDS[param.kind].names_models:
+                self.usage.asked((value,) if isinstance(value, str) else value)
 
 
 def _permitted(command: Command, asker: Asker | None) -> bool:

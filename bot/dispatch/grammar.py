@@ -16,7 +16,8 @@ from rapidfuzz import fuzz, process
 from analytics.errors import AskError
 from analytics.evidence import Note, Plural
 from bot.dispatch.command import Command, Param
-from bot.dispatch.params import HOUR_UNITS, MONEY_UNITS, SIZE_UNITS, own_name, quantity, shorten
+from bot.dispatch.kinds import KINDS, is_quantity, shorten
+from bot.dispatch.params import own_name
 
 MAX_LINE = 1000
 NEAR_ENOUGH = 50
@@ -31,8 +32,6 @@ _QUOTES = str.maketrans("“”„‟«»‘’‚", '""""""\'\'\'')
 _ENTITY = re.compile(r"&(lt|gt|amp);")
 _COMPARISON = re.compile(r"([<>≤≥]=?)(?=(?:us)?\$?[.,]?\d)", re.IGNORECASE)
 _TOKEN = re.compile(r"""(?:[^\s"'=]+=)?(?:"[^"]*"|'[^']*')|[^\s]+""")
-_NUMERIC = {"int", "number", "percent", "money", "hours", "gigabytes"}
-_UNITS = {"gigabytes": SIZE_UNITS, "hours": HOUR_UNITS, "money": MONEY_UNITS}
 
 
 def tokens(line: str) -> list[str]:
@@ -182,22 +181,22 @@ def _by_look(free: Sequence[Param], word: str, given: dict[str, str]) -> bool:
 
 
 def _has_unit(param: Param, word: str) -> bool:
-    units = _UNITS.get(param.kind)
-    return (units is not None and not word[-1:].isdigit() and quantity(word, units) is not None) or (
-        param.kind == "money" and word.startswith("$")
-    )
+    kind = KINDS[param.kind]
+    measured = bool(kind.units) and not word[-1:].isdigit() and is_quantity(kind, word)
+    return measured or bool(kind.signs and word.startswith(kind.signs))
 
 
 def _take(param: Param, rest: Sequence[str], is_gpu: Callable[[str], bool], *, last: bool) -> int:
     """How many of the remaining words go to this parameter."""
-    if param.kind in ("gpu", "gpus"):
+    kind = KINDS[param.kind]
+    if kind.names_models:
         named = next((n for n, word in enumerate(rest) if not any(map(str.isalnum, word))), len(rest))
         for n in range(named, 0, -1):  # a sign alone is no part of a name
             if is_gpu(" ".join(rest[:n])):
                 return n
         return len(rest) if last or param.required else 0
-    if param.kind in _NUMERIC:
-        return int(quantity(rest[0], _UNITS.get(param.kind, {"": 1.0, "%": 1.0, "x": 1.0})) is not None)
-    if param.kind == "text":
+    if kind.is_number:
+        return int(is_quantity(kind, rest[0]))
+    if kind.is_free_text:
         return len(rest) if last else 1
     return int(param.required)

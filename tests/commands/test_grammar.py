@@ -132,7 +132,12 @@ def test_any_line_is_read_or_refused(line: str) -> None:
 
 def test_every_text_of_the_framework_is_translated() -> None:
     folder = Path(bot.dispatch.__file__).parent
-    sources = [folder / "grammar.py", folder / "params.py", folder.parent / "faces" / "console" / "face.py"]
+    sources = [
+        folder / "grammar.py",
+        folder / "params.py",
+        folder / "kinds.py",
+        folder.parent / "faces" / "console" / "face.py",
+    ]
     texts = {text for file in sources for text in _texts(ast.parse(file.read_text(encoding="utf-8")))}
     portuguese = Words("pt-BR", 0)
     assert len(texts) > 20

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from analytics.catalog import load_catalog, resolve
 from analytics.errors import AskError, NotFound
-from bot.dispatch.command import Command, Kind, Param
-from bot.dispatch.params import CONVERT, MAX_TEXT, convert, quantity, shorten
+from bot.commands import COMMANDS
+from bot.dispatch.command import Command, Param
+from bot.dispatch.kinds import KINDS, MAX_TEXT, quantity, shorten
+from bot.dispatch.params import convert
 from bot.presentation.card import Card
 from bot.presentation.words import Words
 
@@ -28,7 +30,7 @@ def _command(*params: Param) -> Command:
     return Command("made-up", "", "/x", params, _ask, lambda a, w: Card("", ""), ("made-up 1",))
 
 
-async def _value(kind: Kind, text: str, **more: Any) -> Any:
+async def _value(kind: str, text: str, **more: Any) -> Any:
     values = await convert(_command(Param("p", kind, "", **more)), {"p": text}, FakeDesk())  # type: ignore[arg-type]
     return values["p"]
 
@@ -54,7 +56,7 @@ async def _value(kind: Kind, text: str, **more: Any) -> Any:
         ("text", " llama2-7b ", "llama2-7b"),
     ],
 )
-async def test_each_kind_understands_what_people_type(kind: Kind, text: str, value: Any) -> None:
+async def test_each_kind_understands_what_people_type(kind: str, text: str, value: Any) -> None:
     assert await _value(kind, text) == value
 
 
@@ -73,7 +75,7 @@ async def test_each_kind_understands_what_people_type(kind: Kind, text: str, val
         ("gpu", "RTX 9999 Turbo"),
     ],
 )
-async def test_what_does_not_fit_is_refused_with_what_to_do(kind: Kind, text: str) -> None:
+async def test_what_does_not_fit_is_refused_with_what_to_do(kind: str, text: str) -> None:
     with pytest.raises(AskError) as caught:
         await _value(kind, text, choices=("red", "green"))
     assert str(caught.value)
@@ -106,7 +108,7 @@ async def test_a_near_miss_is_suggested() -> None:
     ],
 )
 async def test_limits_are_told_as_people_write_them(
-    kind: Kind, text: str, limits: tuple[float | None, float | None], english: str, portuguese: str
+    kind: str, text: str, limits: tuple[float | None, float | None], english: str, portuguese: str
 ) -> None:
     with pytest.raises(AskError) as caught:
         await _value(kind, text, minimum=limits[0], maximum=limits[1])
@@ -142,8 +144,8 @@ def test_typed_text_is_repeated_short_and_printable() -> None:
     assert shorten("a\x00b\u202ec" + "x" * 100) == "abc" + "x" * 36 + "…"
 
 
-@given(st.sampled_from(sorted(CONVERT)), st.text(max_size=MAX_TEXT))
-async def test_no_text_makes_any_kind_crash(kind: Kind, text: str) -> None:
+@given(st.sampled_from(sorted(KINDS)), st.text(max_size=MAX_TEXT))
+async def test_no_text_makes_any_kind_crash(kind: str, text: str) -> None:
     try:
         await _value(kind, text, choices=("red",))
     except AskError as error:
@@ -153,3 +155,7 @@ async def test_no_text_makes_any_kind_crash(kind: Kind, text: str) -> None:
 @given(st.floats(min_value=0, max_value=1e12, allow_nan=False))
 def test_a_written_number_reads_back(value: float) -> None:
     assert quantity(repr(value), {"": 1.0}) == value
+
+
+def test_every_parameter_is_of_a_known_kind() -> None:
+    assert {param.kind for command in COMMANDS for param in command.params} <= set(KINDS)

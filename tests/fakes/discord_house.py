@@ -17,7 +17,7 @@ import pytest
 from bot.commands import COMMANDS
 from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.params import MONEY_UNITS, quantity
+from bot.dispatch.kinds import MONEY_UNITS, quantity
 from bot.faces.discord import replies
 from bot.faces.discord.command_tree import valid_name
 from bot.faces.discord.face import DiscordFace

@@ -14,6 +14,7 @@ import discord
 from discord import app_commands
 
 from bot.dispatch.command import Command, Param
+from bot.dispatch.kinds import KINDS, Primitive
 from bot.presentation.words import Words
 
 Interaction = discord.Interaction[Any]
@@ -29,10 +30,11 @@ DESCRIPTION, NAME, OFFERED = 100, 32, 25
 LARGEST = 2**53 - 1
 """Discord takes no larger number."""
 
-_TYPES = {
-    "int": discord.AppCommandOptionType.integer,
-    **dict.fromkeys(("number", "money", "percent"), discord.AppCommandOptionType.number),
-    "flag": discord.AppCommandOptionType.boolean,
+_TYPES: Mapping[Primitive, discord.AppCommandOptionType] = {
+    "text": discord.AppCommandOptionType.string,
+    "integer": discord.AppCommandOptionType.integer,
+    "number": discord.AppCommandOptionType.number,
+    "boolean": discord.AppCommandOptionType.boolean,
 }
 _KEYS = (
     *("type", "name", "description", "description_localizations", "options", "required", "choices", "value"),
@@ -52,7 +54,7 @@ class Option(app_commands.Transformer[Any]):
     @property
     def type(self) -> discord.AppCommandOptionType:
         """What Discord lets people type."""
-        return _TYPES.get(self.param.kind, discord.AppCommandOptionType.string)
+        return _TYPES[KINDS[self.param.kind].primitive]
 
     @property
     def min_value(self) -> float | None:
@@ -75,10 +77,10 @@ class Option(app_commands.Transformer[Any]):
         return as_text(value)
 
     def _edge(self, value: float | None, whole: Callable[[float], int]) -> float | None:
-        if value is None or self.type not in (_TYPES["int"], _TYPES["number"]):
+        if value is None or self.type not in (_TYPES["integer"], _TYPES["number"]):
             return None
         within = max(-LARGEST, min(LARGEST, value))
-        return whole(within) if self.param.kind == "int" else float(within)
+        return whole(within) if self.type is _TYPES["integer"] else float(within)
 
 
 class Completed(Option):
@@ -168,7 +170,7 @@ def _leaf(name: str, command: Command, asked: Asked, suggest: Suggest) -> app_co
 
 def _parameter(key: str, param: Param, suggest: Suggest) -> inspect.Parameter:
     option = Option(param)
-    offers = param.kind in ("gpu", "gpus") or param.suggest or param.choices
+    offers = KINDS[param.kind].names_models or param.suggest or param.choices
     if option.type is discord.AppCommandOptionType.string and offers and not option.choices:
         option = Completed(param, suggest)
     default = inspect.Parameter.empty if param.required else None

@@ -12,28 +12,11 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from analytics.evidence import Note
-from bot.dispatch.command import Ask, Command, Kind, Param
-from bot.dispatch.params import MAX_TEXT
+from bot.dispatch.command import Ask, Command, Param
+from bot.dispatch.kinds import KINDS
 from bot.faces.http.problems import MEDIA_TYPE as PROBLEM
 
 Schema = dict[str, Any]
-
-_TEXT: Schema = {"type": "string", "maxLength": MAX_TEXT}
-_MEASURE: Schema = {"anyOf": [{"type": "number"}, _TEXT]}
-KINDS: dict[Kind, Schema] = {
-    "gpu": _TEXT,
-    "gpus": _TEXT,
-    "text": _TEXT,
-    "choice": {"type": "string"},
-    "int": {"type": "integer"},
-    "number": {"type": "number"},
-    "percent": {"type": "number"},
-    "money": {"type": "number"},
-    "hours": _MEASURE,
-    "gigabytes": _MEASURE,
-    "flag": {"type": "boolean"},
-}
-"""The schema of a parameter by kind; hours and gigabytes may carry a unit ("3d", "50GB")."""
 
 ERRORS = {
     "400": "The question does not fit; `suggestions` says what would",
@@ -104,7 +87,7 @@ def returned_by(ask: Ask) -> Any:
 def parameter(param: Param, path: str) -> Schema:
     """One parameter of an operation; those with a place in the path are always required."""
     in_path = f"{{{param.name}}}" in path
-    schema = dict(KINDS[param.kind])
+    schema = KINDS[param.kind].schema
     limits = {"minimum": param.minimum, "maximum": param.maximum} if schema.get("type") in ("integer", "number") else {}
     schema |= {name: limit for name, limit in limits.items() if limit is not None}
     if param.choices:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from analytics.errors import AskError
 from analytics.evidence import Note
-from bot.dispatch.params import shorten
+from bot.dispatch.kinds import shorten
 
 MAX_ADDRESS = 4096
 """Longest path and query together, in bytes; no question needs a tenth of it."""
