@@ -25,6 +25,13 @@ _MEASURES: Mapping[Measure, Note] = {
 }
 
 
+_TEMPLATES: Mapping[Kind, str] = {
+    Kind.CROSSES: "{model}: {measure} on crossing to {condition}",
+    Kind.AVAILABLE: "{model}: {condition} free",
+}
+"""Where a rule is not said as measure and condition; each also with a place behind it."""
+
+
 def measured(series: Series) -> Note:
     """What is measured, such as "cheapest spot offer"."""
     return Note(_MEASURES[series.measure].text, {"price": PRICES[series.metric], "window": span(series.window)})
@@ -41,11 +48,8 @@ def describe(rule: Rule) -> Note:
     """The rule in one sentence, such as "RTX 4090: spot price (median) below $0.35 in EU"."""
     said = {"model": rule.series.model, "measure": measured(rule.series), "condition": condition(rule)}
     where = place(rule.series.region)
-    if rule.kind is Kind.CROSSES:
-        template = "{model}: {measure} on crossing to {condition}" + ("" if where is None else " {place}")
-    else:
-        template = "{model}: {measure} {condition}" + ("" if where is None else " {place}")
-    return Note(template, said if where is None else said | {"place": where})
+    template = _TEMPLATES.get(rule.kind, "{model}: {measure} {condition}")
+    return Note(template, said) if where is None else Note(f"{template} {{place}}", said | {"place": where})
 
 
 def span(seconds: int) -> Note:
