@@ -69,7 +69,7 @@ class Channels:
         if wrong := wrong_with(call.body):
             self.broken.append(wrong)
             return refusal(400, FORM)
-        changed = {name: call.body[name] or "" for name in ("content", "embeds") if name in call.body}
+        changed = {name: call.body[name] or "" for name in ("content", "embeds", "components") if name in call.body}
         message.update(changed, attachments=attachments(call), edited_timestamp="2026-01-01T00:00:00+00:00")
         return message
 
