@@ -1,6 +1,7 @@
 """`make acceptance`: the program against the stand-in services beside the checkout, as a user would run it.
 
-    python -m benchmarks.acceptance [--minutes 10] [--only faults,live,quota,truth,slack,discord] [--recording DIR]
+    python -m benchmarks.acceptance [--minutes 10] [--recording DIR]
+                                    [--only faults,live,quota,truth,slack,discord,alerts]
 
 Skipped with a message where the stand-ins are absent. Traffic stays on loopback.
 """
@@ -219,16 +220,16 @@ def truth(folder: Path, recording: Path | None) -> None:
     print(f"     95 % intervals that hold the truth: {sum(held)} of {len(held)}")
 
 
-def chat(platform: str) -> None:
-    """A chat platform's stand-in: every verb, the dialogues, trouble, hostile texts, a rush."""
-    done = subprocess.run([sys.executable, "-m", f"benchmarks.standins_{platform}"], cwd=ROOT, check=False)
-    check(f"everything on {platform}", done.returncode == 0)
+def chat(part: str) -> None:
+    """A chat platform's stand-in (every verb, the dialogues, trouble, hostile texts, a rush), or alerts on both."""
+    done = subprocess.run([sys.executable, "-m", f"benchmarks.standins_{part}"], cwd=ROOT, check=False)
+    check(f"everything on {part}", done.returncode == 0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--only", default="faults,live,quota,truth,slack,discord")
+    parser.add_argument("--only", default="faults,live,quota,truth,slack,discord,alerts")
     parser.add_argument("--recording", type=Path)
     args = parser.parse_args()
     if not TOOLS.exists():
@@ -241,6 +242,7 @@ def main() -> None:
         "truth": lambda folder: truth(folder, args.recording),
         "slack": lambda _: chat("slack"),
         "discord": lambda _: chat("discord"),
+        "alerts": lambda _: chat("alerts"),
     }
     for name in args.only.split(","):
         print(f"== {name}", flush=True)
