@@ -13,13 +13,14 @@ from analytics.market import Quality
 from benchmarks.acceptance import LIES, check, inject, polls, query, wait_until
 from benchmarks.processes import get, run
 from benchmarks.standins_alerts import FALLEN, SOON, Person, Post, Stage, people
+from bot.polling.budget import KEPT_BACK
 
 FAULTS = ("empty", "no_offers", "500", "429?retry_after=1", "truncated", "html", "drift_nan", "drift_null")
 """Answers of the market that say nothing of it."""
 
 IN_A_ROW, TRIES = 2, 4
-"""As many readings as a rule wants before it fires: so many polls in a row meet the same. A poll tries a fault so often,
-and the poll after it once."""
+"""As many readings as a rule wants before it fires: so many polls in a row meet the same. A poll tries a fault so
+often, and the poll after it once."""
 
 TROUBLE = {**dict.fromkeys(FAULTS, TRIES + IN_A_ROW - 1), **dict.fromkeys(LIES, IN_A_ROW)}
 """How often the market answers so."""
@@ -126,15 +127,15 @@ def trouble(stage: Stage, names: Mapping[str, str], when: str) -> None:
 def capped(stage: Stage, names: Mapping[str, str], when: str) -> None:
     """The day's rows end within a poll, at the price that would end the alerts."""
     before = told(stage, names)
-    spent = query(stage.folder, "SELECT rows FROM quota ORDER BY day DESC LIMIT 1")[0][0]
     stage.price(1.0)
-    for n in range(1, IN_A_ROW + 1):
-        env = {**stage.env, "SPOTBOT_ROW_BUDGET": str(spent + n * FEW_ROWS)}
-        said = run(["poll", "--once"], env)
+    for _ in range(IN_A_ROW):
+        spent = query(stage.folder, "SELECT rows FROM quota ORDER BY day DESC LIMIT 1")[0][0]
+        budget = (spent + FEW_ROWS) * KEPT_BACK // (KEPT_BACK - 1) + 1
+        said = run(["poll", "--once"], {**stage.env, "SPOTBOT_ROW_BUDGET": str(budget)})
         check(f"a capped poll {when}", Quality.CAPPED.value in said, said.strip())
     stage.price(FALLEN)
     now = told(stage, names)
-    queued = query(stage.folder, "SELECT count(*) FROM outbox WHERE kind = 'resolve'")[0][0]
+    queued = query(stage.folder, "SELECT count(*) FROM message WHERE kind = 'resolve'")[0][0]
     check(f"0 fires and 0 resolves of it {when}", (fires(now), ends(now), queued) == (fires(before), ends(before), 0))
 
 
