@@ -18,7 +18,7 @@ from bot.sources.vast_client import RETRIES
 
 RETRIED = ("empty", "no_offers", "500", "429?retry_after=1", "html")
 READ = ("drift_nan", "drift_null", *LIES)
-"""Answers of the market that say nothing of it: those that a poll asks for anew, and those that it takes as they are."""
+"""Answers of the market that say nothing of it: asked for anew by the same poll, and taken as they are."""
 
 IN_A_ROW = 2
 """As many readings as a rule wants before it fires: so many polls in a row meet the same. After five that failed the

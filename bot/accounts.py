@@ -19,7 +19,7 @@ class Asker:
     platform: str
     """``slack`` or ``discord``"""
     team: str
-    """the workspace or server; for direct messages outside of any, the person again"""
+    """the workspace or server; for direct messages outside of any, the person again, or ``dm:`` and the person"""
     person: str
     channel: str = ""
     role: Role = "member"
@@ -29,6 +29,11 @@ class Asker:
     """an IANA name, where the platform tells it"""
     enterprise: str = ""
     """Slack's Enterprise Grid organisation, where there is one"""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether they write directly, outside of any team."""
+        return self.team in (self.person, f"dm:{self.person}")
 
     @property
     def waiter(self) -> Waiter:

@@ -148,6 +148,13 @@ class AlertReads:
         rows = await self._alerts(_of_team(platform, enterprise, team), t.alert.c.public_id == public_id)
         return rows[0] if rows else None
 
+    async def told_to(self, platform: str, person: str, public_id: str) -> AlertRow | None:
+        """A rule of any team that this person made and is told of alone."""
+        a, to = t.alert.c, t.destination.c
+        mine = a.platform == platform, a.person == person, to.person == person
+        rows = await self._alerts(*mine, a.public_id == public_id)
+        return rows[0] if rows else None
+
     async def newest(self, owner: Owner) -> AlertRow | None:
         """The rule that a person made last."""
         team = _of_team(owner.platform, owner.enterprise, owner.team)

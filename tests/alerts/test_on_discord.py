@@ -154,6 +154,32 @@ async def test_a_direct_one_is_told_to_the_person_alone(chat: Chat) -> None:
     assert [post["answers"] for post in chat.posts] == ["", told["id"]]  # there are no threads in direct messages
 
 
+async def test_the_buttons_of_a_direct_one_work_where_it_is_told_and_for_nobody_else(chat: Chat) -> None:
+    name = await chat.below(0.9, "to=dm")
+    await chat.market.poll(1.0)
+    await chat.market.poll(0.85, times=2)
+    (told,) = chat.posts
+    other = await chat.home.press(told, f"spot:run:alert snooze {name} 1h", user="bob", guild=None)
+    assert "no alert of that name" in plain(other.followups[0])
+    mine = await chat.home.press(told, f"spot:run:alert snooze {name} 1h", user="ana", guild=None)
+    assert "silent until" in plain(mine.followups[0])
+
+
+async def test_nobody_reaches_a_channels_alert_from_direct_messages(chat: Chat) -> None:
+    name = await chat.below(0.9)
+    assert "no alert of that name" in plain(await chat.hear(f"alert delete {name}", guild=None))
+
+
+async def test_one_made_in_direct_messages_is_told_there_in_the_persons_language(chat: Chat) -> None:
+    await chat.hear("settings me language=pt-BR", guild=None)
+    await chat.below(0.9, guild=None)
+    await chat.market.poll(1.0)
+    await chat.market.poll(0.85, times=2)
+    (told,) = chat.posts
+    assert chat.home.discord.channels[told["channel_id"]] == "direct"
+    assert plain(told).startswith("Alerta: RTX 4090")
+
+
 async def test_silence_of_the_market_is_told_once(chat: Chat) -> None:
     await chat.below(0.9)
     await chat.market.poll(1.0)

@@ -45,12 +45,17 @@ def owner_of(asker: Asker) -> Owner:
 
 
 async def find(alerts: AlertReads, asker: Asker, public_id: str) -> Owned:
-    """A rule of the asker's team, in lower or upper case; one of another team is as one that is not there."""
+    """A rule of the asker's team, in lower or upper case; one of another team is as one that is not there.
+
+    Discord's direct messages are of no server, so a rule of a server that is told there is known there by its name.
+    """
     name = public_id.strip().lower()
     if name == LAST:
         row = await alerts.newest(owner_of(asker))
     else:
         row = await alerts.find(asker.platform, asker.enterprise, asker.team, name)
+        if row is None and asker.is_alone:
+            row = await alerts.told_to(asker.platform, asker.person, name)
     if row is None:
         raise NotFound(Note("there is no alert of that name here"), suggestions=("alert list",))
     return Owned(row, load_rule(row.rule), load_state(row.state))
@@ -70,6 +75,6 @@ async def note(writer: Writer, asker: Asker, action: str, public_id: str, at: in
 
 async def destination(writer: Writer, asker: Asker, *, direct: bool) -> int:
     """Where the messages of a rule go: the channel it was made in, or the person's direct messages."""
-    alone = direct or not asker.channel or asker.team == asker.person or asker.channel.startswith("D")
+    alone = direct or not asker.channel or asker.is_alone or asker.channel.startswith("D")
     to = {"person": asker.person} if alone else {"channel": asker.channel}
     return await writer.outbox.destination(asker.platform, asker.team, enterprise=asker.enterprise, **to)
