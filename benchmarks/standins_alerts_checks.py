@@ -57,6 +57,7 @@ def play(stage: Stage) -> None:
         snooze(stage, everybody, names)
         resolve(stage, everybody, names, 0)
         trouble(stage, names, "while nothing fires")
+        shorten(everybody, names)
         silence(stage, everybody, names)
     with stage.runs():  # the one before rests after so many failures
         check("the market is heard again", stage.polled())
@@ -203,13 +204,17 @@ def reset(stage: Stage) -> None:
     assert get(f"{stage.vast}/_control/reset", method="POST")[0] == 200
 
 
-def again(stage: Stage, everybody: Sequence[Person], names: Mapping[str, str]) -> None:
-    """Snoozed for a minute more only, the price falls again: the second episode answers the message of the first."""
-    before = told(stage, names)
+def shorten(everybody: Sequence[Person], names: Mapping[str, str]) -> None:
+    """Nothing is told of a snoozed alert, no silence either: let a minute more be enough."""
     for person in everybody:
         line = person.snooze.format(names[person.name])
         answer = person.chat.say(line, person.user, person.language)
         check(f"{person.name}: {line}", _either(answer, "snooze"), answer.replace("\n", " | ")[:200])
+
+
+def again(stage: Stage, everybody: Sequence[Person], names: Mapping[str, str]) -> None:
+    """The price falls again: the second episode answers the message of the first."""
+    before = told(stage, names)
     stage.price(FALLEN)
     moved = time.monotonic()
     wait_until(lambda: set(fires(told(stage, names)).values()) == {2}, BETWEEN_TWO)
