@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from analytics.market import Poll, Quality
+from analytics.market import MICRO, Offer, Poll, Quality
 
 Reserve = Callable[[int], Awaitable[None]]
 """Called before rows are asked for, with how many more than before the answer may hold; what it raises is not asked."""
@@ -50,6 +50,45 @@ class Survey:
 
     rows_by_name: Mapping[str, int]
     sampled: bool
+    fetch: Fetch
+    """what it cost and whether it worked; without polls"""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeQuery:
+    """A search for rentable verified slices that would satisfy a rule; it costs nothing while there are none."""
+
+    vast_name: str
+    num_gpus: int
+    most_bid: int | None = None
+    """slices of exactly ``num_gpus`` at this bid or less, in micro-dollars per GPU; None: of at least so many"""
+
+    def filters(self) -> dict[str, dict[str, Any]]:
+        """The search in Vast's query language, which prices whole slices."""
+        same: dict[str, dict[str, Any]] = {"gpu_name": {"eq": self.vast_name}, "verified": {"eq": True}}
+        if self.most_bid is None:
+            return {**same, "num_gpus": {"gte": self.num_gpus}}
+        bids = {"gt": 0, "lte": round(self.most_bid * self.num_gpus / MICRO, 6)}
+        return {**same, "num_gpus": {"eq": self.num_gpus}, "min_bid": bids}
+
+    def meets(self, offer: Offer) -> bool:
+        """Whether an offer is one that was asked for."""
+        if not (offer.rentable and offer.verified):
+            return False
+        if self.most_bid is None:
+            return offer.num_gpus >= self.num_gpus
+        return offer.num_gpus == self.num_gpus and offer.min_bid is not None and offer.min_bid <= self.most_bid
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswer:
+    """What a probe brought. No ``offers`` in a complete fetch: there are none such."""
+
+    offers: tuple[Offer, ...]
+    sampled: bool
+    """whether there may be more than these"""
+    ignored: int
+    """rows that were not asked for: the service does not apply the filter"""
     fetch: Fetch
     """what it cost and whether it worked; without polls"""
 

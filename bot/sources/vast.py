@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analytics.market import Offer, Poll, Quality
-from bot.sources.base import Fetch, Reserve, Survey
+from bot.sources.base import Fetch, ProbeAnswer, ProbeQuery, Reserve, Survey
 from bot.sources.vast_client import TIMEOUT_S, Client, FetchContext, Timing
 from bot.sources.vast_refusals import Act, Refusal
 from bot.sources.vast_rows import CollectedOffers, clean, number
@@ -31,6 +31,8 @@ PRICE_PARTS = 4
 """Into how many price ranges a part is split that is still full, at the quantiles of the sample it gave."""
 MOST_REQUESTS = 32
 """Searches for one name in one fetch; enough for some 5,000 offers, twice the whole rentable market of 2026-10."""
+PROBE_ROWS = 16
+"""Rows of one probe's answer at most: enough to prove that a rule is met (ours)."""
 _REAL = Timing()
 
 
@@ -119,18 +121,35 @@ class VastSource:
         limit = min(ROW_LIMIT, max_rows)
         async with self._lock:
             collected, context = CollectedOffers(""), self._client.context(at, max_rows, reserve)
-            answer = self._client.closed(context) or await self._client.ask(_query({}, limit), context)
-            refusal = answer if isinstance(answer, Refusal) else None
-            if context.requests:
-                refusal = self._client.settle(refusal, context)
-        rows = answer if isinstance(answer, list) else []
+            rows, refusal = await self._ask_once(_query({}, limit), context)
         names = Counter(clean(row.get("gpu_name")) for row in rows if isinstance(row, dict))
         del names[""]
         return Survey(dict(names), len(rows) >= limit, _account("", context, collected, refusal))
 
+    async def probe(
+        self, query: ProbeQuery, *, at: int, max_rows: int = PROBE_ROWS, reserve: Reserve | None = None
+    ) -> ProbeAnswer:
+        """The slices that a query asks for, from one search of few rows; those that it did not ask for are counted."""
+        limit = min(PROBE_ROWS, max_rows)
+        async with self._lock:
+            collected, context = CollectedOffers(query.vast_name), self._client.context(at, max_rows, reserve)
+            rows, refusal = await self._ask_once(_query(query.filters(), limit), context)
+        collected.add(rows)
+        offers = tuple(offer for offer in collected.offers.values() if query.meets(offer))
+        ignored = len(collected.offers) - len(offers) + collected.dropped["another gpu_name"]
+        return ProbeAnswer(offers, len(rows) >= limit, ignored, _account(query.vast_name, context, collected, refusal))
+
     async def aclose(self) -> None:
         """Close the connection to the service."""
         await self._client.aclose()
+
+    async def _ask_once(self, query: dict[str, Any], context: FetchContext) -> tuple[list[Any], Refusal | None]:
+        """The rows of one search, or what kept it from answering."""
+        answer = self._client.closed(context) or await self._client.ask(query, context)
+        refusal = answer if isinstance(answer, Refusal) else None
+        if context.requests:
+            refusal = self._client.settle(refusal, context)
+        return answer if isinstance(answer, list) else [], refusal
 
     async def _census(self, collected: CollectedOffers, context: FetchContext) -> Refusal | None:
         """Fill the haul with every part of the name's market; what kept it from that, if something did."""
@@ -173,9 +192,9 @@ def _slice_id(offer: Offer) -> str:
 def _query(filters: dict[str, dict[str, Any]], limit: int) -> dict[str, Any]:
     """The search's body. Every filter is said: the documents contradict each other on what is assumed otherwise."""
     return {
-        **filters,
         "rentable": {"eq": True},
         "verified": {"eq": "any"},
+        **filters,
         "type": "on-demand",
         "limit": limit,
         "allocated_storage": DISK_GB,

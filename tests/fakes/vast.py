@@ -20,6 +20,7 @@ OPS: dict[str, Callable[[Any, Any], bool]] = {
     "gte": lambda a, b: a >= b,
     "lte": lambda a, b: a <= b,
     "lt": lambda a, b: a < b,
+    "gt": lambda a, b: a > b,
 }
 NOT_FILTERS = {"type", "limit", "allocated_storage", "verified"}
 
@@ -73,6 +74,7 @@ class FakeVast:
 
     def __init__(self, rows: list[dict[str, Any]] | None = None) -> None:
         self.rows = rows or []
+        self.ignored_filters: set[str] = set()
         self.script: deque[Say] = deque()
         self.queries: list[dict[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
@@ -114,7 +116,10 @@ class FakeVast:
             self.open_now -= 1
 
     def _found(self, query: dict[str, Any]) -> list[dict[str, Any]]:
-        tests = [(key, op, v) for key, c in query.items() if key not in NOT_FILTERS for op, v in c.items()]
+        passed = NOT_FILTERS | self.ignored_filters
+        tests = [(key, op, v) for key, c in query.items() if key not in passed for op, v in c.items()]
+        if query["verified"] == {"eq": True}:
+            tests.append(("verification", "eq", "verified"))
         found = [row for row in self.rows if all(OPS[op](row[key], v) for key, op, v in tests)]
         return self._random.sample(found, min(len(found), query["limit"], CAP))
 
