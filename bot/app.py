@@ -123,6 +123,7 @@ def build_poller(settings: Settings, store: Store, clock: SteadyClock) -> Poller
     """The poller of the market that the settings name."""
     from bot.alerts.engine import evaluate
     from bot.polling.poller import Poller
+    from bot.polling.probes import Probes
     from bot.polling.rounds import Collector
     from bot.sources.vast import VastSource
 
@@ -132,6 +133,7 @@ def build_poller(settings: Settings, store: Store, clock: SteadyClock) -> Poller
         store=store,
         source=source,
         survey=source.survey,
+        probes=Probes(store, source.probe),
         collector=Collector(store, on_round=evaluate),
         clock=clock,
         names=vast_names(settings.gpus),

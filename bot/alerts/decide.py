@@ -84,6 +84,8 @@ def decide(rule: Rule, state: State, reading: Reading | None, now: int) -> Decis
         return _by_time(rule, state, now)
     if reading.at <= state.last_at:
         return Decision(state, Reason.NOT_NEWER)
+    if reading.bound is not None and not _proves(rule, reading):
+        return _unproven(rule, state, reading)
     if not reading.believable or reading.value is None or now - reading.at > STALE_INTERVALS * reading.interval:
         return _unusable(rule, state, reading, now)
     return _usable(rule, state, reading, reading.value, now)
@@ -116,6 +118,19 @@ def _by_time(rule: Rule, state: State, now: int) -> Decision:
     if state.status is Status.FIRING and not state.told and now <= state.usable_until:
         return _tell(rule, state, now)
     return Decision(state, Reason.NO_READING)
+
+
+def _proves(rule: Rule, reading: Reading) -> bool:
+    """Whether a bound proves that the condition is met, as a cheap slice proves that the floor is not above it."""
+    return reading.value is not None and reading.bound is rule.direction and rule.met(reading.value)
+
+
+def _unproven(rule: Rule, state: State, reading: Reading) -> Decision:
+    """A probe that proves nothing is no reading: it neither arms nor resolves, but it confirms nothing either."""
+    if state.status is not Status.PENDING or reading.bound is not rule.direction:
+        return Decision(state, Reason.NOT_USABLE)
+    over = replace(state, last_at=reading.at, status=Status.OK, since=None, readings=0)
+    return Decision(over, Reason.NOT_MET)
 
 
 def _unusable(rule: Rule, state: State, reading: Reading, now: int) -> Decision:

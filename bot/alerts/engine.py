@@ -10,7 +10,7 @@ from analytics.market import Quality, Round
 from bot.alerts.codec import dump, load_rule, load_state, plain
 from bot.alerts.decide import Event, EventKind, decide
 from bot.alerts.measures import measure
-from bot.alerts.rules import Rule
+from bot.alerts.rules import Direction, Rule
 from bot.alerts.state import STALE_INTERVALS, Reading, State
 from bot.alerts.wake import due_at, notice_at, timer_at, wake
 from bot.store.alerts import AlertRow, RuleRow, SeriesKey, Standing
@@ -21,6 +21,9 @@ from bot.store.writer import Writer
 THREAD_S = 6 * 3600
 """A second episode within so many seconds of the last message answers in its thread; later it is news again (ours)."""
 
+
+HIGHEST = 2**62
+"""Above every value that is measured, within what a database's integer holds."""
 
 RULES_A_PASS = 10_000
 """Rules that the time alone changes in one transaction (ours: a second or two); the others come with the next."""
@@ -74,6 +77,19 @@ async def evaluate(writer: Writer, round_: Round) -> None:
         await decisions.save(writer)
 
 
+async def evaluate_probe(writer: Writer, series: Mapping[int, ProbedSeries], at: int, interval: int) -> None:
+    """Decide the rules that a probe proves met, and those that the probe before it did and this one does not.
+
+    ``interval``: planned seconds between two polls of the model: only polls tell whether it is heard of.
+    """
+    decisions = Decisions(at)
+    for alert in await writer.alerts.woken({id_: probed.waking for id_, probed in series.items()}, at):
+        rule, probed = load_rule(alert.rule), series[alert.series_id]
+        if any(value is not None and rule.met(value) for value in (probed.value, probed.before)):
+            decisions.decide(alert, Reading(at, probed.value, interval, bound=probed.bound), at)
+    await decisions.save(writer)
+
+
 async def pass_time(writer: Writer, now: int) -> None:
     """Decide what the time alone changes: held messages, expiry, and series of which nothing was heard.
 
@@ -93,6 +109,23 @@ async def pass_time(writer: Writer, now: int) -> None:
 
 def _is_silent(row: ModelRow, now: int) -> bool:
     return row.last_good_at is not None and now - row.last_good_at > STALE_INTERVALS * row.interval
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedSeries:
+    """What a probe says of a series: that it is ``value`` or lies beyond it; None where it met with nothing."""
+
+    value: int | None
+    bound: Direction
+    before: int | None = None
+    """what the probe before this one said of the same part of the market"""
+
+    @property
+    def waking(self) -> int:
+        """The value to find rules by: those that wait for a confirmation are found by any."""
+        if self.value is not None:
+            return self.value
+        return HIGHEST if self.bound is Direction.BELOW else 0
 
 
 @dataclass(frozen=True, slots=True)

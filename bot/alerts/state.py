@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from analytics.market import DEFAULT_INTERVAL
-from bot.alerts.rules import Rule
+from bot.alerts.rules import Direction, Rule
 
 STALE_INTERVALS = 3
 """Data older than this many planned intervals say nothing (source: definitions, "Freshness")."""
@@ -68,6 +68,8 @@ class Reading:
     believable: bool = True
     heard_at: int | None = None
     """when the series last had a usable value: a rule that was not woken since does not know"""
+    bound: Direction | None = None
+    """of a probe, which sees a part of the market: the side of ``value`` on which the true one lies if not there"""
 
 
 def initial(rule: Rule) -> State:

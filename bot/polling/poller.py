@@ -13,6 +13,7 @@ from analytics.catalog import models_of
 from analytics.market import DAY, HOUR, Quality, Round
 from bot.clock import TOLERANCE_SECONDS, SteadyClock
 from bot.polling.budget import LONGEST, Demand, allowance, busiest, due, next_reset, plan
+from bot.polling.probes import Probes
 from bot.polling.rounds import Collector, Cost
 from bot.sources.base import Fetch, Source, Survey
 from bot.store.engine import Store, StoreBusy, StoreError
@@ -98,6 +99,7 @@ class Poller:
     budget: int = 20_000
     wish: int = 300
     survey: SurveyCall | None = None
+    probes: Probes | None = None
     begun: Callable[[], None] = lambda: None
     """called whenever this process has become the leader"""
     _closed_until: int = 0
@@ -168,9 +170,13 @@ class Poller:
         if self._automatic and (not self.names or self._survey_is_due(look.now)):
             await self._choose(look)
         current = await self._publish(look)
+        intervals = current.intervals
+        if self.probes is not None:
+            await self.probes.read(look.now, look.rows)
+            intervals = self.probes.hasten(intervals)
         next_up = due(
             current.demands,
-            current.intervals,
+            intervals,
             self._last(look),
             now=look.now,
             rows_left=current.rows_left,
@@ -179,7 +185,7 @@ class Poller:
         if next_up is None:
             return float(LOOK_SECONDS)
         if next_up.at > look.now:
-            return float(min(next_up.at - look.now, LOOK_SECONDS))
+            return await self._probe(look, current, float(min(next_up.at - look.now, LOOK_SECONDS)))
         await self._fetch(next_up.vast_name, look, current)
         return 0.0
 
@@ -198,21 +204,45 @@ class Poller:
             reserve=account.reserve,
         )
         self._tried[name] = now
-        if fetch.clock_skew is not None and not self.clock.witness(self.clock() + fetch.clock_skew):
+        if self._wrongly_dated(fetch):
             return await self._discard(fetch, account)
         await self._set_right(look)
-        self._closed_until = max(self._closed_until, fetch.closed_until)
-        self._refused_until = max(self._refused_until, fetch.quota_reset_at or 0)
-        if fetch.learned_limit is not None:
-            self._learned = fetch.learned_limit
-            async with self.store.writer() as writer:
-                await writer.learn_limit(now // DAY, fetch.learned_limit)
+        await self._heed(fetch)
         cost = Cost(name, fetch.rows, fetch.requests, fetch.dropped, account.reserved)
         round_ = await self.collector.record(now, fetch.polls, cost)
         if not seen:
             self._followed = {}  # the store knows the name only now: what is followed must be said again
         self._report(fetch, round_)
         return fetch
+
+    async def _probe(self, look: Look, current: Plan, wait: float) -> float:
+        """Make a probe if one is due now that no poll is; gives the seconds to wait, at most ``wait``."""
+        if self.probes is None or look.now < self._closed_until or current.rows_left <= 0:
+            return wait
+        watch, pause = self.probes.due(look.now, allowance(self.budget, self._learned))
+        if watch is None:
+            return min(wait, pause)
+        self.store.must_lead()
+        account = RowAccount(self.store, look.now // DAY)
+        answer = await self.probes.ask(watch.query, at=look.now, max_rows=current.rows_left, reserve=account.reserve)
+        if self._wrongly_dated(answer.fetch):
+            await self._discard(answer.fetch, account)
+            return 0.0
+        await self._heed(answer.fetch)
+        await self.probes.record(watch, answer, account.reserved, look.now)
+        return 0.0
+
+    def _wrongly_dated(self, fetch: Fetch) -> bool:
+        return fetch.clock_skew is not None and not self.clock.witness(self.clock() + fetch.clock_skew)
+
+    async def _heed(self, fetch: Fetch) -> None:
+        """Keep to what the market has said of its limits."""
+        self._closed_until = max(self._closed_until, fetch.closed_until)
+        self._refused_until = max(self._refused_until, fetch.quota_reset_at or 0)
+        if fetch.learned_limit is not None:
+            self._learned = fetch.learned_limit
+            async with self.store.writer() as writer:
+                await writer.learn_limit(fetch.at // DAY, fetch.learned_limit)
 
     async def _discard(self, fetch: Fetch, account: RowAccount) -> Fetch:
         """Store nothing of a fetch that a wrong clock dated but the rows it cost, on the day that the market tells."""
@@ -317,6 +347,8 @@ class Poller:
         epoch = self.store.epoch
         await self._recall()
         self.collector.forget_all()
+        if self.probes is not None:
+            self.probes.forget()
         self._followed = {}
         self._epoch = epoch
         self.begun()

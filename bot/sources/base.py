@@ -12,6 +12,9 @@ from analytics.market import MICRO, Offer, Poll, Quality
 Reserve = Callable[[int], Awaitable[None]]
 """Called before rows are asked for, with how many more than before the answer may hold; what it raises is not asked."""
 
+PROBE_ROWS = 16
+"""Rows of one probe's answer at most: enough to prove that a rule is met (ours)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fetch:

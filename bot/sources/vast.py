@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analytics.market import Offer, Poll, Quality
-from bot.sources.base import Fetch, ProbeAnswer, ProbeQuery, Reserve, Survey
+from bot.sources.base import PROBE_ROWS, Fetch, ProbeAnswer, ProbeQuery, Reserve, Survey
 from bot.sources.vast_client import TIMEOUT_S, Client, FetchContext, Timing
 from bot.sources.vast_refusals import Act, Refusal
 from bot.sources.vast_rows import CollectedOffers, clean, number
@@ -31,8 +31,6 @@ PRICE_PARTS = 4
 """Into how many price ranges a part is split that is still full, at the quantiles of the sample it gave."""
 MOST_REQUESTS = 32
 """Searches for one name in one fetch; enough for some 5,000 offers, twice the whole rentable market of 2026-10."""
-PROBE_ROWS = 16
-"""Rows of one probe's answer at most: enough to prove that a rule is met (ours)."""
 _REAL = Timing()
 
 

@@ -130,6 +130,21 @@ class AlertReads:
             found += await self._alerts(t.alert.c.id.in_(_woken(some, now)))
         return found
 
+    async def armed(self, series_ids: Iterable[int]) -> dict[int, tuple[int | None, int | None]]:
+        """Of each series with rules that wait for a price below or a number above: the highest and the lowest."""
+        a = t.alert.c
+        above = func.min(a.wake_above).filter(a.wake_above >= 0)  # below zero: any reading is decided
+        query = select(a.series_id, func.max(a.wake_below), above).where(
+            a.series_id.in_(list(series_ids)), a.status == "ok", a.deleted_at.is_(None)
+        )
+        rows = await self._conn.execute(query.group_by(a.series_id))
+        return {id_: (highest, lowest) for id_, highest, lowest in rows if (highest, lowest) != (None, None)}
+
+    async def pending(self, series_ids: Iterable[int], limit: int) -> list[AlertRow]:
+        """Rules of these series that are met and wait for a confirmation or for their time, at most so many."""
+        a = t.alert.c
+        return await self._alerts(a.series_id.in_(list(series_ids)), a.status == "pending", limit=limit)
+
     async def due(self, now: int, limit: int) -> list[AlertRow]:
         """Rules that the time alone changes, at most so many."""
         return await self._alerts(t.alert.c.timer_at <= now, limit=limit)

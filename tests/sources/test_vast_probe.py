@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from analytics.market import Quality
-from bot.sources.base import ProbeAnswer, ProbeQuery
-from bot.sources.vast import PROBE_ROWS, VastSource
+from bot.sources.base import PROBE_ROWS, ProbeAnswer, ProbeQuery
+from bot.sources.vast import VastSource
 from tests.fakes.vast import FakeVast, Say, Time, offer_row, page
 
 AT = 1_800_000_000

@@ -1,0 +1,272 @@
+"""Between full polls: searches for what would satisfy a rule, which cost no rows while nothing does.
+
+They feed rules alone, never what is stored of the market: a probe sees only what it asks for.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from analytics.market import DAY, HOUR, Quality
+from analytics.prices import quotes
+from analytics.slices import minimal_slices
+from bot.alerts.codec import load_rule, load_state
+from bot.alerts.engine import ProbedSeries, evaluate_probe
+from bot.alerts.measures import measure
+from bot.alerts.rules import Direction, Measure, Metric
+from bot.sources.base import PROBE_ROWS, ProbeAnswer, ProbeQuery
+from bot.store.alerts import AlertRow, SeriesKey
+from bot.store.engine import Store
+from bot.store.reader import ModelRow, Reader
+
+log = structlog.get_logger()
+
+ProbeCall = Callable[..., Awaitable[ProbeAnswer]]
+"""``probe(query, at=, max_rows=, reserve=)``"""
+
+PROBE_SECONDS = 90
+"""Seconds between two equal probes that bring nothing (ours: fifteen of them at the service's ten searches a minute)."""
+
+CONFIRM_SECONDS = 10
+"""Seconds until a probe is repeated to confirm what it met with (ours: beyond the service's least spacing of six)."""
+
+CONFIRM_POLL_SECONDS = 60
+"""Seconds after which a full poll is repeated where only a poll can confirm what it met with (ours)."""
+
+REREAD_SECONDS = 15
+"""How old the known rules may be (ours: they are searched for in all of them)."""
+
+IGNORED_SECONDS = 6 * HOUR
+"""How long a kind of probe rests once the service ignored its filter (ours: four wasted answers a day)."""
+
+ROW_SHARE = 20
+"""One of so many of the day's rows may go to probes (ours); those that bring many are asked less often."""
+
+MOST_SIZES = 2
+"""Sizes of slices that the floor of one model is probed for: the most frequent ones of its last book (ours)."""
+
+PENDING_READ = 1000
+"""Rules read at once of those that wait for a confirmation (ours)."""
+
+
+class ProbeKind(enum.StrEnum):
+    """What is probed for."""
+
+    FLOOR = "floor"
+    STOCK = "stock"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A probe, the series that it speaks of, and whether one of their rules waits for it."""
+
+    kind: ProbeKind
+    row: ModelRow
+    query: ProbeQuery
+    series: Mapping[int, SeriesKey]
+    urgent: bool
+
+    @property
+    def key(self) -> tuple[ProbeKind, str, int]:
+        """The part of the market that it looks at, whatever the threshold."""
+        return self.kind, self.row.name, self.query.num_gpus
+
+
+@dataclass(frozen=True, slots=True)
+class LastProbe:
+    """What the last probe of a part of the market said."""
+
+    at: int
+    rows: int = 0
+    values: Mapping[int, int | None] = field(default_factory=dict)
+    """by series"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the rules of one series wait for: a threshold passed strictly, and whether one needs a confirmation."""
+
+    limit: int
+    urgent: bool = False
+
+
+@dataclass(slots=True)
+class Probes:
+    """Which probes are due, and what they have said and cost since this process began to lead."""
+
+    store: Store
+    ask: ProbeCall
+    rows_today: int = 0
+    requests_today: int = 0
+    _day: int = 0
+    _read_at: int | None = None
+    _watches: tuple[Watch, ...] = ()
+    _to_confirm: frozenset[str] = frozenset()
+    """names of which only a full poll can confirm what was read"""
+    _last: dict[tuple[ProbeKind, str, int], LastProbe] = field(default_factory=dict)
+    _sizes: dict[str, tuple[int | None, tuple[int, ...]]] = field(default_factory=dict)
+    """model -> its last complete poll and the sizes of slices it had"""
+    _resting: dict[ProbeKind, int] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Begin anew: another process may have led since."""
+        self._read_at = None
+        self._last.clear()
+
+    async def read(self, now: int, rows: Iterable[ModelRow]) -> None:
+        """Learn what the rules of the followed models wait for, unless that is known."""
+        if self._day != now // DAY:
+            self._day, self.rows_today, self.requests_today = now // DAY, 0, 0
+        if self._read_at is not None and 0 <= now - self._read_at < REREAD_SECONDS:
+            return
+        followed = {row.name: row for row in rows if row.followed}
+        async with self.store.reader() as reader:
+            series = await reader.alerts.series(followed) if followed else {}
+            pending = await reader.alerts.pending(series, PENDING_READ)
+            wanted = _wanted(series, await reader.alerts.armed(series), pending)
+            self._watches = tuple([watch async for watch in self._watched(reader, followed, series, wanted, now)])
+        probed = {id_ for watch in self._watches for id_ in watch.series}
+        waiting = {
+            series[alert.series_id].model for alert in pending if alert.series_id not in probed and _waits(alert)
+        }
+        self._to_confirm = frozenset(followed[model].vast_name for model in waiting)
+        self._read_at = now
+
+    def hasten(self, intervals: Mapping[str, int]) -> dict[str, int]:
+        """The planned intervals, short where a poll is to confirm what was read."""
+        return {
+            name: min(interval, CONFIRM_POLL_SECONDS) if name in self._to_confirm else interval
+            for name, interval in intervals.items()
+        }
+
+    def due(self, now: int, budget: int) -> tuple[Watch | None, float]:
+        """The probe whose turn it is, or none and the seconds until there may be one; ``budget``: rows of a day."""
+        share = budget // ROW_SHARE
+        if not self._watches or self.rows_today >= share:
+            return None, float(REREAD_SECONDS)
+        turns = [(self._turn(watch, share), watch) for watch in self._watches]
+        ready = [(not watch.urgent, at, watch.key, watch) for at, watch in turns if at <= now]
+        if ready:
+            return min(ready)[-1], 0.0
+        return None, float(min(REREAD_SECONDS, min(at for at, _ in turns) - now))
+
+    async def record(self, watch: Watch, answer: ProbeAnswer, reserved: int, now: int) -> None:
+        """Decide rules by what a probe brought, in one transaction with the rows that it cost."""
+        before = self._last.get(watch.key, LastProbe(now))
+        values = before.values
+        async with self.store.writer() as writer:
+            await writer.add_quota(now // DAY, answer.fetch.rows - reserved)
+            if self._believed(watch, answer, now):
+                values = await _measured(watch, answer, writer.read, now)
+                unproven = {} if answer.sampled else before.values  # what a sample lacks may be there
+                bound = _BOUNDS[watch.kind]
+                probed = {id_: ProbedSeries(value, bound, unproven.get(id_)) for id_, value in values.items()}
+                await evaluate_probe(writer, probed, now, watch.row.interval)
+        self._last[watch.key] = LastProbe(now, answer.fetch.rows, values)
+        self.rows_today += answer.fetch.rows
+        self.requests_today += answer.fetch.requests
+        if answer.offers or before.rows:
+            self._read_at = None  # where rules stand has changed
+
+    def _believed(self, watch: Watch, answer: ProbeAnswer, now: int) -> bool:
+        if answer.ignored:
+            self._resting[watch.kind] = now + IGNORED_SECONDS
+            self._read_at = None
+            log.warning("the market ignores the filter of probes", kind=watch.kind.value, rows=answer.ignored)
+        return answer.fetch.quality is Quality.COMPLETE and not answer.ignored
+
+    def _turn(self, watch: Watch, share: int) -> int:
+        """When a probe's turn comes: those that bring many rows get an equal part of the share."""
+        last = self._last.get(watch.key)
+        if last is None:
+            return 0
+        stretched = last.rows * DAY * len(self._watches) // max(1, share)
+        return last.at + (CONFIRM_SECONDS if watch.urgent else max(PROBE_SECONDS, stretched))
+
+    async def _watched(
+        self,
+        reader: Reader,
+        rows: Mapping[str, ModelRow],
+        series: Mapping[int, SeriesKey],
+        wanted: Mapping[int, Wanted],
+        now: int,
+    ) -> AsyncIterator[Watch]:
+        for kind, of_kind in _PROBED.items():
+            if self._resting.get(kind, 0) > now:
+                continue
+            for name, row in rows.items():
+                some = {id_: key for id_, key in series.items() if id_ in wanted and key.model == name and of_kind(key)}
+                if some:
+                    sizes = await self._sizes_of(reader, row)
+                    for query in _QUERIES[kind](row, [wanted[id_].limit for id_ in some], sizes):
+                        yield Watch(kind, row, query, some, any(wanted[id_].urgent for id_ in some))
+
+    async def _sizes_of(self, reader: Reader, row: ModelRow) -> tuple[int, ...]:
+        known = self._sizes.get(row.name)
+        if known is None or known[0] != row.last_good_at:
+            book = minimal_slices(offer for offer in await reader.book([row.name]) if offer.verified)
+            common = Counter(offer.num_gpus for offer in book).most_common(MOST_SIZES)
+            known = self._sizes[row.name] = row.last_good_at, tuple(size for size, _ in common) or (1,)
+        return known[1]
+
+
+def _wanted(
+    series: Mapping[int, SeriesKey],
+    armed: Mapping[int, tuple[int | None, int | None]],
+    pending: Sequence[AlertRow],
+) -> dict[int, Wanted]:
+    """What each series' rules wait for that a probe may show: of several the easiest."""
+    found: dict[int, Wanted] = {}
+    for id_, limits in armed.items():
+        limit = limits[Measure(series[id_].measure) is Measure.GPUS]
+        if limit is not None:
+            found[id_] = Wanted(limit)
+    for alert in pending:
+        rule, before = load_rule(alert.rule), found.get(alert.series_id)
+        limit = rule.limit
+        if before is not None:
+            limit = max(limit, before.limit) if rule.direction is Direction.BELOW else min(limit, before.limit)
+        if rule.direction is (Direction.ABOVE if rule.series.measure is Measure.GPUS else Direction.BELOW):
+            urgent = _waits(alert) or (before is not None and before.urgent)
+            found[alert.series_id] = Wanted(limit, urgent)
+    return found
+
+
+def _waits(alert: AlertRow) -> bool:
+    """Whether a rule that is met waits for another reading rather than for its time."""
+    return load_state(alert.state).readings < load_rule(alert.rule).readings
+
+
+async def _measured(watch: Watch, answer: ProbeAnswer, reader: Reader, now: int) -> dict[int, int | None]:
+    """What the slices of a probe say of each series."""
+    offers = [offer for offer in answer.offers if offer.model == watch.row.name]
+    book = {(watch.row.name, *place): quote for place, quote in quotes(offers, now).items()}
+    return {id_: await measure(key, book, reader, now) for id_, key in watch.series.items()}
+
+
+def _floor_queries(row: ModelRow, limits: Sequence[int], sizes: Sequence[int]) -> Iterator[ProbeQuery]:
+    return (ProbeQuery(row.vast_name, size, max(limits) - 1) for size in sizes if max(limits) > 1)
+
+
+def _stock_queries(row: ModelRow, limits: Sequence[int], sizes: Sequence[int]) -> Iterator[ProbeQuery]:
+    """Slices large enough that one answer of them can prove the smallest number that is waited for."""
+    yield ProbeQuery(row.vast_name, -(-(min(limits) + 1) // PROBE_ROWS))
+
+
+def _is_floor(key: SeriesKey) -> bool:
+    return (key.measure, key.metric) == (Measure.PRICE, Metric.FLOOR)
+
+
+def _is_stock(key: SeriesKey) -> bool:
+    return key.measure == Measure.GPUS
+
+
+_PROBED: Mapping[ProbeKind, Callable[[SeriesKey], bool]] = {ProbeKind.FLOOR: _is_floor, ProbeKind.STOCK: _is_stock}
+_BOUNDS = {ProbeKind.FLOOR: Direction.BELOW, ProbeKind.STOCK: Direction.ABOVE}
+"""A slice proves that the floor is no higher, and that there are no fewer GPUs."""
+_QUERIES = {ProbeKind.FLOOR: _floor_queries, ProbeKind.STOCK: _stock_queries}
