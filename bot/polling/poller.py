@@ -15,6 +15,7 @@ from bot.clock import TOLERANCE_SECONDS, SteadyClock
 from bot.polling.budget import LONGEST, Demand, allowance, busiest, due, next_reset, plan
 from bot.polling.probes import Probes
 from bot.polling.rounds import Collector, Cost
+from bot.polling.row_account import RowAccount
 from bot.sources.base import Fetch, Source, Survey
 from bot.store.engine import Store, StoreBusy, StoreError
 from bot.store.reader import ModelRow
@@ -70,21 +71,6 @@ class Look:
     spent: int
     hours_ahead: int = 0
     """hours in which there are rounds dated further ahead than clocks differ: one that was wrong dated them"""
-
-
-@dataclass(slots=True)
-class RowAccount:
-    """Counts rows of a UTC day before they are asked for: a process that dies in between has counted too many."""
-
-    store: Store
-    day: int
-    reserved: int = 0
-
-    async def reserve(self, rows: int) -> None:
-        """Count rows that an answer may hold. Raises StoreError where that cannot be stored: then nothing is asked."""
-        async with self.store.writer() as writer:
-            await writer.add_quota(self.day, rows)
-        self.reserved += rows
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ They feed rules alone, never what is stored of the market: a probe sees only wha
 from __future__ import annotations
 
 import enum
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from bot.alerts.codec import load_rule, load_state
 from bot.alerts.engine import ProbedSeries, evaluate_probe
 from bot.alerts.measures import measure
 from bot.alerts.rules import Direction, Measure, Metric
+from bot.alerts.state import Status
 from bot.sources.base import PROBE_ROWS, ProbeAnswer, ProbeQuery
 from bot.store.alerts import AlertRow, SeriesKey
 from bot.store.engine import Store
@@ -30,7 +32,7 @@ ProbeCall = Callable[..., Awaitable[ProbeAnswer]]
 """``probe(query, at=, max_rows=, reserve=)``"""
 
 PROBE_SECONDS = 90
-"""Seconds between two equal probes that bring nothing (ours: fifteen of them at the service's ten searches a minute)."""
+"""Seconds between two equal probes that bring nothing (ours: fifteen fit at the service's ten a minute)."""
 
 CONFIRM_SECONDS = 10
 """Seconds until a probe is repeated to confirm what it met with (ours: beyond the service's least spacing of six)."""
@@ -50,8 +52,8 @@ ROW_SHARE = 20
 MOST_SIZES = 2
 """Sizes of slices that the floor of one model is probed for: the most frequent ones of its last book (ours)."""
 
-PENDING_READ = 1000
-"""Rules read at once of those that wait for a confirmation (ours)."""
+UNDECIDED_READ = 1000
+"""Rules read at once of those that are new or wait for a confirmation (ours)."""
 
 
 class ProbeKind(enum.StrEnum):
@@ -63,13 +65,13 @@ class ProbeKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A probe, the series that it speaks of, and whether one of their rules waits for it."""
+    """A probe, the series that it speaks of, and the newest reading that it is to confirm."""
 
     kind: ProbeKind
     row: ModelRow
     query: ProbeQuery
     series: Mapping[int, SeriesKey]
-    urgent: bool
+    to_confirm: int | None
 
     @property
     def key(self) -> tuple[ProbeKind, str, int]:
@@ -89,10 +91,10 @@ class LastProbe:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the rules of one series wait for: a threshold passed strictly, and whether one needs a confirmation."""
+    """What the rules of one series wait for: a threshold passed strictly, and the newest reading to be confirmed."""
 
     limit: int
-    urgent: bool = False
+    to_confirm: int | None = None
 
 
 @dataclass(slots=True)
@@ -127,14 +129,18 @@ class Probes:
         followed = {row.name: row for row in rows if row.followed}
         async with self.store.reader() as reader:
             series = await reader.alerts.series(followed) if followed else {}
-            pending = await reader.alerts.pending(series, PENDING_READ)
-            wanted = _wanted(series, await reader.alerts.armed(series), pending)
+            undecided = await reader.alerts.undecided(series, UNDECIDED_READ)
+            wanted = _wanted(series, await reader.alerts.armed(series), undecided)
             self._watches = tuple([watch async for watch in self._watched(reader, followed, series, wanted, now)])
         probed = {id_ for watch in self._watches for id_ in watch.series}
-        waiting = {
-            series[alert.series_id].model for alert in pending if alert.series_id not in probed and _waits(alert)
-        }
-        self._to_confirm = frozenset(followed[model].vast_name for model in waiting)
+        self._to_confirm = frozenset(
+            row.vast_name
+            for alert in undecided
+            if alert.series_id not in probed
+            and alert.status == Status.PENDING
+            and (at := _unconfirmed(alert)) is not None
+            and at >= ((row := followed[series[alert.series_id].model]).last_poll_at or 0)
+        )
         self._read_at = now
 
     def hasten(self, intervals: Mapping[str, int]) -> dict[str, int]:
@@ -145,12 +151,12 @@ class Probes:
         }
 
     def due(self, now: int, budget: int) -> tuple[Watch | None, float]:
-        """The probe whose turn it is, or none and the seconds until there may be one; ``budget``: rows of a day."""
+        """The probe whose turn it is, or none and the seconds until there is one; ``budget``: rows of a day."""
         share = budget // ROW_SHARE
         if not self._watches or self.rows_today >= share:
-            return None, float(REREAD_SECONDS)
-        turns = [(self._turn(watch, share), watch) for watch in self._watches]
-        ready = [(not watch.urgent, at, watch.key, watch) for at, watch in turns if at <= now]
+            return None, math.inf
+        turns = [(self._turn(watch, share, now), watch) for watch in self._watches]
+        ready = [(watch.to_confirm is None, at, watch.key, watch) for at, watch in turns if at <= now]
         if ready:
             return min(ready)[-1], 0.0
         return None, float(min(REREAD_SECONDS, min(at for at, _ in turns) - now))
@@ -167,6 +173,8 @@ class Probes:
                 bound = _BOUNDS[watch.kind]
                 probed = {id_: ProbedSeries(value, bound, unproven.get(id_)) for id_, value in values.items()}
                 await evaluate_probe(writer, probed, now, watch.row.interval)
+        if answer.sampled:
+            values = {**values, **{id_: value for id_, value in before.values.items() if value is not None}}
         self._last[watch.key] = LastProbe(now, answer.fetch.rows, values)
         self.rows_today += answer.fetch.rows
         self.requests_today += answer.fetch.requests
@@ -180,13 +188,14 @@ class Probes:
             log.warning("the market ignores the filter of probes", kind=watch.kind.value, rows=answer.ignored)
         return answer.fetch.quality is Quality.COMPLETE and not answer.ignored
 
-    def _turn(self, watch: Watch, share: int) -> int:
+    def _turn(self, watch: Watch, share: int, now: int) -> int:
         """When a probe's turn comes: those that bring many rows get an equal part of the share."""
         last = self._last.get(watch.key)
         if last is None:
             return 0
         stretched = last.rows * DAY * len(self._watches) // max(1, share)
-        return last.at + (CONFIRM_SECONDS if watch.urgent else max(PROBE_SECONDS, stretched))
+        unconfirmed = watch.to_confirm is not None and watch.to_confirm >= last.at
+        return min(last.at, now) + (CONFIRM_SECONDS if unconfirmed else max(PROBE_SECONDS, stretched))
 
     async def _watched(
         self,
@@ -204,7 +213,7 @@ class Probes:
                 if some:
                     sizes = await self._sizes_of(reader, row)
                     for query in _QUERIES[kind](row, [wanted[id_].limit for id_ in some], sizes):
-                        yield Watch(kind, row, query, some, any(wanted[id_].urgent for id_ in some))
+                        yield Watch(kind, row, query, some, _newest(wanted[id_].to_confirm for id_ in some))
 
     async def _sizes_of(self, reader: Reader, row: ModelRow) -> tuple[int, ...]:
         known = self._sizes.get(row.name)
@@ -218,7 +227,7 @@ class Probes:
 def _wanted(
     series: Mapping[int, SeriesKey],
     armed: Mapping[int, tuple[int | None, int | None]],
-    pending: Sequence[AlertRow],
+    undecided: Sequence[AlertRow],
 ) -> dict[int, Wanted]:
     """What each series' rules wait for that a probe may show: of several the easiest."""
     found: dict[int, Wanted] = {}
@@ -226,20 +235,25 @@ def _wanted(
         limit = limits[Measure(series[id_].measure) is Measure.GPUS]
         if limit is not None:
             found[id_] = Wanted(limit)
-    for alert in pending:
+    for alert in undecided:
         rule, before = load_rule(alert.rule), found.get(alert.series_id)
         limit = rule.limit
         if before is not None:
             limit = max(limit, before.limit) if rule.direction is Direction.BELOW else min(limit, before.limit)
         if rule.direction is (Direction.ABOVE if rule.series.measure is Measure.GPUS else Direction.BELOW):
-            urgent = _waits(alert) or (before is not None and before.urgent)
-            found[alert.series_id] = Wanted(limit, urgent)
+            known = None if before is None else before.to_confirm
+            found[alert.series_id] = Wanted(limit, _newest((known, _unconfirmed(alert))))
     return found
 
 
-def _waits(alert: AlertRow) -> bool:
-    """Whether a rule that is met waits for another reading rather than for its time."""
-    return load_state(alert.state).readings < load_rule(alert.rule).readings
+def _unconfirmed(alert: AlertRow) -> int | None:
+    """When the newest reading was of a rule that waits for another one, rather than for its time."""
+    state = load_state(alert.state)
+    return state.last_at if state.readings < load_rule(alert.rule).readings else None
+
+
+def _newest(times: Iterable[int | None]) -> int | None:
+    return max((at for at in times if at is not None), default=None)
 
 
 async def _measured(watch: Watch, answer: ProbeAnswer, reader: Reader, now: int) -> dict[int, int | None]:

@@ -10,7 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, TextualSelect, and_, bindparam, exists, func, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    TextualSelect,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import Scope
@@ -140,10 +153,11 @@ class AlertReads:
         rows = await self._conn.execute(query.group_by(a.series_id))
         return {id_: (highest, lowest) for id_, highest, lowest in rows if (highest, lowest) != (None, None)}
 
-    async def pending(self, series_ids: Iterable[int], limit: int) -> list[AlertRow]:
-        """Rules of these series that are met and wait for a confirmation or for their time, at most so many."""
+    async def undecided(self, series_ids: Iterable[int], limit: int) -> list[AlertRow]:
+        """Rules of these series that no value tells apart: just made, or met and to be confirmed; at most so many."""
         a = t.alert.c
-        return await self._alerts(a.series_id.in_(list(series_ids)), a.status == "pending", limit=limit)
+        just_made = and_(a.status == "ok", a.wake_above < 0)
+        return await self._alerts(a.series_id.in_(list(series_ids)), or_(a.status == "pending", just_made), limit=limit)
 
     async def due(self, now: int, limit: int) -> list[AlertRow]:
         """Rules that the time alone changes, at most so many."""

@@ -75,6 +75,7 @@ class FakeVast:
     def __init__(self, rows: list[dict[str, Any]] | None = None) -> None:
         self.rows = rows or []
         self.ignored_filters: set[str] = set()
+        self.tells_time = True
         self.script: deque[Say] = deque()
         self.queries: list[dict[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
@@ -111,7 +112,8 @@ class FakeVast:
                 return await self._say(self.script.popleft(), request)
             found = self._found(query)
             self.sent += len(found)
-            return web.json_response({"success": True, "offers": found})
+            headers = {} if self.tells_time else {"Date": ""}
+            return web.json_response({"success": True, "offers": found}, headers=headers)
         finally:
             self.open_now -= 1
 

@@ -1,0 +1,281 @@
+"""Rules between full polls: a market that answers searches, the program's loop, and a clock moved by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from analytics.market import DAY, HOUR
+from bot.alerts.engine import ProbedSeries, evaluate, evaluate_probe
+from bot.alerts.rules import Direction, Kind, Metric, Rule
+from bot.alerts.state import Status, initial
+from bot.polling.poller import Poller
+from bot.polling.probes import CONFIRM_SECONDS, PROBE_SECONDS, ROW_SHARE, Probes
+from bot.polling.rounds import Collector
+from bot.sources.vast import VastSource
+from bot.store.engine import Store, open_store
+from tests.fakes.alerting import MODEL, START, Market, market, rule
+from tests.fakes.polling import HandClock, run
+from tests.fakes.vast import FakeVast, Say, offer_row
+
+RARELY = 6 * HOUR
+BUDGET = 20_000
+FLOOR = rule(Kind.BELOW, 350_000, metric=Metric.FLOOR)
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture
+async def store(sqlite_url: str) -> AsyncIterator[Store]:
+    opened = await open_store(sqlite_url, writer=True)
+    yield opened
+    await opened.close()
+
+
+def machines(count: int, price: float = 0.4, first: int = 0, gpus: int = 1) -> Rows:
+    """Machines with one slice each at so many dollars per GPU-hour."""
+    return [
+        offer_row(
+            n, num_gpus=gpus, gpu_ids=[8 * n + i for i in range(gpus)], min_bid=gpus * price,
+            dph_base=gpus * 0.8, end_date=2e9,
+        )
+        for n in range(first, first + count)
+    ]  # fmt: skip
+
+
+@dataclass(slots=True)
+class Bench:
+    """A market, what watches it, and the rules."""
+
+    fake: FakeVast
+    rules: Market
+    poller: Poller
+    probes: Probes
+    clock: HandClock
+    store: Store
+
+    async def pass_(self, seconds: int) -> None:
+        await run(self.poller, self.clock, seconds)
+
+    @property
+    def probed(self) -> Rows:
+        """The probes that were made."""
+        return [query for query in self.fake.queries if query["limit"] <= 16]
+
+    @property
+    def polls(self) -> int:
+        return len(self.fake.queries) - len(self.probed)
+
+    async def add(self, new: Rule, *, armed: bool = True) -> str:
+        """Store a rule that a reading has lain on the other side of."""
+        return await self.rules.add(new, replace(initial(new), armed=armed))
+
+    async def spent(self) -> int:
+        async with self.store.reader() as reader:
+            return (await reader.quota(self.clock() // DAY))[0]
+
+    async def until_told(self, public_id: str, most: int) -> int | None:
+        """Seconds until a rule has told of something."""
+        for second in range(0, most, 5):
+            if await self.rules.told(public_id):
+                return second
+            await self.pass_(5)
+        return None
+
+
+@asynccontextmanager
+async def bench(store: Store, rows: Rows, wish: int = RARELY) -> AsyncIterator[Bench]:
+    """Rules on one model, polled for the first time a moment ago."""
+    clock = HandClock(START)
+    async with FakeVast(rows) as fake, aclosing(VastSource(fake.url)) as source:
+        fake.tells_time = False
+        probes = Probes(store, source.probe)
+        poller = Poller(
+            store=store,
+            source=source,
+            collector=Collector(store, on_round=evaluate),
+            clock=clock.steady,
+            names=(MODEL,),
+            budget=BUDGET,
+            wish=wish,
+            probes=probes,
+        )
+        await poller.once()
+        yield Bench(fake, Market(store), poller, probes, clock, store)
+
+
+async def test_while_nothing_meets_a_rule_probes_cost_no_rows(store: Store) -> None:
+    async with bench(store, machines(10)) as watched:
+        await watched.add(FLOOR)
+        await watched.add(rule(Kind.AVAILABLE, 40))  # ten GPUs in slices smaller than asked for
+        await watched.pass_(HOUR)
+        assert HOUR // PROBE_SECONDS <= len(watched.probed) / 2 <= HOUR // PROBE_SECONDS + 1
+        assert (await watched.spent(), watched.probes.rows_today, watched.polls) == (10, 0, 1)
+        assert watched.probes.requests_today == len(watched.probed)
+
+
+async def test_without_a_rule_nothing_is_probed(store: Store) -> None:
+    async with bench(store, machines(10)) as watched:
+        await watched.add(rule(Kind.BELOW, 350_000))
+        await watched.add(rule(Kind.ABOVE, 450_000, metric=Metric.FLOOR))
+        await watched.pass_(HOUR)
+        assert watched.probed == []
+
+
+async def test_a_floor_below_the_threshold_is_told_of_after_two_probes(store: Store) -> None:
+    async with bench(store, machines(10)) as watched:
+        cheap = await watched.add(FLOOR)
+        cheaper = await watched.add(rule(Kind.BELOW, 300_000, metric=Metric.FLOOR))
+        await watched.pass_(200)
+        watched.fake.rows += machines(1, 0.32, first=50)
+        assert 0 < (await watched.until_told(cheap, HOUR) or 0) <= PROBE_SECONDS + CONFIRM_SECONDS + 5
+        (message,) = await watched.rules.messages(cheap)
+        assert (message.kind, message.payload["event"]["value"]) == ("fire", 320_000)
+        assert await watched.rules.told(cheaper) == []
+        assert watched.polls == 1
+
+
+async def test_a_rule_just_made_is_probed_before_any_poll(store: Store) -> None:
+    async with bench(store, machines(10, 0.3)) as watched:
+        public_id = await watched.add(FLOOR, armed=False)
+        assert (await watched.until_told(public_id, HOUR) or HOUR) <= 60
+        (message,) = await watched.rules.messages(public_id)
+        assert message.payload["event"]["already"] is True
+        assert watched.polls == 1
+
+
+async def test_a_rule_that_fires_is_probed_no_more_and_only_a_poll_resolves_it(store: Store) -> None:
+    async with bench(store, machines(10)) as watched:
+        public_id = await watched.add(FLOOR)
+        watched.fake.rows += machines(1, 0.32, first=50)
+        assert await watched.until_told(public_id, HOUR)
+        before = len(watched.probed)
+        watched.fake.rows.pop()
+        await watched.pass_(2 * HOUR)
+        assert len(watched.probed) == before
+        assert (await watched.rules.state(public_id)).status is Status.FIRING
+        await watched.pass_(RARELY)
+        assert watched.polls == 2
+        assert (await watched.rules.state(public_id)).status is Status.OK
+
+
+async def test_what_the_confirming_probe_does_not_find_is_not_told(store: Store) -> None:
+    async with bench(store, machines(10)) as watched:
+        public_id = await watched.add(FLOOR)
+        for _ in range(4):  # there at one probe, gone at the next
+            watched.fake.rows += machines(1, 0.32, first=50)
+            made = len(watched.probed)
+            while len(watched.probed) == made:
+                await watched.pass_(1)
+            assert (await watched.rules.state(public_id)).status is Status.PENDING
+            watched.fake.rows.pop()
+            await watched.pass_(PROBE_SECONDS)
+            state = await watched.rules.state(public_id)
+            assert (state.status, state.readings, state.armed) == (Status.OK, 0, True)
+        assert await watched.rules.told(public_id) == []
+
+
+async def test_probes_leave_nothing_in_the_stored_market(store: Store) -> None:
+    async with bench(store, machines(10)) as watched:
+        public_id = await watched.add(FLOOR)
+        before = await stored(store)
+        watched.fake.rows += machines(3, 0.2, first=50)
+        assert await watched.until_told(public_id, HOUR)
+        assert await stored(store) == before
+
+
+async def stored(store: Store) -> tuple[Any, ...]:
+    async with store.reader() as reader:
+        return (
+            await reader.models(),
+            await reader.book([MODEL]),
+            await reader.tenants(MODEL),
+            await reader.quote_history(MODEL, 0, START + DAY),
+            await reader.last_round_at(),
+        )
+
+
+async def test_enough_gpus_are_told_of(store: Store) -> None:
+    async with bench(store, machines(2)) as watched:
+        some = await watched.add(rule(Kind.AVAILABLE, 5))
+        many = await watched.add(rule(Kind.AVAILABLE, 400))
+        watched.fake.rows += machines(1, first=50, gpus=4)
+        assert await watched.until_told(some, HOUR) is not None
+        (message,) = await watched.rules.messages(some)
+        assert message.payload["event"]["value"] == 6
+        assert await watched.rules.told(many) == []
+
+
+async def test_a_rule_of_a_region_is_not_met_by_another_region(store: Store) -> None:
+    async with bench(store, machines(10)) as watched:
+        here = await watched.add(rule(Kind.BELOW, 350_000, metric=Metric.FLOOR, region="US-South"))
+        there = await watched.add(rule(Kind.BELOW, 350_000, metric=Metric.FLOOR, region="EU-*"))
+        watched.fake.rows += [{**machines(1, 0.32, first=50)[0], "geolocation": "Sweden, SE"}]
+        assert await watched.until_told(there, HOUR) is not None
+        assert await watched.rules.told(here) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "watched_for"), [("min_bid", FLOOR), ("num_gpus", rule(Kind.AVAILABLE, 40))], ids=["floor", "stock"]
+)
+async def test_a_market_that_ignores_the_filter_is_left_to_full_polls(
+    store: Store, field: str, watched_for: Any
+) -> None:
+    async with bench(store, machines(12)) as watched:
+        public_id = await watched.add(watched_for)
+        watched.fake.ignored_filters = {field}
+        await watched.pass_(5 * HOUR)
+        assert len(watched.probed) == 1
+        assert await watched.spent() == 12 + 12
+        await watched.pass_(2 * HOUR)
+        assert len(watched.probed) == 2
+        assert await watched.rules.told(public_id) == []
+
+
+async def test_a_refused_probe_closes_the_market_for_polls_too(store: Store) -> None:
+    refusal = {"error": "search_quota_exceeded", "limit": 5000, "remaining": 0, "retry_after": 2 * HOUR}
+    async with bench(store, machines(10), wish=600) as watched:
+        await watched.add(FLOOR)
+        watched.fake.script.append(Say(429, refusal, {"Date": ""}))
+        await watched.pass_(HOUR)
+        assert (len(watched.probed), watched.polls) == (1, 1)
+        assert await watched.spent() == 10  # what was reserved for the refused probe was given back
+        async with store.reader() as reader:
+            assert (await reader.quota(watched.clock() // DAY))[1] == 5000
+
+
+async def test_probes_that_bring_many_rows_are_asked_less_often(store: Store) -> None:
+    async with bench(store, machines(11)) as watched:
+        await watched.add(rule(Kind.AVAILABLE, 12))
+        await watched.pass_(6 * HOUR - 120)
+        share = BUDGET * 9 // 10 // ROW_SHARE
+        assert share / 5 < await watched.spent() - 11 * watched.polls <= share / 4 + 11
+
+
+async def test_a_median_that_meets_a_rule_is_polled_again_at_once_and_only_once(store: Store) -> None:
+    async with bench(store, machines(10), wish=900) as watched:
+        public_id = await watched.add(rule(Kind.BELOW, 350_000))
+        holding = await watched.add(rule(Kind.BELOW, 350_000, hold_seconds=DAY))
+        watched.fake.rows = machines(10, 0.3)
+        await watched.pass_(901)
+        assert (watched.polls, await watched.rules.told(public_id)) == (2, [])
+        await watched.pass_(90)
+        assert (watched.polls, await watched.rules.told(public_id)) == (3, [("fire", "post")])
+        await watched.pass_(600)
+        assert watched.polls == 3
+        assert (await watched.rules.state(holding)).status is Status.PENDING
+
+
+async def test_a_bound_proves_nothing_of_the_other_side(store: Store) -> None:
+    rules = await market(store)
+    public_id = await rules.add(rule(Kind.ABOVE, 350_000, metric=Metric.FLOOR))
+    await rules.prices(300_000, 400_000)
+    async with store.writer() as writer:
+        series = await writer.alerts.series()
+        probed = {id_: ProbedSeries(500_000, Direction.BELOW, 400_000) for id_ in series}
+        await evaluate_probe(writer, probed, rules.at + 10, 300)
+    state = await rules.state(public_id)
+    assert (state.status, state.readings, await rules.told(public_id)) == (Status.PENDING, 1, [])
