@@ -156,7 +156,8 @@ class Probes:
         if not self._watches or self.rows_today >= share:
             return None, math.inf
         turns = [(self._turn(watch, share, now), watch) for watch in self._watches]
-        ready = [(watch.to_confirm is None, at, watch.key, watch) for at, watch in turns if at <= now]
+        # the sizes of one model apart: what a price does to one it mostly does to the others
+        ready = [(w.to_confirm is None, at, w.query.num_gpus, w.key, w) for at, w in turns if at <= now]
         if ready:
             return min(ready)[-1], 0.0
         return None, float(min(REREAD_SECONDS, min(at for at, _ in turns) - now))
