@@ -8,8 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bot.accounts import Asker
+
 READ = "read"
-"""The scope that a key needs for the questions. ``alerts`` and ``webhooks`` are reserved for what is to come."""
+"""The scope that a key needs for the questions, whose answers are the same for everybody."""
+
+ALERTS = "alerts"
+"""The scope that a key needs to act on the alerts of its owner. ``webhooks`` is reserved for what is to come."""
 
 _CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,200}=*)", re.IGNORECASE)
 
@@ -28,6 +33,10 @@ class Holder(Protocol):
     @property
     def scopes(self) -> tuple[str, ...]:
         """What their key may be used for."""
+
+    @property
+    def asker(self) -> Asker | None:
+        """In whose name it acts; None where it only asks."""
 
 
 KeyCheck = Callable[[str], Awaitable[Holder | None]]

@@ -2,33 +2,78 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 
 from analytics.evidence import iso
-from bot.access import READ
+from bot.access import ALERTS, READ
 from bot.cli.counted import counted
 from bot.cli.stores import open_writer
 from bot.clock import SteadyClock
 from bot.config import Settings
+from bot.store.api_keys import KeyOwner
 from bot.store.engine import open_store
 
-SCOPES = (READ,)
+SCOPES = (READ, ALERTS)
 """What a key may do."""
+
+OWNERS = {
+    "slack": (re.compile(r"(?:E[A-Z0-9]+:)?T[A-Z0-9]+:[CG][A-Z0-9]+"), "slack:T0123ABC:C0456DEF"),
+    "discord": (re.compile(r"\d{1,20}:\d{1,20}"), "discord:GUILD:CHANNEL"),
+}
+"""Who may own a key, by platform: a form, and what to write. Direct messages are none: a program reads no messages."""
 
 MAX_LABEL = 80
 """Longest name of a key; a longer one breaks the list of keys."""
 
 
-async def create(settings: Settings, label: str, per_minute: int) -> int:
-    """Make a key and show it once; 2 when its name could not be told apart in a list."""
-    label = label.strip()
-    if not 0 < len(label) <= MAX_LABEL or not label.isprintable():
-        print(f"the name of a key has 1 to {MAX_LABEL} characters, none of them a control character", file=sys.stderr)  # noqa: T201
+class CannotMake(ValueError):
+    """What was said makes no key, and what would."""
+
+
+async def create(
+    settings: Settings, label: str, per_minute: int, scopes: Sequence[str] = (READ,), owner: str | None = None
+) -> int:
+    """Make a key and show it once; 2 when its name, its scopes or its owner are not as they must be."""
+    try:
+        label, owned_by = named(label), owned(scopes, owner)
+    except CannotMake as error:
+        print(error, file=sys.stderr)  # noqa: T201
         return 2
+    wanted = tuple(dict.fromkeys(scopes))
     async with open_writer(settings, alone=False) as store, store.writer() as writer:
-        secret, key = await writer.create_key(label, scopes=SCOPES, per_minute=per_minute, at=SteadyClock()())
+        secret, key = await writer.create_key(
+            label, scopes=wanted, per_minute=per_minute, at=SteadyClock()(), owner=owned_by
+        )
     print(f"{secret}\nKeep it now: only its SHA-256 is stored. It may ask {counted(key.per_minute, 'time')} a minute.")  # noqa: T201
     return 0
+
+
+def named(label: str) -> str:
+    """A key's name as it is stored; one that could not be told apart in a list is refused."""
+    label = label.strip()
+    if not 0 < len(label) <= MAX_LABEL or not label.isprintable():
+        raise CannotMake(f"the name of a key has 1 to {MAX_LABEL} characters, none of them a control character")
+    return label
+
+
+def owned(scopes: Sequence[str], owner: str | None) -> KeyOwner | None:
+    """For whom a key with these scopes acts; alerts need an owner, and nothing else takes one."""
+    examples = " or ".join(f"--owner {example}" for _, example in OWNERS.values())
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise CannotMake(f"there is no scope “{unknown[0]}”; choose of {', '.join(SCOPES)}")
+    if (owner is not None) != (ALERTS in scopes):
+        needs = "needs an owner, whose alerts it makes" if owner is None else "goes with --owner"
+        raise CannotMake(f"the scope “{ALERTS}” {needs}: --scope {ALERTS} {examples}")
+    if owner is None:
+        return None
+    platform, _, address = owner.partition(":")
+    form = OWNERS.get(platform)
+    if form is None or not form[0].fullmatch(address):
+        raise CannotMake(f"an owner is a team and the channel where its alerts are told: {examples}")
+    *enterprise, team, channel = address.split(":")
+    return KeyOwner(platform, team, channel, "".join(enterprise))
 
 
 async def list_all(settings: Settings) -> None:
@@ -41,7 +86,9 @@ async def list_all(settings: Settings) -> None:
         await store.close()
     for key in keys:
         state = f"revoked {iso(key.revoked_at)}" if key.revoked_at is not None else "in force"
-        print(f"{key.prefix}…  {key.label}  {key.per_minute}/min  created {iso(key.created_at)}  {state}")  # noqa: T201
+        to = key.owner
+        acts = f"  {' '.join(key.scopes)}" + (f" for {to.platform}:{to.team}:{to.channel}" if to else "")
+        print(f"{key.prefix}…  {key.label}  {key.per_minute}/min  created {iso(key.created_at)}  {state}{acts}")  # noqa: T201
     if not keys:
         print("no keys yet: spotbot keys create NAME")  # noqa: T201
 

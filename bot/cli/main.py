@@ -269,11 +269,13 @@ def doctor() -> None:
 def keys_create(
     label: Annotated[str, typer.Argument(help="who it is for")],
     per_minute: Annotated[int, typer.Option(min=1, help="requests a minute")] = 120,
+    scope: Annotated[list[str] | None, typer.Option(help="read (the default), alerts; may be given twice")] = None,
+    owner: Annotated[str | None, typer.Option(help="for whom alerts are made: slack:TEAM:CHANNEL")] = None,
 ) -> None:
     """Make a key; it is shown once."""
     from bot.cli.keys import create
 
-    _run(create(_settings(), label, per_minute))
+    _run(create(_settings(), label, per_minute, scope or ["read"], owner))
 
 
 @keys.command("secret")

@@ -44,6 +44,14 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A request that may be sent twice: the name its sender gave it, and a digest of what it says."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class QueryContext:
     """What a command may ask: the stored market at one instant, the catalogue, and who asks, from where."""
 
@@ -60,6 +68,8 @@ class QueryContext:
     """what the asker's team said"""
     spent_until: int | None = None
     """when the market gives rows again, if none are left today"""
+    request: Request | None = None
+    """which request acts, where it may be sent twice"""
     write: Callable[[], AbstractAsyncContextManager[Writer]] | None = None
     """a transaction of its own, for commands that act"""
 
@@ -127,6 +137,8 @@ class Command:
     """how HTTP calls it; anything but GET changes something"""
     scope: str = READ
     """what an API key must be good for"""
+    idempotency: bool = False
+    """whether HTTP's header Idempotency-Key makes of a request that is sent twice one act"""
     group_default: bool = False
     """is meant where its group's name is followed by none of the group's verbs: ``alert 4090 < 0.35``"""
 
@@ -134,3 +146,8 @@ class Command:
     def acts(self) -> bool:
         """Whether it changes something, so that a doubled request must be recognised as one."""
         return self.method != "GET"
+
+    @property
+    def shared(self) -> bool:
+        """Whether its answer is the same for everybody."""
+        return self.scope == READ and not self.acts

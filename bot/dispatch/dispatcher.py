@@ -13,7 +13,7 @@ from analytics.catalog import Catalog, load_catalog
 from analytics.errors import AskError, Refused
 from analytics.evidence import Note
 from bot.accounts import NO_PREFERENCES, Asker, permits
-from bot.dispatch.command import Command, QueryContext
+from bot.dispatch.command import Command, QueryContext, Request
 from bot.dispatch.grammar import ReadLine, assign, called, find_command, line_for, read
 from bot.dispatch.kinds import KINDS
 from bot.dispatch.params import convert, gpu_test, takes_models
@@ -61,7 +61,9 @@ class Dispatcher:
         self.usage = Usage(self.store, self.clock)
 
     @asynccontextmanager
-    async def query_context(self, asker: Asker | None = None) -> AsyncIterator[QueryContext]:
+    async def query_context(
+        self, asker: Asker | None = None, request: Request | None = None
+    ) -> AsyncIterator[QueryContext]:
         """A query on one snapshot of the store."""
         async with self.store.reader() as reader:
             now = self.clock()  # after the snapshot was taken: nothing in it is of later
@@ -76,6 +78,7 @@ class Dispatcher:
                 own=own,
                 team=team,
                 spent_until=await reader.spent_until(now),
+                request=request,
                 write=partial(self.store.writer, beside=True),
             )
 
@@ -85,6 +88,7 @@ class Dispatcher:
         asker: Asker | None = None,
         *,
         waiter: Waiter = ANYBODY,
+        request: Request | None = None,
         on_snapshot: OnSnapshot = lambda query: None,
     ) -> Answered:
         """The answer to a question, from one snapshot of the store; raises the tree of :mod:`analytics.errors`.
@@ -98,7 +102,7 @@ class Dispatcher:
             async with self.query_context(asker) as query:
                 on_snapshot(query)
             raise
-        async with self._turn(command, asker, waiter), self.query_context(asker) as query:
+        async with self._turn(command, asker, waiter), self.query_context(asker, request) as query:
             on_snapshot(query)
             is_gpu = gpu_test(self.catalog, await query.known() if takes_models(command) else ())
             given = said if isinstance(said, Mapping) else assign(command, said, is_gpu)
@@ -129,10 +133,16 @@ class Dispatcher:
         return await command.ask(query, **values)
 
     async def ask(
-        self, command: Command, given: Mapping[str, str], asker: Asker | None = None, *, waiter: Waiter = ANYBODY
+        self,
+        command: Command,
+        given: Mapping[str, str],
+        asker: Asker | None = None,
+        *,
+        waiter: Waiter = ANYBODY,
+        request: Request | None = None,
     ) -> Any:
         """The answer to a command whose parameters are given as texts, as data alone."""
-        return (await self.answer((command, given), asker, waiter=waiter)).answer
+        return (await self.answer((command, given), asker, waiter=waiter, request=request)).answer
 
     async def ask_line(self, line: str) -> tuple[Command, Any]:
         """The command that a line of text calls, and its answer."""

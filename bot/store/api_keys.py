@@ -6,10 +6,25 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
+from bot.accounts import Asker
+
 MARK = "spot_"
 """Begins every key, so that people and secret scanners recognise one."""
 
 _SHOWN = len(MARK) + 6
+
+KEY_PERSON = "key:"
+"""Begins the name of a key where people have theirs; no platform's ids hold a colon."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOwner:
+    """The team for which a key acts, and the channel where its alerts are told."""
+
+    platform: str
+    team: str
+    channel: str
+    enterprise: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +39,16 @@ class ApiKey:
     created_at: int
     revoked_at: int | None = None
     last_used_at: int | None = None
+    owner: KeyOwner | None = None
+
+    @property
+    def asker(self) -> Asker | None:
+        """Who acts when it is used to act; None where it has no owner."""
+        if self.owner is None:
+            return None
+        person = f"{KEY_PERSON}{self.prefix}"
+        to = self.owner
+        return Asker(to.platform, to.team, person, to.channel, "manager", enterprise=to.enterprise)
 
 
 def new_secret() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from analytics.market import DAY, WORLD, Quality, Quote, Scope
 from analytics.poll_quality import Reading
 from bot.store import retention
 from bot.store import tables as t
-from bot.store.api_keys import ApiKey, digest
+from bot.store.api_keys import ApiKey, KeyOwner, digest
 from bot.store.risk import Reads
 
 QUOTE_COLUMNS = [t.quote.c[name] for name in Quote.__dataclass_fields__]
@@ -146,5 +147,11 @@ class MarketReads(Reads):
     async def _keys(self, where: ColumnElement[bool]) -> list[ApiKey]:
         k = t.api_key.c
         columns = (k.id, k.prefix, k.label, k.scopes, k.per_minute, k.created_at, k.revoked_at, k.last_used_at)
-        rows = await self._rows(select(*columns).where(where).order_by(k.id))
-        return [replace(ApiKey(*row), scopes=tuple(row.scopes.split())) for row in rows]
+        owner = (k.platform, k.team, k.channel, k.enterprise)
+        rows = await self._rows(select(*columns, *owner).where(where).order_by(k.id))
+        return [_key(row[: len(columns)], row[len(columns) :]) for row in rows]
+
+
+def _key(row: Sequence[Any], owner: Sequence[Any]) -> ApiKey:
+    key = ApiKey(*row)
+    return replace(key, scopes=tuple(row[3].split()), owner=None if owner[0] is None else KeyOwner(*owner))

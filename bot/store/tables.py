@@ -271,14 +271,14 @@ track_record = _table("track_record", _gpu(), _needed("payload", Text), rowid=Fa
 api_key = _table(
     "api_key",
     Column("id", Integer, primary_key=True),
-    _needed("prefix", Text),
+    *(_needed(name, Text) for name in ("prefix", "label", "scopes")),
     Column("sha256", LargeBinary, nullable=False, unique=True),
-    _needed("label", Text),
-    _needed("scopes", Text),
     _needed("per_minute", Integer),
     _needed("created_at", BigInteger),
     *(Column(name, BigInteger) for name in ("revoked_at", "last_used_at")),
+    *(Column(name, Text) for name in ("platform", "enterprise", "team", "channel")),
 )
+"""The last four: for whom a key acts; null where it only reads."""
 
 preferences = _table(
     "wishes",
@@ -370,14 +370,14 @@ alert = _table(
     Column("series_id", Integer, ForeignKey("series.id"), nullable=False),
     *(_needed(name, Text) for name in ("rule", "state", "status")),
     *_counted("threshold", "created_at", "changed_at", kind=BigInteger),
-    *(Column(name, BigInteger) for name in ("wake_below", "wake_above", "due_at", "timer_at", "notice_at")),
-    Column("deleted_at", BigInteger),
+    *(Column(at, BigInteger) for at in ("wake_below", "wake_above", "due_at", "timer_at", "notice_at", "deleted_at")),
+    *(Column(name, Text) for name in ("request", "request_digest")),
     *(Index(f"alert_{name}", "series_id", name) for name in ("wake_below", "wake_above", "due_at", "notice_at")),
     Index("alert_timer_at", "timer_at"),
     Index("alert_owner", "platform", "team", "person"),
     sqlite_autoincrement=True,
 )
-"""Rules and where each stands. ``wake_*`` and ``due_at``: readings waking it; ``timer_at``, ``notice_at``: times."""
+"""Rules. ``wake_*``, ``due_at``: waking readings; ``timer_at``, ``notice_at``: times; ``request``: its sender's name of it."""
 
 audit = _table(
     "audit",

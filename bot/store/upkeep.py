@@ -14,7 +14,7 @@ from analytics.market import DAY, HOUR, Exposure, HourPoint, Scope
 from bot.store import retention
 from bot.store import tables as t
 from bot.store.accounts import AccountWrites
-from bot.store.api_keys import ApiKey, digest, new_secret, shown
+from bot.store.api_keys import ApiKey, KeyOwner, digest, new_secret, shown
 from bot.store.bulk import put
 from bot.store.market_reads import SURVEY
 from bot.store.tables import code
@@ -139,7 +139,9 @@ class Upkeep(AccountWrites):
         stored = [{**row, "last_quality": code(row["last_quality"])} for row in rows]
         await put(self._conn, t.gpu, [tuple(row[c.name] for c in t.gpu.columns) for row in stored])
 
-    async def create_key(self, label: str, *, scopes: Sequence[str], per_minute: int, at: int) -> tuple[str, ApiKey]:
+    async def create_key(
+        self, label: str, *, scopes: Sequence[str], per_minute: int, at: int, owner: KeyOwner | None = None
+    ) -> tuple[str, ApiKey]:
         """A new API key: the secret, to be shown once, and what is kept. Scopes are words without blanks."""
         secret = new_secret()
         row = insert(t.api_key).values(
@@ -149,9 +151,10 @@ class Upkeep(AccountWrites):
             scopes=" ".join(scopes),
             per_minute=per_minute,
             created_at=at,
+            **({} if owner is None else asdict(owner)),
         )
         done = await self._conn.execute(row.returning(t.api_key.c.id))
-        return secret, ApiKey(done.scalar_one(), shown(secret), label, tuple(scopes), per_minute, at)
+        return secret, ApiKey(done.scalar_one(), shown(secret), label, tuple(scopes), per_minute, at, owner=owner)
 
     async def revoke_key(self, key: int | str, at: int) -> bool:
         """Revoke by id or prefix; False when no key in force bears it."""

@@ -27,7 +27,8 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analytics.evidence import to_json
-from bot.access import KeyCheck, Quotas, bearer
+from bot.access import READ, Holder, KeyCheck, Quotas, bearer
+from bot.accounts import Asker
 from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.shared_answers import SharedAnswers
@@ -36,7 +37,7 @@ from bot.faces.http.metrics import MEDIA_TYPE as EXPOSITION
 from bot.faces.http.metrics import Health, Meter, version
 from bot.faces.http.openapi import document
 from bot.faces.http.page import POLICY, page
-from bot.faces.http.parameters import body_texts, given, merged
+from bot.faces.http.parameters import body_texts, given, merged, request_of
 from bot.faces.http.problems import handlers, of_fault, reply
 from bot.fair_queue import ANYBODY, Waiter
 from bot.presentation.words import Words, pick_language
@@ -128,19 +129,27 @@ class NameRoute(APIRoute):
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose turn a request takes, each key being a team; and in whose name it acts."""
+
+    waiter: Waiter = ANYBODY
+    asker: Asker | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Authorizer:
     """Who may pass: anybody where ``keys`` is None."""
 
     keys: KeyCheck | None
     quotas: Quotas
 
-    async def admit(self, request: Request, scope: str) -> Waiter:
+    async def admit(self, request: Request, scope: str) -> Caller:
         """Raise 401 without a valid key, 403 where it lacks the scope, 429 beyond its quota.
 
-        Else leave the quota's headers for the answer, and say whose turn the question takes: each key is a team.
+        Else leave the quota's headers for the answer, and say who asks.
         """
         if self.keys is None:
-            return ANYBODY
+            return Caller()
         headers = request.headers.getlist("authorization")
         secret = bearer(headers)
         holder = await self.keys(secret) if secret else None
@@ -155,22 +164,30 @@ class Authorizer:
         request.scope[_TOLD] = allowance.headers
         if allowance.wait:
             raise HTTPException(429, f"questions that this key may ask a minute: {allowance.limit}")
-        return Waiter(f"key {holder.id}", "")
+        return _caller(holder, scope)
+
+
+def _caller(holder: Holder, scope: str) -> Caller:
+    """Questions that are answered alike for everybody are asked by nobody in particular."""
+    return Caller(Waiter(f"key {holder.id}", ""), None if scope == READ else holder.asker)
 
 
 def question(dispatcher: Dispatcher, command: Command, authorizer: Authorizer, shared: SharedAnswers) -> Handler:
     """The handler of one command. Texts go to the dispatcher as they came: one conversion serves all faces.
 
-    Nobody is known here as an asker with preferences: the command and its texts are all that an answer depends on.
+    For shared answers nobody is known as an asker with preferences: the command and its texts are all they depend on.
+    What belongs to a team is computed for each request, and nobody between may keep it.
     """
 
     async def handler(request: Request) -> Response:
-        waiter = await authorizer.admit(request, command.scope)
+        caller = await authorizer.admit(request, command.scope)
         texts = given(request)
 
         async def compute() -> bytes:
-            return to_json(await dispatcher.ask(command, texts, waiter=waiter)).encode()
+            return to_json(await dispatcher.ask(command, texts, caller.asker, waiter=caller.waiter)).encode()
 
+        if not command.shared:
+            return fresh(request, await compute(), "private, no-cache")
         return fresh(request, await shared.get((command.name, *sorted(texts.items())), compute))
 
     return handler
@@ -180,18 +197,19 @@ def change(dispatcher: Dispatcher, command: Command, authorizer: Authorizer) -> 
     """The handler of a command that changes something: its parameters come in the path, the query and a JSON body."""
 
     async def handler(request: Request) -> Response:
-        waiter = await authorizer.admit(request, command.scope)
+        caller = await authorizer.admit(request, command.scope)
         texts = merged(given(request), await body_texts(request))
-        answer = to_json(await dispatcher.ask(command, texts, waiter=waiter)).encode()
-        return Response(answer, headers={"Cache-Control": "no-store"}, media_type="application/json")
+        once = request_of(request, texts) if command.idempotency else None
+        answer = await dispatcher.ask(command, texts, caller.asker, waiter=caller.waiter, request=once)
+        return Response(to_json(answer), headers={"Cache-Control": "no-store"}, media_type="application/json")
 
     return handler
 
 
-def fresh(request: Request, body: bytes) -> Response:
+def fresh(request: Request, body: bytes, caching: str = "no-cache") -> Response:
     """The body with its ETag, or 304 where the client has it already."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    headers = {"ETag": tag, "Cache-Control": caching}
     known = {text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")}
     if known & {tag, "*"}:
         return Response(status_code=304, headers=headers)

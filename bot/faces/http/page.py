@@ -31,7 +31,7 @@ async def page(dispatcher: Dispatcher, words: Words, *, require_key: bool) -> st
     items = []
     read = await dispatcher.line_reader()
     for command in dispatcher.commands:
-        if command.path is None or command.acts:
+        if command.path is None or not command.shared:
             continue
         links = "".join(f"<dd>{_link(address)}</dd>" for address in addresses(read, command.examples))
         items.append(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -13,12 +15,18 @@ from starlette.exceptions import HTTPException
 from analytics.errors import AskError
 from analytics.evidence import Note
 from bot.dispatch.kinds import shorten
+from bot.dispatch.command import Request as Repeatable
 
 MAX_ADDRESS = 4096
 """Longest path and query together, in bytes; no question needs a tenth of it."""
 
 MAX_BODY = 65_536
 """Longest body in bytes; what can be said in one takes some hundred."""
+
+MAX_REQUEST_NAME = 255
+"""Longest Idempotency-Key; a UUID has 36 characters."""
+
+_REQUEST_NAME = re.compile(rf"[!-~]{{1,{MAX_REQUEST_NAME}}}")
 
 
 def given(request: Request) -> dict[str, str]:
@@ -31,6 +39,17 @@ def given(request: Request) -> dict[str, str]:
             raise AskError(Note("{name} was given twice", {"name": shorten(name)}))
         texts[name] = text
     return texts
+
+
+def request_of(request: Request, texts: Mapping[str, str]) -> Repeatable | None:
+    """The request as its header Idempotency-Key names it, None without one."""
+    names = request.headers.getlist("idempotency-key")
+    if not names:
+        return None
+    if len(names) > 1 or not _REQUEST_NAME.fullmatch(names[0]):
+        raise AskError(Note("Idempotency-Key is 1 to {n} visible characters, given once", {"n": MAX_REQUEST_NAME}))
+    said = json.dumps(sorted(texts.items()))
+    return Repeatable(names[0], hashlib.sha256(said.encode()).hexdigest())
 
 
 def merged(texts: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:

@@ -40,6 +40,8 @@ def upgrade() -> None:
     _message()
     _alerts()
     _audit()
+    for column in _texts("platform", "enterprise", "team", "channel", null=True):
+        op.add_column("api_key", column)
 
 
 def _texts(*names: str, null: bool = False) -> list[sa.Column[Any]]:
@@ -123,6 +125,7 @@ def _alerts() -> None:
         *_texts("state", "status"),
         *_times("created_at", "changed_at"),
         *_times("deleted_at", null=True),
+        *_texts("request", "request_digest", null=True),
         sqlite_autoincrement=True,
     )
     for name in ("wake_below", "wake_above", "due_at", "notice_at"):
