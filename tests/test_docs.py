@@ -9,18 +9,20 @@ import pytest
 
 from bot.commands import COMMANDS
 from bot.config import Settings
+from bot.dispatch.command import Command
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def _code(path: str | None) -> str:
-    return f"`{path}`" if path else "in chat only"
+def _code(command: Command) -> str:
+    method = f"{command.method} " if command.acts else ""
+    return f"`{method}{command.path}`" if command.path else "in chat only"
 
 
 def command_table() -> str:
     """The README's table of questions, as it should be."""
-    rows = [f"| `{c.name}` | {c.summary} | `{c.examples[0]}` | {_code(c.path)} |" for c in COMMANDS]
+    rows = [f"| `{c.name}` | {c.summary} | `{c.examples[0]}` | {_code(c)} |" for c in COMMANDS]
     return "\n".join(["| verb | answers | for example | HTTP |", "|---|---|---|---|", *rows])
 
 

@@ -102,6 +102,8 @@ class AlertRow:
     status: str
     created_at: int
     changed_at: int
+    stopped: str | None
+    """why nothing is sent to its destination any more"""
 
 
 _NAMED = ("model", "region")
@@ -120,7 +122,7 @@ _ROW = [
         "created_at",
         "changed_at",
     )
-]
+] + [t.destination.c.disabled_reason]
 
 
 class AlertReads:
@@ -198,6 +200,14 @@ class AlertReads:
         row = (await self._conn.execute(select(mine, func.count()).where(team, a.deleted_at.is_(None)))).one()
         return int(row[0]), int(row[1])
 
+    async def requested(self, owner: Owner, request: str, since: int) -> tuple[str, str] | None:
+        """What somebody's request of this name has made since then, deleted or not, and the request's digest."""
+        a = t.alert.c
+        theirs = and_(_of_team(owner.platform, owner.enterprise, owner.team), a.person == owner.person)
+        query = select(a.public_id, a.request_digest).where(theirs, a.request == request, a.created_at > since)
+        row = (await self._conn.execute(query.order_by(a.id.desc()).limit(1))).first()
+        return None if row is None else (row[0], row[1])
+
     async def _alerts(self, *conditions: ColumnElement[bool], limit: int | None = None) -> list[AlertRow]:
         query: Select[Any] = select(*_ROW, *_OWN, *_TO).join(t.destination).where(*conditions)
         query = query.where(t.alert.c.deleted_at.is_(None)).order_by(t.alert.c.id).limit(limit)
@@ -221,11 +231,14 @@ class AlertWrites(AlertReads):
         same = [t.series.c[name] == value for name, value in row.items()]
         return int((await self._conn.execute(select(t.series.c.id).where(*same))).scalar_one())
 
-    async def create(self, owner: Owner, destination_id: int, rule: RuleRow, now: int) -> str:
-        """Store a new rule; gives its public id."""
+    async def create(
+        self, owner: Owner, destination_id: int, rule: RuleRow, now: int, *, request: tuple[str, str] | None = None
+    ) -> str:
+        """Store a new rule; gives its public id. ``request``: the name and digest of the request that makes it."""
         public_id = "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH))
         values = {field.name: getattr(owner, field.name) for field in fields(Owner)} | _rule(rule)
         values |= {"public_id": public_id, "destination_id": destination_id, "created_at": now, "changed_at": now}
+        values |= {} if request is None else dict(zip(("request", "request_digest"), request, strict=True))
         await self._conn.execute(t.alert.insert().values(**values))
         return public_id
 

@@ -176,9 +176,11 @@ class OutboxWrites(OutboxReads):
         return await self._change(waiting.values(state="cancelled", ended_at=now))
 
     async def enable(self, destination_id: int) -> None:
-        """Send to a destination again; what waits there and has not expired goes out."""
+        """Send again where nothing could be delivered; what waits there and has not expired goes out."""
         again = {"disabled_at": None, "disabled_reason": None, "refusals": 0, "next_at": 0}
-        await self._conn.execute(update(t.destination).where(t.destination.c.id == destination_id).values(**again))
+        d = t.destination.c
+        stopped = update(t.destination).where(d.id == destination_id, d.disabled_at.is_not(None))
+        await self._conn.execute(stopped.values(**again))
 
     async def free_all(self) -> int:
         """End every lease: for the only process that sends, when it starts after a crash."""

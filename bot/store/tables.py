@@ -377,7 +377,7 @@ alert = _table(
     Index("alert_owner", "platform", "team", "person"),
     sqlite_autoincrement=True,
 )
-"""Rules. ``wake_*``, ``due_at``: waking readings; ``timer_at``, ``notice_at``: times; ``request``: its sender's name of it."""
+"""Rules. ``wake_*``, ``due_at``: waking readings; ``timer_at``, ``notice_at``: times; ``request``: what made it."""
 
 audit = _table(
     "audit",

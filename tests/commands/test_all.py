@@ -17,8 +17,8 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.presentation.card import Card
 from bot.presentation.words import LOCALES, Words
 
-ANSWERS = [command for command in COMMANDS if command.path]
-"""What is answered with evidence, on every face; the others talk with people about the bot itself."""
+ANSWERS = [command for command in COMMANDS if command.path and command.shared]
+"""What is answered with evidence, on every face and alike to everybody; the others are about who asks."""
 EXAMPLES = [(command, example) for command in ANSWERS for example in command.examples]
 QUESTIONS = [command for command in ANSWERS if command.name != "status"]
 
@@ -114,7 +114,8 @@ async def test_a_stale_conclusion_begins_with_its_age_and_does_not_say_now(
 
 def test_names_paths_and_examples_are_unique_and_told() -> None:
     assert len({command.name for command in COMMANDS}) == len(COMMANDS)
-    assert len({command.path for command in ANSWERS}) == len(ANSWERS)
+    routes = [(command.method, command.path) for command in COMMANDS if command.path]
+    assert len(set(routes)) == len(routes)
     for command in COMMANDS:
         assert len(command.examples) >= (1 if not command.params else 2)
         assert command.role in ROLES

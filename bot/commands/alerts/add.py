@@ -19,11 +19,12 @@ from bot.alerts.replay import Replay, replay
 from bot.alerts.rules import Measure, Rule, Unit
 from bot.alerts.state import Reading, initial
 from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
-from bot.commands.alerts.owned import asker_of, destination, note, owner_of
+from bot.commands.alerts.owned import Owned, asker_of, destination, find, may_be_told, note, owner_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Line, Lines
 from bot.presentation.words import Words
 from bot.store.reader import Reader
+from bot.store.writer import Writer
 
 REPLAY_DAYS = 30
 """How far back a new rule is tried; single polls are kept as long."""
@@ -32,6 +33,9 @@ MOST_OF_PERSON, MOST_OF_TEAM = 50, 500
 """Rules at most: who needs more needs a program."""
 
 NAMED_EPISODES = 3
+
+REQUEST_S = DAY
+"""Seconds in which a request that is sent again makes nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,9 @@ class AlertAdded:
 
 async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given: Any) -> AlertAdded:
     """Store the rule, and try it on the past."""
-    asker = asker_of(query)
     if query.write is None:
         raise Refused(Note("this process cannot write"))
+    may_be_told(asker_of(query), direct=to == "dm")
     if gpu not in await query.known():
         raise AskError(Note("{gpu} was never on the market here, so it cannot be watched", {"gpu": gpu}))
     rule = with_options(rule_of(gpu, condition_of(query, condition), query.now), query, given)
@@ -83,15 +87,9 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
     row = await query.reader.model(gpu)
     interval = row.interval if row else 0
     async with query.write() as writer:
-        mine, team = await writer.alerts.counts(owner_of(asker))
-        if mine >= MOST_OF_PERSON or team >= MOST_OF_TEAM:
-            limits = {"mine": MOST_OF_PERSON, "team": MOST_OF_TEAM}
-            raise Refused(Note("alerts at most: {mine} a person, {team} a team; delete some first", limits))
-        to_id = await destination(writer, asker, direct=to == "dm")
-        series_id = await writer.alerts.series_id(key_of(rule))
-        stored = rule_row(series_id, rule, initial(rule))
-        public_id = await writer.alerts.create(owner_of(asker), to_id, stored, query.now)
-        await note(writer, asker, "create", public_id, query.now, rule=str(describe(rule)))
+        made = await _made_before(writer, query)
+        public_id = made.row.public_id if made else await _create(writer, query, rule, direct=to == "dm")
+    rule = made.rule if made else rule
     return AlertAdded(
         id=public_id,
         gpu_name=gpu,
@@ -105,6 +103,36 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
         points=tuple((quote.at, _usd(price_of(quote, rule.series.metric))) for quote in quotes),
         threshold=rule.threshold / MICRO,
     )
+
+
+async def _create(writer: Writer, query: QueryContext, rule: Rule, *, direct: bool) -> str:
+    """Store the rule where there is room for it; its channel is sent to again if nothing could be delivered there."""
+    asker = asker_of(query)
+    mine, team = await writer.alerts.counts(owner_of(asker))
+    if mine >= MOST_OF_PERSON or team >= MOST_OF_TEAM:
+        limits = {"mine": MOST_OF_PERSON, "team": MOST_OF_TEAM}
+        raise Refused(Note("alerts at most: {mine} a person, {team} a team; delete some first", limits))
+    to_id = await destination(writer, asker, direct=direct)
+    await writer.outbox.enable(to_id)
+    stored = rule_row(await writer.alerts.series_id(key_of(rule)), rule, initial(rule))
+    named = {} if query.request is None else {"request": (query.request.name, query.request.digest)}
+    public_id = await writer.alerts.create(owner_of(asker), to_id, stored, query.now, **named)
+    await note(writer, asker, "create", public_id, query.now, rule=str(describe(rule)))
+    return public_id
+
+
+async def _made_before(writer: Writer, query: QueryContext) -> Owned | None:
+    """What a request of the same name has made within a day; one that says something else is refused."""
+    if query.request is None:
+        return None
+    asker, name = asker_of(query), query.request.name
+    made = await writer.alerts.requested(owner_of(asker), name, query.now - REQUEST_S)
+    if made is None:
+        return None
+    public_id, digest = made
+    if digest != query.request.digest:
+        raise AskError(Note("this Idempotency-Key was sent with another request; use a new one"))
+    return await find(writer.alerts, asker, public_id)
 
 
 async def _past(reader: Reader, rule: Rule, now: int) -> list[Quote]:
@@ -207,7 +235,7 @@ def _charts(answer: AlertAdded, words: Words) -> tuple[Lines, ...]:
 COMMAND = Command(
     name="alert add",
     summary="Be told when a price, or what is free, reaches a mark",
-    path=None,
+    path="/api/alerts",
     params=(
         Param("gpu", "gpu", "the model", required=True),
         CONDITION,
@@ -227,5 +255,6 @@ COMMAND = Command(
     role="member",
     method="POST",
     scope="alerts",
+    idempotency=True,
     group_default=True,
 )

@@ -20,7 +20,7 @@ from bot.commands.alerts.add import clock_of
 from bot.commands.alerts.listing import latest
 from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
 from bot.commands.alerts.owned import ID, Owned, asker_of, find, may_change, note
-from bot.dispatch.command import Command, Param, QueryContext
+from bot.dispatch.command import Command, Method, Param, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
 from bot.store.outbox import NewMessage
@@ -124,6 +124,7 @@ async def ask_test(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: A0
         message = NewMessage(
             name, owned.row.destination_id, f"{name}/only", TEST, payload(owned.row, owned.rule, event)
         )
+        await writer.outbox.enable(owned.row.destination_id)
         await writer.outbox.add([message], query.now)
         return Note("A test message is on its way to where this alert is told.")
 
@@ -139,18 +140,24 @@ def card(answer: AlertChanged, words: Words) -> Card:
 
 
 def _command(
-    name: str, summary: str, ask: Callable[..., Awaitable[AlertChanged]], *params: Param, examples: tuple[str, ...]
+    name: str,
+    summary: str,
+    ask: Callable[..., Awaitable[AlertChanged]],
+    *params: Param,
+    examples: tuple[str, ...],
+    method: Method = "POST",
 ) -> Command:
+    path = "/api/alerts/{id}"
     return Command(
         name=f"alert {name}",
         summary=summary,
-        path=None,
+        path=f"{path}/{name}" if method == "POST" else path,
         params=(ID, *params),
         ask=ask,
         card=card,
         examples=examples,
         role="member",
-        method="POST",
+        method=method,
         scope="alerts",
     )
 
@@ -162,6 +169,7 @@ EDIT = _command(
     replace(CONDITION, required=False),
     *OPTIONS,
     examples=("alert edit last < 0.30", "alert edit last repeat=4h quiet=22:00-08:00 tz=America/Sao_Paulo"),
+    method="PATCH",
 )
 SNOOZE = _command(
     "snooze",
@@ -176,4 +184,10 @@ ACK = _command(
 TESTING = _command(
     "test", "Send an alert's message once, as a test", ask_test, examples=("alert test last", "alert test id=last")
 )
-DELETE = _command("delete", "Delete an alert", ask_delete, examples=("alert delete id=last", "alert delete last"))
+DELETE = _command(
+    "delete",
+    "Delete an alert",
+    ask_delete,
+    examples=("alert delete id=last", "alert delete last"),
+    method="DELETE",
+)

@@ -33,6 +33,8 @@ class AlertLine:
     where: str
     by: str
     mine: bool
+    stopped: str | None
+    """why nothing is sent to its destination any more"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ async def ask_list(query: QueryContext) -> AlertList:
             where(row.destination),
             row.owner.person,
             row.owner.person == asker.person,
+            row.stopped,
         )
         for row in rows
     ]
@@ -107,7 +110,7 @@ async def ask_show(query: QueryContext, *, id: str) -> AlertShown:  # noqa: A002
         expires_at=None if rule.expires_at is None else iso(rule.expires_at),
         snoozed_until=None if state.snoozed_until is None else iso(state.snoozed_until),
         episodes=state.episode,
-        stopped=await query.reader.outbox.disabled(row.destination_id),
+        stopped=row.stopped,
         history=tuple(Act(iso(act.at), act.actor, act.action) for act in acts),
     )
 
@@ -158,10 +161,17 @@ def list_card(answer: AlertList, words: Words) -> Card:
     if not answer.alerts:
         return Card(title, words("There are none yet. For example: {example}", example="alert 4090 < 0.35"))
     columns = tuple(Column(words(name)) for name in ("alert", "rule", "state"))
-    rows = tuple((line.id, words(line.rule), words(_STATUS[line.status])) for line in answer.alerts)
+    rows = tuple((line.id, words(line.rule), _state(line, words)) for line in answer.alerts)
     mine = sum(line.mine for line in answer.alerts)
     lead = words("{n} here, {mine} of them yours", n=len(answer.alerts), mine=mine)
-    return Card(title, lead, (Table(title, columns, rows),), notes=(words("alert show and its name tells all of one"),))
+    notes = [words("alert show and its name tells all of one")]
+    if stopped := sum(line.stopped is not None for line in answer.alerts):
+        notes.insert(0, words("{n} cannot be delivered; alert test and its name tries again", n=stopped))
+    return Card(title, lead, (Table(title, columns, rows),), notes=tuple(notes))
+
+
+def _state(line: AlertLine, words: Words) -> str:
+    return words("not delivered") if line.stopped else words(_STATUS[line.status])
 
 
 def show_card(answer: AlertShown, words: Words) -> Card:
@@ -190,7 +200,7 @@ def show_card(answer: AlertShown, words: Words) -> Card:
 LIST = Command(
     name="alert list",
     summary="The alerts of this workspace and how they stand",
-    path=None,
+    path="/api/alerts",
     params=(),
     ask=ask_list,
     card=list_card,
@@ -201,7 +211,7 @@ LIST = Command(
 SHOW = Command(
     name="alert show",
     summary="One alert: how it stands and why, and who did what",
-    path=None,
+    path="/api/alerts/{id}",
     params=(ID_OR_LAST,),
     ask=ask_show,
     card=show_card,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from analytics.errors import NotFound, Refused
+from analytics.errors import AskError, NotFound, Refused
 from analytics.evidence import Note
 from bot.accounts import Asker, permits
 from bot.alerts.codec import load_rule, load_state
 from bot.alerts.rules import Rule
 from bot.alerts.state import State
 from bot.dispatch.command import Param, QueryContext
-from bot.store.alerts import AlertReads, AlertRow, Owner
+from bot.store.alerts import LETTERS, AlertReads, AlertRow, Owner
+from bot.store.api_keys import KEY_PERSON
 from bot.store.audit import AuditEntry
 from bot.store.writer import Writer
 
@@ -35,7 +36,7 @@ class Owned:
 def asker_of(query: QueryContext) -> Asker:
     """Who asks; alerts belong to people in chat."""
     if query.asker is None:
-        raise Refused(Note("alerts belong to people in chat, or to “spotbot chat”"))
+        raise Refused(Note("alerts belong to people in chat, to “spotbot chat”, or to an API key with an owner"))
     return query.asker
 
 
@@ -50,9 +51,10 @@ async def find(alerts: AlertReads, asker: Asker, public_id: str) -> Owned:
     Discord's direct messages are of no server, so a rule of a server that is told there is known there by its name.
     """
     name = public_id.strip().lower()
+    row = None
     if name == LAST:
         row = await alerts.newest(owner_of(asker))
-    else:
+    elif set(name) <= set(LETTERS):  # no database takes every text: PostgreSQL refuses a zero byte
         row = await alerts.find(asker.platform, asker.enterprise, asker.team, name)
         if row is None and asker.is_alone:
             row = await alerts.told_to(asker.platform, asker.person, name)
@@ -65,6 +67,12 @@ def may_change(owned: Owned, asker: Asker) -> None:
     """Only who made a rule, and managers, may change or delete it."""
     if owned.row.owner.person != asker.person and not permits(asker.role, "manager"):
         raise Refused(Note("only who made this alert, or a manager, may do that"))
+
+
+def may_be_told(asker: Asker, *, direct: bool) -> None:
+    """A program has a channel and reads no direct messages."""
+    if direct and asker.person.startswith(KEY_PERSON):
+        raise AskError(Note("an API key has no direct messages; its alerts are told in its channel"))
 
 
 async def note(writer: Writer, asker: Asker, action: str, public_id: str, at: int, **details: object) -> None:

@@ -14,6 +14,7 @@ from pydantic_core import core_schema
 from analytics.evidence import Note
 from bot.dispatch.command import Ask, Command, Param
 from bot.dispatch.kinds import KINDS
+from bot.faces.http.parameters import MAX_REQUEST_NAME
 from bot.faces.http.problems import MEDIA_TYPE as PROBLEM
 
 Schema = dict[str, Any]
@@ -44,6 +45,15 @@ _PROBLEM: Schema = {
         "ready_at": {"type": "string", "format": "date-time"},
         "id": {"type": "string"},
     },
+}
+
+
+IDEMPOTENCY_KEY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same request with the same key within 24 hours acts once and is answered with what it made",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_REQUEST_NAME, "pattern": "^[!-~]+$"},
 }
 
 
@@ -108,6 +118,7 @@ def parameter(param: Param, path: str) -> Schema:
 def _given(command: Command) -> Schema:
     """Where parameters go: those that are not in the path into the query, or the body of what has one."""
     described = [parameter(param, command.path or "") for param in command.params]
+    headers = [IDEMPOTENCY_KEY] if command.idempotency else []
     if command.method not in ("POST", "PATCH"):
         return {"parameters": described}
     members = [param for param in described if param["in"] == "query"]
@@ -117,7 +128,7 @@ def _given(command: Command) -> Schema:
         "required": [param["name"] for param in members if param["required"]],
     }
     body = {"content": {"application/json": {"schema": schema}}}
-    return {"parameters": [param for param in described if param["in"] == "path"], "requestBody": body}
+    return {"parameters": [*(param for param in described if param["in"] == "path"), *headers], "requestBody": body}
 
 
 def operation(command: Command, answer: Schema, *, require_key: bool) -> Schema:
