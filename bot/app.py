@@ -85,11 +85,13 @@ class App:
 
     async def _send(self) -> None:
         from bot.alerts.messages import AlertMessages
-        from bot.outbox.dispatch import OutboxDispatcher
+        from bot.alerts.stopped import tell_creators
+        from bot.outbox.dispatch import DispatchOptions, OutboxDispatcher
 
         senders = {**self.senders, **{face.platform: face.sender for face in self.faces}}
         messages = AlertMessages(self.store, self.clock, self.settings.locale)
-        await OutboxDispatcher(self.store, senders, messages.render, self.clock).run_until(self.stop)
+        options = DispatchOptions(on_disabled=tell_creators)
+        await OutboxDispatcher(self.store, senders, messages.render, self.clock, options).run_until(self.stop)
 
     async def _serve(self, started: Callable[[int], None] | None) -> None:
         from bot.faces.http.api import build_api, serve, stored_keys

@@ -16,6 +16,7 @@ from bot.alerts.explain import figure
 from bot.alerts.measures import price_of
 from bot.alerts.places import is_group
 from bot.alerts.rules import Direction, Kind, Metric, Rule, Unit
+from bot.alerts.stopped import STOPPED
 from bot.outbox.drafts import Draft, Event, Rendered
 from bot.outbox.sender import Address
 from bot.presentation.card import Action, Card, Column, Line, Lines, Table
@@ -67,11 +68,7 @@ class AlertMessages:
         """The message of one event, or of several of one round."""
         async with self.store.reader() as reader:
             words = Words(await self._language(reader, draft.address), self.clock())
-            told = [told_by(event) for event in draft.events]
-            if len(told) == 1:
-                card = await single(told[0], reader, words, plain=draft.plain)
-            else:
-                card = several(told, words)
+            card = await _card(draft, reader, words)
         if draft.late:
             late = words("Delayed: this is of {age}.", age=words.ago(min(event.created_at for event in draft.events)))
             card = Card(**{**_fields(card), "notes": (late, *card.notes)})
@@ -80,6 +77,38 @@ class AlertMessages:
     async def _language(self, reader: Reader, to: Address) -> str:
         mine, team = await reader.preferences(Asker(to.platform, to.team, to.person))
         return (mine.language if to.person else None) or team.language or self.language
+
+
+async def _card(draft: Draft, reader: Reader, words: Words) -> Card:
+    if draft.events[0].kind == STOPPED:
+        return stopped(draft.events[0].payload, words)
+    told = [told_by(event) for event in draft.events]
+    return await single(told[0], reader, words, plain=draft.plain) if len(told) == 1 else several(told, words)
+
+
+def stopped(payload: Mapping[str, Any], words: Words) -> Card:
+    """What somebody's alerts are that cannot be told any more, why, and how they are told again."""
+    where, alerts = payload["where"], payload["alerts"]
+    columns = (Column(words("alert")), Column(words("rule")))
+    rows = tuple((name, words(describe(load_rule(rule)))) for name, rule in alerts[:SHOWN_EVENTS])
+    lead = words(
+        "Nothing can be delivered to {where} any more ({reason}), so these alerts of yours are silent.",
+        where=where,
+        reason=payload["reason"],
+    )
+    notes = [
+        words(
+            "Once messages are taken there again, “alert test” and a name turns them on, and so does a new alert there."
+        )
+    ]
+    if more := len(alerts) - len(rows):
+        notes.append(words("and {n} more: alert list shows all", n=more))
+    return Card(
+        words("Alerts stopped: {where}", where=where),
+        lead,
+        (Table(words("Alerts"), columns, rows),),
+        notes=tuple(notes),
+    )
 
 
 def told_by(event: Event) -> Told:

@@ -11,10 +11,11 @@ import structlog
 
 from bot.outbox.drafts import Render, draft, rendered
 from bot.outbox.outcomes import Outcomes
-from bot.outbox.sender import Address, Ambiguous, Delivery, Message, Receipt, Rejected, Sender
+from bot.outbox.sender import Ambiguous, Delivery, Message, Receipt, Rejected, Sender
 from bot.store.engine import Store
 from bot.store.errors import StoreError
 from bot.store.outbox_claims import LEASE_S, Lease, Rate
+from bot.store.writer import Writer
 
 SEND_LIMIT_S = 25.0
 """Seconds that one attempt may take. With twice the time to render it stays below a lease."""
@@ -40,12 +41,14 @@ RECORD_TRIES, RECORD_PAUSE_S = 5, 1.0
 
 log = structlog.get_logger()
 
-OnDisabled = Callable[[Address, str, tuple[str, ...]], Awaitable[None]]
-"""Told of a destination to which nothing can be delivered, why, and the identities that ended there."""
+OnDisabled = Callable[[Writer, Lease, str, int], Awaitable[None]]
+"""Told of a destination to which nothing can be delivered by what ended there, why, and when, in the transaction that
+disables it: what it queues is not lost."""
 
 
-async def _nobody(address: Address, reason: str, identities: tuple[str, ...]) -> None:
-    log.warning("a destination was disabled", platform=address.platform, team=address.team, reason=reason)
+async def _nobody(writer: Writer, lease: Lease, reason: str, now: int) -> None:
+    to = lease.destination
+    log.warning("a destination was disabled", platform=to.platform, team=to.team, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +150,24 @@ class OutboxDispatcher:
         except asyncio.CancelledError:
             await self._release(lease)
             return
-        delivery = await self._attempt(lease, message)
-        if await self._record(lease, delivery) and isinstance(delivery, Rejected):
-            identities = tuple(one.identity for one in lease.messages)
-            await self._options.on_disabled(message.address, delivery.reason, identities)
+        await self._record(lease, await self._attempt(lease, message))
 
-    async def _record(self, lease: Lease, delivery: Delivery) -> bool:
+    async def _record(self, lease: Lease, delivery: Delivery) -> None:
         for left in reversed(range(RECORD_TRIES)):
             try:
-                async with self._store.writer(sharing=True) as writer:
-                    return await self._options.outcomes.record(writer.outbox_leases, lease, delivery, self._clock())
+                await self._record_once(lease, delivery)
+                return
             except StoreError:
                 if not left:
                     raise
                 await self._options.sleep(RECORD_PAUSE_S)
-        return False
+
+    async def _record_once(self, lease: Lease, delivery: Delivery) -> None:
+        now = self._clock()
+        async with self._store.writer(sharing=True) as writer:
+            disabled = await self._options.outcomes.record(writer.outbox_leases, lease, delivery, now)
+            if disabled and isinstance(delivery, Rejected):
+                await self._options.on_disabled(writer, lease, delivery.reason, now)
 
     async def _message(self, lease: Lease) -> Message:
         words = await rendered(self._render, lease, self._clock())

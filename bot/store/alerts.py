@@ -186,6 +186,10 @@ class AlertReads:
         rows = await self._alerts(*mine, a.public_id == public_id)
         return rows[0] if rows else None
 
+    async def of_destination(self, destination_id: int) -> list[AlertRow]:
+        """All rules that are told at a destination, the oldest first."""
+        return await self._alerts(t.alert.c.destination_id == destination_id)
+
     async def newest(self, owner: Owner) -> AlertRow | None:
         """The rule that a person made last."""
         team = _of_team(owner.platform, owner.enterprise, owner.team)

@@ -7,7 +7,8 @@ import pytest
 from bot.outbox.drafts import Draft, Rendered
 from bot.outbox.sender import Address, Ambiguous, Delivery, Message, Receipt, Rejected, TryLater
 from bot.store.engine import Store
-from bot.store.outbox_claims import Scope
+from bot.store.outbox_claims import Lease, Scope
+from bot.store.writer import Writer
 from tests.fakes.sending import NOW, Outbox, ScriptedSender
 
 FIRE, RESOLVE, AGAIN = "alert/17/1/fire", "alert/17/1/resolve", "alert/17/2/fire"
@@ -163,10 +164,10 @@ async def test_what_may_be_there_is_sent_again_only_so_often(store: Store, platf
 
 
 async def test_a_place_where_nothing_arrives_is_disabled_after_three_refusals(store: Store) -> None:
-    told: list[tuple[Address, str, tuple[str, ...]]] = []
+    told: list[tuple[str, str, list[str]]] = []
 
-    async def on_disabled(*what: object) -> None:
-        told.append(what)  # type: ignore[arg-type]
+    async def on_disabled(writer: Writer, lease: Lease, reason: str, now: int) -> None:
+        told.append((lease.destination.channel, reason, [message.identity for message in lease.messages]))
 
     outbox = Outbox(store, ScriptedSender(lambda m: Rejected("is_archived", gone=True)), on_disabled=on_disabled)
     to = await outbox.to()
@@ -177,7 +178,7 @@ async def test_a_place_where_nothing_arrives_is_disabled_after_three_refusals(st
     for _ in range(5):
         await outbox.pass_(61)
     assert len(outbox.sender.attempts) == 3
-    assert told == [(Address("slack", "T1", "C1"), "is_archived", (outbox.sender.attempts[-1].card.lead,))]
+    assert told == [("C1", "is_archived", [outbox.sender.attempts[-1].card.lead])]
     outbox.sender.answer = lambda message: None
     async with store.writer() as writer:
         await writer.outbox.enable(to)

@@ -1,0 +1,44 @@
+"""Who is told, by direct message, that nothing can be delivered any more where their alerts are told."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import structlog
+
+from bot.store.alerts import AlertRow
+from bot.store.api_keys import KEY_PERSON
+from bot.store.outbox import NewMessage
+from bot.store.outbox_claims import Lease
+from bot.store.writer import Writer
+
+STOPPED = "stopped"
+"""The kind of the message that tells it."""
+
+USEFUL_S = 7 * 86_400
+"""Seconds in which it is worth telling: nothing else tells them, and it stays so until somebody acts. A choice."""
+
+log = structlog.get_logger()
+
+
+async def tell_creators(writer: Writer, lease: Lease, reason: str, now: int) -> None:
+    """Queue one message to each person with an alert there, in the transaction that disabled the destination."""
+    to = lease.destination
+    log.warning("a destination was disabled", platform=to.platform, team=to.team, reason=reason)
+    if not to.channel:
+        return  # it is the person who cannot be reached
+    rows = sorted(await writer.alerts.of_destination(lease.destination_id), key=lambda row: row.owner.person)
+    people = groupby((row for row in rows if not row.owner.person.startswith(KEY_PERSON)), lambda row: row.owner.person)
+    for person, theirs in people:
+        await writer.outbox.add([await _message(writer, lease, person, list(theirs), reason, now)], now)
+
+
+async def _message(
+    writer: Writer, lease: Lease, person: str, alerts: list[AlertRow], reason: str, now: int
+) -> NewMessage:
+    to = lease.destination
+    direct = await writer.outbox.destination(to.platform, to.team, person=person, enterprise=to.enterprise)
+    name = f"{STOPPED}/{lease.destination_id}/{now}/{person}"
+    rules = [[alert.public_id, alert.rule] for alert in alerts]
+    payload = {"where": to.channel, "reason": reason, "alerts": rules}
+    return NewMessage(name, direct, name, STOPPED, payload, expires_at=now + USEFUL_S)
