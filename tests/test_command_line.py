@@ -48,3 +48,49 @@ def test_the_locale_of_the_environment_is_held_to_the_same(spotbot, monkeypatch:
     assert "0 modelo acompanhado" in spotbot("ask", "status").output
     monkeypatch.setenv("SPOTBOT_LOCALE", "")
     assert "models followed" in spotbot("ask", "status").output
+
+
+@pytest.mark.parametrize(
+    ("owner", "listed"),
+    [
+        ("slack:T123:C456", "slack:T123:C456"),
+        ("slack:E9:T123:G456", "slack:T123:G456"),
+        ("discord:123456:789", "discord:123456:789"),
+    ],
+)
+def test_a_key_for_alerts_has_an_owner(spotbot, owner: str, listed: str) -> None:
+    made = spotbot("keys", "create", "partner", "--scope", "read", "--scope", "alerts", "--owner", owner)
+    assert made.exit_code == 0, made.output
+    assert f"read alerts for {listed}" in spotbot("keys", "list").output
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--scope", "alerts"],
+        ["--owner", "slack:T123:C456"],
+        *(
+            ["--scope", "alerts", "--owner", owner]
+            for owner in (
+                "slack:T123",
+                "slack:T123:D456",
+                "slack:T1:C1:C1",
+                "teams:T1:C1",
+                "discord:T1:C1",
+                "",
+                "slack:T1:C1\n",
+            )
+        ),
+    ],
+)
+def test_a_key_for_alerts_without_an_owner_is_refused_with_what_to_write(spotbot, options: list[str]) -> None:
+    refused = spotbot("keys", "create", "partner", *options)
+    assert refused.exit_code == 2
+    assert "--owner slack:T0123ABC:C0456DEF or --owner discord:GUILD:CHANNEL" in refused.output
+    assert "no keys yet" in spotbot("keys", "list").output
+
+
+def test_a_scope_that_is_none_is_refused(spotbot) -> None:
+    refused = spotbot("keys", "create", "partner", "--scope", "everything")
+    assert refused.exit_code == 2
+    assert "choose of read, alerts" in refused.output

@@ -47,7 +47,9 @@ def request_of(request: Request, texts: Mapping[str, str]) -> Repeatable | None:
     if not names:
         return None
     if len(names) > 1 or not _REQUEST_NAME.fullmatch(names[0]):
-        raise AskError(Note("Idempotency-Key is given once, in visible characters, at most {n}", {"n": MAX_REQUEST_NAME}))
+        raise AskError(
+            Note("Idempotency-Key is given once, in visible characters, at most {n}", {"n": MAX_REQUEST_NAME})
+        )
     said = json.dumps(sorted(texts.items()))
     return Repeatable(names[0], hashlib.sha256(said.encode()).hexdigest())
 
