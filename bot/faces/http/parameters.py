@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 
 from analytics.errors import AskError
 from analytics.evidence import Note
-from bot.dispatch.kinds import shorten
 from bot.dispatch.command import Request as Repeatable
+from bot.dispatch.kinds import shorten
 
 MAX_ADDRESS = 4096
 """Longest path and query together, in bytes; no question needs a tenth of it."""
