@@ -14,7 +14,7 @@ from bot.faces.console.face import show
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import LOCALES, Words
 
-EXAMPLES = [example for command in COMMANDS if command.path for example in command.examples]
+EXAMPLES = [example for command in COMMANDS if command.path and command.shared for example in command.examples]
 WIDTHS = (120, 80, 60, 40, 24)
 
 

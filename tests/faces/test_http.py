@@ -289,7 +289,9 @@ async def test_nothing_that_can_be_typed_is_a_fault(web, gpu, query):
     json.loads(answer.content)
 
 
-QUESTIONS = [command for command in bot.commands.COMMANDS if command.path and command.name != "status"]
+QUESTIONS = [
+    command for command in bot.commands.COMMANDS if command.shared and command.path and command.name != "status"
+]
 
 
 @pytest.mark.parametrize("command", QUESTIONS, ids=lambda command: command.name)
