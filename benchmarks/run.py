@@ -156,7 +156,7 @@ def memory(folder: Path) -> None:
     with running([*SPOTBOT, "run"], port, env, folder / "run.log") as process:
         watched = psutil.Process(process.pid)
         peak = 0
-        paths = [c.path for c in COMMANDS if c.path and "{" not in c.path] * 20
+        paths = [c.path for c in COMMANDS if c.path and c.shared and "{" not in c.path] * 20
         for path in paths:
             get(f"http://127.0.0.1:{port}{path}?{_query(path)}", key)
             peak = max(peak, watched.memory_info().rss)

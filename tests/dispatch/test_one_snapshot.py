@@ -137,7 +137,7 @@ async def test_what_is_refused_costs_one_transaction_too(dispatcher: Dispatcher,
     assert cost.lines == [line]
 
 
-@pytest.mark.parametrize("example", [example for command, example in EXAMPLES if command.path])
+@pytest.mark.parametrize("example", [example for command, example in EXAMPLES if command.path and command.shared])
 async def test_a_question_on_the_console(dispatcher: Dispatcher, example: str) -> None:
     out = Console(file=io.StringIO())
     with measured() as cost:
