@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.accounts import Asker
 from bot.alerts.engine import pass_time
 from tests.fakes.alert_market import Market, alert_in, alert_market
 from tests.fakes.slack import FakeSlack, until
@@ -129,3 +130,50 @@ async def test_only_who_made_it_or_a_manager_may_change_it(chat: Chat) -> None:
     for verb in ("delete {}", "edit {} < 0.2", "test {}"):
         refused = await chat.hear("alert " + verb.format(alert_in(confirmed.text)), person="U7")
         assert "only who made this alert" in refused.text
+
+
+async def closed(chat: Chat, *, times: int = 4) -> None:
+    """The channel is archived, and messages to it have been refused so often that it is given up."""
+    chat.home.slack.closed["C1"] = "is_archived"
+    for _ in range(times):
+        chat.market.clock.pass_(61)
+        await chat.market.send()
+
+
+async def test_when_a_channel_dies_the_makers_of_its_alerts_are_told_once_each(chat: Chat) -> None:
+    for person in ("UA", "UA", "UP"):
+        await chat.hear(f"alert 4090 < {chat.market.mark(0.9)}", person=person)
+    program = Asker("slack", "T1", "key:spot_abcdef", "C1", "manager")  # which reads no direct messages
+    await chat.market.dispatcher.answer(f"alert 4090 < {chat.market.mark(0.9)}", program)
+    await chat.market.poll(1.0)
+    chat.home.slack.closed["C1"] = "is_archived"
+    await chat.market.poll(0.85, times=2)
+    await closed(chat)
+    told = chat.posts
+    assert sorted(message.channel for message in told) == ["DA", "DP"]
+    english = next(message for message in told if message.channel == "DA")
+    assert "Alerts stopped: C1" in english.text
+    assert "is_archived" in english.text
+    assert any(block["type"] == "table" for block in english.blocks)
+    await closed(chat)
+    assert chat.posts == told
+    listed = await chat.hear("alert list", person="UA")
+    assert "4 cannot be delivered" in listed.text
+    shown = await chat.hear("alert show last", person="UA")
+    assert "Nothing is sent any more: is_archived" in shown.text
+
+
+@pytest.mark.parametrize("again", ["alert test last", "alert 3090 < 0.01"])
+async def test_a_test_or_a_new_alert_there_makes_a_dead_channel_a_living_one(chat: Chat, again: str) -> None:
+    await chat.hear(f"alert 4090 < {chat.market.mark(0.9)}", person="UA")
+    await chat.hear("alert test last", person="UA")
+    await closed(chat)
+    assert [message.channel for message in chat.posts] == ["DA"]
+    del chat.home.slack.closed["C1"]
+    assert "cannot be delivered" in (await chat.hear("alert list", person="UA")).text
+    await chat.hear(again, person="UA")
+    assert "cannot be delivered" not in (await chat.hear("alert list", person="UA")).text
+    await chat.hear("alert test last", person="UA")
+    await chat.market.send()
+    await chat.market.send()
+    assert "C1" in [message.channel for message in chat.posts]

@@ -12,9 +12,10 @@ from pathlib import Path
 from analytics.market import MICRO, Poll, Quality
 from bot.alerts.engine import evaluate
 from bot.alerts.messages import AlertMessages
+from bot.alerts.stopped import tell_creators
 from bot.commands import COMMANDS
 from bot.dispatch.dispatcher import Dispatcher
-from bot.outbox.dispatch import OutboxDispatcher
+from bot.outbox.dispatch import DispatchOptions, OutboxDispatcher
 from bot.outbox.sender import Sender
 from bot.polling.rounds import Collector
 from bot.store.engine import Store, open_store
@@ -38,7 +39,8 @@ class Market:
     def send_through(self, platform: str, sender: Sender) -> None:
         """Bring the messages for a platform through this sender."""
         messages = AlertMessages(self.store, self.clock, "en")
-        self.outbox = OutboxDispatcher(self.store, {platform: sender}, messages.render, self.clock)
+        options = DispatchOptions(on_disabled=tell_creators)
+        self.outbox = OutboxDispatcher(self.store, {platform: sender}, messages.render, self.clock, options)
 
     async def poll(self, factor: float, times: int = 1) -> None:
         """Polls of the usual offers at a part of their prices, five minutes apart; what they cause is sent."""
