@@ -113,7 +113,7 @@ async def pressing(slack: SlackStandIn) -> None:
     slack.is_known(MEMBER, "en-US")
     check("refresh after a restart", bool((await slack.click(message, "spot_refresh"))["edited"]))
     turned = (await slack.click(paged, "spot_page_next"))["edited"]
-    check("pages after a restart", "page 2/2" in visible(turned[0]), visible(turned[0]).split("\n")[0])
+    check("pages after a restart", "page 2/" in visible(turned[0]), visible(turned[0]).split("\n")[0])
 
 
 async def trouble(slack: SlackStandIn) -> None:
