@@ -18,6 +18,9 @@ from bot.store.outbox import Action, NewMessage, Thread
 from bot.store.reader import ModelRow
 from bot.store.writer import Writer
 
+TEST = "test"
+"""The kind of a message that somebody asked for to see it."""
+
 THREAD_S = 6 * 3600
 """A second episode within so many seconds of the last message answers in its thread; later it is news again (ours)."""
 

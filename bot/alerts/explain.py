@@ -39,11 +39,17 @@ _CONDITIONS: Mapping[tuple[Direction, bool], Note] = {
     (Direction.BELOW, True): Note("at most {threshold}"),
     (Direction.ABOVE, True): Note("at least {threshold}"),
 }
-_FIGURES: Mapping[Unit, Callable[[int], Any]] = {
-    Unit.MICRO_DOLLARS: lambda value: Note("${n}", {"n": usd(value)}),
-    Unit.GPUS: lambda value: Note(Plural("{n} GPU", "{n} GPUs"), {"n": value}),
-    Unit.RATIO: lambda value: Note("{percent}%", {"percent": (value - PPM) / 10_000}),
-    Unit.PROBABILITY: lambda value: Note("{percent}%", {"percent": value / 10_000}),
+_PLAIN: Mapping[Unit, Callable[[int], float | None]] = {
+    Unit.MICRO_DOLLARS: usd,
+    Unit.GPUS: lambda value: value,
+    Unit.RATIO: lambda value: (value - PPM) / 10_000,
+    Unit.PROBABILITY: lambda value: value / 10_000,
+}
+_FIGURES: Mapping[Unit, Note] = {
+    Unit.MICRO_DOLLARS: Note("${n}"),
+    Unit.GPUS: Note(Plural("{n} GPU", "{n} GPUs")),
+    Unit.RATIO: Note("{n}%"),
+    Unit.PROBABILITY: Note("{n}%"),
 }
 
 
@@ -74,7 +80,12 @@ def condition(rule: Rule) -> Note:
 
 def figure(rule: Rule, value: int | None) -> Any:
     """A value of a rule's series as people write it: dollars, GPUs, or a percentage."""
-    return "–" if value is None else _FIGURES[rule.series.unit](value)
+    return "–" if value is None else Note(_FIGURES[rule.series.unit].text, {"n": plain_value(rule, value)})
+
+
+def plain_value(rule: Rule, value: int | None) -> float | None:
+    """A value of a rule's series as a number for programs: USD, GPUs, or percent."""
+    return None if value is None else _PLAIN[rule.series.unit](value)
 
 
 def _until(rule: Rule, decision: Decision, now: int) -> int | None:

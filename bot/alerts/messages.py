@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from analytics.evidence import Basis, Note, iso
+from analytics.evidence import Basis, Note
 from analytics.market import HOUR, MICRO, WORLD, Offer, Quality, Scope, usd
 from bot.accounts import Asker
 from bot.alerts.codec import load_rule
 from bot.alerts.decide import EventKind
 from bot.alerts.descriptions import describe, measured
+from bot.alerts.elements import clock, price_chart, snooze_actions
+from bot.alerts.engine import TEST
 from bot.alerts.explain import figure
 from bot.alerts.measures import price_of
 from bot.alerts.places import is_group
@@ -19,7 +21,7 @@ from bot.alerts.rules import Direction, Kind, Metric, Rule, Unit
 from bot.alerts.stopped import STOPPED
 from bot.outbox.drafts import Draft, Event, Rendered
 from bot.outbox.sender import Address
-from bot.presentation.card import Action, Card, Column, Line, Lines, Table
+from bot.presentation.card import Action, Card, Column, Lines, Table
 from bot.presentation.words import Words
 from bot.store.engine import Store
 from bot.store.reader import Reader
@@ -32,12 +34,6 @@ SHOWN_OFFERS = 5
 
 SHOWN_EVENTS = 20
 """Events that one message lists; more are counted."""
-
-TEST = "test"
-"""The kind of a message that somebody asked for to see it."""
-
-SNOOZES = ("30m", "1h", "4h", "24h")
-"""What the buttons offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ class AlertMessages:
             card = await _card(draft, reader, words)
         if draft.late:
             late = words("Delayed: this is of {age}.", age=words.ago(min(event.created_at for event in draft.events)))
-            card = Card(**{**_fields(card), "notes": (late, *card.notes)})
+            card = replace(card, notes=(late, *card.notes))
         return Rendered(card, words.language)
 
     async def _language(self, reader: Reader, to: Address) -> str:
@@ -158,10 +154,9 @@ def several(told: Sequence[Told], words: Words) -> Card:
 
 def actions(alert: str, words: Words) -> tuple[Action, ...]:
     """What can be done with an alert that fired."""
-    snoozes = (Action(words("Snooze {time}", time=time), f"alert snooze {alert} {time}") for time in SNOOZES)
     return (
         Action(words("Acknowledge"), f"alert ack {alert}", "primary"),
-        *snoozes,
+        *snooze_actions(alert, words),
         Action(words("Delete"), f"alert delete {alert}", "danger"),
     )
 
@@ -188,11 +183,6 @@ def _lead(told: Told, words: Words) -> str:
         since=clock(told.since or told.at),
         at=clock(told.at),
     )
-
-
-def clock(at: int) -> str:
-    """A time as messages tell it: they are read by people of many time zones."""
-    return iso(at)[:16].replace("T", " ") + " UTC"
 
 
 def _figure(rule: Rule, value: int | None, words: Words) -> str:
@@ -270,26 +260,6 @@ async def _charts(rule: Rule, reader: Reader, words: Words) -> tuple[Lines, ...]
     quotes = await reader.quote_history(
         series.model, since, words.now + 1, region=series.region, scope=Scope(series.scope)
     )
-    if not quotes:
-        return ()
-    xs = tuple(float(quote.at) for quote in quotes)
-    ys = tuple(usd(price_of(quote, series.metric)) for quote in quotes)
-    threshold = usd(rule.threshold)
-    known = [y for y in ys if y is not None]
-    alt = words(
-        "{rule}; the last {n} h: lowest {low}, highest {high}, last {last}.",
-        rule=words(describe(rule)),
-        n=CHART_HOURS,
-        low=words.money(min(known, default=None)),
-        high=words.money(max(known, default=None)),
-        last=words.money(ys[-1]),
-    )
-    lines = (
-        Line(words(measured(series)), xs, ys, steps=True),
-        Line(words("threshold"), (xs[0], xs[-1]), (threshold, threshold), "reference"),
-    )
-    return (Lines(words(describe(rule)), alt, lines, scale=words("USD per GPU-hour")),)
-
-
-def _fields(card: Card) -> dict[str, Any]:
-    return {name: getattr(card, name) for name in Card.__dataclass_fields__}
+    points = [(quote.at, usd(price_of(quote, series.metric))) for quote in quotes]
+    title, label = words(describe(rule)), words(measured(series))
+    return price_chart(title, label, points, rule.threshold / MICRO, CHART_HOURS * HOUR, words)

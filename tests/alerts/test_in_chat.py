@@ -11,10 +11,12 @@ import pytest
 
 from bot.accounts import Asker
 from bot.alerts.engine import pass_time
+from bot.presentation.words import Words
 from tests.fakes.alert_market import Market, alert_in, alert_market
 from tests.fakes.slack import FakeSlack, until
 from tests.fakes.slack_channels import Message
 from tests.fakes.slack_house import Home, house, slack  # noqa: F401  a fixture
+from tests.fakes.stored import NOW
 
 
 @dataclass
@@ -177,3 +179,19 @@ async def test_a_test_or_a_new_alert_there_makes_a_dead_channel_a_living_one(cha
     await chat.market.send()
     await chat.market.send()
     assert "C1" in [message.channel for message in chat.posts]
+
+
+@pytest.mark.parametrize(
+    ("line", "threshold", "charts"),
+    [
+        ("alert 4090 < 0.2", 0.2, 1),
+        ("alert 4090 available >= 8", 8, 0),
+        ("alert 4090 drops 10% in 24h", -10, 0),
+    ],
+)
+async def test_a_threshold_is_a_number_of_its_own_unit(chat: Chat, line: str, threshold: float, charts: int) -> None:
+    asker = Asker("slack", "T1", "UA", "C1", "admin")
+    answered = await chat.market.dispatcher.answer(line, asker)
+    assert (answered.answer.threshold, bool(answered.answer.points)) == (threshold, bool(charts))
+    card = answered.command.card(answered.answer, Words("en", NOW))
+    assert len(card.charts) == charts

@@ -10,18 +10,20 @@ from typing import Any
 
 from analytics.errors import AskError, Refused
 from analytics.evidence import Evidence, Note, iso
-from analytics.market import DAY, MICRO, Quote
+from analytics.market import DAY, Quote, usd
 from bot.alerts.descriptions import describe, terms
+from bot.alerts.elements import clock_of, price_chart
 from bot.alerts.engine import key_of, rule_row
+from bot.alerts.explain import plain_value
 from bot.alerts.measures import price_of
 from bot.alerts.places import is_group
 from bot.alerts.replay import Replay, replay
-from bot.alerts.rules import Measure, Rule, Unit
+from bot.alerts.rules import Measure, Rule
 from bot.alerts.state import Reading, initial
 from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
 from bot.commands.alerts.owned import Owned, asker_of, destination, find, may_be_told, note, owner_of
 from bot.dispatch.command import Command, Param, QueryContext
-from bot.presentation.card import Action, Card, Line, Lines
+from bot.presentation.card import Action, Card, Lines
 from bot.presentation.words import Words
 from bot.store.reader import Reader
 from bot.store.writer import Writer
@@ -71,8 +73,9 @@ class AlertAdded:
     tried: Tried | None
     evidence: Evidence
     points: tuple[tuple[int, float | None], ...]
-    """the last days of the series: UTC seconds and USD"""
-    threshold: float
+    """the last days of a price: UTC seconds and USD; none where something else is watched"""
+    threshold: float | None
+    """in USD, GPUs, or percent"""
 
 
 async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given: Any) -> AlertAdded:
@@ -100,8 +103,8 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
         notices_within_seconds=max(rule.hold_seconds, interval * rule.readings),
         tried=_tried(rule, quotes, query.now),
         evidence=(await query.basis([gpu], offers=row.offers if row else 0)).evidence(Note("stored polls")),
-        points=tuple((quote.at, _usd(price_of(quote, rule.series.metric))) for quote in quotes),
-        threshold=rule.threshold / MICRO,
+        points=_points(rule, quotes),
+        threshold=plain_value(rule, rule.threshold),
     )
 
 
@@ -157,19 +160,20 @@ def _tried(rule: Rule, quotes: Sequence[Quote], now: int) -> Tried | None:
 
 
 def _episodes(rule: Rule, past: Replay) -> tuple[Episode, ...]:
-    money = rule.series.unit is Unit.MICRO_DOLLARS
     return tuple(
         Episode(
             iso(one.fired_at),
-            _usd(one.value) if money else one.value,
+            plain_value(rule, one.value),
             None if one.resolved_at is None else iso(one.resolved_at),
         )
         for one in past.firings
     )
 
 
-def _usd(micro: int | None) -> float | None:
-    return None if micro is None else round(micro / MICRO, 4)
+def _points(rule: Rule, quotes: Sequence[Quote]) -> tuple[tuple[int, float | None], ...]:
+    if rule.series.measure is not Measure.PRICE:
+        return ()
+    return tuple((quote.at, usd(price_of(quote, rule.series.metric))) for quote in quotes)
 
 
 def card(answer: AlertAdded, words: Words) -> Card:
@@ -207,29 +211,11 @@ def tried(past: Tried | None, words: Words) -> str:
     return words("It would have fired {n}×, last {times} ({known}).", n=past.fired, times=last, known=known)
 
 
-def clock_of(at: str) -> str:
-    """A time of an answer as people read it."""
-    return at[:16].replace("T", " ") + " UTC"
-
-
 def _charts(answer: AlertAdded, words: Words) -> tuple[Lines, ...]:
-    known = [price for _, price in answer.points if price is not None]
-    if len(known) < 2 or answer.tried is None:
+    if answer.threshold is None or answer.tried is None:
         return ()
-    xs, ys = zip(*answer.points, strict=True)
-    alt = words(
-        "{rule}; the last {n} d: lowest {low}, highest {high}, last {last}.",
-        rule=words(answer.rule),
-        n=REPLAY_DAYS,
-        low=words.money(min(known)),
-        high=words.money(max(known)),
-        last=words.money(known[-1]),
-    )
-    lines = (
-        Line(words("price"), xs, ys, steps=True),
-        Line(words("threshold"), (xs[0], xs[-1]), (answer.threshold, answer.threshold), "reference"),
-    )
-    return (Lines(words(answer.rule), alt, lines, scale=words("USD per GPU-hour")),)
+    title = words(answer.rule)
+    return price_chart(title, words("price"), answer.points, answer.threshold, REPLAY_DAYS * DAY, words)
 
 
 COMMAND = Command(

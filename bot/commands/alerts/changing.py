@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analytics.errors import Refused
-from analytics.evidence import Note, iso
+from analytics.evidence import Note
 from analytics.market import HOUR
 from bot.alerts.decide import Event, EventKind
 from bot.alerts.descriptions import describe
-from bot.alerts.engine import key_of, payload, rule_row, standing, topic_of
-from bot.alerts.messages import TEST
+from bot.alerts.elements import clock
+from bot.alerts.engine import TEST, key_of, payload, rule_row, standing, topic_of
 from bot.alerts.rules import Rule
 from bot.alerts.state import State, acknowledged, edited, snoozed
-from bot.commands.alerts.add import clock_of
 from bot.commands.alerts.listing import latest
 from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
 from bot.commands.alerts.owned import ID, Owned, asker_of, find, may_change, note
@@ -65,7 +64,7 @@ async def ask_snooze(query: QueryContext, *, id: str, time: float) -> AlertChang
 
     async def change(writer: Writer, owned: Owned) -> Note:
         await _save(writer, owned, snoozed(owned.state, until))
-        return Note("It is silent until {at}.", {"at": clock_of(iso(until))})
+        return Note("It is silent until {at}.", {"at": clock(until)})
 
     return await _change(query, id, "snooze", change, anybody=True)
 

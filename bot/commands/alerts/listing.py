@@ -9,13 +9,12 @@ from analytics.market import WORLD
 from bot.alerts.codec import load_rule, load_state
 from bot.alerts.decide import Decision, Reason, decide
 from bot.alerts.descriptions import describe, terms
+from bot.alerts.elements import SNOOZES, clock_of, snooze_actions
 from bot.alerts.engine import key_of
 from bot.alerts.explain import explain
 from bot.alerts.measures import measure
-from bot.alerts.messages import SNOOZES
 from bot.alerts.rules import Rule
 from bot.alerts.state import Reading, State
-from bot.commands.alerts.add import clock_of
 from bot.commands.alerts.owned import ID_OR_LAST, Owned, asker_of, find
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
@@ -191,7 +190,7 @@ def show_card(answer: AlertShown, words: Words) -> Card:
         notes=tuple(notes),
         footer=words("fired {n}× so far", n=answer.episodes),
         actions=(
-            *(Action(words("Snooze {time}", time=time), f"alert snooze {answer.id} {time}") for time in SNOOZES[1:3]),
+            *snooze_actions(answer.id, words, SNOOZES[1:3]),
             Action(words("Delete"), f"alert delete {answer.id}", "danger"),
         ),
     )

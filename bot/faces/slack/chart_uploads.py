@@ -30,6 +30,9 @@ KEPT = 1000
 MOST = 2
 """Pictures of one answer."""
 
+LOOKED_AT = 1.5
+"""Seconds that Slack may need to look at a new picture before it can be shown."""
+
 NOT_ALLOWED_PAUSE = 600
 """Seconds until a workspace that allows no uploads is asked again."""
 

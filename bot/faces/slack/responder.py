@@ -17,7 +17,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.reply import Reply, reply
 from bot.faces.burst_gate import BurstGate
 from bot.faces.slack.blocks import RUN, SHARE, Picture, Sheet, asked_again, home, message, sheet
-from bot.faces.slack.chart_uploads import ChartUploads
+from bot.faces.slack.chart_uploads import LOOKED_AT, ChartUploads
 from bot.faces.slack.installations import NotInstalled, Workspaces
 from bot.faces.slack.retries import Sleep
 from bot.faces.slack.web_api import NOBODY, UNREACHED, Members, error_of, post
@@ -27,9 +27,6 @@ from bot.presentation.words import Words
 from bot.store.engine import StoreError
 
 log = structlog.get_logger()
-
-LOOKED_AT = 1.5
-"""Seconds that Slack may need to look at a new picture before it can be shown."""
 
 FORGET_AGAIN = (5.0, 30.0, 120.0, 600.0)
 """Pauses between tries to remove a workspace from the store."""

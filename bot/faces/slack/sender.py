@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.faces.fitted import brief, fitted
 from bot.faces.slack.blocks import MOST_BLOCKS, Picture, Sheet
 from bot.faces.slack.blocks import message as rendered
-from bot.faces.slack.chart_uploads import ChartUploads
+from bot.faces.slack.chart_uploads import LOOKED_AT, ChartUploads
 from bot.faces.slack.installations import NotInstalled
 from bot.faces.slack.outcomes import BAD_BLOCKS, LOST_EARLIER, TOO_LONG, Scope, outcome
 from bot.faces.slack.retries import Sleep, retry_after
@@ -29,9 +29,6 @@ log = structlog.get_logger()
 
 PREPARING, POSTING = 20.0, 30.0
 """Seconds that an attempt has before anything is posted, and for posting."""
-
-LOOKED_AT = 1.5
-"""Seconds that Slack may need to look at a new picture before it can be shown."""
 
 AGAIN = 5.0
 """Seconds before another attempt where nothing says how long to wait."""
