@@ -39,6 +39,9 @@ class Holder(Protocol):
         """In whose name it acts; None where it only asks."""
 
 
+ROUNDING = 1e-9
+"""The part of a request that sums of fractions may lose: who has waited as told must not be refused for it."""
+
 KeyCheck = Callable[[str], Awaitable[Holder | None]]
 """The holder of a key as it was sent, None for an unknown or revoked one."""
 
@@ -82,7 +85,7 @@ class Quotas:
         now, limit, rate = self.timer(), holder.per_minute, holder.per_minute / 60
         tokens, counted = self._buckets.get(holder.id, (float(limit), now))
         tokens = min(float(limit), tokens + (now - counted) * rate)
-        wait = 0 if tokens >= 1 else max(1, math.ceil((1 - tokens) / rate))
-        tokens -= not wait
+        wait = 0 if tokens >= 1 - ROUNDING else max(1, math.ceil((1 - tokens) / rate))
+        tokens = tokens if wait else max(0.0, tokens - 1)
         self._buckets[holder.id] = (tokens, now)
         return Allowance(limit=limit, remaining=int(tokens), reset=math.ceil((limit - tokens) / rate), wait=wait)
