@@ -157,6 +157,7 @@ def actions(alert: str, words: Words) -> tuple[Action, ...]:
     return (
         Action(words("Acknowledge"), f"alert ack {alert}", "primary"),
         *snooze_actions(alert, words),
+        Action(words("Edit"), f"alert edit {alert}", place="form"),
         Action(words("Delete"), f"alert delete {alert}", "danger"),
     )
 

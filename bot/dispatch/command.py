@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -112,6 +112,18 @@ class QueryContext:
         return resolve(text, self.catalog, await self.known())
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Some parameters of a command on a sheet with their present texts; what is sent back unchanged is not given."""
+
+    labels: Mapping[str, str]
+    """what each parameter is called there; at most five, of 45 letters: chats show no more"""
+    current: Callable[[QueryContext, Mapping[str, str]], Awaitable[Mapping[str, str]]]
+    """their texts now, of what the other parameters (``given``) name; raises AskError where there is no such thing"""
+    cleared: Mapping[str, str]
+    """what an emptied field says; a parameter that is not here must be filled"""
+
+
 Ask = Callable[..., Awaitable[Any]]
 """``async ask(query, **params) -> answer``: a frozen dataclass whose fields are the JSON of the HTTP API."""
 
@@ -139,6 +151,8 @@ class Command:
     """what an API key must be good for"""
     idempotency: bool = False
     """whether HTTP's header Idempotency-Key makes of a request that is sent twice one act"""
+    form: Form | None = None
+    """how it can be asked on a sheet that shows what holds now"""
     group_default: bool = False
     """is meant where its group's name is followed by none of the group's verbs: ``alert 4090 < 0.35``"""
 

@@ -14,6 +14,7 @@ from analytics.errors import AskError, Refused
 from analytics.evidence import Note
 from bot.accounts import NO_PREFERENCES, Asker, permits
 from bot.dispatch.command import Command, QueryContext, Request
+from bot.dispatch.forms import FilledForm, OpenForm, changed, open_form
 from bot.dispatch.grammar import ReadLine, assign, called, find_command, line_for, read
 from bot.dispatch.kinds import KINDS
 from bot.dispatch.params import convert, gpu_test, takes_models
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 AT_ONCE = 2
 """Questions computed at a time. More would share the same processor, and keep acknowledgements waiting behind them."""
 
-Question = str | tuple[Command, Mapping[str, str]]
-"""A line of text, or a command with the texts of its parameters."""
+Question = str | tuple[Command, Mapping[str, str]] | FilledForm
+"""A line of text, a command with the texts of its parameters, or a sheet that was filled in."""
 
 OnSnapshot = Callable[[QueryContext], None]
 """Told the query of a question before it is answered."""
@@ -106,9 +107,21 @@ class Dispatcher:
             on_snapshot(query)
             is_gpu = gpu_test(self.catalog, await query.known() if takes_models(command) else ())
             given = said if isinstance(said, Mapping) else assign(command, said, is_gpu)
+            if isinstance(question, FilledForm):
+                _check_permitted(command, asker)
+                given = await changed(command, question, given, query)
             found = await self._ask(command, given, query)
         repeats = asker is not None and not command.acts
         return Answered(command, found, self._line(command, given, is_gpu, question) if repeats else "")
+
+    async def open_form(self, line: str, asker: Asker, *, on_snapshot: OnSnapshot = lambda query: None) -> OpenForm:
+        """The sheet on which a line's command can be asked, with what holds now; raises as ``answer`` does."""
+        command, said = called(line, self.commands)
+        async with self.query_context(asker) as query:
+            on_snapshot(query)
+            _check_permitted(command, asker)
+            is_gpu = gpu_test(self.catalog, await query.known() if takes_models(command) else ())
+            return await open_form(command, line, assign(command, said, is_gpu), query)
 
     def _line(
         self, command: Command, given: Mapping[str, str], is_gpu: Callable[[str], bool], question: Question
@@ -117,6 +130,8 @@ class Dispatcher:
         return line_for(command, given, lambda text: read(text, self.commands, is_gpu), typed)
 
     def _called(self, question: Question) -> tuple[Command, Sequence[str] | Mapping[str, str]]:
+        if isinstance(question, FilledForm):
+            return called(question.line, self.commands)
         return called(question, self.commands) if isinstance(question, str) else question
 
     def _turn(self, command: Command, asker: Asker | None, waiter: Waiter) -> AbstractAsyncContextManager[None]:
@@ -126,8 +141,7 @@ class Dispatcher:
         return self.turns.turn(waiter if asker is None else asker.waiter)
 
     async def _ask(self, command: Command, given: Mapping[str, str], query: QueryContext) -> Any:
-        if not _permitted(command, query.asker):
-            raise Refused(Note("{command} is for a {role} of this workspace", _who(command)))
+        _check_permitted(command, query.asker)
         values = await convert(command, with_preferences(command, given, query), query)
         self._remember(command, values)
         return await command.ask(query, **values)
@@ -172,6 +186,11 @@ class Dispatcher:
 
 def _permitted(command: Command, asker: Asker | None) -> bool:
     return asker is None or permits(asker.role, command.role)
+
+
+def _check_permitted(command: Command, asker: Asker | None) -> None:
+    if not _permitted(command, asker):
+        raise Refused(Note("{command} is for a {role} of this workspace", _who(command)))
 
 
 def _who(command: Command) -> dict[str, Any]:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from analytics.errors import AskError
 from bot.accounts import Asker
 from bot.dispatch.command import Command, QueryContext
-from bot.dispatch.dispatcher import Dispatcher, Question
+from bot.dispatch.dispatcher import Answered, Dispatcher, OnSnapshot, Question
+from bot.dispatch.forms import OpenForm
 from bot.presentation.card import Action, Card
 from bot.presentation.error_cards import busy_card, error_card, fault_card, slow_card
 from bot.presentation.words import Words, pick_language
 from bot.store.errors import StoreError
 
 log = structlog.get_logger()
+
+Came = TypeVar("Came")
+Shown = TypeVar("Shown")
 
 PATIENCE = 60
 """Seconds after which a person is told that the answer takes too long."""
@@ -47,6 +52,37 @@ async def reply(
 
     ``default``: the language where neither says one. Faults are logged under the id that the person is shown.
     """
+
+    async def work(on_snapshot: OnSnapshot) -> Answered:
+        return await dispatcher.answer(question, asker, on_snapshot=on_snapshot)
+
+    return await _guarded(dispatcher, asker, default, work, _shown, public=public)
+
+
+async def form(dispatcher: Dispatcher, asker: Asker, line: str, *, default: str) -> tuple[OpenForm, Words] | Reply:
+    """The sheet that a line opens, or the reply that says why there is none; never raises."""
+
+    async def work(on_snapshot: OnSnapshot) -> OpenForm:
+        return await dispatcher.open_form(line, asker, on_snapshot=on_snapshot)
+
+    return await _guarded(dispatcher, asker, default, work, lambda opened, words: (opened, words))
+
+
+def _shown(answered: Answered, words: Words) -> Reply:
+    card = answered.command.card(answered.answer, words)
+    return Reply(card, words, answered.line, answered.answer, answered.command)
+
+
+async def _guarded(
+    dispatcher: Dispatcher,
+    asker: Asker,
+    default: str,
+    work: Callable[[OnSnapshot], Awaitable[Came]],
+    show: Callable[[Came, Words], Shown],
+    *,
+    public: bool = False,
+) -> Shown | Reply:
+    """What came of some work, shown in the asker's language; or a card that says what went wrong."""
     words = Words(pick_language(asker.locale, default), dispatcher.clock())
 
     def choose_language(query: QueryContext) -> None:
@@ -55,9 +91,8 @@ async def reply(
 
     try:
         async with asyncio.timeout(PATIENCE):
-            answered = await dispatcher.answer(question, asker, on_snapshot=choose_language)
-        card = answered.command.card(answered.answer, words)
-        return Reply(card, words, answered.line, answered.answer, answered.command)
+            came = await work(choose_language)
+        return show(came, words)
     except AskError as error:
         return Reply(error_card(error, words), words, ok=False)
     except TimeoutError:

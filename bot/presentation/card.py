@@ -126,14 +126,15 @@ Chart = Lines | Bars | Heat
 
 
 Style = Literal["plain", "primary", "danger"]
-Place = Literal["here", "everybody", "asker"]
+Place = Literal["here", "everybody", "asker", "form"]
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """A button: a command line, run with the role of whoever presses it.
 
-    ``place``: whether its answer takes the place of the card, is posted for everybody, or is for who pressed it alone.
+    ``place``: whether its answer takes the place of the card, is posted for everybody, or is for who pressed it alone;
+    ``form``: first a sheet with what the command's form shows, then its answer for who filled it in.
     """
 
     label: str

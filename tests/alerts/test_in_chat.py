@@ -57,7 +57,7 @@ async def test_a_price_that_falls_is_told_once_with_offers_and_buttons(chat: Cha
     assert (told.channel, alert_in(confirmed.text) in told.text) == ("C1", True)
     assert chat.market.mark(0.9) in told.text.replace(",", ".")
     assert {"table", "image"} <= {block["type"] for block in told.blocks}
-    assert told.buttons == [f"spot_run_{n}" for n in range(6)]
+    assert told.buttons == [*(f"spot_run_{n}" for n in range(5)), "spot_form_5", "spot_run_6"]
     await chat.market.poll(0.8, times=3)
     assert chat.posts == [told]
 

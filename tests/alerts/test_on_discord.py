@@ -68,8 +68,9 @@ async def test_a_price_that_falls_is_told_once_with_offers_a_picture_and_buttons
     assert "Cheapest to rent now" in plain(told)
     (picture,) = told["attachments"]
     assert picture["description"].startswith("RTX 4090")
-    lines = [f"alert ack {name}", *(f"alert snooze {name} {time}" for time in SNOOZES), f"alert delete {name}"]
-    assert names(told) == [f"spot:run:{line}" for line in lines]
+    lines = [f"alert ack {name}", *(f"alert snooze {name} {time}" for time in SNOOZES)]
+    pressed = [f"spot:run:{line}" for line in lines]
+    assert names(told) == [*pressed, f"spot:form:alert edit {name}", f"spot:run:alert delete {name}"]
     await chat.market.poll(0.8, times=3)
     assert chat.posts == [told]
 

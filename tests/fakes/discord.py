@@ -27,6 +27,7 @@ from tests.fakes.discord_objects import (
     refusal_of,
     user_object,
     visible,
+    wrong_with_modal,
 )
 
 __all__ = ["CHANNEL", "EPHEMERAL", "GUILD", "OTHER_GUILD", "FakeDiscord", "buttons", "until", "visible"]
@@ -34,7 +35,8 @@ __all__ = ["CHANNEL", "EPHEMERAL", "GUILD", "OTHER_GUILD", "FakeDiscord", "butto
 TOKEN = "a.discord.token"
 ADMIN, MANAGE_GUILD, SEND, ATTACH = 1 << 3, 1 << 5, 1 << 11, 1 << 15
 MEMBER = SEND | ATTACH
-COMMAND, COMPONENT, COMPLETION = 2, 3, 4
+COMMAND, COMPONENT, COMPLETION, SUBMISSION = 2, 3, 4, 5
+MODAL = 9
 
 
 async def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
@@ -131,6 +133,18 @@ class FakeDiscord(Channels):
         assert button in {item["custom_id"] for item in buttons(message)}, buttons(message)
         data = {"custom_id": button, "component_type": 2}
         asked = await self._send(COMPONENT, data, message=message, **who)
+        await until(lambda: asked.acknowledged)
+        return asked
+
+    async def submit(self, opened: Asked, texts: Mapping[str, str] | None = None, **who: Any) -> Asked:
+        """Somebody sends a modal back with other texts in some of its fields, and it is acknowledged."""
+        modal = opened.acknowledged[0]["data"]
+        assert (opened.acknowledged[0]["type"], wrong_with_modal(modal)) == (MODAL, "")
+        fields = [dict(row["components"][0]) for row in modal["components"]]
+        values = {field["custom_id"]: field.get("value", "") for field in fields} | dict(texts or {})
+        filled = [{"type": 4, "custom_id": name, "value": value} for name, value in values.items()]
+        data = {"custom_id": modal["custom_id"], "components": [{"type": 1, "components": [one]} for one in filled]}
+        asked = await self._send(SUBMISSION, data, message=opened.payload["message"], **who)
         await until(lambda: asked.acknowledged)
         return asked
 

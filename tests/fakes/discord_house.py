@@ -89,7 +89,8 @@ class Guild:
         assert self.running is not None
         if self.running.done():
             self.running.result()
-        return bool(self.discord.commands and self.discord.connected)
+        client = self.face.client
+        return bool(self.discord.commands and self.discord.connected and client is not None and client.was_ready)
 
 
 def new_face(dispatcher: Dispatcher, gallery: Gallery, token: str) -> DiscordFace:

@@ -106,3 +106,15 @@ def refusal_of(fault: Fault) -> web.Response:
     if fault.scope:
         response.headers["X-RateLimit-Scope"] = fault.scope
     return response
+
+
+def wrong_with_modal(modal: Mapping[str, Any]) -> str:
+    """What Discord would refuse of a modal of text fields; nothing when all is well."""
+    if not (0 < len(modal["custom_id"]) <= 100 and 0 < len(modal["title"]) <= 45 and len(modal["components"]) <= 5):
+        return "bad modal"
+    fields = [field for row in modal["components"] for field in row["components"]]
+    good = all(
+        field["type"] == 4 and 0 < len(field["label"]) <= 45 and len(field.get("placeholder") or "") <= 100
+        for field in fields
+    )
+    return "" if good else "bad field"

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import httpx
 from aiohttp import web
 
-from tests.fakes.slack_blocks import wrong_with
+from tests.fakes.slack_blocks import wrong_with, wrong_with_modal
 from tests.fakes.slack_channels import Channels, Message
 
 __all__ = ["FakeSlack", "Message", "Trouble", "signed", "until"]
@@ -63,6 +63,7 @@ class FakeSlack(Channels):
         self.people: dict[str, dict[str, Any]] = defaultdict(dict)
         self.teams = {BOT: "T1"}
         self.homes: dict[str, dict[str, Any]] = {}
+        self.modals: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self.troubles: dict[str, deque[Trouble]] = defaultdict(deque)
         self.acks: dict[str, dict[str, Any]] = {}
@@ -133,6 +134,20 @@ class FakeSlack(Channels):
     async def click(self, message: Message, action: str, *, person: str = "U1") -> str:
         return await self.send(self.click_on(message, action, person=person))
 
+    async def submit(self, view: Mapping[str, Any], *, person: str = "U1", team: str = "T1", **texts: str) -> str:
+        """Send a modal back with other texts in some of its fields."""
+        fields = {block["block_id"]: block["element"] for block in view["blocks"]}
+        values = {
+            name: {element["action_id"]: {"type": element["type"], "value": texts.get(name, element["initial_value"])}}
+            for name, element in fields.items()
+        }
+        payload = {
+            "type": "view_submission", "user": {"id": person, "name": person.lower(), "team_id": team},
+            "team": {"id": team}, "enterprise": None, "trigger_id": self._id("trigger"), "response_urls": [],
+            "view": {**view, "state": {"values": values}},
+        }  # fmt: skip
+        return await self.send(payload)
+
     def event_of(self, kind: str, *, team: str = "T1", **event: Any) -> dict[str, Any]:
         """The payload of an event."""
         return {
@@ -150,9 +165,8 @@ class FakeSlack(Channels):
             answer = await self.over_http.post("/slack/events", content=body, headers=headers)
             return str(answer.status_code)
         envelope = self._id("envelope")
-        kind = {"event_callback": "events_api", "block_actions": "interactive"}.get(
-            payload.get("type", ""), "slash_commands"
-        )
+        kinds = {"event_callback": "events_api", "block_actions": "interactive", "view_submission": "interactive"}
+        kind = kinds.get(payload.get("type", ""), "slash_commands")
         await self.sockets[-1].send_json({"envelope_id": envelope, "type": kind, "payload": payload})
         return envelope
 
@@ -197,6 +211,7 @@ class FakeSlack(Channels):
             "auth.test": lambda given, team: {"team_id": team, "team": "One", "bot_id": "B1", "user_id": "UB"},
             "users.info": self._users_info,
             "views.publish": self._publish,
+            "views.open": self._open_modal,
             "files.getUploadURLExternal": self._upload_url,
             "files.completeUploadExternal": self._complete,
             "chat.postMessage": self._post,
@@ -228,6 +243,15 @@ class FakeSlack(Channels):
             return {"ok": False, "error": "invalid_arguments"}
         self.homes[given["user_id"]] = view
         return {"view": view}
+
+    def _open_modal(self, given: dict[str, Any], team: str) -> dict[str, Any]:
+        view = given["view"] if isinstance(given["view"], dict) else json.loads(given["view"])
+        reason = wrong_with_modal(view)
+        if reason:
+            self.refused.append(reason)
+            return {"ok": False, "error": "invalid_arguments"}
+        self.modals.append({**view, "id": self._id("V")})
+        return {"view": self.modals[-1]}
 
     def _upload_url(self, given: dict[str, Any], team: str) -> dict[str, Any]:
         file = self._id("F")
@@ -316,7 +340,7 @@ def signed(
         body, content_type = payload, kind or "application/json"
     elif "command" in payload:
         body, content_type = urlencode(payload).encode(), "application/x-www-form-urlencoded"
-    elif payload.get("type") == "block_actions":
+    elif payload.get("type") in ("block_actions", "view_submission"):
         body, content_type = urlencode({"payload": json.dumps(payload)}).encode(), "application/x-www-form-urlencoded"
     else:
         body, content_type = json.dumps(payload).encode(), "application/json"

@@ -86,3 +86,22 @@ def _wrong_text(text: dict[str, Any], limit: int) -> str:
     if text["type"] != "plain_text" or not 0 < len(text["text"]) <= limit:
         return f"must be plain text of 1 to {limit} characters"
     return ""
+
+
+def wrong_with_modal(view: dict[str, Any]) -> str:
+    """What Slack would refuse of a modal of text fields; nothing when all is well."""
+    if view.get("type") != "modal" or len(view["blocks"]) > 100 or len(view["private_metadata"]) > 3000:
+        return "bad modal"
+    heads = [view[name]["text"] for name in ("title", "submit", "close")]
+    if not all(0 < len(text) <= 24 for text in heads):
+        return "bad title"
+    return next((reason for block in view["blocks"] if (reason := _wrong_field(block))), "")
+
+
+def _wrong_field(block: dict[str, Any]) -> str:
+    element = block.get("element", {})
+    if (block.get("type"), element.get("type")) != ("input", "plain_text_input"):
+        return f"unsupported type: {block.get('type')}"
+    named = 0 < len(block["block_id"]) <= 255 and 0 < len(element["action_id"]) <= 255
+    labelled = all(0 < len(block[name]["text"]) <= 2000 for name in ("label", "hint"))
+    return "" if named and labelled and len(element["initial_value"]) <= 3000 else "bad field"

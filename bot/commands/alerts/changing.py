@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from analytics.errors import Refused
 from analytics.evidence import Note
 from analytics.market import HOUR
+from bot.alerts.condition_text import condition_text
 from bot.alerts.decide import Event, EventKind
 from bot.alerts.descriptions import describe
 from bot.alerts.elements import clock
@@ -17,9 +18,17 @@ from bot.alerts.engine import TEST, key_of, payload, rule_row, standing, topic_o
 from bot.alerts.rules import Rule
 from bot.alerts.state import State, acknowledged, edited, snoozed
 from bot.commands.alerts.listing import latest
-from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
+from bot.commands.alerts.options import (
+    CONDITION,
+    OPTIONS,
+    condition_of,
+    decimal_comma,
+    option_texts,
+    rule_of,
+    with_options,
+)
 from bot.commands.alerts.owned import ID, Owned, asker_of, find, may_change, note
-from bot.dispatch.command import Command, Method, Param, QueryContext
+from bot.dispatch.command import Command, Form, Method, Param, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
 from bot.store.outbox import NewMessage
@@ -28,7 +37,7 @@ from bot.store.writer import Writer
 
 @dataclass(frozen=True, slots=True)
 class AlertChanged:
-    """What was done."""
+    """What was done; ``rule`` as it is now, or was when it was deleted."""
 
     id: str
     rule: Note
@@ -51,7 +60,9 @@ async def _change(query: QueryContext, public_id: str, action: str, change: Chan
             may_change(owned, asker)
         done = await change(writer, owned)
         await note(writer, asker, action, owned.row.public_id, query.now)
-    return AlertChanged(owned.row.public_id, describe(owned.rule), done, restorable=action != "delete")
+        is_left = action != "delete"
+        rule = (await find(writer.alerts, asker, owned.row.public_id)).rule if is_left else owned.rule
+    return AlertChanged(owned.row.public_id, describe(rule), done, restorable=is_left)
 
 
 async def _save(writer: Writer, owned: Owned, state: State) -> None:
@@ -96,12 +107,23 @@ async def ask_edit(query: QueryContext, *, id: str, condition: str | None, **giv
 
     async def change(writer: Writer, owned: Owned) -> Note:
         rule = with_options(_reworded(query, owned.rule, condition), query, given)
+        if rule == owned.rule:
+            return Note("Nothing was changed.")
         series_id = await writer.alerts.series_id(key_of(rule))
         await writer.outbox.cancel(topic_of(owned.row.id), query.now)
         await writer.alerts.change(owned.row.id, rule_row(series_id, rule, edited(owned.state)), query.now)
-        return Note("Now: {rule}", {"rule": describe(rule)})
+        return Note("It is changed.")
 
     return await _change(query, id, "edit", change, anybody=False)
+
+
+async def texts_now(query: QueryContext, given: Mapping[str, str]) -> Mapping[str, str]:
+    """What the form shows: the rule that ``given`` names, as one would type it."""
+    asker = asker_of(query)
+    owned = await find(query.reader.alerts, asker, given.get("id", ""))
+    may_change(owned, asker)
+    shown = {"condition": condition_text(owned.rule, decimal_comma=decimal_comma(query))}
+    return shown | option_texts(owned.rule)
 
 
 def _reworded(query: QueryContext, rule: Rule, condition: str | None) -> Rule:
@@ -145,6 +167,7 @@ def _command(
     *params: Param,
     examples: tuple[str, ...],
     method: Method = "POST",
+    form: Form | None = None,
 ) -> Command:
     path = "/api/alerts/{id}"
     return Command(
@@ -158,9 +181,16 @@ def _command(
         role="member",
         method=method,
         scope="alerts",
+        form=form,
     )
 
 
+_LABELS = {
+    "condition": "Condition",
+    "hold": "Must hold for",
+    "repeat": "Reminder every",
+    "quiet": "Quiet hours",
+}
 EDIT = _command(
     "edit",
     "Let an alert say something else",
@@ -169,6 +199,7 @@ EDIT = _command(
     *OPTIONS,
     examples=("alert edit last < 0.30", "alert edit last repeat=4h quiet=22:00-08:00 tz=America/Sao_Paulo"),
     method="PATCH",
+    form=Form(_LABELS, texts_now, {"hold": "0", "repeat": "0", "quiet": "off"}),
 )
 SNOOZE = _command(
     "snooze",

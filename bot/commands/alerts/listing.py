@@ -191,6 +191,7 @@ def show_card(answer: AlertShown, words: Words) -> Card:
         footer=words("fired {n}× so far", n=answer.episodes),
         actions=(
             *snooze_actions(answer.id, words, SNOOZES[1:3]),
+            Action(words("Edit"), f"alert edit {answer.id}", place="form"),
             Action(words("Delete"), f"alert delete {answer.id}", "danger"),
         ),
     )

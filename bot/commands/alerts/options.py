@@ -47,8 +47,13 @@ _HOUR_OPTIONS = {"hold": "hold_seconds", "repeat": "repeat_seconds"}
 
 def condition_of(query: QueryContext, text: str) -> Condition:
     """The condition that a text means in the asker's language."""
+    return parse(text, decimal_comma=decimal_comma(query))
+
+
+def decimal_comma(query: QueryContext) -> bool:
+    """Whether the asker's language writes 0,35."""
     language = query.preferences.language or (query.asker.locale if query.asker else None) or "en"
-    return parse(text, decimal_comma=language.lower().startswith("pt"))
+    return language.lower().startswith("pt")
 
 
 def rule_of(model: str, condition: Condition, now: int) -> Rule:
@@ -82,10 +87,30 @@ def with_options(rule: Rule, query: QueryContext, given: dict[str, Any]) -> Rule
     if given.get("expires") is not None:
         said["expires_at"] = query.now + round(given["expires"] * HOUR)
     if given.get("quiet"):
-        said["quiet"] = _quiet(query, given["quiet"], given.get("tz"))
+        zone_name = given.get("tz") or (rule.quiet.zone if rule.quiet else None)
+        said["quiet"] = _quiet(query, given["quiet"], zone_name)
     rule = replace(rule, **said)
     validate(rule)
     return rule
+
+
+def option_texts(rule: Rule) -> dict[str, str]:
+    """The options of a rule as one would type them; empty where one is not in use."""
+    quiet = rule.quiet
+    return {
+        **{name: _duration(getattr(rule, field)) for name, field in _HOUR_OPTIONS.items()},
+        "quiet": "" if quiet is None else f"{_time_of_day(quiet.start)}-{_time_of_day(quiet.end)}",
+    }
+
+
+def _duration(seconds: int) -> str:
+    if not seconds:
+        return ""
+    return f"{seconds // HOUR}h" if seconds % HOUR == 0 else f"{-(-seconds // 60)}m"
+
+
+def _time_of_day(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 def _quiet(query: QueryContext, text: str, tz: str | None) -> Quiet | None:

@@ -61,7 +61,8 @@ def show(card: Card, out: Console) -> None:
     for note in card.notes:
         out.print(Text(f"• {note}", style="dim"))
     for action in card.actions:
-        out.print(Text(f"{action.label}: {action.line}"))
+        more = " …" if action.place == "form" else ""
+        out.print(Text(f"{action.label}: {action.line}{more}"))
     out.print(Text(card.footer, style="dim italic"))
 
 

@@ -14,7 +14,7 @@ from bot.presentation.card import Action, Style
 Interaction = discord.Interaction[Any]
 Button = ui.Button[Any]
 
-SHARE, REFRESH, RUN = "spot:share", "spot:refresh", "spot:run:"
+SHARE, REFRESH, RUN, FORM = "spot:share", "spot:refresh", "spot:run:", "spot:form:"
 
 CUSTOM_ID, LABEL, MOST_BUTTONS = 100, 80, 25
 """What Discord takes: characters of a button's name and label, buttons of a message."""
@@ -78,7 +78,20 @@ class Run(ui.DynamicItem[Button], template=r"spot:run:(?P<line>.+)"):
         await interaction.client.answers.run(interaction, self.custom_id.removeprefix(RUN))
 
 
-ALL = (Share, Refresh, Page, Run)
+class OpenForm(ui.DynamicItem[Button], template=r"spot:form:(?P<line>.+)"):
+    """Shows the form of the command line that is its name."""
+
+    @classmethod
+    async def from_custom_id(cls, interaction: Interaction, item: ui.Item[Any], match: re.Match[str], /) -> OpenForm:
+        """The button that was pressed."""
+        return cls(_button(match.string))
+
+    async def callback(self, interaction: Interaction) -> None:
+        """Somebody pressed it."""
+        await interaction.client.answers.open_form(interaction, self.custom_id.removeprefix(FORM))
+
+
+ALL = (Share, Refresh, Page, Run, OpenForm)
 
 
 def buttons(actions: Sequence[Action], *, number: int = 0) -> ui.View | None:
@@ -91,10 +104,12 @@ def buttons(actions: Sequence[Action], *, number: int = 0) -> ui.View | None:
     return view if view.children else None
 
 
-def _item(action: Action, here: int) -> Share | Refresh | Page | Run:
+def _item(action: Action, here: int) -> Share | Refresh | Page | Run | OpenForm:
     style = _STYLES[action.style]
     if action.place == "everybody":
         return Share(_button(SHARE, action.label, style))
+    if action.place == "form":
+        return OpenForm(_button(f"{FORM}{action.line}"[: CUSTOM_ID + 1], action.label, style))
     if action.place == "asker":
         return Run(_button(f"{RUN}{action.line}"[: CUSTOM_ID + 1], action.label, style))
     if action.page == here:

@@ -15,6 +15,7 @@ from bot.faces.discord.attempts import InvalidRequests, watching
 from bot.faces.discord.autocomplete import Suggestions
 from bot.faces.discord.buttons import ALL
 from bot.faces.discord.command_tree import Portuguese, register, spot_group
+from bot.faces.discord.form_modals import read_modal
 from bot.faces.discord.replies import one_line
 from bot.faces.discord.responder import ChartRenderer, DiscordResponder
 from bot.faces.discord.sdk import NETWORK, acknowledge_quickly, point_sdk, quiet_sdk
@@ -183,6 +184,13 @@ class SpotClient(discord.AutoShardedClient):
         """Connected."""
         self.was_ready = True
         log.info("Discord is connected", servers=len(self.guilds), invite=invite(self.application_id or 0))
+
+    async def on_interaction(self, interaction: discord.Interaction[SpotClient]) -> None:
+        """A form that was sent back, also one that was opened before a restart."""
+        if interaction.type is discord.InteractionType.modal_submit:
+            filled = read_modal(interaction.data or {})
+            if filled is not None:
+                await self.answers.form_sent(interaction, filled)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """A server added the app."""

@@ -16,10 +16,12 @@ from discord import app_commands, ui
 from bot.dispatch.command import Command
 from bot.dispatch.deduplicator import Deduplicator
 from bot.dispatch.dispatcher import Dispatcher, Question
-from bot.dispatch.reply import Reply, actions, reply
+from bot.dispatch.forms import FilledForm
+from bot.dispatch.reply import Reply, actions, form, reply
 from bot.faces.burst_gate import BurstGate
 from bot.faces.discord.buttons import SHARE, buttons
 from bot.faces.discord.embeds import Message, Picture, can_ask_again, escape, line_of, message
+from bot.faces.discord.form_modals import form_modal
 from bot.faces.discord.members import PLATFORM, asker_of, may_post, serves_guild
 from bot.faces.discord.replies import acknowledge, edit, edit_buttons, is_lost, one_line, post, tell
 from bot.faces.discord.sdk import NETWORK
@@ -93,6 +95,35 @@ class DiscordResponder:
 
         async def work() -> None:
             answer = await self._reply(interaction, line)
+            await tell(interaction, answer.card, answer.words)
+
+        await self._handle(interaction, work)
+
+    async def open_form(self, interaction: Interaction, line: str) -> None:
+        """Show the form of a command line: the modal itself is the acknowledgement."""
+        with self._tracked():
+            if not self._once.first(str(interaction.id)):
+                return
+            try:
+                await self._open_form(interaction, line)
+            except Exception as error:  # the edge of a face: a person must hear something, and the log must hold it
+                await self.failed(interaction, error)
+
+    async def _open_form(self, interaction: Interaction, line: str) -> None:
+        opened = await form(self._dispatcher, asker_of(interaction), line, default=self._locale)
+        modal = None if isinstance(opened, Reply) else form_modal(*opened)
+        if modal is not None:
+            await interaction.response.send_modal(modal)
+        elif await acknowledge(interaction):
+            words = self._words(interaction)
+            card = opened.card if isinstance(opened, Reply) else _not_opened(words)
+            await tell(interaction, card, words)
+
+    async def form_sent(self, interaction: Interaction, filled: FilledForm) -> None:
+        """Do what a form says, and tell who filled it in what came of it."""
+
+        async def work() -> None:
+            answer = await self._reply(interaction, filled)
             await tell(interaction, answer.card, answer.words)
 
         await self._handle(interaction, work)
@@ -261,6 +292,10 @@ def _outdated_card(words: Words) -> Card:
         words("This command has changed"),
         words("Discord still shows you an older one. Reload Discord and ask again."),
     )
+
+
+def _not_opened(words: Words) -> Card:
+    return Card(words("The form could not be shown"), words("Please type the command instead."))
 
 
 def _is_private(interaction: Interaction) -> bool:

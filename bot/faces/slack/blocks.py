@@ -28,12 +28,12 @@ CODE = 3000
 MOST_BLOCKS = 50
 SPARK_WIDTH = 60
 
-SHARE, REFRESH, PAGE, RUN = "spot_share", "spot_refresh", "spot_page", "spot_run"
+SHARE, REFRESH, PAGE, RUN, FORM = "spot_share", "spot_refresh", "spot_page", "spot_run", "spot_form"
 """What action ids begin with; those of one message must differ: ``spot_page_previous``, ``spot_run_0``."""
 
 MOST_BUTTONS = 25
 
-_OWN: dict[Place, str] = {"here": PAGE, "everybody": SHARE, "asker": RUN}
+_OWN: dict[Place, str] = {"here": PAGE, "everybody": SHARE, "asker": RUN, "form": FORM}
 _DIRECTION = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c")
 _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 

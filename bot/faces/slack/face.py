@@ -21,11 +21,19 @@ from bot.config import BadSettings, Settings
 from bot.dispatch.deduplicator import Deduplicator
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.errors import AccessRefused
-from bot.faces.slack.blocks import PAGE, REFRESH, RUN, SHARE
+from bot.faces.slack.blocks import FORM, PAGE, REFRESH, RUN, SHARE
 from bot.faces.slack.chart_uploads import ChartUploads, Draws
 from bot.faces.slack.check import check, half_configured
+from bot.faces.slack.form_views import CALLBACK, first_field
 from bot.faces.slack.installations import Handler, Installed, OneWorkspace, Workspaces, oauth_flow, routes
-from bot.faces.slack.responder import Call, SlackResponder, Tasks, call_of_action, call_of_command
+from bot.faces.slack.responder import (
+    Call,
+    SlackResponder,
+    Tasks,
+    call_of_action,
+    call_of_command,
+    call_of_submission,
+)
 from bot.faces.slack.retries import Sleep, quiet, web_client
 from bot.faces.slack.sender import SlackSender
 from bot.faces.slack.signed_requests import SignedRequests
@@ -228,9 +236,22 @@ def _listen_to_people(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
     async def action(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         call, name = call_of_action(body), str(action.get("action_id") or "")
-        known = name.startswith((SHARE, REFRESH, PAGE, RUN))
-        if known and _can_answer(call) and all(once.first(key) for key in _keys(call, body, action)):
+        known = name.startswith((SHARE, REFRESH, PAGE, RUN, FORM))
+        if not (known and _can_answer(call) and all(once.first(key) for key in _keys(call, body, action))):
+            return
+        if name.startswith(FORM):
+            begin(answers.open_form(call, str(action.get("value") or ""), str(body.get("trigger_id") or "")))
+        else:
             begin(answers.again(call, str(action.get("value") or ""), name))
+
+    @app.view(CALLBACK)
+    async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
+        call, sent = call_of_submission(body, view)
+        if not (_can_answer(call) and once.first(f"view {call.team} {body.get('trigger_id')}")):
+            await ack()
+            return
+        wrong = await answers.form_sent(call, sent.filled)
+        await (ack(response_action="errors", errors={first_field(view): wrong}) if wrong else ack())
 
 
 def _listen_to_events(app: AsyncApp, answers: SlackResponder, begin: Begin) -> None:

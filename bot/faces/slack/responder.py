@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -14,10 +14,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.accounts import Asker
 from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.reply import Reply, reply
+from bot.dispatch.forms import FilledForm
+from bot.dispatch.reply import Reply, form, reply
 from bot.faces.burst_gate import BurstGate
 from bot.faces.slack.blocks import RUN, SHARE, Picture, Sheet, asked_again, home, message, sheet
 from bot.faces.slack.chart_uploads import LOOKED_AT, ChartUploads
+from bot.faces.slack.form_views import Submission, error_text, form_view, read_submission
 from bot.faces.slack.installations import NotInstalled, Workspaces
 from bot.faces.slack.retries import Sleep
 from bot.faces.slack.web_api import NOBODY, UNREACHED, Members, error_of, post
@@ -30,6 +32,10 @@ log = structlog.get_logger()
 
 FORGET_AGAIN = (5.0, 30.0, 120.0, 600.0)
 """Pauses between tries to remove a workspace from the store."""
+
+
+FORM_PATIENCE = 2.0
+"""Seconds that a modal waits to hear what is wrong with it: Slack takes an answer within three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,12 @@ def call_of_action(body: Mapping[str, Any]) -> Call:
         str(body.get("response_url") or ""),
         str(user.get("name") or user.get("username") or ""),
     )
+
+
+def call_of_submission(body: Mapping[str, Any], view: Mapping[str, Any]) -> tuple[Call, Submission]:
+    """Who sent a modal back, and what it says; raises ValueError where it is none of ours."""
+    sent = read_submission(view)
+    return replace(call_of_action(body), channel=sent.channel, answer_to=sent.answer_to), sent
 
 
 class Tasks:
@@ -113,6 +125,8 @@ class SlackResponder:
     sleep: Sleep = asyncio.sleep
     gone: dict[tuple[str, str], str | None] = field(default_factory=dict)
     """workspaces that removed the app, with the token they had: nothing is sent there until they have another"""
+    _late: set[asyncio.Task[str]] = field(default_factory=set)
+    """sheets that are still being answered"""
 
     async def command(self, call: Call, text: str) -> None:
         """Answer what was typed behind ``/spot``."""
@@ -126,6 +140,18 @@ class SlackResponder:
         else:
             here = not action.startswith(RUN)
             await self._guarded(call, lambda token: self._ask(call, token, line, number, replace=here))
+
+    async def open_form(self, call: Call, value: str, trigger: str) -> None:
+        """Show the sheet of a button's line; Slack takes it for three seconds after the click."""
+        await self._guarded(call, lambda token: self._open_form(call, token, asked_again(value)[1], trigger))
+
+    async def form_sent(self, call: Call, filled: FilledForm) -> str:
+        """Do what a sheet says. Gives what is wrong with it where that is known while the modal waits, or nothing."""
+        answering = asyncio.create_task(self._answer_form(call, filled))
+        self._late.add(answering)
+        answering.add_done_callback(self._late.discard)
+        done, _ = await asyncio.wait([answering], timeout=FORM_PATIENCE)
+        return answering.result() if done else ""
 
     async def home(self, call: Call) -> None:
         """Show the App Home to whoever opened it."""
@@ -212,6 +238,39 @@ class SlackResponder:
         how = {"response_type": "ephemeral", "replace_original": replace and found.ok}
         await self._send(call, token, sheet(found.card, found.words, line=found.line, number=number), how)
 
+    async def _open_form(self, call: Call, token: str, line: str, trigger: str) -> None:
+        asker = await self._asker(call, token)
+        opened = await form(self.dispatcher, asker, line, default=self.locale)
+        if isinstance(opened, Reply):
+            await self._tell(call, opened.card, opened.words)
+            return
+        sheet_of, words = opened
+        view = form_view(sheet_of, words, channel=call.channel, answer_to=call.answer_to)
+        try:
+            if view is None:
+                raise ValueError("the form is too large")
+            await self.client.views_open(trigger_id=trigger, view=view, token=token)
+        except (SlackApiError, ValueError) as error:
+            reason = error_of(error) if isinstance(error, SlackApiError) else str(error)
+            log.warning("slack_form_not_opened", team=call.team, reason=reason)
+            await self._tell(call, _not_opened(words, line), words)
+
+    async def _answer_form(self, call: Call, filled: FilledForm) -> str:
+        found: list[Reply] = []
+
+        async def work(token: str) -> None:
+            asker = await self._asker(call, token)
+            found.append(await reply(self.dispatcher, asker, filled, default=self.locale))
+            how = {"response_type": "ephemeral", "replace_original": False}
+            if found[0].ok:
+                await self._send(call, token, sheet(found[0].card, found[0].words), how)
+
+        await self._guarded(call, work)
+        if not found or found[0].ok:
+            return ""
+        card = found[0].card
+        return error_text(" ".join((card.lead, *card.notes)))
+
     async def _share(self, call: Call, token: str, line: str, number: int) -> None:
         asker = await self._asker(call, token)
         found = await reply(self.dispatcher, asker, line, default=self.locale, public=True)
@@ -262,6 +321,13 @@ def _not_installed(words: Words) -> Card:
     return Card(
         words("spotbot is not installed in this workspace"),
         words("Ask whoever manages your apps to install it again; then ask once more."),
+    )
+
+
+def _not_opened(words: Words, line: str) -> Card:
+    return Card(
+        words("The form could not be shown"),
+        words("Press the button again, or type what should change: {example}", example=f"/spot {line} …"),
     )
 
 

@@ -11,6 +11,7 @@ import itertools
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -143,9 +144,20 @@ class SocketModeConnection:
         identity, payload = envelope.get("envelope_id"), envelope.get("payload")
         if not isinstance(identity, str) or not isinstance(payload, dict):
             return
+        if payload.get("type") == "view_submission":  # its answer may take a while, and others must not wait for it
+            answering = asyncio.create_task(self._answer(socket, identity, payload))
+            self._readers.add(answering)
+            answering.add_done_callback(self._readers.discard)
+        else:
+            await self._answer(socket, identity, payload)
+
+    async def _answer(self, socket: aiohttp.ClientWebSocketResponse, identity: str, payload: dict[str, Any]) -> None:
         response = await self._dispatch(payload)
-        if response.status == 200:
-            await socket.send_json({"envelope_id": identity})
+        if response.status != 200:
+            return
+        said = {"payload": json.loads(response.body)} if response.body else {}
+        with suppress(ConnectionError):  # what is not acknowledged is sent again
+            await socket.send_json({"envelope_id": identity, **said})
 
 
 def refused(variable: str, reason: str) -> str:
