@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from analytics.catalog import vast_names
-from analytics.market import DAY
+from analytics.market import DAY, usd
 from bot.alerts.engine import evaluate
 from bot.app import App
 from bot.cli.counted import counted
@@ -30,6 +30,7 @@ from bot.logs import set_up
 from bot.polling.poller import Poller
 from bot.polling.rounds import Collector
 from bot.runtime import stop_on_signals
+from bot.sources.price_shock import DELAY_S, LASTS_S, PriceShock
 from bot.sources.simulated import SimulatedMarket
 from bot.store.engine import Store, open_store
 
@@ -45,7 +46,20 @@ NO_LIMIT = 10**9
 FIRST_QUESTION = "monitor"
 
 
-async def demo(settings: Settings, *, days: int, seed: int, language: str, prompt: bool) -> None:
+SHOCKED = "RTX 4090"
+"""The model whose price falls where that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketOptions:
+    """Which market: days of history, the seed, and whether a price falls soon."""
+
+    days: int
+    seed: int
+    shock: bool = False
+
+
+async def demo(settings: Settings, options: MarketOptions, *, language: str, prompt: bool) -> None:
     """Build the market, then serve until the prompt is left or the process is told to stop."""
     out = Console()
     set_up(logging.WARNING)
@@ -56,12 +70,16 @@ async def demo(settings: Settings, *, days: int, seed: int, language: str, promp
             began = time.monotonic()
             clock = SteadyClock()
             now = clock()
-            market = SimulatedMarket(seed, now - days * DAY)
+            days = options.days
+            market = SimulatedMarket(options.seed, now - days * DAY)
             collector = Collector(store, source="simulated")
             await fill(market, collector, days=days, until=now, out=out)
             await refresh(store, now)
             filled = f"{counted(days, 'day')} of {counted(len(market.models), 'model')}"
             out.print(f"{filled} in {time.monotonic() - began:.0f} s.", highlight=False)
+            if options.shock:
+                begins = clock() + DELAY_S
+                market.shock = PriceShock(SHOCKED, begins, begins + LASTS_S)
             parts = DemoParts(store, url, clock, market)
             await _serve(settings, parts, language=language, prompt=prompt, out=out)
         finally:
@@ -106,11 +124,12 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
     async with store.writer() as writer:
         secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=parts.clock())
     here = settings.model_copy(update={"host": "127.0.0.1", "locale": language})
+    hint = await shock_hint(store, market.shock)
     app = App(here, store, dispatcher, parts.clock, poller, senders={PLATFORM: ConsoleSender(out)})
     stop_on_signals(app.stop)
     ready = asyncio.Event()
     running = asyncio.create_task(
-        app.run(web=True, started=lambda port: _announce(port, secret, parts.url, out, ready.set))
+        app.run(web=True, started=lambda port: _announce(port, secret, parts.url, hint, out, ready.set))
     )
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -121,7 +140,22 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
     await running
 
 
-def _announce(port: int, secret: str, url: str, out: Console, ready: Callable[[], None]) -> None:
+async def shock_hint(store: Store, shock: PriceShock | None) -> str:
+    """What to type to see an alert fire: half-way between the price now and the price to come."""
+    if shock is None:
+        return ""
+    async with store.reader() as reader:
+        quote = (await reader.quotes([shock.model])).get(shock.model)
+    if quote is None or quote.price is None:
+        return f"The bids for the {shock.model} fall soon, but none is on offer now."
+    mark = usd(quote.price * (100 + shock.percent) // 200)
+    return (
+        f"In {DELAY_S} s the bids for the {shock.model} fall by {100 - shock.percent} % for {LASTS_S // 60} minutes. "
+        f"Type now: alert {shock.model} < {mark:.3f}"
+    )
+
+
+def _announce(port: int, secret: str, url: str, hint: str, out: Console, ready: Callable[[], None]) -> None:
     address = f"http://127.0.0.1:{port}"
     for line in (
         f"Page and API: {address}",
@@ -129,6 +163,7 @@ def _announce(port: int, secret: str, url: str, out: Console, ready: Callable[[]
         f'Try: curl -H "Authorization: Bearer {secret}" {address}/api/spot/monitor',
         f"Or from another terminal: DATABASE_URL='{url}' spotbot ask {FIRST_QUESTION}",
         "Everything here is simulated. Stop with Ctrl-C.",
+        *([hint] if hint else []),
     ):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     ready()

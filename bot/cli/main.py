@@ -149,12 +149,15 @@ def demo(
     days: Annotated[int, typer.Option(min=0, max=365, help="days of history to begin with")] = 90,
     seed: Annotated[int, typer.Option(help="another seed is another market")] = 7,
     lang: Language = None,
+    shock: Annotated[bool, typer.Option("--shock", help="let a price fall soon, to see an alert fire")] = False,
 ) -> None:
     """A simulated market with history, a prompt and the API. Needs no account and no network."""
+    from bot.cli.demo import MarketOptions
     from bot.cli.demo import demo as demo_app
 
     settings = _settings(port=port)
-    _run(demo_app(settings, days=days, seed=seed, language=lang or settings.locale, prompt=sys.stdin.isatty()))
+    market = MarketOptions(days, seed, shock=shock)
+    _run(demo_app(settings, market, language=lang or settings.locale, prompt=sys.stdin.isatty()))
 
 
 @cli.command()

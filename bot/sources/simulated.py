@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from analytics.interruptions.shadow_tenants import BID_FACTOR, PATIENCE_S
 from analytics.market import DAY, HOUR, Offer, Poll, Quality
 from bot.sources.base import Fetch, Reserve, Survey
+from bot.sources.price_shock import PriceShock
 from bot.sources.sim_calibration import DEFAULT, HAZARD_RATIO, SimModel
 from bot.sources.sim_model import GONE, ModelMarket
 
@@ -65,6 +66,7 @@ class SimulatedMarket:
         self, seed: int, start: int, models: Sequence[SimModel] = DEFAULT, *, hazard_ratio: float = HAZARD_RATIO
     ) -> None:
         self.now = self.start = start
+        self.shock: PriceShock | None = None
         self._markets = {
             spec.name: ModelMarket(spec, index, seed, start, hazard_ratio) for index, spec in enumerate(models)
         }
@@ -84,7 +86,8 @@ class SimulatedMarket:
         """The rentable slices of a model at UTC second ``at``; a model that is not traded here has none."""
         self.advance(at)
         market = self._markets.get(model)
-        return self._moved(market).offers() if market else ()
+        offers = self._moved(market).offers() if market else ()
+        return offers if self.shock is None else self.shock.applied(offers, at)
 
     def truth(self, model: str, since: int, until: int, *, bid_factor: float = BID_FACTOR) -> Truth:
         """What tenants lived through. Raises ValueError if ``until`` lies ahead, KeyError for a strange model."""
