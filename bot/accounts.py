@@ -29,6 +29,8 @@ class Asker:
     """an IANA name, where the platform tells it"""
     enterprise: str = ""
     """Slack's Enterprise Grid organisation, where there is one"""
+    mentionable: tuple[str, ...] | None = ()
+    """ids of the roles and user groups that they may call; None: any"""
 
     @property
     def is_alone(self) -> bool:

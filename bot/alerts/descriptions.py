@@ -77,6 +77,8 @@ def terms(rule: Rule) -> Iterator[Note]:
     if rule.quiet is not None:
         times = {"start": _minutes(rule.quiet.start), "end": _minutes(rule.quiet.end), "zone": rule.quiet.zone}
         yield Note("Quiet hours: {start}–{end} ({zone})", times)
+    if rule.mention:
+        yield Note("It calls the role or user group {id}", {"id": rule.mention})
 
 
 def _minutes(minute: int) -> str:

@@ -68,7 +68,7 @@ class AlertMessages:
         if draft.late:
             late = words("Delayed: this is of {age}.", age=words.ago(min(event.created_at for event in draft.events)))
             card = replace(card, notes=(late, *card.notes))
-        return Rendered(card, words.language)
+        return Rendered(card, words.language, _mentions(draft))
 
     async def _language(self, reader: Reader, to: Address) -> str:
         mine, team = await reader.preferences(Asker(to.platform, to.team, to.person))
@@ -80,6 +80,15 @@ async def _card(draft: Draft, reader: Reader, words: Words) -> Card:
         return stopped(draft.events[0].payload, words)
     told = [told_by(event) for event in draft.events]
     return await single(told[0], reader, words, plain=draft.plain) if len(told) == 1 else several(told, words)
+
+
+def _mentions(draft: Draft) -> tuple[str, ...]:
+    """Whom the fires of a message call: nobody for an end, a lack of data or a test."""
+    calling = (told_by(event).rule.mention for event in draft.events if event.kind in _CALLING)
+    return tuple(dict.fromkeys(role for role in calling if role))
+
+
+_CALLING = (EventKind.FIRE, EventKind.REPEAT)
 
 
 def stopped(payload: Mapping[str, Any], words: Words) -> Card:

@@ -152,6 +152,8 @@ class Rule:
     """whether exactly at the threshold fires too; ``available`` always includes it"""
     expires_at: int | None = None
     quiet: Quiet | None = None
+    mention: str = ""
+    """the id of a role or user group that its fires call"""
     created_at: int = 0
 
     @property

@@ -179,7 +179,7 @@ class OutboxDispatcher:
             language=words.language,
             edit=receipt if lease.action == "edit" else None,
             thread=receipt if lease.action == "thread" else None,
-            mention=words.mention,
+            mentions=words.mentions,
         )
 
     async def _attempt(self, lease: Lease, message: Message) -> Delivery:

@@ -50,7 +50,7 @@ class Rendered:
 
     card: Card
     language: str = "en"
-    mention: str = ""
+    mentions: tuple[str, ...] = ()
 
 
 Render = Callable[[Draft], Awaitable[Rendered]]

@@ -46,8 +46,8 @@ class Message:
     """replace this one"""
     thread: Receipt | None = None
     """answer this one"""
-    mention: str = ""
-    """a role's id that is called, already permitted to the rule's creator; nothing else is ever mentioned"""
+    mentions: tuple[str, ...] = ()
+    """ids of roles that are called, already permitted to the rules' makers; nothing else is ever mentioned"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -341,7 +341,7 @@ async def test_nothing_in_a_card_is_markup(server: Guild, text: str) -> None:
 
 @pytest.mark.parametrize(("role", "called"), [("42", True), ("", False), ("@everyone", False), ("1><@2", False)])
 async def test_only_the_one_role_is_called(server: Guild, role: str, called: bool) -> None:
-    found = shown(server, await delivered(server, mention=role))
+    found = shown(server, await delivered(server, mentions=(role,)))
     assert found["content"] == (f"<@&{role}>" if called else "")
     allowed = server.discord.sent(POSTS)[0].body["allowed_mentions"]
     assert allowed == ({**NOBODY, "roles": [int(role)]} if called else NOBODY)

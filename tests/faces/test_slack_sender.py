@@ -260,7 +260,7 @@ async def test_nothing_in_a_card_is_markup(chat: Home, text: str) -> None:
 
 @pytest.mark.parametrize(("group", "called"), [("S0AB", True), ("", False), ("!channel", False), ("S1><!here", False)])
 async def test_only_the_one_group_is_called(chat: Home, group: str, called: bool) -> None:
-    await chat.face.sender.send(message(mention=group))
+    await chat.face.sender.send(message(mentions=(group,)))
     (posted,) = chat.slack.messages
     assert (f'"usergroup_id": "{group}"' in json.dumps(posted.body)) is called
     assert markup(posted.body) == (["usergroup"] if called else [])

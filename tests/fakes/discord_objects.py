@@ -63,9 +63,21 @@ def user_object(key: str, name: str) -> dict[str, Any]:
     return {"id": key, "username": name, "global_name": name, "discriminator": "0", "avatar": None, "flags": 0}
 
 
+CALLABLE_ROLE, QUIET_ROLE = "900000000000000301", "900000000000000302"
+"""Roles of every server: one that anybody may call, and one that only who may call everybody may."""
+
+
+def role_object(key: str, *, mentionable: bool = False) -> dict[str, Any]:
+    return {
+        "id": key, "name": "role", "color": 0, "colors": {"primary_color": 0}, "hoist": False, "position": 1,
+        "permissions": "0", "managed": False, "mentionable": mentionable, "flags": 0,
+    }  # fmt: skip
+
+
 def guild_object(key: str) -> dict[str, Any]:
     return {
-        "id": key, "name": "A server", "icon": None, "owner_id": PEOPLE["ana"], "features": [], "roles": [],
+        "id": key, "name": "A server", "icon": None, "owner_id": PEOPLE["ana"], "features": [],
+        "roles": [role_object(key), role_object(CALLABLE_ROLE, mentionable=True), role_object(QUIET_ROLE)],
         "emojis": [], "stickers": [], "unavailable": False, "member_count": 2, "large": False,
         "preferred_locale": "en-US", "afk_timeout": 60, "premium_tier": 0, "verification_level": 0,
         "default_message_notifications": 0, "explicit_content_filter": 0, "mfa_level": 0, "nsfw_level": 0,

@@ -130,7 +130,7 @@ def _reworded(query: QueryContext, rule: Rule, condition: str | None) -> Rule:
     if condition is None:
         return rule
     fresh = rule_of(rule.series.model, condition_of(query, condition), rule.created_at)
-    kept = ("rearm_ppm", "readings", "hold_seconds", "repeat_seconds", "expires_at", "quiet")
+    kept = ("rearm_ppm", "readings", "hold_seconds", "repeat_seconds", "expires_at", "quiet", "mention")
     return replace(fresh, **{name: getattr(rule, name) for name in kept})
 
 

@@ -14,6 +14,8 @@ from bot.alerts.places import is_group
 from bot.alerts.quiet import Quiet
 from bot.alerts.rules import KINDS, Measure, Metric, Rule, Series
 from bot.alerts.validation import validate
+from bot.commands.alerts.mentions import mention_of
+from bot.commands.alerts.owned import asker_of
 from bot.commands.windows import zone
 from bot.dispatch.command import Param, QueryContext
 
@@ -39,6 +41,7 @@ OPTIONS = (
     Param("expires", "hours", "how long the alert lives", minimum=1, maximum=8784, positional=False),
     Param("quiet", "text", "hours without messages, such as 22:00-08:00", positional=False),
     Param("tz", "text", "the time zone of quiet hours", positional=False),
+    Param("mention", "text", "the id of a role or user group to call, or off", positional=False),
 )
 """What may be said of any rule; what is not said stays as it is."""
 
@@ -89,6 +92,8 @@ def with_options(rule: Rule, query: QueryContext, given: dict[str, Any]) -> Rule
     if given.get("quiet"):
         zone_name = given.get("tz") or (rule.quiet.zone if rule.quiet else None)
         said["quiet"] = _quiet(query, given["quiet"], zone_name)
+    if given.get("mention"):
+        said["mention"] = mention_of(asker_of(query), given["mention"])
     rule = replace(rule, **said)
     validate(rule)
     return rule

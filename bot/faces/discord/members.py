@@ -22,6 +22,7 @@ def asker_of(interaction: discord.Interaction[Any]) -> Asker:
         channel=str(interaction.channel_id or ""),
         role=_role(interaction.permissions) if here else "admin",
         locale=interaction.locale.value,
+        mentionable=_mentionable(interaction) if here else (),
     )
 
 
@@ -37,6 +38,13 @@ def may_post(interaction: discord.Interaction[Any]) -> bool:
     allowed = interaction.permissions
     threaded = isinstance(interaction.channel, discord.Thread)
     return allowed.administrator or (allowed.send_messages_in_threads if threaded else allowed.send_messages)
+
+
+def _mentionable(interaction: discord.Interaction[Any]) -> tuple[str, ...] | None:
+    if interaction.permissions.administrator or interaction.permissions.mention_everyone:
+        return None
+    roles = interaction.guild.roles if interaction.guild is not None else []
+    return tuple(str(role.id) for role in roles if role.mentionable)
 
 
 def _role(permissions: discord.Permissions) -> Role:

@@ -51,6 +51,9 @@ THREAD_NAME = 100
 Draw = Callable[[Card, str, Waiter], Awaitable[Sequence[Picture]]]
 T = TypeVar("T")
 
+MOST_ROLES = 5
+"""Roles that one message calls (ours: several alerts of one round share a message)."""
+
 
 class _Stopped(Exception):
     """A request did not succeed. ``code``: Discord's for the reason, or 0."""
@@ -211,18 +214,17 @@ class _Ready:
         yield rendered(brief(self.message.card, self.words), self.words)
 
     @property
-    def role(self) -> str:
-        """The one role that is called: nothing but an id of one."""
-        role = self.message.mention
-        return role if role.isascii() and role.isdigit() else ""
+    def roles(self) -> list[int]:
+        """The roles that are called: nothing but ids of some."""
+        return [int(role) for role in self.message.mentions if role.isascii() and role.isdigit()][:MOST_ROLES]
 
     @property
     def content(self) -> str | None:
-        return f"<@&{self.role}>" if self.role else None
+        return " ".join(f"<@&{role}>" for role in self.roles) or None
 
     @property
     def allowed(self) -> discord.AllowedMentions:
-        roles = [discord.Object(int(self.role))] if self.role else False
+        roles = [discord.Object(role) for role in self.roles] or False
         return discord.AllowedMentions(everyone=False, users=False, roles=roles, replied_user=False)
 
     @property

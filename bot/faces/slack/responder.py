@@ -12,7 +12,7 @@ import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.accounts import Asker
+from bot.accounts import Asker, permits
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.forms import FilledForm
 from bot.dispatch.reply import Reply, form, reply
@@ -229,7 +229,10 @@ class SlackResponder:
 
     async def _asker(self, call: Call, token: str) -> Asker:
         who = await self.people.who(call.team, call.person, token) if call.person else NOBODY
-        return Asker("slack", call.team, call.person, call.channel, who.role, who.locale, who.tz, call.enterprise)
+        may_call = None if permits(who.role, "manager") else ()  # Slack does not tell more
+        return Asker(
+            "slack", call.team, call.person, call.channel, who.role, who.locale, who.tz, call.enterprise, may_call
+        )
 
     async def _ask(self, call: Call, token: str, line: str, number: int = 0, *, replace: bool = False) -> None:
         asker = await self._asker(call, token)

@@ -38,6 +38,9 @@ EVENT_TYPE = "spotbot_message"
 
 POST, EDIT, OPEN = "chat.postMessage", "chat.update", "conversations.open"
 
+MOST_GROUPS = 5
+"""User groups that one message calls (ours: several alerts of one round share a message)."""
+
 _USER_GROUP = re.compile(r"S[A-Z0-9]{1,20}")
 
 Workspace = tuple[str, str]
@@ -154,8 +157,8 @@ class SlackSender:
     async def _posted(self, ready: _Ready, way: Way, form: dict[str, Any]) -> Delivery:
         method, where = way
         body = {**form, **where, "metadata": ready.metadata, "token": ready.token}
-        if ready.message.mention:
-            body["blocks"] = [*_mention(ready.message.mention), *body["blocks"]][:MOST_BLOCKS]
+        if ready.message.mentions:
+            body["blocks"] = [*_mentions(ready.message.mentions), *body["blocks"]][:MOST_BLOCKS]
         found = await self._call(method, body, ready.message.address)
         if not isinstance(found, dict):
             return found
@@ -214,9 +217,8 @@ def _workspace(address: Address) -> Workspace:
     return address.enterprise, address.team
 
 
-def _mention(group: str) -> list[dict[str, Any]]:
-    """A block that calls a user group, and nothing but an id of one."""
-    if not _USER_GROUP.fullmatch(group):
-        return []
-    element = {"type": "usergroup", "usergroup_id": group}
-    return [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [element]}]}]
+def _mentions(groups: Sequence[str]) -> list[dict[str, Any]]:
+    """A block that calls user groups, and nothing but ids of some."""
+    ids = [group for group in groups if _USER_GROUP.fullmatch(group)][:MOST_GROUPS]
+    called = [{"type": "usergroup", "usergroup_id": group} for group in ids]
+    return [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": called}]}] if called else []
