@@ -1,4 +1,4 @@
-"""What people write as a condition: ``< 0.35``, ``drops 10% in 24h``, ``available >= 8 in EU``, ``new low 30d``."""
+"""What people write as a condition: ``< 0.35``, ``drops 10% in 24h``, ``new low 30d``, ``risk > 20% in 24h``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ EXAMPLES = (
     "rises 15% in 6h",
     "new low 30d",
     "available >= 8 in EU",
+    "risk > 20% in 24h",
 )
 """One of each."""
 
@@ -90,11 +91,21 @@ def _plain(text: str) -> str:
     return " ".join(re.sub(r"(<=|>=|<|>)", r" \1 ", typed).split()).rstrip(".,;!")
 
 
-def _number(match: re.Match[str], decimal_comma: bool) -> Decimal:
-    number = read_decimal(match["number"], decimal_comma=decimal_comma)
-    if number is None or len(match["number"]) > LONGEST_NUMBER:
-        raise AskError(Note("“{given}” is not a number", {"given": match["number"]}), suggestions=("0.35", "1500"))
+def _number(match: re.Match[str], decimal_comma: bool, group: str = "number") -> Decimal:
+    number = read_decimal(match[group], decimal_comma=decimal_comma)
+    if number is None or len(match[group]) > LONGEST_NUMBER:
+        raise AskError(Note("“{given}” is not a number", {"given": match[group]}), suggestions=("0.35", "1500"))
     return number
+
+
+def _probability(match: re.Match[str], decimal_comma: bool, group: str = "number") -> int:
+    """In ppm: a percentage with its sign, or a share of 1; "with 80" could be either."""
+    number = _number(match, decimal_comma, group)
+    if not match["percent"] and number > 1:
+        note = Note("“{given}” is no probability: say it with %, or as a share of 1", {"given": match[group]})
+        raise AskError(note, suggestions=("80%", "0.8"))
+    share = number / 100 if match["percent"] else number
+    return _whole(share * PPM, Note("a probability is told to a ten-thousandth of a percent"))
 
 
 def _whole(value: Decimal, finest: Note) -> int:
@@ -154,6 +165,16 @@ def _available(match: re.Match[str], decimal_comma: bool) -> Condition:
     return Condition(Kind.AVAILABLE, gpus, Direction.ABOVE, region=_region(match))
 
 
+def _risk(match: re.Match[str], decimal_comma: bool) -> Condition:
+    direction, at_threshold = _SIDES[match["side"]]
+    threshold, window = _probability(match, decimal_comma), _seconds(match)
+    return Condition(Kind.RISK_ABOVE, threshold, direction, window=window, at_threshold=at_threshold)
+
+
+def _sides(direction: Direction) -> str:
+    return _any_of({word: side for word, side in _SIDES.items() if side[0] is direction})
+
+
 def _any_of(words: Mapping[str, object]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
@@ -167,6 +188,7 @@ _METRIC = rf"(?:(?P<metric>{_any_of(_METRICS)}) )?"
 _LOW = r"(?:new low|novo mínimo|novo minimo|nova mínima|nova minima|mínima|minima)"
 _CROSS = r"(?:crosses|crossing|cross|cruza|cruzar)"
 _WAY = r"(?: (?P<way>above|below|up|down|acima de|abaixo de|acima|abaixo|para cima|para baixo))?"
+_RISK = r"(?:(?:interruption )?risk|risk of interruption|risco(?: de interrup[çc][ãa]o)?)"
 _FREE = r"(?:available|free|disponíveis|disponiveis|disponível|disponivel|livres)"
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], bool], Condition]], ...] = tuple(
     (re.compile(pattern), make)
@@ -176,6 +198,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], bool], Condition]]
         (rf"{_METRIC}(?P<move>{'|'.join((*_DOWN, *_UP))}) {_NUMBER} ?% {_WITHIN} {_SPAN}", _moves),
         (rf"{_METRIC}{_LOW}(?: {_WITHIN}| of| de)? ?{_SPAN}", _new_low),
         (rf"{_FREE}(?: (?P<side>>=|>|at least|no mínimo|no minimo))? {_NUMBER}(?: gpus?)?{_PLACE}", _available),
+        (rf"{_RISK} (?P<side>{_sides(Direction.ABOVE)}) ?{_NUMBER} ?(?P<percent>%)? {_WITHIN} {_SPAN}", _risk),
     )
 )
 """What may be written, tried in this order, and what it means."""

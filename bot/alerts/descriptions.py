@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from analytics.evidence import Note, Plural
+from analytics.interruptions.shadow_tenants import BID_FACTOR
 from analytics.market import DAY, HOUR, WORLD
 from bot.alerts.explain import condition
 from bot.alerts.places import ALL, is_group
@@ -22,8 +23,17 @@ _MEASURES: Mapping[Measure, Note] = {
     Measure.CHANGE: Note("change of the {price} over {window}"),
     Measure.OVER_LOW: Note("{price} against its low of {window}"),
     Measure.GPUS: Note("GPUs free"),
+    Measure.RISK: Note("interruption risk within {window}"),
 }
 
+
+_MEANING: Mapping[Measure, Note] = {
+    Measure.RISK: Note(
+        "The risk is that of a tenant who starts now and bids {factor}× the lowest bid, as “reliability” tells it",
+        {"factor": BID_FACTOR},
+    ),
+}
+"""What has to be said of a measure before its values mean something."""
 
 _TEMPLATES: Mapping[Kind, str] = {
     Kind.CROSSES: "{model}: {measure} on crossing to {condition}",
@@ -74,6 +84,8 @@ def terms(rule: Rule) -> Iterator[Note]:
     )
     if rule.repeat_seconds:
         yield Note("It reminds every {span} while it holds", {"span": span(rule.repeat_seconds)})
+    if rule.series.measure in _MEANING:
+        yield _MEANING[rule.series.measure]
     if rule.quiet is not None:
         times = {"start": _minutes(rule.quiet.start), "end": _minutes(rule.quiet.end), "zone": rule.quiet.zone}
         yield Note("Quiet hours: {start}–{end} ({zone})", times)

@@ -9,6 +9,7 @@ from typing import Any
 from analytics.market import Quality, Round
 from bot.alerts.codec import dump, load_rule, load_state, plain
 from bot.alerts.decide import Event, EventKind, decide
+from bot.alerts.foretold import Shared
 from bot.alerts.measures import measure
 from bot.alerts.rules import Direction, Rule
 from bot.alerts.state import STALE_INTERVALS, Reading, State
@@ -68,8 +69,9 @@ async def evaluate(writer: Writer, round_: Round) -> None:
         return
     series = await writer.alerts.series(intervals)
     values: dict[int, int] = {}
+    shared: Shared = {}
     for id_, key in series.items():
-        value = await measure(key, round_.quotes, writer.read, round_.at)
+        value = await measure(key, round_.quotes, writer.read, round_.at, shared)
         if value is not None:
             values[id_] = value
     if values:

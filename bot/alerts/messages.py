@@ -6,18 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analytics.evidence import Basis, Note
-from analytics.market import HOUR, MICRO, WORLD, Offer, Quality, Scope, usd
+from analytics.evidence import Note
+from analytics.market import HOUR, MICRO, WORLD, Offer, Scope, usd
 from bot.accounts import Asker
 from bot.alerts.codec import load_rule
 from bot.alerts.decide import EventKind
 from bot.alerts.descriptions import describe, measured
 from bot.alerts.elements import clock, price_chart, snooze_actions
-from bot.alerts.engine import TEST
+from bot.alerts.engine import TEST, key_of
 from bot.alerts.explain import figure
+from bot.alerts.foretold import FORETOLD, basis_of, foretold
 from bot.alerts.measures import price_of
 from bot.alerts.places import is_group
-from bot.alerts.rules import Direction, Kind, Metric, Rule, Unit
+from bot.alerts.rules import Direction, Kind, Measure, Metric, Rule, Unit
 from bot.alerts.stopped import STOPPED
 from bot.outbox.drafts import Draft, Event, Rendered
 from bot.outbox.sender import Address
@@ -140,7 +141,7 @@ async def single(told: Told, reader: Reader, words: Words, *, plain: bool = Fals
         title=words("Test: {rule}" if told.test else _TITLES[told.kind], rule=words(describe(rule))),
         lead=_lead(told, words),
         tables=await _offers(rule, reader, words) if fired else (),
-        notes=tuple(_notes(told, words)),
+        notes=(*_notes(told, words), *(await _basis(told, reader, words) if fired else ())),
         footer=await _footer(told, reader, words),
         charts=() if plain else await _charts(rule, reader, words),
         actions=actions(told.alert, words) if fired else (),
@@ -212,19 +213,19 @@ def _notes(told: Told, words: Words) -> list[str]:
     return notes
 
 
+async def _basis(told: Told, reader: Reader, words: Words) -> tuple[str, ...]:
+    """What a value that is foretold rests on, as long as it is still the one that is told."""
+    if told.rule.series.measure not in FORETOLD:
+        return ()
+    now = await foretold(key_of(told.rule), reader, words.now, {})
+    return tuple(words(note) for note in now.basis) if now.value == told.value else ()
+
+
 async def _footer(told: Told, reader: Reader, words: Words) -> str:
     row = await reader.model(told.rule.series.model)
     if row is None:
         return told.alert
-    basis = Basis(
-        now=words.now,
-        as_of=row.last_good_at,
-        interval=row.interval,
-        first_at=None if row.first_hour is None else row.first_hour * HOUR,
-        offers=row.offers,
-        failing=row.last_quality is Quality.FAILED,
-    )
-    return f"{words.footer(basis.evidence(Note('alert')))} · {told.alert}"
+    return f"{words.footer(basis_of(row, words.now).evidence(Note('alert')))} · {told.alert}"
 
 
 async def _offers(rule: Rule, reader: Reader, words: Words) -> tuple[Table, ...]:
@@ -264,7 +265,7 @@ def _row(offer: Offer, words: Words) -> tuple[str, ...]:
 async def _charts(rule: Rule, reader: Reader, words: Words) -> tuple[Lines, ...]:
     """The last two days with the threshold, for rules on a price; hours without a poll stay empty."""
     series = rule.series
-    if series.unit is not Unit.MICRO_DOLLARS or is_group(series.region):
+    if series.measure is not Measure.PRICE or is_group(series.region):
         return ()
     since = words.now - CHART_HOURS * HOUR
     quotes = await reader.quote_history(

@@ -95,7 +95,7 @@ class KindSpec:
     levelled: bool = False
 
 
-_HOURS, _DAYS = (HOUR, 168 * HOUR, HOUR), (DAY, 365 * DAY, DAY)
+_HOURS, _DAYS, _AHEAD = (HOUR, 168 * HOUR, HOUR), (DAY, 365 * DAY, DAY), (HOUR, 24 * HOUR, HOUR)
 KINDS: Mapping[Kind, KindSpec] = {
     Kind.BELOW: KindSpec(Measure.PRICE, Direction.BELOW),
     Kind.ABOVE: KindSpec(Measure.PRICE, Direction.ABOVE),
@@ -104,8 +104,8 @@ KINDS: Mapping[Kind, KindSpec] = {
     Kind.RISES: KindSpec(Measure.CHANGE, Direction.ABOVE, PPM + 1, None, _HOURS),
     Kind.NEW_LOW: KindSpec(Measure.OVER_LOW, Direction.BELOW, PPM, PPM, _DAYS),
     Kind.AVAILABLE: KindSpec(Measure.GPUS, Direction.ABOVE),
-    Kind.PREDICTED_BELOW: KindSpec(Measure.PREDICTED, Direction.BELOW, 1, None, _HOURS, levelled=True),
-    Kind.RISK_ABOVE: KindSpec(Measure.RISK, Direction.ABOVE, 1, PPM - 1, _HOURS),
+    Kind.PREDICTED_BELOW: KindSpec(Measure.PREDICTED, Direction.BELOW, 1, None, _AHEAD, levelled=True),
+    Kind.RISK_ABOVE: KindSpec(Measure.RISK, Direction.ABOVE, 1, PPM - 1, _AHEAD),
 }
 """What each kind is, in one row."""
 

@@ -24,6 +24,8 @@ RISES = Condition(Kind.RISES, 1_155_000, ABOVE, window=6 * HOUR)
 LOW = Condition(Kind.NEW_LOW, PPM, BELOW, window=30 * DAY)
 EIGHT = Condition(Kind.AVAILABLE, 8, ABOVE)
 EIGHT_EU = Condition(Kind.AVAILABLE, 8, ABOVE, region="EU-*")
+RISK = Condition(Kind.RISK_ABOVE, 200_000, ABOVE, window=24 * HOUR)
+RISK_AT_LEAST = Condition(Kind.RISK_ABOVE, 7_500, ABOVE, window=6 * HOUR, at_threshold=True)
 
 SAME: dict[Condition, tuple[str, ...]] = {
     PRICE: (
@@ -46,6 +48,11 @@ SAME: dict[Condition, tuple[str, ...]] = {
     EIGHT: ("available >= 8", "available 8", "free at least 8", "available > 7", "available ≥ 8 GPUs", "disponíveis 8"),
     EIGHT_EU: ("available >= 8 in EU", "available &gt;= 8 in europe", "disponíveis no mínimo 8 na Europa",
         "livres 8 em ue"),
+    RISK: ("risk > 20% in 24h", "risk>20 % in 1 day", "risk &gt; 20% within 24 hours",
+        "interruption risk above 20% in 24h",
+        "risk of interruption over 0.2 in 24h", "risk ＞ ２０％ in 24h", "risco > 20% em 24h", "risco > 0,2 em 24h",
+        "risco de interrupção acima de 20,0% em 24h", "risco de interrupcao mais de 20% dentro de 1 dia"),
+    RISK_AT_LEAST: ("risk >= 0.75% in 6h", "interruption risk at least 0,75% in 6h", "risco ≥ 0,75% em 6 horas"),
 }  # fmt: skip
 
 
@@ -88,6 +95,9 @@ def _threshold(text: str, comma: bool) -> int | None:
         "drops 10% in 5 fortnights",
         "drops -10% in 24h", "drops 0.00001% in 24h", "new low", "new low 30", "available < 8", "available 7.5",
         "available 0.5", "< 1.0000000000000000000000000000001", "< 99999999999999999999999999", "< 0.35\n> 1", "; drop",
+        "risk > 20 in 24h", "risk > 20%", "risk < 20% in 24h", "risk > 20% in 24", "risk > -20% in 24h",
+        "risk > 0.00001% in 24h", "risk > 20% in 24h in EU", "risk > nan% in 24h", "risk > 20%% in 24h",
+        "risco > 2e1% em 24h", "risk > 20% in 24h; drop",
     ],
 )  # fmt: skip
 def test_what_means_nothing_for_certain_is_refused(text: str, comma: bool) -> None:

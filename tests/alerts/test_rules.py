@@ -54,6 +54,7 @@ def test_a_rule_of_each_kind_is_accepted(kind: Kind) -> None:
         (good(Kind.NEW_LOW, PPM - 1), "no threshold"),
         (good(Kind.NEW_LOW, PPM + 1), "no threshold"),
         (good(Kind.RISK_ABOVE, PPM), "never fires"),
+        (replace(good(Kind.RISK_ABOVE), series=replace(good(Kind.RISK_ABOVE).series, window=25 * HOUR)), "1 and 24 h"),
         (replace(good(Kind.DROPS), series=replace(good(Kind.DROPS).series, window=169 * HOUR)), "1 and 168 hours"),
         (replace(good(Kind.NEW_LOW), series=replace(good(Kind.NEW_LOW).series, window=366 * DAY)), "1 and 365 days"),
         (

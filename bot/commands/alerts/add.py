@@ -21,6 +21,7 @@ from bot.alerts.replay import Replay, replay
 from bot.alerts.rules import Measure, Rule
 from bot.alerts.state import Reading, initial
 from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
+from bot.commands.alerts.outlook import Outlook, outlook_lines, outlook_of
 from bot.commands.alerts.owned import Owned, asker_of, destination, find, may_be_told, note, owner_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Lines
@@ -76,6 +77,8 @@ class AlertAdded:
     """the last days of a price: UTC seconds and USD; none where something else is watched"""
     threshold: float | None
     """in USD, GPUs, or percent"""
+    foretold: Outlook | None
+    """what is foretold now, of a rule that watches that"""
 
 
 async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given: Any) -> AlertAdded:
@@ -105,6 +108,7 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
         evidence=(await query.basis([gpu], offers=row.offers if row else 0)).evidence(Note("stored polls")),
         points=_points(rule, quotes),
         threshold=plain_value(rule, rule.threshold),
+        foretold=await outlook_of(query, rule),
     )
 
 
@@ -190,7 +194,7 @@ def card(answer: AlertAdded, words: Words) -> Card:
     return Card(
         title=words("Alert {id}", id=answer.id),
         lead=words(answer.rule),
-        notes=(tried(answer.tried, words), *notes),
+        notes=(*outlook_lines(answer.foretold, words), *_tried_lines(answer, words), *notes),
         footer=words.footer(answer.evidence),
         charts=_charts(answer, words),
         actions=(
@@ -198,6 +202,11 @@ def card(answer: AlertAdded, words: Words) -> Card:
             Action(words("Delete"), f"alert delete {answer.id}", "danger"),
         ),
     )
+
+
+def _tried_lines(answer: AlertAdded, words: Words) -> tuple[str, ...]:
+    untried = None if answer.foretold is None else answer.foretold.untried
+    return (tried(answer.tried, words) if untried is None else words(untried),)
 
 
 def tried(past: Tried | None, words: Words) -> str:

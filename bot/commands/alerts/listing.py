@@ -12,9 +12,11 @@ from bot.alerts.descriptions import describe, terms
 from bot.alerts.elements import SNOOZES, clock_of, snooze_actions
 from bot.alerts.engine import key_of
 from bot.alerts.explain import explain
+from bot.alerts.foretold import FORETOLD
 from bot.alerts.measures import measure
 from bot.alerts.rules import Rule
 from bot.alerts.state import Reading, State
+from bot.commands.alerts.outlook import Outlook, outlook_lines, outlook_of
 from bot.commands.alerts.owned import ID_OR_LAST, Owned, asker_of, find
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
@@ -70,6 +72,8 @@ class AlertShown:
     stopped: str | None
     """why nothing is sent to its destination any more"""
     history: tuple[Act, ...]
+    foretold: Outlook | None
+    """what is foretold now, of a rule that watches that"""
 
 
 async def ask_list(query: QueryContext) -> AlertList:
@@ -111,6 +115,7 @@ async def ask_show(query: QueryContext, *, id: str) -> AlertShown:  # noqa: A002
         episodes=state.episode,
         stopped=row.stopped,
         history=tuple(Act(iso(act.at), act.actor, act.action) for act in acts),
+        foretold=await outlook_of(query, rule),
     )
 
 
@@ -135,7 +140,9 @@ async def latest(query: QueryContext, rule: Rule) -> Reading | None:
     else:
         places = await query.reader.regional_quotes(model.name)
     quotes = {(model.name, place, scope): quote for place, quote in places.items()}
-    value = await measure(key_of(rule), quotes, query.reader, model.last_good_at)
+    # the future is told from now, as its questions are; the market as it was at its last poll
+    at = query.now if rule.series.measure in FORETOLD else model.last_good_at
+    value = await measure(key_of(rule), quotes, query.reader, at)
     return Reading(query.now, value, model.interval, heard_at=model.last_good_at)
 
 
@@ -175,7 +182,7 @@ def _state(line: AlertLine, words: Words) -> str:
 
 def show_card(answer: AlertShown, words: Words) -> Card:
     """The rule, where it stands and why, and who did what."""
-    notes = [words(term) for term in answer.terms]
+    notes = [*outlook_lines(answer.foretold, words), *(words(term) for term in answer.terms)]
     if answer.stopped:
         notes.insert(0, words("Nothing is sent any more: {reason}", reason=answer.stopped))
     if answer.expires_at:

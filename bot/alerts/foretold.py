@@ -1,0 +1,112 @@
+"""What rules watch of the future: the very figures of the questions about it, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from analytics.answers.reliability import PERIOD_DAYS, SEEN_TWICE, Reliability, reliability
+from analytics.errors import NotYet
+from analytics.evidence import Basis, Note, Plural
+from analytics.interruptions.estimator import MIN_EXPOSURE_H, TOO_COARSE, total
+from analytics.market import HOUR, LifeTable, Quality
+from bot.alerts.rules import PPM, Measure
+from bot.store.alerts import SeriesKey
+from bot.store.reader import ModelRow, Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """The value of a series in the unit of its measure with what it rests on; ``missing`` says why there is none."""
+
+    value: int | None
+    basis: tuple[Note, ...] = ()
+    missing: NotYet | None = None
+
+
+Shared = MutableMapping[tuple[Measure, str], Any]
+"""What the series of one model share in one round: (measure, model) -> what was read."""
+
+
+async def foretold(key: SeriesKey, reader: Reader, at: int, shared: Shared) -> Foretold:
+    """What is foretold at ``at`` by what is stored."""
+    name = Measure(key.measure), key.model
+    if name not in shared:
+        shared[name] = await _READ[name[0]](key.model, reader, at)
+    try:
+        return _TELL[name[0]](key, shared[name])
+    except NotYet as missing:
+        return Foretold(None, missing=missing)
+
+
+def basis_of(row: ModelRow, now: int) -> Basis:
+    """The age and extent of what is stored of a model."""
+    return Basis(
+        now=now,
+        as_of=row.last_good_at,
+        interval=row.interval,
+        first_at=None if row.first_hour is None else row.first_hour * HOUR,
+        offers=row.offers,
+        failing=row.last_quality is Quality.FAILED,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tenants:
+    basis: Basis
+    answer: Reliability | NotYet
+
+
+async def _read_tenants(model: str, reader: Reader, at: int) -> _Tenants:
+    """The answer of ``reliability``; a class prior and overdispersion only widen intervals that are not used here."""
+    row = await reader.model(model)
+    basis = Basis(at, None, 0, None, 0) if row is None else basis_of(row, at)
+    since = (basis.as_of or at) // HOUR - PERIOD_DAYS * 24
+    regions = (await reader.exposure([model], since)).get(model, {})
+    life = (await reader.life_tables([model], since // 24)).get(model, LifeTable())
+    try:
+        return _Tenants(basis, reliability(model, total(regions), life, (), basis))
+    except NotYet as missing:
+        return _Tenants(basis, missing)
+
+
+def _risk(key: SeriesKey, tenants: _Tenants) -> Foretold:
+    """1 - the survival of a tenant who starts now, as ``reliability`` gives it at that hour."""
+    answer, hours = tenants.answer, key.window // HOUR
+    if isinstance(answer, NotYet):
+        raise answer
+    if TOO_COARSE in answer.evidence.caveats:
+        raise NotYet(TOO_COARSE, have=_exposure(answer), need=Note("polls closer together"))
+    point = next((point for point in answer.survival_curve if point.hours == hours), None)
+    if point is None:
+        raise _too_short(answer, tenants.basis, hours)
+    interval = {"low": round(100 * (1 - point.high), 2), "high": round(100 * (1 - point.low), 2)}
+    basis = (_exposure(answer), Note("95% interval of the risk: {low}% to {high}%", interval))
+    return Foretold(PPM - round(point.probability * PPM), basis)
+
+
+def _exposure(answer: Reliability) -> Note:
+    values = {"n": answer.total_interruptions, "hours": answer.evidence.exposure_hours, "days": PERIOD_DAYS}
+    return Note("interruptions seen: {n}; tenant-hours: {hours} (last {days} d)", values)
+
+
+def _too_short(answer: Reliability, basis: Basis, hours: int) -> NotYet:
+    """A horizon is answered once history is twice as long, and tenants were seen for a day in all."""
+    seen_h, need_h = 24 * (basis.history_days or 0.0), SEEN_TWICE * hours
+    why = Note("not enough history for a risk over {hours} h", {"hours": hours})
+    if seen_h < need_h:
+        have, need = Note("{n} h of history", {"n": round(seen_h, 1)}), Note("{n} h of history", {"n": round(need_h)})
+        return NotYet(why, have=have, need=need, ready_at=basis.ready_after(round((need_h - seen_h) * HOUR)))
+    return NotYet(
+        why,
+        have=_exposure(answer),
+        need=Note(Plural("{n} tenant-hour", "{n} tenant-hours"), {"n": round(MIN_EXPOSURE_H)}),
+    )
+
+
+_READ: Mapping[Measure, Callable[[str, Reader, int], Awaitable[Any]]] = {Measure.RISK: _read_tenants}
+_TELL: Mapping[Measure, Callable[[SeriesKey, Any], Foretold]] = {Measure.RISK: _risk}
+
+FORETOLD = frozenset(_READ)
+"""The measures that are foretold."""

@@ -1,0 +1,77 @@
+"""What is foretold now, for the confirmation of a rule that watches it and for ``alert show``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from analytics.errors import NotYet
+from analytics.evidence import Note, iso
+from bot.alerts.engine import key_of
+from bot.alerts.explain import figure, plain_value
+from bot.alerts.foretold import FORETOLD, foretold
+from bot.alerts.rules import Measure, Rule
+from bot.dispatch.command import QueryContext
+from bot.presentation.words import Words
+
+UNTRIED: Mapping[Measure, Note] = {
+    Measure.RISK: Note(
+        "It cannot be tried on the past: what was known of interruptions at each hour is not stored, only their sums."
+    ),
+}
+"""Why a rule on what is foretold is not replayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why there is no value: what there is, what is needed, and when it will do, null where nobody knows."""
+
+    why: Note
+    have: Note
+    need: Note
+    ready_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The value of now in USD or percent, null where ``missing`` says why; ``basis``: what it rests on."""
+
+    value: float | None
+    shown: Note | None
+    basis: tuple[Note, ...]
+    missing: Missing | None
+    untried: Note | None
+    """why the rule was not tried on the past"""
+
+
+async def outlook_of(query: QueryContext, rule: Rule) -> Outlook | None:
+    """What is foretold now of a rule's series; None for a rule on what is seen."""
+    measure = rule.series.measure
+    if measure not in FORETOLD:
+        return None
+    now = await foretold(key_of(rule), query.reader, query.now, {})
+    return Outlook(
+        value=plain_value(rule, now.value),
+        shown=None if now.value is None else figure(rule, now.value),
+        basis=now.basis,
+        missing=None if now.missing is None else _missing(now.missing),
+        untried=UNTRIED.get(measure),
+    )
+
+
+def _missing(error: NotYet) -> Missing:
+    return Missing(error.note, error.have, error.need, None if error.ready_at is None else iso(error.ready_at))
+
+
+def outlook_lines(outlook: Outlook | None, words: Words) -> tuple[str, ...]:
+    """The value of now and what it rests on, or why there is none; nothing for a rule on what is seen."""
+    if outlook is None:
+        return ()
+    if outlook.missing is None:
+        return (words("Now: {value}", value=outlook.shown), *(words(note) for note in outlook.basis))
+    lacks = outlook.missing
+    silent = words("There is no value now, so nothing fires: {why}", why=lacks.why)
+    lines = [silent, words("There is: {have}", have=lacks.have), words("Needed: {need}", need=lacks.need)]
+    if lacks.ready_at is not None:
+        lines.append(words("It will do at {at} if polling goes on.", at=lacks.ready_at))
+    return tuple(lines)
