@@ -175,15 +175,13 @@ def prediction(
     ``hours``: ascending, the last 30 days for the advice. Raises NotYet without a price of the last 6 h or without
     forecasts issued in them. Prices in USD per GPU-hour, shares in [0, 1]. Source: definitions, "Forecasts".
     """
-    if quote is None or basis.as_of is None:
-        raise _never(basis)
-    _fresh(basis, forecasts)
-    advice, sentence = advise(grid(model, hours, basis.now // HOUR), quote.price)
+    check(basis, quote, forecasts)
+    advice, sentence = advise(grid(model, hours, basis.now // HOUR), quote.price if quote else None)
     served = sorted(forecasts, key=lambda forecast: forecast.horizon_h)
     first = served[0]
     return Prediction(
         gpu_name=model,
-        current_price=usd(quote.price),
+        current_price=usd(quote.price if quote else None),
         predictions={f"next_{forecast.horizon_h}h": _point(forecast) for forecast in served},
         recommendation=sentence,
         model_accuracy=_share(track.model_accuracy if track else None),
@@ -201,9 +199,16 @@ def prediction(
         past=_past(hours, basis.now // HOUR),
         evidence=basis.evidence(
             Note("last value (sktime NaiveForecaster) on hourly medians; adaptive conformal 80 % intervals"),
-            tuple(_caveats(first, track)),
+            tuple(caveats(first, track)),
         ),
     )
+
+
+def check(basis: Basis, quote: Quote | None, forecasts: Sequence[Forecast]) -> None:
+    """Raise NotYet where a model's stored forecasts may not be told: without a price, and when either is too old."""
+    if quote is None or basis.as_of is None:
+        raise _never(basis)
+    _fresh(basis, forecasts)
 
 
 def _tail(hours: Sequence[HourPoint], now_hour: int) -> tuple[float | None, ...]:
@@ -280,7 +285,8 @@ def _fresh(basis: Basis, forecasts: Sequence[Forecast]) -> None:
         )
 
 
-def _caveats(first: Forecast, track: TrackRecord | None) -> list[Note]:
+def caveats(first: Forecast, track: TrackRecord | None) -> list[Note]:
+    """What has to be said of a model's forecasts beside their figures."""
     notes = []
     if first.regime == "cold":
         notes.append(

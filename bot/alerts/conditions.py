@@ -24,11 +24,15 @@ EXAMPLES = (
     "new low 30d",
     "available >= 8 in EU",
     "risk > 20% in 24h",
+    "predicted < 0.30 in 24h with 80%",
 )
 """One of each."""
 
 LONGEST_TEXT = 200
 """Characters of a condition: longer texts are none (ours: the longest that mean something have fifty)."""
+
+USUAL_LEVEL = 800_000
+"""The probability of a prediction that says none, in ppm (source: definitions, "Forecasts": ranges are of 80 %)."""
 
 LONGEST_NUMBER = 20
 """Characters of a number: so many are reckoned with exactly (source: decimal keeps 28 digits)."""
@@ -45,6 +49,8 @@ class Condition:
     region: str = WORLD
     window: int = 0
     at_threshold: bool = False
+    level: int = 0
+    """the probability of a prediction, in ppm"""
 
 
 _SIGNS = {"&lt;": "<", "&gt;": ">", "≤": "<=", "≥": ">=", "⩽": "<=", "⩾": ">=", "=<": "<=", "=>": ">="}
@@ -171,6 +177,13 @@ def _risk(match: re.Match[str], decimal_comma: bool) -> Condition:
     return Condition(Kind.RISK_ABOVE, threshold, direction, window=window, at_threshold=at_threshold)
 
 
+def _predicted(match: re.Match[str], decimal_comma: bool) -> Condition:
+    direction, at_threshold = _SIDES[match["side"]]
+    level = _probability(match, decimal_comma, "chance") if match["chance"] else USUAL_LEVEL
+    threshold, window = _micro(match, decimal_comma), _seconds(match)
+    return Condition(Kind.PREDICTED_BELOW, threshold, direction, window=window, at_threshold=at_threshold, level=level)
+
+
 def _sides(direction: Direction) -> str:
     return _any_of({word: side for word, side in _SIDES.items() if side[0] is direction})
 
@@ -189,6 +202,9 @@ _LOW = r"(?:new low|novo mínimo|novo minimo|nova mínima|nova minima|mínima|mi
 _CROSS = r"(?:crosses|crossing|cross|cruza|cruzar)"
 _WAY = r"(?: (?P<way>above|below|up|down|acima de|abaixo de|acima|abaixo|para cima|para baixo))?"
 _RISK = r"(?:(?:interruption )?risk|risk of interruption|risco(?: de interrup[çc][ãa]o)?)"
+_FORETOLD = r"(?:predicted|forecast|previst[oa]|previs[ãa]o)"
+_OF = r"(?:(?:a )?(?:probability|probabilidade|chance)(?: of| de)? )?"
+_CHANCE = rf"(?: (?:with|at|com) {_OF}(?P<chance>[0-9.,]+) ?(?P<percent>%)?)?"
 _FREE = r"(?:available|free|disponíveis|disponiveis|disponível|disponivel|livres)"
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], bool], Condition]], ...] = tuple(
     (re.compile(pattern), make)
@@ -199,6 +215,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], bool], Condition]]
         (rf"{_METRIC}{_LOW}(?: {_WITHIN}| of| de)? ?{_SPAN}", _new_low),
         (rf"{_FREE}(?: (?P<side>>=|>|at least|no mínimo|no minimo))? {_NUMBER}(?: gpus?)?{_PLACE}", _available),
         (rf"{_RISK} (?P<side>{_sides(Direction.ABOVE)}) ?{_NUMBER} ?(?P<percent>%)? {_WITHIN} {_SPAN}", _risk),
+        (rf"{_FORETOLD} (?P<side>{_sides(Direction.BELOW)}) ?{_MONEY} {_WITHIN} {_SPAN}{_CHANCE}", _predicted),
     )
 )
 """What may be written, tried in this order, and what it means."""

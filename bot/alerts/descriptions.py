@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from analytics.evidence import Note, Plural
 from analytics.interruptions.shadow_tenants import BID_FACTOR
@@ -24,6 +25,7 @@ _MEASURES: Mapping[Measure, Note] = {
     Measure.OVER_LOW: Note("{price} against its low of {window}"),
     Measure.GPUS: Note("GPUs free"),
     Measure.RISK: Note("interruption risk within {window}"),
+    Measure.PREDICTED: Note("price predicted within {window} with {level}%"),
 }
 
 
@@ -32,19 +34,28 @@ _MEANING: Mapping[Measure, Note] = {
         "The risk is that of a tenant who starts now and bids {factor}× the lowest bid, as “reliability” tells it",
         {"factor": BID_FACTOR},
     ),
+    Measure.PREDICTED: Note(
+        "Predicted are the hours 1, 6 and 24 h after each hourly forecast, as “predict” tells them; one is enough"
+    ),
 }
 """What has to be said of a measure before its values mean something."""
 
 _TEMPLATES: Mapping[Kind, str] = {
     Kind.CROSSES: "{model}: {measure} on crossing to {condition}",
     Kind.AVAILABLE: "{model}: {condition} free",
+    Kind.PREDICTED_BELOW: "{model}: predicted {condition} within {window}, with {level}% or more",
 }
 """Where a rule is not said as measure and condition; each also with a place behind it."""
 
 
 def measured(series: Series) -> Note:
     """What is measured, such as "cheapest spot offer"."""
-    return Note(_MEASURES[series.measure].text, {"price": PRICES[series.metric], "window": span(series.window)})
+    return Note(_MEASURES[series.measure].text, {"price": PRICES[series.metric], **ahead(series)})
+
+
+def ahead(series: Series) -> dict[str, Any]:
+    """How far a series looks, and with what probability."""
+    return {"window": span(series.window), "level": series.level / 10_000}
 
 
 def place(region: str) -> Note | None:
@@ -57,6 +68,7 @@ def place(region: str) -> Note | None:
 def describe(rule: Rule) -> Note:
     """The rule in one sentence, such as "RTX 4090: spot price (median) below $0.35 in EU"."""
     said = {"model": rule.series.model, "measure": measured(rule.series), "condition": condition(rule)}
+    said |= ahead(rule.series)
     where = place(rule.series.region)
     template = _TEMPLATES.get(rule.kind, "{model}: {measure} {condition}")
     return Note(template, said) if where is None else Note(f"{template} {{place}}", said | {"place": where})

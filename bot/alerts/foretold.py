@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from analytics.answers.reliability import PERIOD_DAYS, SEEN_TWICE, Reliability, reliability
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Note, Plural
+from analytics.forecasting.backtest import ALPHA
+from analytics.forecasting.forecasts import Forecast, caveats, check
+from analytics.forecasting.levels import below, within_window
+from analytics.forecasting.track_record import TrackRecord
 from analytics.interruptions.estimator import MIN_EXPOSURE_H, TOO_COARSE, total
 from analytics.market import HOUR, LifeTable, Quality
+from bot.alerts.elements import clock
 from bot.alerts.rules import PPM, Measure
 from bot.store.alerts import SeriesKey
 from bot.store.reader import ModelRow, Reader
@@ -105,8 +110,84 @@ def _too_short(answer: Reliability, basis: Basis, hours: int) -> NotYet:
     )
 
 
-_READ: Mapping[Measure, Callable[[str, Reader, int], Awaitable[Any]]] = {Measure.RISK: _read_tenants}
-_TELL: Mapping[Measure, Callable[[SeriesKey, Any], Foretold]] = {Measure.RISK: _risk}
+@dataclass(frozen=True, slots=True)
+class _Forecasts:
+    basis: Basis
+    forecasts: Sequence[Forecast]
+    track: TrackRecord | None
+    refused: NotYet | None = None
+
+
+async def _read_forecasts(model: str, reader: Reader, at: int) -> _Forecasts:
+    """What ``predict`` is answered from, and whether it refuses."""
+    row = await reader.model(model)
+    basis = Basis(at, None, 0, None, 0) if row is None else basis_of(row, at)
+    forecasts = await reader.forecasts(model)
+    read = _Forecasts(basis, forecasts, await reader.track_record(model))
+    try:
+        check(basis, (await reader.quotes([model])).get(model), forecasts)
+    except NotYet as refused:
+        return replace(read, refused=refused)
+    return read
+
+
+def _predicted(key: SeriesKey, read: _Forecasts) -> Foretold:
+    """The lowest price that the served forecasts of the window put the market below with the level's probability."""
+    if read.refused is not None:
+        raise read.refused
+    now, hours = read.basis.now, {"hours": key.window // HOUR}
+    ahead = within_window(read.forecasts, now, key.window)
+    if not ahead:
+        have, need = _issued(read.forecasts), Note("the forecast run, which comes every hour")
+        ready_at = None if read.basis.stale else (now // HOUR + 1) * HOUR
+        why = Note("the newest forecast is of no hour in the next {hours} h", hours)
+        raise NotYet(why, have=have, need=need, ready_at=ready_at)
+    value = predicted_value(key, ahead, now)
+    if value is None:
+        raise _no_such_level(key, ahead)
+    return Foretold(value, (_issued(ahead), *_record(read.track), *caveats(ahead[0], read.track)[:-1]))
+
+
+def predicted_value(key: SeriesKey, forecasts: Sequence[Forecast], at: int) -> int | None:
+    """What these forecasts make of a series at ``at``; None where they say nothing with its probability."""
+    return below(within_window(forecasts, at, key.window), key.level / PPM)
+
+
+def _issued(forecasts: Sequence[Forecast]) -> Note:
+    values = {"at": clock(max(forecast.issued_at for forecast in forecasts))}
+    return Note("forecast of {at}, for {hours} h after it", values | {"hours": _horizons(forecasts)})
+
+
+def _horizons(forecasts: Sequence[Forecast]) -> str:
+    return ", ".join(str(forecast.horizon_h) for forecast in forecasts)
+
+
+def _record(track: TrackRecord | None) -> tuple[Note, ...]:
+    if track is None or track.coverage_80 is None:
+        return ()
+    values = {"n": track.n_scored, "share": round(100 * track.coverage_80, 1)}
+    return (Note("forecasts like this that were scored: {n}; in their 80% range: {share}%", values),)
+
+
+def _no_such_level(key: SeriesKey, ahead: Sequence[Forecast]) -> NotYet:
+    sure = max((forecast.confidence or 0.0 for forecast in ahead), default=0.0)
+    ranged = 1 - ALPHA if any(forecast.hi80 is not None for forecast in ahead) else 0.0
+    most = {"percent": round(100 * max(sure, ranged), 2)}
+    return NotYet(
+        Note("the forecast says nothing with a probability of {percent}%", {"percent": key.level / 10_000}),
+        have=Note("statements with a probability of up to {percent}%", most),
+        need=Note("a lower probability in the rule, or surer forecasts"),
+    )
+
+
+_READ: Mapping[Measure, Callable[[str, Reader, int], Awaitable[Any]]] = {
+    Measure.RISK: _read_tenants,
+    Measure.PREDICTED: _read_forecasts,
+}
+_TELL: Mapping[Measure, Callable[[SeriesKey, Any], Foretold]] = {
+    Measure.RISK: _risk,
+    Measure.PREDICTED: _predicted,
+}
 
 FORETOLD = frozenset(_READ)
 """The measures that are foretold."""

@@ -50,7 +50,8 @@ class Measure(enum.StrEnum):
     """the price in ppm of the lowest price of the ``window`` seconds that ended with the last full hour"""
     GPUS = "gpus"
     PREDICTED = "predicted"
-    """the price that the market falls below within ``window`` seconds with probability ``level`` (ppm)"""
+    """the lowest price that the served forecasts put the market at or below, with probability ``level`` (ppm) or more,
+    at one of their hours within ``window`` seconds"""
     RISK = "risk"
     """the probability (ppm) that a tenant who starts now is interrupted within ``window`` seconds"""
 

@@ -125,6 +125,15 @@ class MarketReads(Reads):
             Forecast(model, *row) for row in await self._rows(query.where(f.gpu_id == gpu_id).order_by(f.horizon_h))
         ]
 
+    async def forecasts_since(self, model: str, since: int) -> list[Forecast]:
+        """All served forecasts issued from a second on, by time and then horizon."""
+        f = t.forecast.c
+        columns = (
+            f.horizon_h, f.issued_at, f.target_at, f.y_last, f.price, f.lo80, f.hi80, f.confidence, f.regime, f.source
+        )  # fmt: skip
+        query = select(*columns).where(f.gpu_id == self._names.gpu_id(model), f.issued_at >= since)
+        return [Forecast(model, *row) for row in await self._rows(query.order_by(f.issued_at, f.horizon_h))]
+
     async def track_record(self, model: str) -> TrackRecord | None:
         """How the model's forecasts fared, None before the first scoring."""
         r = t.track_record.c

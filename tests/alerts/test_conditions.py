@@ -25,6 +25,8 @@ LOW = Condition(Kind.NEW_LOW, PPM, BELOW, window=30 * DAY)
 EIGHT = Condition(Kind.AVAILABLE, 8, ABOVE)
 EIGHT_EU = Condition(Kind.AVAILABLE, 8, ABOVE, region="EU-*")
 RISK = Condition(Kind.RISK_ABOVE, 200_000, ABOVE, window=24 * HOUR)
+PREDICTED = Condition(Kind.PREDICTED_BELOW, 300_000, BELOW, window=24 * HOUR, level=800_000)
+PREDICTED_AT_MOST = Condition(Kind.PREDICTED_BELOW, 300_000, BELOW, window=6 * HOUR, at_threshold=True, level=655_000)
 RISK_AT_LEAST = Condition(Kind.RISK_ABOVE, 7_500, ABOVE, window=6 * HOUR, at_threshold=True)
 
 SAME: dict[Condition, tuple[str, ...]] = {
@@ -52,6 +54,13 @@ SAME: dict[Condition, tuple[str, ...]] = {
         "interruption risk above 20% in 24h",
         "risk of interruption over 0.2 in 24h", "risk ＞ ２０％ in 24h", "risco > 20% em 24h", "risco > 0,2 em 24h",
         "risco de interrupção acima de 20,0% em 24h", "risco de interrupcao mais de 20% dentro de 1 dia"),
+    PREDICTED: ("predicted < 0.30 in 24h with 80%", "predicted below 0.30 within 24h with probability 0.8",
+        "predicted < $0.30 in 24h", "predicted<0.3 in 1 day",
+        "forecast under 0.30 within 24 hours with a chance of 80 %",
+        "predicted &lt; 0.30 in 24h at 80%", "previsto < 0,30 em 24h com 80%", "previsto abaixo de US$ 0,30 em 24h",
+        "previsto < 0,30 em 24h com probabilidade de 0,8", "previsão abaixo de 0,30 dentro de 24h com 80,0%"),
+    PREDICTED_AT_MOST: ("predicted <= 0.30 in 6h with 65.5%", "previsto ≤ 0,30 em 6h com 65,5%",
+        "previsto no máximo 0,30 em 6 horas com chance de 0,655"),
     RISK_AT_LEAST: ("risk >= 0.75% in 6h", "interruption risk at least 0,75% in 6h", "risco ≥ 0,75% em 6 horas"),
 }  # fmt: skip
 
@@ -97,7 +106,13 @@ def _threshold(text: str, comma: bool) -> int | None:
         "available 0.5", "< 1.0000000000000000000000000000001", "< 99999999999999999999999999", "< 0.35\n> 1", "; drop",
         "risk > 20 in 24h", "risk > 20%", "risk < 20% in 24h", "risk > 20% in 24", "risk > -20% in 24h",
         "risk > 0.00001% in 24h", "risk > 20% in 24h in EU", "risk > nan% in 24h", "risk > 20%% in 24h",
-        "risco > 2e1% em 24h", "risk > 20% in 24h; drop",
+        "risco > 2e1% em 24h",
+        "predicted > 0.30 in 24h", "predicted < 0.30", "predicted < 0.30 in 24h with 80",
+        "predicted < 0.30 in 24h with",
+        "predicted < 0.30 with 80%", "predicted < 0.30 in 24h with 0.00001%", "predicted < 0.30 in 24h in EU with 80%",
+        "predicted < 0.30 in 24h with -80%", "predicted < 0.30 in 24h with 80% or 90%", "predicted < 80% in 24h",
+        "previsto < 0,30 em 24h com oitenta", "predicted < nan in 24h",
+ "risk > 20% in 24h; drop",
     ],
 )  # fmt: skip
 def test_what_means_nothing_for_certain_is_refused(text: str, comma: bool) -> None:

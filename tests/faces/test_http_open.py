@@ -72,6 +72,8 @@ def fits(value: Any, schema: dict, components: dict) -> bool:
         forms = schema.get("prefixItems") or [schema["items"]] * len(value)
         return len(forms) == len(value) and all(map(fits, value, forms, [components] * len(forms)))
     if schema.get("type") == "object":
+        if not isinstance(value, dict):
+            return False
         known = schema.get("properties", {})
         rest = {name: schema.get("additionalProperties", not known) for name in set(value) - set(known)}
         return set(schema.get("required", ())) <= set(value) and all(

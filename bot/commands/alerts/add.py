@@ -21,7 +21,7 @@ from bot.alerts.replay import Replay, replay
 from bot.alerts.rules import Measure, Rule
 from bot.alerts.state import Reading, initial
 from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
-from bot.commands.alerts.outlook import Outlook, outlook_lines, outlook_of
+from bot.commands.alerts.outlook import Outlook, outlook_lines, outlook_of, past_readings
 from bot.commands.alerts.owned import Owned, asker_of, destination, find, may_be_told, note, owner_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Lines
@@ -90,6 +90,7 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
         raise AskError(Note("{gpu} was never on the market here, so it cannot be watched", {"gpu": gpu}))
     rule = with_options(rule_of(gpu, condition_of(query, condition), query.now), query, given)
     quotes = await _past(query.reader, rule, query.now)
+    readings = _readings(rule, quotes) or await past_readings(query, rule, query.now - REPLAY_DAYS * DAY)
     row = await query.reader.model(gpu)
     interval = row.interval if row else 0
     async with query.write() as writer:
@@ -104,7 +105,7 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
         direct=to == "dm",
         expires_at=None if rule.expires_at is None else iso(rule.expires_at),
         notices_within_seconds=max(rule.hold_seconds, interval * rule.readings),
-        tried=_tried(rule, quotes, query.now),
+        tried=_tried(rule, readings, query.now),
         evidence=(await query.basis([gpu], offers=row.offers if row else 0)).evidence(Note("stored polls")),
         points=_points(rule, quotes),
         threshold=plain_value(rule, rule.threshold),
@@ -151,14 +152,19 @@ async def _past(reader: Reader, rule: Rule, now: int) -> list[Quote]:
     return await reader.quote_history(series.model, since, now + 1, region=series.region, scope=series.scope)
 
 
-def _tried(rule: Rule, quotes: Sequence[Quote], now: int) -> Tried | None:
+def _readings(rule: Rule, quotes: Sequence[Quote]) -> list[Reading]:
     if len(quotes) < 2:
-        return None
+        return []
     interval = round(statistics.median(b.at - a.at for a, b in itertools.pairwise(quotes)))
     values = (
         (q.at, q.gpus if rule.series.measure is Measure.GPUS else price_of(q, rule.series.metric)) for q in quotes
     )
-    readings = [Reading(at, value, interval) for at, value in values]
+    return [Reading(at, value, interval) for at, value in values]
+
+
+def _tried(rule: Rule, readings: Sequence[Reading], now: int) -> Tried | None:
+    if not readings:
+        return None
     past = replay(rule, readings, now - REPLAY_DAYS * DAY, now)
     return Tried(REPLAY_DAYS, round(past.coverage, 3), len(past.firings), _episodes(rule, past))
 

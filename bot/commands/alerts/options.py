@@ -67,7 +67,8 @@ def rule_of(model: str, condition: Condition, now: int) -> Rule:
             Note("there is no median of several regions; name one region, or watch the floor"),
             suggestions=("floor < 0.30 in EU", "< 0.30 in EU-West"),
         )
-    series = Series(model, condition.region, Scope.VERIFIED, spec.measure, condition.metric, condition.window)
+    measured = (spec.measure, condition.metric, condition.window, condition.level)
+    series = Series(model, condition.region, Scope.VERIFIED, *measured)
     return Rule(
         condition.kind,
         series,

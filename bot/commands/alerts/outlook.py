@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analytics.errors import NotYet
 from analytics.evidence import Note, iso
+from analytics.market import HOUR
 from bot.alerts.engine import key_of
 from bot.alerts.explain import figure, plain_value
-from bot.alerts.foretold import FORETOLD, foretold
+from bot.alerts.foretold import FORETOLD, foretold, predicted_value
 from bot.alerts.rules import Measure, Rule
+from bot.alerts.state import Reading
 from bot.dispatch.command import QueryContext
 from bot.presentation.words import Words
 
@@ -57,6 +60,15 @@ async def outlook_of(query: QueryContext, rule: Rule) -> Outlook | None:
         missing=None if now.missing is None else _missing(now.missing),
         untried=UNTRIED.get(measure),
     )
+
+
+async def past_readings(query: QueryContext, rule: Rule, since: int) -> list[Reading]:
+    """What the rule's series was at each hour's forecast, as it was issued then; none of what is not kept."""
+    if rule.series.measure is not Measure.PREDICTED:
+        return []
+    issued = await query.reader.forecasts_since(rule.series.model, since)
+    by_hour = itertools.groupby(issued, key=lambda forecast: forecast.issued_at)
+    return [Reading(at, predicted_value(key_of(rule), list(some), at), HOUR) for at, some in by_hour]
 
 
 def _missing(error: NotYet) -> Missing:
