@@ -35,7 +35,7 @@ _MEANING: Mapping[Measure, Note] = {
         {"factor": BID_FACTOR},
     ),
     Measure.PREDICTED: Note(
-        "Predicted are the hours 1, 6 and 24 h after each hourly forecast, as “predict” tells them; one is enough"
+        "It looks at the hours 1, 6 and 24 h after each hourly forecast, as “predict” tells them; one is enough"
     ),
 }
 """What has to be said of a measure before its values mean something."""
@@ -43,7 +43,7 @@ _MEANING: Mapping[Measure, Note] = {
 _TEMPLATES: Mapping[Kind, str] = {
     Kind.CROSSES: "{model}: {measure} on crossing to {condition}",
     Kind.AVAILABLE: "{model}: {condition} free",
-    Kind.PREDICTED_BELOW: "{model}: predicted {condition} within {window}, with {level}% or more",
+    Kind.PREDICTED_BELOW: "{model}: predicted {condition} within {window}, with a probability of {level}% or more",
 }
 """Where a rule is not said as measure and condition; each also with a place behind it."""
 

@@ -210,11 +210,15 @@ async def test_a_forecast_that_is_too_old_says_nothing(store: Store) -> None:
 @pytest.mark.parametrize(
     ("language", "line", "says"),
     [
-        ("en", "alert 4090 predicted < 0.01 in 24h", "RTX 4090: predicted below $0.01 within 1 d, with 80% or more"),
+        (
+            "en",
+            "alert 4090 predicted < 0.01 in 24h",
+            "RTX 4090: predicted below $0.01 within 1 d, with a probability of 80% or more",
+        ),
         (
             "pt-BR",
             "alert 4090 previsto < 0,01 em 24h com 80%",
-            "RTX 4090: previsto abaixo de $0,01 em até 1 d, com 80% ou mais",
+            "RTX 4090: previsto abaixo de $0,01 em até 1 d, com probabilidade de 80% ou mais",
         ),
     ],
 )
@@ -235,6 +239,7 @@ async def test_the_confirmation_and_show_tell_the_prediction_of_now(
 async def test_a_level_that_no_forecast_speaks_of_is_silent_and_says_why(market: Market) -> None:
     made = await say(market, "alert 4090 predicted < 90 in 24h with 99.99%")
     assert "so nothing fires: the forecast says nothing with a probability of 99.99%" in text(made)
+    assert made.answer.tried is None, "one stored forecast is no past"
     assert made.answer.foretold.value is None
 
 

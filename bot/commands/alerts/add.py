@@ -163,7 +163,7 @@ def _readings(rule: Rule, quotes: Sequence[Quote]) -> list[Reading]:
 
 
 def _tried(rule: Rule, readings: Sequence[Reading], now: int) -> Tried | None:
-    if not readings:
+    if sum(reading.value is not None for reading in readings) < 2:
         return None
     past = replay(rule, readings, now - REPLAY_DAYS * DAY, now)
     return Tried(REPLAY_DAYS, round(past.coverage, 3), len(past.firings), _episodes(rule, past))
