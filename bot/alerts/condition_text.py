@@ -39,9 +39,16 @@ def _span(seconds: int) -> str:
     return f"{seconds // DAY}d" if seconds % DAY == 0 else f"{seconds // HOUR}h"
 
 
+def _sign(rule: Rule) -> str:
+    return {Direction.BELOW: "<", Direction.ABOVE: ">"}[rule.direction] + ("=" if rule.at_threshold else "")
+
+
+def _percent(ppm: int) -> str:
+    return f"{_plain(Decimal(ppm) * 100 / PPM)}%"
+
+
 def _price(rule: Rule) -> str:
-    sign = {Direction.BELOW: "<", Direction.ABOVE: ">"}[rule.direction] + ("=" if rule.at_threshold else "")
-    return f"{_metric(rule)}{sign} {_plain(Decimal(rule.threshold) / MICRO)}{_place(rule)}"
+    return f"{_metric(rule)}{_sign(rule)} {_plain(Decimal(rule.threshold) / MICRO)}{_place(rule)}"
 
 
 def _crosses(rule: Rule) -> str:
@@ -61,6 +68,15 @@ def _available(rule: Rule) -> str:
     return f"available >= {rule.threshold}{_place(rule)}"
 
 
+def _predicted(rule: Rule) -> str:
+    price, ahead = _plain(Decimal(rule.threshold) / MICRO), _span(rule.series.window)
+    return f"predicted {_sign(rule)} {price} in {ahead} with {_percent(rule.series.level)}"
+
+
+def _risk(rule: Rule) -> str:
+    return f"risk {_sign(rule)} {_percent(rule.threshold)} in {_span(rule.series.window)}"
+
+
 _WRITERS: Mapping[Kind, Callable[[Rule], str]] = {
     Kind.BELOW: _price,
     Kind.ABOVE: _price,
@@ -69,5 +85,7 @@ _WRITERS: Mapping[Kind, Callable[[Rule], str]] = {
     Kind.RISES: _moves,
     Kind.NEW_LOW: _new_low,
     Kind.AVAILABLE: _available,
+    Kind.PREDICTED_BELOW: _predicted,
+    Kind.RISK_ABOVE: _risk,
 }
 """What each kind is written as; a condition of one line, without options."""

@@ -12,23 +12,24 @@ from bot.alerts.rules import Kind
 from bot.commands.alerts.options import rule_of
 from tests.fakes.stored import NOW
 
+AHEAD = ("risk >= 0.75% in 6h", "predicted <= 0.3 in 6h with 65.5%")
+
 
 def again(condition: Condition, *, comma: bool) -> Condition:
     return parse(condition_text(rule_of("RTX 4090", condition, NOW), decimal_comma=comma), decimal_comma=comma)
 
 
 @pytest.mark.parametrize("comma", [False, True])
-@pytest.mark.parametrize("text", [*EXAMPLES, "floor <= 0.3 in EU", "on-demand > 1", "crosses above 0.4", "new low 7d"])
+@pytest.mark.parametrize(
+    "text", [*EXAMPLES, "floor <= 0.3 in EU", "on-demand > 1", "crosses above 0.4", "new low 7d", *AHEAD]
+)
 def test_each_example_is_written_as_it_is_read(text: str, comma: bool) -> None:
     condition = parse(text)
     assert again(condition, comma=comma) == condition
 
 
 def test_every_kind_that_can_be_typed_has_an_example_here() -> None:
-    assert {parse(text).kind for text in EXAMPLES} == set(Kind) - {Kind.ABOVE} - NOT_OFFERED | {Kind.ABOVE}
-
-
-NOT_OFFERED = {Kind.PREDICTED_BELOW, Kind.RISK_ABOVE}
+    assert {parse(text).kind for text in EXAMPLES} == set(Kind)
 
 
 @given(st.integers(1, 10**9), st.sampled_from(["<", "<=", ">", ">="]), st.booleans())
