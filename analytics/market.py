@@ -74,6 +74,8 @@ class Offer:
     """micro-dollars per GB and month"""
     egress_cost: int | None = None
     """micro-dollars per GB sent"""
+    disk_gb: int | None = None
+    """whole GB of disk that a tenant of the slice may take"""
     slice_id: str = field(init=False, repr=False, compare=False)
     """what stays the same while offer ids change: the machine and its GPUs (or their number)"""
 

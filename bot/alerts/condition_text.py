@@ -77,6 +77,19 @@ def _risk(rule: Rule) -> str:
     return f"risk {_sign(rule)} {_percent(rule.threshold)} in {_span(rule.series.window)}"
 
 
+def _offer(rule: Rule) -> str:
+    wanted, region = rule.wanted, rule.series.region.removesuffix(ALL)
+    share = _plain(Decimal(wanted.reliability_ppm) * 100 / PPM)
+    said = {
+        f"gpus>={wanted.gpus}": wanted.gpus > 1,
+        f"region={region}": region != WORLD,
+        f"reliability>={share}%": wanted.reliability_ppm,
+        f"disk={wanted.disk_gb}GB": wanted.disk_gb,
+    }
+    sign = "<=" if rule.at_threshold else "<"
+    return " ".join([f"offer {sign} {_plain(Decimal(rule.threshold) / MICRO)}", *(text for text in said if said[text])])
+
+
 _WRITERS: Mapping[Kind, Callable[[Rule], str]] = {
     Kind.BELOW: _price,
     Kind.ABOVE: _price,
@@ -87,5 +100,6 @@ _WRITERS: Mapping[Kind, Callable[[Rule], str]] = {
     Kind.AVAILABLE: _available,
     Kind.PREDICTED_BELOW: _predicted,
     Kind.RISK_ABOVE: _risk,
+    Kind.OFFER: _offer,
 }
 """What each kind is written as; a condition of one line, without options."""

@@ -12,8 +12,9 @@ from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.market import DAY, HOUR, MICRO, WORLD
 from analytics.quantities import read_decimal
+from bot.alerts.offer_filters import FILTER, LONGEST_NUMBER, OFFER_WORDS, read_filters
 from bot.alerts.places import region_named
-from bot.alerts.rules import PPM, Direction, Kind, Metric
+from bot.alerts.rules import PPM, Direction, Kind, Metric, OfferFilter
 
 EXAMPLES = (
     "< 0.35",
@@ -25,6 +26,7 @@ EXAMPLES = (
     "available >= 8 in EU",
     "risk > 20% in 24h",
     "predicted < 0.30 in 24h with 80%",
+    "offer < 0.30 gpus>=2 region=EU reliability>=0.98 disk=100GB",
 )
 """One of each."""
 
@@ -33,9 +35,6 @@ LONGEST_TEXT = 200
 
 USUAL_LEVEL = 800_000
 """The probability of a prediction that says none, in ppm (source: definitions, "Forecasts": ranges are of 80 %)."""
-
-LONGEST_NUMBER = 20
-"""Characters of a number: so many are reckoned with exactly (source: decimal keeps 28 digits)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ class Condition:
     at_threshold: bool = False
     level: int = 0
     """the probability of a prediction, in ppm"""
+    offer: OfferFilter | None = None
 
 
 _SIGNS = {"&lt;": "<", "&gt;": ">", "≤": "<=", "≥": ">=", "⩽": "<=", "⩾": ">=", "=<": "<=", "=>": ">="}
@@ -188,6 +188,18 @@ def _sides(direction: Direction) -> str:
     return _any_of({word: side for word, side in _SIDES.items() if side[0] is direction})
 
 
+def _offer(match: re.Match[str], decimal_comma: bool) -> Condition:
+    at_threshold = _SIDES[match["side"]][1]
+    filters = read_filters(match["filters"], decimal_comma=decimal_comma)
+    threshold = _micro(match, decimal_comma)
+    if match["place"] is not None and filters.region is not None:
+        raise AskError(Note("{name} was given twice", {"name": "region"}))
+    region = _region(match) if filters.region is None else filters.region
+    return Condition(
+        Kind.OFFER, threshold, Direction.BELOW, region=region, at_threshold=at_threshold, offer=filters.offer
+    )
+
+
 def _any_of(words: Mapping[str, object]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
@@ -198,6 +210,7 @@ _SPAN = r"(?P<span>[0-9]{1,4}) ?(?P<unit>[a-z]+)"
 _WITHIN = r"(?:in|within|over|em|dentro de)"
 _PLACE = r"(?: (?:in|em|na|no) (?P<place>[^\d<>=]+))?"
 _METRIC = rf"(?:(?P<metric>{_any_of(_METRICS)}) )?"
+_PLACE_FIRST = rf"(?: (?:in|em|na|no) (?P<place>(?:(?! {FILTER})[^\d<>=])+))?"
 _LOW = r"(?:new low|novo mínimo|novo minimo|nova mínima|nova minima|mínima|minima)"
 _CROSS = r"(?:crosses|crossing|cross|cruza|cruzar)"
 _WAY = r"(?: (?P<way>above|below|up|down|acima de|abaixo de|acima|abaixo|para cima|para baixo))?"
@@ -206,6 +219,10 @@ _FORETOLD = r"(?:predicted|forecast|previst[oa]|previs[ãa]o)"
 _OF = r"(?:(?:a )?(?:probability|probabilidade|chance)(?: of| de)? )?"
 _CHANCE = rf"(?: (?:with|at|com) {_OF}(?P<chance>[0-9.,]+) ?(?P<percent>%)?)?"
 _FREE = r"(?:available|free|disponíveis|disponiveis|disponível|disponivel|livres)"
+_BELOW = _any_of({word: side for word, side in _SIDES.items() if side[0] is Direction.BELOW})
+_OFFER = f"(?:{'|'.join(OFFER_WORDS)})"
+_OFFER_MONEY = _MONEY.replace("[0-9.,]+", "[0-9.,]*[0-9]")  # a comma behind it separates
+_FILTERS = rf"(?P<filters>(?:[ ,;]+{FILTER}.*)?)"
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], bool], Condition]], ...] = tuple(
     (re.compile(pattern), make)
     for pattern, make in (
@@ -216,6 +233,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], bool], Condition]]
         (rf"{_FREE}(?: (?P<side>>=|>|at least|no mínimo|no minimo))? {_NUMBER}(?: gpus?)?{_PLACE}", _available),
         (rf"{_RISK} (?P<side>{_sides(Direction.ABOVE)}) ?{_NUMBER} ?(?P<percent>%)? {_WITHIN} {_SPAN}", _risk),
         (rf"{_FORETOLD} (?P<side>{_sides(Direction.BELOW)}) ?{_MONEY} {_WITHIN} {_SPAN}{_CHANCE}", _predicted),
+        (rf"{_OFFER} (?P<side>{_BELOW}) ?{_OFFER_MONEY}{_PLACE_FIRST}{_FILTERS}", _offer),
     )
 )
 """What may be written, tried in this order, and what it means."""

@@ -11,8 +11,9 @@ import enum
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.alerts.offers import MOST_LISTED, Match
 from bot.alerts.rules import Kind, Rule
-from bot.alerts.state import STALE_INTERVALS, Reading, State, Status
+from bot.alerts.state import STALE_INTERVALS, Reading, State, Status, remembered, untold
 
 GAP_INTERVALS = 2
 """A condition is not known to have held over a longer gap (source: references/reliability.md, B6)."""
@@ -38,6 +39,9 @@ class Reason(enum.StrEnum):
     NOT_NEWER = "not_newer"
     NO_READING = "no_reading"
     EXPIRED = "expired"
+    NONE_MATCHES = "none_matches"
+    ALL_TOLD = "all_told"
+    TOLD_MORE = "told_more"
 
 
 class EventKind(enum.StrEnum):
@@ -47,6 +51,8 @@ class EventKind(enum.StrEnum):
     REPEAT = "repeat"
     RESOLVE = "resolve"
     NO_DATA = "no_data"
+    MORE = "more"
+    """machines that were not told of before, while it fires"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,12 @@ class Event:
     """episodes untold since the last message"""
     already: bool = False
     """whether the condition has been met ever since the rule was made"""
+    offers: tuple[Match, ...] | None = None
+    """of a rule on offers: the cheapest of the machines that it tells of"""
+    machines: int | None = None
+    """how many it tells of"""
+    matching: int | None = None
+    """how many match, told of before or not"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,8 @@ class Decision:
     state: State
     reason: Reason
     events: tuple[Event, ...] = ()
+    matching: int = 0
+    """of a reading of offers: how many machines match"""
 
 
 def decide(rule: Rule, state: State, reading: Reading | None, now: int) -> Decision:
@@ -84,11 +98,15 @@ def decide(rule: Rule, state: State, reading: Reading | None, now: int) -> Decis
         return _by_time(rule, state, now)
     if reading.at <= state.last_at:
         return Decision(state, Reason.NOT_NEWER)
-    if reading.bound is not None and not _proves(rule, reading):
+    if reading.bound is not None and not _proves(rule, state, reading):
         return _unproven(rule, state, reading)
-    if not reading.believable or reading.value is None or now - reading.at > STALE_INTERVALS * reading.interval:
+    if (
+        not reading.believable
+        or not _says_something(rule, reading)
+        or now - reading.at > STALE_INTERVALS * reading.interval
+    ):
         return _unusable(rule, state, reading, now)
-    return _usable(rule, state, reading, reading.value, now)
+    return _usable(rule, state, reading, now)
 
 
 def free_at(rule: Rule, state: State, at: int) -> tuple[int, Reason]:
@@ -115,13 +133,20 @@ def _first(choice: tuple[int, Reason]) -> int:
 
 def _by_time(rule: Rule, state: State, now: int) -> Decision:
     # without a reading only a fire that waits may be told, and only while its value still speaks for the present
-    if state.status is Status.FIRING and not state.told and now <= state.usable_until:
+    waits = state.status is Status.FIRING and rule.kind is not Kind.OFFER
+    if waits and not state.told and now <= state.usable_until:
         return _tell(rule, state, now)
     return Decision(state, Reason.NO_READING)
 
 
-def _proves(rule: Rule, reading: Reading) -> bool:
+def _says_something(rule: Rule, reading: Reading) -> bool:
+    return (reading.matches if rule.kind is Kind.OFFER else reading.value) is not None
+
+
+def _proves(rule: Rule, state: State, reading: Reading) -> bool:
     """Whether a bound proves that the condition is met, as a cheap slice proves that the floor is not above it."""
+    if rule.kind is Kind.OFFER:
+        return bool(untold(state, reading.matches or ()))
     return reading.value is not None and reading.bound is rule.direction and rule.met(reading.value)
 
 
@@ -145,28 +170,79 @@ def _unusable(rule: Rule, state: State, reading: Reading, now: int) -> Decision:
     return Decision(state, Reason.NO_DATA, (replace(event, value=None, since=heard_at, already=False),))
 
 
-def _usable(rule: Rule, state: State, reading: Reading, value: int, now: int) -> Decision:
+def _usable(rule: Rule, state: State, reading: Reading, now: int) -> Decision:
+    value = reading.value
     gap = reading.at - state.heard_at > GAP_INTERVALS * max(state.interval, reading.interval)
     state = replace(
         state, last_at=reading.at, heard_at=reading.at, interval=reading.interval, value=value, silent=False
     )
+    if rule.kind is Kind.OFFER or value is None:
+        return _offered(rule, state, reading.matches or (), now, anew=gap or state.status is Status.OK)
     if state.status is Status.FIRING:
         return _resolve(state, now) if rule.cleared(value) else _tell(rule, state, now)
     if not rule.met(value):
-        return Decision(replace(state, status=Status.OK, since=None, readings=0, armed=True), Reason.NOT_MET)
+        return Decision(_idle(state), Reason.NOT_MET)
     if rule.kind is Kind.CROSSES and not state.armed:
         return Decision(state, Reason.OTHER_SIDE_FIRST)
-    return _met(rule, state, now, anew=gap or state.status is Status.OK)
+    state, waits = _met(rule, state, anew=gap or state.status is Status.OK)
+    return Decision(state, waits) if waits else _tell(rule, state, now)
 
 
-def _met(rule: Rule, state: State, now: int, *, anew: bool) -> Decision:
+def _idle(state: State) -> State:
+    return replace(state, status=Status.OK, since=None, readings=0, armed=True)
+
+
+def _met(rule: Rule, state: State, *, anew: bool) -> tuple[State, Reason | None]:
+    """The state after one more reading that meets the condition, and what a fire still waits for."""
     since = state.last_at if anew or state.since is None else state.since
     readings = 1 if anew else state.readings + 1
     waits = Reason.MORE_READINGS if readings < rule.readings else Reason.HOLDING
     if readings < rule.readings or state.last_at - since < rule.hold_seconds:
-        return Decision(replace(state, status=Status.PENDING, since=since, readings=readings), waits)
+        return replace(state, status=Status.PENDING, since=since, readings=readings), waits
     episode = state.episode + 1
-    return _tell(rule, replace(state, status=Status.FIRING, since=since, readings=readings, episode=episode, n=0), now)
+    return replace(state, status=Status.FIRING, since=since, readings=readings, episode=episode, n=0), None
+
+
+def _offered(rule: Rule, state: State, matches: tuple[Match, ...], now: int, *, anew: bool) -> Decision:
+    """Of a reading of offers: machines that were told of begin nothing, and none that matches ends it."""
+    new = untold(state, matches)
+    if state.status is Status.FIRING:
+        ends = not (matches if state.told else new)
+        decision = _resolve(state, now) if ends else _tell_offers(rule, state, matches, new, now)
+    elif not new:
+        decision = Decision(_idle(state), Reason.ALL_TOLD if matches else Reason.NONE_MATCHES)
+    else:
+        state, waits = _met(rule, state, anew=anew)
+        decision = Decision(state, waits) if waits else _tell_offers(rule, state, matches, new, now)
+    return replace(decision, matching=len(matches))
+
+
+def _tell_offers(rule: Rule, state: State, matches: tuple[Match, ...], new: tuple[Match, ...], now: int) -> Decision:
+    """Of a rule that fires: tell of new machines, or once more of all where that is due."""
+    reminder = reminder_at(rule, state)
+    if not new and (reminder is None or reminder > now):
+        return Decision(state, Reason.SNOOZED if state.snoozed_until is not None else Reason.FIRING)
+    free, reason = free_at(rule, state, now)
+    if free > now:
+        return Decision(state, reason)
+    kind, said = _OFFER_EVENTS[state.told, bool(new)]
+    machines = remembered(state, matches)
+    state, event = _post(state, kind, now, told=True, snoozed_until=None, told_machines=machines)
+    return Decision(state, said, (listing(event, new or matches, len(matches)),))
+
+
+_OFFER_EVENTS = {
+    (False, True): (EventKind.FIRE, Reason.FIRED),
+    (True, True): (EventKind.MORE, Reason.TOLD_MORE),
+    (True, False): (EventKind.REPEAT, Reason.REPEATED),
+}
+"""By whether it has been told of, and whether there are new machines; without these nothing is first told of."""
+
+
+def listing(event: Event, offers: tuple[Match, ...], matching: int) -> Event:
+    """The event as one that tells of these machines."""
+    value = offers[0].price if offers else event.value
+    return replace(event, value=value, offers=offers[:MOST_LISTED], machines=len(offers), matching=matching)
 
 
 def _tell(rule: Rule, state: State, now: int) -> Decision:

@@ -10,7 +10,7 @@ from analytics.interruptions.shadow_tenants import BID_FACTOR
 from analytics.market import DAY, HOUR, WORLD
 from bot.alerts.explain import condition
 from bot.alerts.places import ALL, is_group
-from bot.alerts.rules import Kind, Measure, Metric, Rule, Series
+from bot.alerts.rules import Kind, Measure, Metric, OfferFilter, Rule, Series
 
 PRICES: Mapping[Metric, Note] = {
     Metric.CURRENT: Note("spot price (median)"),
@@ -26,6 +26,7 @@ _MEASURES: Mapping[Measure, Note] = {
     Measure.GPUS: Note("GPUs free"),
     Measure.RISK: Note("interruption risk within {window}"),
     Measure.PREDICTED: Note("price predicted within {window} with {level}%"),
+    Measure.OFFER: Note("lowest bid"),
 }
 
 
@@ -44,6 +45,7 @@ _TEMPLATES: Mapping[Kind, str] = {
     Kind.CROSSES: "{model}: {measure} on crossing to {condition}",
     Kind.AVAILABLE: "{model}: {condition} free",
     Kind.PREDICTED_BELOW: "{model}: predicted {condition} within {window}, with a probability of {level}% or more",
+    Kind.OFFER: "{model}: offers {condition} per GPU-hour",
 }
 """Where a rule is not said as measure and condition; each also with a place behind it."""
 
@@ -71,7 +73,20 @@ def describe(rule: Rule) -> Note:
     said |= ahead(rule.series)
     where = place(rule.series.region)
     template = _TEMPLATES.get(rule.kind, "{model}: {measure} {condition}")
-    return Note(template, said) if where is None else Note(f"{template} {{place}}", said | {"place": where})
+    sentence = Note(template, said) if where is None else Note(f"{template} {{place}}", said | {"place": where})
+    for asked in _asked(rule.wanted):
+        sentence = Note("{rule}, {asked}", {"rule": sentence, "asked": asked})
+    return sentence
+
+
+def _asked(wanted: OfferFilter) -> Iterator[Note]:
+    """What an offer must have besides its price."""
+    if wanted.gpus > 1:
+        yield Note("GPUs: {n} or more", {"n": wanted.gpus})
+    if wanted.reliability_ppm:
+        yield Note("host reliability {percent}% or more", {"percent": wanted.reliability_ppm / 10_000})
+    if wanted.disk_gb:
+        yield Note("with {n} GB of disk in the price", {"n": wanted.disk_gb})
 
 
 def span(seconds: int) -> Note:
@@ -91,9 +106,11 @@ def terms(rule: Rule) -> Iterator[Note]:
     )
     if rule.hold_seconds:
         yield Note("and once the condition has held for {span}", {"span": span(rule.hold_seconds)})
-    yield Note(
-        "It re-arms {percent}% beyond the threshold; then it may fire again", {"percent": rule.rearm_ppm / 10_000}
-    )
+    if rule.kind is Kind.OFFER:
+        yield Note("It fires again only for machines that it has not told of")
+    else:
+        percent = {"percent": rule.rearm_ppm / 10_000}
+        yield Note("It re-arms {percent}% beyond the threshold; then it may fire again", percent)
     if rule.repeat_seconds:
         yield Note("It reminds every {span} while it holds", {"span": span(rule.repeat_seconds)})
     if rule.series.measure in _MEANING:

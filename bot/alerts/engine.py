@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from analytics.market import Quality, Round
+from analytics.market import Offer, Quality, Round
 from bot.alerts.codec import dump, load_rule, load_state, plain
 from bot.alerts.decide import Event, EventKind, decide
 from bot.alerts.foretold import Shared
 from bot.alerts.measures import measure
-from bot.alerts.rules import Direction, Rule
+from bot.alerts.offers import matches
+from bot.alerts.rules import Direction, Kind, Measure, Rule
 from bot.alerts.state import STALE_INTERVALS, Reading, State
 from bot.alerts.wake import due_at, notice_at, timer_at, wake
 from bot.store.alerts import AlertRow, RuleRow, SeriesKey, Standing
@@ -64,22 +65,34 @@ def identity(alert_id: int, event: Event) -> str:
 
 async def evaluate(writer: Writer, round_: Round) -> None:
     """Decide every rule that a round may change. Only complete polls say anything."""
-    intervals = {poll.model: poll.interval for poll in round_.polls if poll.quality is Quality.COMPLETE}
-    if not intervals:
+    polls = {poll.model: poll for poll in round_.polls if poll.quality is Quality.COMPLETE}
+    if not polls:
         return
+    intervals = {model: poll.interval for model, poll in polls.items()}
     series = await writer.alerts.series(intervals)
     values: dict[int, int] = {}
     shared: Shared = {}
     for id_, key in series.items():
-        value = await measure(key, round_.quotes, writer.read, round_.at, shared)
+        value = await measure(key, round_.quotes, writer.read, round_.at, polls[key.model].offers, shared)
         if value is not None:
             values[id_] = value
+        elif key.measure == Measure.OFFER:
+            values[id_] = HIGHEST  # where nothing is on offer, nothing matches
     if values:
         decisions = Decisions(round_.at)
         for alert in await writer.alerts.woken(values, round_.at):
-            model = series[alert.series_id].model
-            decisions.decide(alert, Reading(round_.at, values[alert.series_id], intervals[model]), round_.at)
+            key, value = series[alert.series_id], values[alert.series_id]
+            reading = Reading(round_.at, value, intervals[key.model])
+            if key.measure == Measure.OFFER:
+                reading = of_offers(reading, load_rule(alert.rule), polls[key.model].offers)
+            decisions.decide(alert, reading, round_.at)
         await decisions.save(writer)
+
+
+def of_offers(reading: Reading, rule: Rule, offers: Iterable[Offer]) -> Reading:
+    """The reading with the machines that match a rule on offers."""
+    value = None if reading.value == HIGHEST else reading.value
+    return replace(reading, value=value, matches=matches(offers, rule))
 
 
 async def evaluate_probe(writer: Writer, series: Mapping[int, ProbedSeries], at: int, interval: int) -> None:
@@ -90,8 +103,11 @@ async def evaluate_probe(writer: Writer, series: Mapping[int, ProbedSeries], at:
     decisions = Decisions(at)
     for alert in await writer.alerts.woken({id_: probed.waking for id_, probed in series.items()}, at):
         rule, probed = load_rule(alert.rule), series[alert.series_id]
-        if any(value is not None and rule.met(value) for value in (probed.value, probed.before)):
-            decisions.decide(alert, Reading(at, probed.value, interval, bound=probed.bound), at)
+        reading = Reading(at, probed.value, interval, bound=probed.bound)
+        if rule.kind is Kind.OFFER:
+            reading = of_offers(reading, rule, probed.offers)
+        if _concerns(rule, reading, probed):
+            decisions.decide(alert, reading, at)
     await decisions.save(writer)
 
 
@@ -112,6 +128,13 @@ async def pass_time(writer: Writer, now: int) -> None:
     await decisions.save(writer)
 
 
+def _concerns(rule: Rule, reading: Reading, probed: ProbedSeries) -> bool:
+    """Whether a probe meets a rule's condition, or the one before it of the same part of the market did."""
+    if rule.kind is Kind.OFFER:
+        return bool(reading.matches or matches(probed.offers_before, rule))
+    return any(value is not None and rule.met(value) for value in (probed.value, probed.before))
+
+
 def _is_silent(row: ModelRow, now: int) -> bool:
     return row.last_good_at is not None and now - row.last_good_at > STALE_INTERVALS * row.interval
 
@@ -124,6 +147,10 @@ class ProbedSeries:
     bound: Direction
     before: int | None = None
     """what the probe before this one said of the same part of the market"""
+    offers: tuple[Offer, ...] = ()
+    """what it met with"""
+    offers_before: tuple[Offer, ...] = ()
+    """what the probe before this one met with"""
 
     @property
     def waking(self) -> int:
@@ -147,7 +174,9 @@ class Told:
         """Whether it goes to the thread of the message before it, if there is one."""
         sent_at, event = self.before.sent_at, self.event
         recent = sent_at is not None and event.at - sent_at <= THREAD_S
-        return event.kind is EventKind.REPEAT or (event.kind is EventKind.FIRE and event.episode > 1 and recent)
+        return event.kind in (EventKind.REPEAT, EventKind.MORE) or (
+            event.kind is EventKind.FIRE and event.episode > 1 and recent
+        )
 
 
 @dataclass(slots=True)
@@ -170,7 +199,7 @@ class Decisions:
         """States and messages, together."""
         await writer.alerts.save(self.states.items())
         topics = [topic_of(told.alert.id) for told in self._told if told.answers]
-        threads = await writer.outbox.threads(topics, (EventKind.FIRE, EventKind.REPEAT))
+        threads = await writer.outbox.threads(topics, (EventKind.FIRE, EventKind.REPEAT, EventKind.MORE))
         await writer.outbox.add([self._message(told, threads) for told in self._told], self.at)
 
     def _message(self, told: Told, threads: Mapping[str, Thread]) -> NewMessage:
@@ -189,7 +218,10 @@ class Decisions:
 
 def payload(alert: AlertRow, rule: Rule, event: Event) -> dict[str, Any]:
     """What a message says, as data: words are made when it is sent."""
-    return {"alert": alert.public_id, "by": alert.owner.person, "rule": dump(rule), "event": plain(event)}
+    told = plain(event)
+    if event.offers is not None:
+        told["offers"] = [plain(match) for match in event.offers]
+    return {"alert": alert.public_id, "by": alert.owner.person, "rule": dump(rule), "event": told}
 
 
 def _place(told: Told, threads: Mapping[str, Thread]) -> tuple[Action, str | None]:

@@ -10,7 +10,7 @@ from typing import Any
 from analytics.evidence import Note, Plural
 from analytics.market import usd
 from bot.alerts.decide import Decision, Reason, free_at
-from bot.alerts.rules import PPM, Direction, Rule, Unit
+from bot.alerts.rules import PPM, Direction, Kind, Rule, Unit
 
 SENTENCES: Mapping[Reason, Note] = {
     Reason.NOT_MET: Note("{value}: not {condition}"),
@@ -30,8 +30,23 @@ SENTENCES: Mapping[Reason, Note] = {
     Reason.NOT_NEWER: Note("not newer than the reading of {last}"),
     Reason.NO_READING: Note("no new reading since {last}"),
     Reason.EXPIRED: Note("expired at {expires}"),
+    Reason.NONE_MATCHES: Note("cheapest that matches: none; the market's lowest bid is {value}"),
+    Reason.ALL_TOLD: Note("{machines}; none is new"),
+    Reason.TOLD_MORE: Note("{machines}; what is new has been told"),
 }
 """The sentence of each reason."""
+
+_OF_OFFERS: Mapping[Reason, Note] = {
+    Reason.MORE_READINGS: Note("{machines}, reading {n} of {readings}"),
+    Reason.HOLDING: Note("{machines} since {since}, fires if it still is so at {until}"),
+    Reason.FIRED: Note("{machines}"),
+    Reason.FIRING: Note("{machines}: fired already, over once none does"),
+    Reason.REPEATED: Note("{machines}: still firing, over once none does"),
+    Reason.RESOLVED: Note("over: none matches any more; the market's lowest bid is {value}"),
+    Reason.RESOLVED_UNTOLD: Note("over before it could be told; the market's lowest bid is {value}"),
+    Reason.TOO_SOON: Note("{machines}, next message at {until}"),
+}
+"""Those that are another one of a rule on offers."""
 
 _CONDITIONS: Mapping[tuple[Direction, bool], Note] = {
     (Direction.BELOW, False): Note("below {threshold}"),
@@ -64,12 +79,19 @@ def explain(rule: Rule, decision: Decision, now: int, zone: str = "UTC") -> Note
         "expires": rule.expires_at,
     }
     figures = {"value": state.value, "clear": rule.clear}
+    sentences = {**SENTENCES, **_OF_OFFERS} if rule.kind is Kind.OFFER else SENTENCES
     return Note(
-        SENTENCES[decision.reason].text,
+        sentences[decision.reason].text,
         {name: _clock(at, now, zone) for name, at in times.items()}
         | {name: figure(rule, value) for name, value in figures.items()}
-        | {"condition": condition(rule), "n": state.readings, "readings": rule.readings},
+        | {"condition": condition(rule), "n": state.readings, "readings": rule.readings}
+        | {"machines": machines_match(decision.matching)},
     )
+
+
+def machines_match(count: int) -> Note:
+    """How many machines match a rule on offers."""
+    return Note("machines that match: {n}", {"n": count})
 
 
 def condition(rule: Rule) -> Note:

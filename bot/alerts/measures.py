@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from analytics.market import HOUR, Quote, Scope
+from analytics.market import HOUR, Offer, Quote, Scope
 from bot.alerts.foretold import FORETOLD, Shared, foretold
+from bot.alerts.offers import lowest_bid
 from bot.alerts.places import quote_in
 from bot.alerts.rules import PPM, Measure, Metric
 from bot.store.alerts import SeriesKey
@@ -23,13 +24,22 @@ def price_of(quote: Quote, metric: str) -> int | None:
     return {Metric.CURRENT: quote.price, Metric.FLOOR: quote.floor, Metric.ON_DEMAND: quote.on_demand}[Metric(metric)]
 
 
-async def measure(key: SeriesKey, quotes: Quotes, reader: Reader, at: int, shared: Shared | None = None) -> int | None:
+async def measure(
+    key: SeriesKey,
+    quotes: Quotes,
+    reader: Reader,
+    at: int,
+    offers: Iterable[Offer] = (),
+    shared: Shared | None = None,
+) -> int | None:
     """The value of a series at a complete poll in the unit of its measure; None where there is nothing to measure.
 
-    ``shared``: of one round, what its series have in common.
+    ``offers``: what the poll saw of the model; ``shared``: of one round, what its series have in common.
     """
     if key.measure in FORETOLD:
         return (await foretold(key, reader, at, {} if shared is None else shared)).value
+    if key.measure == Measure.OFFER:
+        return lowest_bid(offers, key.region)
     quote = quote_in(quotes, key.model, key.region, key.scope)
     return await _MEASURES[Measure(key.measure)](key, quote, reader, at)
 
@@ -71,5 +81,5 @@ _MEASURES: Mapping[Measure, Callable[[SeriesKey, Quote | None, Reader, int], Awa
 }
 """Those that can be measured today."""
 
-MEASURED = frozenset(_MEASURES) | FORETOLD
+MEASURED = frozenset(_MEASURES) | FORETOLD | {Measure.OFFER}
 """What rules may watch: the others are not offered."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analytics.evidence import Note
-from analytics.market import HOUR, MICRO, WORLD, Offer, Scope, usd
+from analytics.market import HOUR, MICRO, Offer, Scope, usd
 from bot.accounts import Asker
 from bot.alerts.codec import load_rule
 from bot.alerts.decide import EventKind
@@ -17,7 +17,8 @@ from bot.alerts.engine import TEST, key_of
 from bot.alerts.explain import figure
 from bot.alerts.foretold import FORETOLD, basis_of, foretold
 from bot.alerts.measures import price_of
-from bot.alerts.places import is_group
+from bot.alerts.offer_messages import OffersTold, offers_lead, offers_table, offers_told, rent_notes
+from bot.alerts.places import is_group, within
 from bot.alerts.rules import Direction, Kind, Measure, Metric, Rule, Unit
 from bot.alerts.stopped import STOPPED
 from bot.outbox.drafts import Draft, Event, Rendered
@@ -49,6 +50,8 @@ class Told:
     since: int | None
     suppressed: int
     already: bool
+    offers: OffersTold | None = None
+    """of a rule on offers: the machines that it tells of"""
     test: bool = False
     """somebody asked to see what it would look like"""
 
@@ -89,7 +92,7 @@ def _mentions(draft: Draft) -> tuple[str, ...]:
     return tuple(dict.fromkeys(role for role in calling if role))
 
 
-_CALLING = (EventKind.FIRE, EventKind.REPEAT)
+_CALLING = (EventKind.FIRE, EventKind.REPEAT, EventKind.MORE)
 
 
 def stopped(payload: Mapping[str, Any], words: Words) -> Card:
@@ -129,6 +132,7 @@ def told_by(event: Event) -> Told:
         since=stored["since"],
         suppressed=stored["suppressed"],
         already=stored["already"],
+        offers=offers_told(stored),
         test=event.kind == TEST,
     )
 
@@ -136,12 +140,17 @@ def told_by(event: Event) -> Told:
 async def single(told: Told, reader: Reader, words: Words, *, plain: bool = False) -> Card:
     """One event: what happened, the offers at that price, the chart, and what can be done."""
     rule = told.rule
-    fired = told.kind in (EventKind.FIRE, EventKind.REPEAT)
+    fired = told.kind in (EventKind.FIRE, EventKind.REPEAT, EventKind.MORE)
+    listed = told.offers if fired else None
     return Card(
         title=words("Test: {rule}" if told.test else _TITLES[told.kind], rule=words(describe(rule))),
         lead=_lead(told, words),
-        tables=await _offers(rule, reader, words) if fired else (),
-        notes=(*_notes(told, words), *(await _basis(told, reader, words) if fired else ())),
+        tables=offers_table(listed, words) if listed else await _offers(rule, reader, words) if fired else (),
+        notes=(
+            *(rent_notes(rule, listed, words) if listed else ()),
+            *_notes(told, words),
+            *(await _basis(told, reader, words) if fired else ()),
+        ),
         footer=await _footer(told, reader, words),
         charts=() if plain else await _charts(rule, reader, words),
         actions=actions(told.alert, words) if fired else (),
@@ -177,6 +186,7 @@ _TITLES: Mapping[EventKind, str] = {
     EventKind.REPEAT: "Still so: {rule}",
     EventKind.RESOLVE: "Over: {rule}",
     EventKind.NO_DATA: "No data: {rule}",
+    EventKind.MORE: "New machines: {rule}",
 }
 _LEADS: Mapping[EventKind, str] = {
     EventKind.FIRE: "{measure}: {value}. It has been so since {since}.",
@@ -187,6 +197,8 @@ _LEADS: Mapping[EventKind, str] = {
 
 
 def _lead(told: Told, words: Words) -> str:
+    if told.rule.kind is Kind.OFFER and told.kind is not EventKind.NO_DATA:
+        return offers_lead(told.offers, told.since or told.at, told.at, words)
     return words(
         _LEADS[told.kind],
         measure=words(measured(told.rule.series)),
@@ -250,10 +262,8 @@ async def _offers(rule: Rule, reader: Reader, words: Words) -> tuple[Table, ...]
 
 
 def _fits(offer: Offer, rule: Rule) -> bool:
-    region = rule.series.region
-    here = f"{offer.region}-".startswith(region.removesuffix("*")) if is_group(region) else offer.region == region
     priced = bool(offer.min_bid) and (rule.kind is not Kind.BELOW or rule.met(offer.min_bid or 0))
-    return offer.rentable and offer.verified and priced and (region == WORLD or here)
+    return offer.rentable and offer.verified and priced and within(offer.region, rule.series.region)
 
 
 def _row(offer: Offer, words: Words) -> tuple[str, ...]:

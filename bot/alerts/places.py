@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from analytics.errors import AskError
 from analytics.evidence import Note
-from analytics.market import Quote, Scope
+from analytics.market import WORLD, Quote, Scope
 from analytics.regions import region_names
 
 ALL = "-*"
@@ -44,12 +44,18 @@ def is_group(region: str) -> bool:
     return region.endswith(ALL)
 
 
+def within(place: str, region: str) -> bool:
+    """Whether a region of the market is, or belongs to, where a rule watches."""
+    if region == WORLD:
+        return True
+    return f"{place}-".startswith(region.removesuffix("*")) if is_group(region) else place == region
+
+
 def quote_in(quotes: Mapping[tuple[str, str, Scope], Quote], model: str, region: str, scope: Scope) -> Quote | None:
     """The market of a model in a place, None where nothing is on offer. Of a group there is no median."""
     if not is_group(region):
         return quotes.get((model, region, scope))
-    head = region.removesuffix("*")
-    inside = [quote for (m, r, s), quote in quotes.items() if (m, s) == (model, scope) and f"{r}-".startswith(head)]
+    inside = [quote for (m, r, s), quote in quotes.items() if (m, s) == (model, scope) and within(r, region)]
     return _together(inside) if inside else None
 
 

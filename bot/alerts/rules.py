@@ -30,6 +30,7 @@ class Kind(enum.StrEnum):
     AVAILABLE = "available"
     PREDICTED_BELOW = "predicted_below"
     RISK_ABOVE = "risk_above"
+    OFFER = "offer"
 
 
 class Metric(enum.StrEnum):
@@ -54,6 +55,8 @@ class Measure(enum.StrEnum):
     at one of their hours within ``window`` seconds"""
     RISK = "risk"
     """the probability (ppm) that a tenant who starts now is interrupted within ``window`` seconds"""
+    OFFER = "offer"
+    """the lowest bid of a verified slice that can be rented"""
 
 
 class Unit(enum.StrEnum):
@@ -72,6 +75,7 @@ UNITS: Mapping[Measure, Unit] = {
     Measure.GPUS: Unit.GPUS,
     Measure.PREDICTED: Unit.MICRO_DOLLARS,
     Measure.RISK: Unit.PROBABILITY,
+    Measure.OFFER: Unit.MICRO_DOLLARS,
 }
 """The one unit of each measure."""
 
@@ -107,6 +111,7 @@ KINDS: Mapping[Kind, KindSpec] = {
     Kind.AVAILABLE: KindSpec(Measure.GPUS, Direction.ABOVE),
     Kind.PREDICTED_BELOW: KindSpec(Measure.PREDICTED, Direction.BELOW, 1, None, _AHEAD, levelled=True),
     Kind.RISK_ABOVE: KindSpec(Measure.RISK, Direction.ABOVE, 1, PPM - 1, _AHEAD),
+    Kind.OFFER: KindSpec(Measure.OFFER, Direction.BELOW),
 }
 """What each kind is, in one row."""
 
@@ -129,6 +134,18 @@ class Series:
     def unit(self) -> Unit:
         """What its values count."""
         return UNITS[self.measure]
+
+
+@dataclass(frozen=True, slots=True)
+class OfferFilter:
+    """What an offer must have besides its price."""
+
+    gpus: int = 1
+    """GPUs of the slice, at least"""
+    reliability_ppm: int = 0
+    """reliability of the host, at least"""
+    disk_gb: int = 0
+    """GB of disk that must be free; its price is part of the price"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +173,13 @@ class Rule:
     mention: str = ""
     """the id of a role or user group that its fires call"""
     created_at: int = 0
+    offer: OfferFilter | None = None
+    """of a rule on offers"""
+
+    @property
+    def wanted(self) -> OfferFilter:
+        """What an offer must have; anything where nothing is said."""
+        return self.offer or OfferFilter()
 
     @property
     def inclusive(self) -> bool:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from analytics.market import DEFAULT_INTERVAL
+from bot.alerts.offers import MOST_MATCHES, Match
 from bot.alerts.rules import Direction, Rule
 
 STALE_INTERVALS = 3
 """Data older than this many planned intervals say nothing (source: definitions, "Freshness")."""
+
+MOST_TOLD = MOST_MATCHES
+"""Machines that a rule remembers having told of, the newest (ours: as many as a reading may have, lest two of the same
+reading push each other out and are told of again and again)."""
 
 
 class Status(enum.StrEnum):
@@ -50,6 +56,8 @@ class State:
     silent: bool = False
     """whether the present lack of data has been told"""
     ended: bool = False
+    told_machines: tuple[int, ...] = ()
+    """of a rule on offers: the machines it has told of, the newest last"""
 
     @property
     def usable_until(self) -> int:
@@ -70,6 +78,20 @@ class Reading:
     """when the series last had a usable value: a rule that was not woken since does not know"""
     bound: Direction | None = None
     """of a probe, which sees a part of the market: the side of ``value`` on which the true one lies if not there"""
+    matches: tuple[Match, ...] | None = None
+    """of a rule on offers: the machines that match it, the cheapest first; ``value`` is None where nothing is free"""
+
+
+def untold(state: State, matches: Sequence[Match]) -> tuple[Match, ...]:
+    """Those of machines that were not told of yet."""
+    told = set(state.told_machines)
+    return tuple(match for match in matches if match.machine_id not in told)
+
+
+def remembered(state: State, matches: Sequence[Match]) -> tuple[int, ...]:
+    """The machines that have been told of once these have."""
+    now = [match.machine_id for match in matches]
+    return (*(id_ for id_ in state.told_machines if id_ not in set(now)), *now)[-MOST_TOLD:]
 
 
 def initial(rule: Rule) -> State:
@@ -78,7 +100,7 @@ def initial(rule: Rule) -> State:
 
 
 def edited(state: State) -> State:
-    """The state once the rule says something else: the next fire is a new episode, whatever was before."""
+    """The state once the rule says something else: the next fire is a new episode, whatever was before or told of."""
     return State(
         last_at=state.last_at,
         heard_at=state.heard_at,

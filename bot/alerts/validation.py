@@ -20,6 +20,12 @@ MAX_REARM_PPM = 500_000
 MAX_THRESHOLD = 10**15
 """Largest threshold in any unit (ours: a billion dollars an hour; with its margin far within a database's integers)."""
 
+MAX_GPUS = 64
+"""Most GPUs that a rule on offers may ask for (ours: four times what the largest machine has)."""
+
+MAX_DISK_GB = 100_000
+"""Most disk that a rule on offers may ask for (ours: a hundred terabytes, more than a machine has)."""
+
 _TOO_LOW: dict[Kind, Note] = {
     Kind.AVAILABLE: Note("at least 1 GPU, or it always fires"),
     Kind.RISES: Note("a rise must be more than 0%"),
@@ -48,6 +54,7 @@ def _problems(rule: Rule) -> Iterator[Note]:
     yield from _window(rule)
     yield from _counts(rule)
     yield from _lifetime(rule)
+    yield from _offer(rule)
     if rule.quiet is not None:
         yield from _quiet(rule.quiet)
 
@@ -62,7 +69,24 @@ def _shape(rule: Rule) -> Iterator[Note]:
 
 def _together(series: Series) -> bool:
     """Whether it can be measured of several regions together."""
-    return series.measure is Measure.GPUS or (series.measure is Measure.PRICE and series.metric is Metric.FLOOR)
+    return series.measure in (Measure.GPUS, Measure.OFFER) or (
+        series.measure is Measure.PRICE and series.metric is Metric.FLOOR
+    )
+
+
+def _offer(rule: Rule) -> Iterator[Note]:
+    if rule.kind is not Kind.OFFER:
+        yield from [Note("only offers have filters")] if rule.offer is not None else []
+        return
+    if rule.series.metric is not Metric.CURRENT:
+        yield Note("offers are told by their bid; there is no rule on offers on demand")
+    wanted = rule.wanted
+    if not 1 <= wanted.gpus <= MAX_GPUS:
+        yield Note("GPUs of an offer: between 1 and {most}", {"most": MAX_GPUS})
+    if not 0 <= wanted.reliability_ppm <= PPM:
+        yield Note("a reliability lies between 0% and 100%")
+    if not 0 <= wanted.disk_gb <= MAX_DISK_GB:
+        yield Note("disk: between 1 and {most} GB", {"most": MAX_DISK_GB})
 
 
 def _names(rule: Rule) -> dict[str, str]:

@@ -22,7 +22,7 @@ def wake(rule: Rule, state: State) -> Wake:
     if state.silent or state.status is Status.PENDING:
         return ALWAYS
     if state.status is Status.FIRING:
-        return _other_side(rule, rule.clear) if state.told else ALWAYS
+        return _other_side(rule, rule.clear) if state.told and rule.kind is not Kind.OFFER else ALWAYS
     if state.armed:
         return (rule.limit, None) if rule.direction is Direction.BELOW else (None, rule.limit)
     return _other_side(rule, rule.limit) if rule.kind is Kind.CROSSES else ALWAYS
@@ -65,7 +65,12 @@ def notice_at(rule: Rule, state: State, now: int = 0) -> int | None:
 
 
 def _fire_at(rule: Rule, state: State, now: int) -> int | None:
-    """When a fire that waits may be told; None where its value will not speak for the present any more."""
+    """When a fire that waits may be told; None where its value will not speak for the present any more.
+
+    Offers are told as they are, so they wait for a reading.
+    """
+    if rule.kind is Kind.OFFER:
+        return None
     waits = state.status is Status.FIRING and not state.told and state.value is not None and rule.met(state.value)
     if not waits:
         return None

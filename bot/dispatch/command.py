@@ -41,6 +41,10 @@ class Param:
     """may be given without its name in free text"""
     aliases: tuple[str, ...] = ()
     """other names that people give it"""
+    inner: tuple[str, ...] = ()
+    """names whose ``name=value`` words are part of its text"""
+    leads: tuple[str, ...] = ()
+    """first words of its text that may come before the models"""
 
 
 @dataclass(frozen=True, slots=True)

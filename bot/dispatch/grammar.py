@@ -145,10 +145,11 @@ def assign(command: Command, words: Sequence[str], is_gpu: Callable[[str], bool]
     rest = [word for word in rest if not _by_look(free, word, given)]
     for param in free:
         if rest and param.name not in given:
-            taken = _take(param, rest, is_gpu, last=param is free[-1])
+            lead = _leads(param, free, rest)
+            taken = _take(param, rest[lead:], is_gpu, last=param is free[-1])
             if taken:
-                given[param.name] = " ".join(rest[:taken])
-                rest = rest[taken:]
+                given[param.name] = " ".join(rest[lead : lead + taken])
+                rest = rest[:lead] + rest[lead + taken :]
     if rest:
         note = Note(
             "{command}: “{given}” was not understood", {"command": command.name, "given": shorten(" ".join(rest))}
@@ -162,11 +163,19 @@ def _named(command: Command, word: str, given: dict[str, str]) -> bool:
     name = name.lower().replace("-", "_")
     if not equals or not name.isidentifier():
         return False
+    if any(name in param.inner for param in command.params):
+        return False
     name = own_name(command, name)
     if name in given:
         raise AskError(Note("{name} was given twice", {"name": shorten(name)}))
     given[name] = value
     return True
+
+
+def _leads(param: Param, free: Sequence[Param], rest: Sequence[str]) -> int:
+    """How many words before a model belong to another parameter."""
+    first = KINDS[param.kind].names_models and len(rest) > 1 and rest[0].lower()
+    return int(any(first in other.leads for other in free))
 
 
 def _by_look(free: Sequence[Param], word: str, given: dict[str, str]) -> bool:

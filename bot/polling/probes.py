@@ -9,11 +9,11 @@ import enum
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
-from analytics.market import DAY, HOUR, Quality
+from analytics.market import DAY, HOUR, Offer, Quality
 from analytics.prices import quotes
 from analytics.slices import minimal_slices
 from bot.alerts.codec import load_rule, load_state
@@ -61,6 +61,7 @@ class ProbeKind(enum.StrEnum):
 
     FLOOR = "floor"
     STOCK = "stock"
+    OFFER = "offer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class LastProbe:
     rows: int = 0
     values: Mapping[int, int | None] = field(default_factory=dict)
     """by series"""
+    offers: tuple[Offer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,17 @@ class Wanted:
 
     limit: int
     to_confirm: int | None = None
+    gpus: int | None = None
+    """of rules on offers: the fewest GPUs that one takes; None where that is not known"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """GPUs of the slices of a model's last book, the most frequent first."""
+
+    minimal: tuple[int, ...]
+    """of slices that hold no smaller one, a few"""
+    all: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -111,7 +124,7 @@ class Probes:
     _to_confirm: frozenset[str] = frozenset()
     """names of which only a full poll can confirm what was read"""
     _last: dict[tuple[ProbeKind, str, int], LastProbe] = field(default_factory=dict)
-    _sizes: dict[str, tuple[int | None, tuple[int, ...]]] = field(default_factory=dict)
+    _sizes: dict[str, tuple[int | None, Sizes]] = field(default_factory=dict)
     """model -> its last complete poll and the sizes of slices it had"""
     _resting: dict[ProbeKind, int] = field(default_factory=dict)
 
@@ -131,6 +144,7 @@ class Probes:
             series = await reader.alerts.series(followed) if followed else {}
             undecided = await reader.alerts.undecided(series, UNDECIDED_READ)
             wanted = _wanted(series, await reader.alerts.armed(series), undecided)
+            await self._learn_sizes(reader, series, wanted)
             self._watches = tuple([watch async for watch in self._watched(reader, followed, series, wanted, now)])
         probed = {id_ for watch in self._watches for id_ in watch.series}
         self._to_confirm = frozenset(
@@ -170,13 +184,16 @@ class Probes:
             await writer.add_quota(now // DAY, answer.fetch.rows - reserved)
             if self._believed(watch, answer, now):
                 values = await _measured(watch, answer, writer.read, now)
-                unproven = {} if answer.sampled else before.values  # what a sample lacks may be there
+                unproven = LastProbe(now) if answer.sampled else before  # what a sample lacks may be there
                 bound = _BOUNDS[watch.kind]
-                probed = {id_: ProbedSeries(value, bound, unproven.get(id_)) for id_, value in values.items()}
+                probed = {
+                    id_: ProbedSeries(value, bound, unproven.values.get(id_), _met_with(watch, answer), unproven.offers)
+                    for id_, value in values.items()
+                }
                 await evaluate_probe(writer, probed, now, watch.row.interval)
         if answer.sampled:
             values = {**values, **{id_: value for id_, value in before.values.items() if value is not None}}
-        self._last[watch.key] = LastProbe(now, answer.fetch.rows, values)
+        self._last[watch.key] = LastProbe(now, answer.fetch.rows, values, _met_with(watch, answer))
         self.rows_today += answer.fetch.rows
         self.requests_today += answer.fetch.requests
         if answer.offers or before.rows:
@@ -213,16 +230,36 @@ class Probes:
                 some = {id_: key for id_, key in series.items() if id_ in wanted and key.model == name and of_kind(key)}
                 if some:
                     sizes = await self._sizes_of(reader, row)
-                    for query in _QUERIES[kind](row, [wanted[id_].limit for id_ in some], sizes):
+                    for query in _QUERIES[kind](row, [wanted[id_] for id_ in some], sizes):
                         yield Watch(kind, row, query, some, _newest(wanted[id_].to_confirm for id_ in some))
 
-    async def _sizes_of(self, reader: Reader, row: ModelRow) -> tuple[int, ...]:
+    async def _learn_sizes(self, reader: Reader, series: Mapping[int, SeriesKey], wanted: dict[int, Wanted]) -> None:
+        """The fewest GPUs that a rule on offers of each series takes; 1 where there are too many rules to be read."""
+        some = [id_ for id_ in wanted if _is_offer(series[id_])]
+        waiting = await reader.alerts.waiting(some, UNDECIDED_READ) if some else []
+        fewest: dict[int, int] = {}
+        for alert in waiting if len(waiting) < UNDECIDED_READ else ():
+            gpus = load_rule(alert.rule).wanted.gpus
+            fewest[alert.series_id] = min(gpus, fewest.get(alert.series_id, gpus))
+        for id_, gpus in fewest.items():
+            pending = wanted[id_].gpus
+            wanted[id_] = replace(wanted[id_], gpus=gpus if pending is None else min(gpus, pending))
+
+    async def _sizes_of(self, reader: Reader, row: ModelRow) -> Sizes:
         known = self._sizes.get(row.name)
         if known is None or known[0] != row.last_good_at:
-            book = minimal_slices(offer for offer in await reader.book([row.name]) if offer.verified)
-            common = Counter(offer.num_gpus for offer in book).most_common(MOST_SIZES)
-            known = self._sizes[row.name] = row.last_good_at, tuple(size for size, _ in common) or (1,)
+            book = [offer for offer in await reader.book([row.name]) if offer.verified]
+            minimal = tuple(_by_frequency(minimal_slices(book))[:MOST_SIZES]) or (1,)
+            known = self._sizes[row.name] = row.last_good_at, Sizes(minimal, tuple(_by_frequency(book)))
         return known[1]
+
+
+def _by_frequency(book: Iterable[Offer]) -> list[int]:
+    return [size for size, _ in Counter(offer.num_gpus for offer in book).most_common()]
+
+
+def _met_with(watch: Watch, answer: ProbeAnswer) -> tuple[Offer, ...]:
+    return tuple(offer for offer in answer.offers if offer.model == watch.row.name)
 
 
 def _wanted(
@@ -243,7 +280,8 @@ def _wanted(
             limit = max(limit, before.limit) if rule.direction is Direction.BELOW else min(limit, before.limit)
         if rule.direction is (Direction.ABOVE if rule.series.measure is Measure.GPUS else Direction.BELOW):
             known = None if before is None else before.to_confirm
-            found[alert.series_id] = Wanted(limit, _newest((known, _unconfirmed(alert))))
+            gpus = rule.wanted.gpus if before is None or before.gpus is None else min(rule.wanted.gpus, before.gpus)
+            found[alert.series_id] = Wanted(limit, _newest((known, _unconfirmed(alert))), gpus)
     return found
 
 
@@ -259,18 +297,30 @@ def _newest(times: Iterable[int | None]) -> int | None:
 
 async def _measured(watch: Watch, answer: ProbeAnswer, reader: Reader, now: int) -> dict[int, int | None]:
     """What the slices of a probe say of each series."""
-    offers = [offer for offer in answer.offers if offer.model == watch.row.name]
+    offers = _met_with(watch, answer)
     book = {(watch.row.name, *place): quote for place, quote in quotes(offers, now).items()}
-    return {id_: await measure(key, book, reader, now) for id_, key in watch.series.items()}
+    return {id_: await measure(key, book, reader, now, offers) for id_, key in watch.series.items()}
 
 
-def _floor_queries(row: ModelRow, limits: Sequence[int], sizes: Sequence[int]) -> Iterator[ProbeQuery]:
-    return (ProbeQuery(row.vast_name, size, max(limits) - 1) for size in sizes if max(limits) > 1)
+def _floor_queries(row: ModelRow, wanted: Sequence[Wanted], sizes: Sizes) -> Iterator[ProbeQuery]:
+    return _cheap_slices(row, wanted, sizes.minimal)
 
 
-def _stock_queries(row: ModelRow, limits: Sequence[int], sizes: Sequence[int]) -> Iterator[ProbeQuery]:
+def _offer_queries(row: ModelRow, wanted: Sequence[Wanted], sizes: Sizes) -> Iterator[ProbeQuery]:
+    """Slices of as many GPUs as a rule takes, at the bid without disk: the rest is looked at when they are there."""
+    fewest = min(one.gpus or 1 for one in wanted)
+    large = [size for size in sizes.all if size >= fewest][:MOST_SIZES]
+    return _cheap_slices(row, wanted, large or (fewest,))
+
+
+def _cheap_slices(row: ModelRow, wanted: Sequence[Wanted], sizes: Iterable[int]) -> Iterator[ProbeQuery]:
+    limit = max(one.limit for one in wanted)
+    return (ProbeQuery(row.vast_name, size, limit - 1) for size in sizes if limit > 1)
+
+
+def _stock_queries(row: ModelRow, wanted: Sequence[Wanted], sizes: Sizes) -> Iterator[ProbeQuery]:
     """Slices large enough that one answer of them can prove the smallest number that is waited for."""
-    yield ProbeQuery(row.vast_name, -(-(min(limits) + 1) // PROBE_ROWS))
+    yield ProbeQuery(row.vast_name, -(-(min(one.limit for one in wanted) + 1) // PROBE_ROWS))
 
 
 def _is_floor(key: SeriesKey) -> bool:
@@ -281,7 +331,19 @@ def _is_stock(key: SeriesKey) -> bool:
     return key.measure == Measure.GPUS
 
 
-_PROBED: Mapping[ProbeKind, Callable[[SeriesKey], bool]] = {ProbeKind.FLOOR: _is_floor, ProbeKind.STOCK: _is_stock}
-_BOUNDS = {ProbeKind.FLOOR: Direction.BELOW, ProbeKind.STOCK: Direction.ABOVE}
+def _is_offer(key: SeriesKey) -> bool:
+    return key.measure == Measure.OFFER
+
+
+_PROBED: Mapping[ProbeKind, Callable[[SeriesKey], bool]] = {
+    ProbeKind.FLOOR: _is_floor,
+    ProbeKind.STOCK: _is_stock,
+    ProbeKind.OFFER: _is_offer,
+}
+_BOUNDS = {ProbeKind.FLOOR: Direction.BELOW, ProbeKind.STOCK: Direction.ABOVE, ProbeKind.OFFER: Direction.BELOW}
 """A slice proves that the floor is no higher, and that there are no fewer GPUs."""
-_QUERIES = {ProbeKind.FLOOR: _floor_queries, ProbeKind.STOCK: _stock_queries}
+_QUERIES: Mapping[ProbeKind, Callable[[ModelRow, Sequence[Wanted], Sizes], Iterator[ProbeQuery]]] = {
+    ProbeKind.FLOOR: _floor_queries,
+    ProbeKind.STOCK: _stock_queries,
+    ProbeKind.OFFER: _offer_queries,
+}

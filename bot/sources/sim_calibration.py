@@ -115,6 +115,9 @@ HOST_STRIDES = (0.618034, 0.414214)
 """Hosts' prices and bid ratios are taken from their distributions at even steps, not by chance, so that a handful of
 hosts is as mixed as the market (ours; the golden ratio and the root of 2)."""
 
+DISK_GB = (100, 250, 500, 1000, 2000)
+"""Disk of a machine (ours: round sizes; the recorded rows that the rest is drawn from do not tell it)."""
+
 SIZES = (1, 2, 4, 8)
 """GPUs of a machine ([cri]: other sizes are under 10 % of rows)."""
 

@@ -383,4 +383,11 @@ class ModelMarket:
             datacenter=machine.host.datacenter,
             storage_cost=machine.storage_cost,
             egress_cost=machine.egress_cost,
+            disk_gb=_disk_gb(machine, len(gpu_ids)),
         )
+
+
+def _disk_gb(machine: Machine, gpus: int) -> int:
+    """A slice's part of its machine's disk; it follows from the machine's number, so that no other draw changes."""
+    size = sum(len(block.gpu_ids) for block in machine.blocks)
+    return cal.DISK_GB[machine.id % len(cal.DISK_GB)] * gpus // size

@@ -58,7 +58,7 @@ def to_offer(row: Any) -> Offer | str:
     rentable, verified = _flag(row.get("rentable"), missing=True), _verified(row)
     if min_bid is None or rentable is None or verified is None:
         return _undecided(min_bid, rentable)
-    gpu_ram = _second(row.get("gpu_ram"))
+    gpu_ram = _positive(row.get("gpu_ram"))
     place = clean(row.get("geolocation"), cut=True) or None
     return Offer(
         model=model_name(name, gpu_ram),
@@ -75,10 +75,11 @@ def to_offer(row: Any) -> Offer | str:
         host_id=whole(row.get("host_id")),
         offer_id=whole(row.get("ask_contract_id", row.get("id"))),
         gpu_ram_mb=gpu_ram,
-        end_date=_second(row.get("end_date")),
+        end_date=_positive(row.get("end_date")),
         datacenter=whole(row.get("hosting_type")) == 1,
         storage_cost=_micro(row.get("storage_cost")),
         egress_cost=_micro(row.get("inet_up_cost")),
+        disk_gb=_positive(row.get("disk_space")),
     )
 
 
@@ -115,7 +116,7 @@ def _micro(dollars: Any, gpus: int = 1) -> int | None:
     return round(share) if number(dollars) is not None and 0 <= share < _INT64 else None
 
 
-def _second(value: Any) -> int | None:
+def _positive(value: Any) -> int | None:
     exact = number(value)
     return int(exact) if exact is not None and 0 < exact < _INT64 else None
 

@@ -161,6 +161,10 @@ class AlertReads:
         just_made = and_(a.status == "ok", a.wake_above < 0)
         return await self._alerts(a.series_id.in_(list(series_ids)), or_(a.status == "pending", just_made), limit=limit)
 
+    async def waiting(self, series_ids: Iterable[int], limit: int) -> list[AlertRow]:
+        """Rules of these series that wait for a value, at most so many."""
+        return await self._alerts(t.alert.c.series_id.in_(list(series_ids)), t.alert.c.status == "ok", limit=limit)
+
     async def due(self, now: int, limit: int) -> list[AlertRow]:
         """Rules that the time alone changes, at most so many."""
         return await self._alerts(t.alert.c.timer_at <= now, limit=limit)

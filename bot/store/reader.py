@@ -133,7 +133,7 @@ class Reader(RiskReads, MarketReads, AccountReads):
         columns = (
             s.gpu_id, s.machine_id, s.num_gpus, s.on_demand, s.min_bid, s.verified, s.gpu_ids, s.geolocation,
             s.region_id, s.reliability, s.host_id, s.offer_id, s.gpu_ram_mb, s.end_date, s.datacenter, s.storage_cost,
-            s.egress_cost,
+            s.egress_cost, s.disk_gb,
         )  # fmt: skip
         query = select(*columns).where(s.gpu_id.in_(self._names.gpu_ids(models))).order_by(s.gpu_id, s.n)
         return [self._offer(row) for row in await self._rows(query)]

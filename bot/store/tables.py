@@ -199,7 +199,7 @@ slice_ = _table(
     Column("reliability", Float),
     *(Column(name, BigInteger) for name in ("host_id", "offer_id", "gpu_ram_mb", "end_date")),
     _needed("datacenter", Boolean),
-    *(Column(name, BigInteger) for name in ("storage_cost", "egress_cost")),
+    *(Column(name, BigInteger) for name in ("storage_cost", "egress_cost", "disk_gb")),
     rowid=False,
 )
 

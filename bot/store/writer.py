@@ -202,7 +202,7 @@ class Writer(Upkeep):
         return (
             self._names.gpus[o.model], n, o.machine_id, o.num_gpus, o.on_demand, o.min_bid, o.verified,
             ",".join(map(str, o.gpu_ids)), o.geolocation, self._names.regions[o.region], o.reliability, o.host_id,
-            o.offer_id, o.gpu_ram_mb, o.end_date, o.datacenter, o.storage_cost, o.egress_cost,
+            o.offer_id, o.gpu_ram_mb, o.end_date, o.datacenter, o.storage_cost, o.egress_cost, o.disk_gb,
         )  # fmt: skip
 
     def _tenant(self, n: Tenant) -> tuple[Any, ...]:

@@ -21,7 +21,17 @@ def again(condition: Condition, *, comma: bool) -> Condition:
 
 @pytest.mark.parametrize("comma", [False, True])
 @pytest.mark.parametrize(
-    "text", [*EXAMPLES, "floor <= 0.3 in EU", "on-demand > 1", "crosses above 0.4", "new low 7d", *AHEAD]
+    "text",
+    [
+        *EXAMPLES,
+        "floor <= 0.3 in EU",
+        "on-demand > 1",
+        "crosses above 0.4",
+        "new low 7d",
+        *AHEAD,
+        "offer <= 0.3",
+        "offer < 1 reliability>=98.25% region=EU-North",
+    ],
 )
 def test_each_example_is_written_as_it_is_read(text: str, comma: bool) -> None:
     condition = parse(text)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from analytics.errors import AskError
 from analytics.market import DAY, HOUR, MICRO
 from bot.alerts.conditions import EXAMPLES, LONGEST_TEXT, Condition, parse
-from bot.alerts.rules import PPM, Direction, Kind, Metric
+from bot.alerts.rules import PPM, Direction, Kind, Metric, OfferFilter
 from bot.presentation.words import Words
 
 BELOW, ABOVE = Direction.BELOW, Direction.ABOVE
@@ -28,6 +28,8 @@ RISK = Condition(Kind.RISK_ABOVE, 200_000, ABOVE, window=24 * HOUR)
 PREDICTED = Condition(Kind.PREDICTED_BELOW, 300_000, BELOW, window=24 * HOUR, level=800_000)
 PREDICTED_AT_MOST = Condition(Kind.PREDICTED_BELOW, 300_000, BELOW, window=6 * HOUR, at_threshold=True, level=655_000)
 RISK_AT_LEAST = Condition(Kind.RISK_ABOVE, 7_500, ABOVE, window=6 * HOUR, at_threshold=True)
+OFFER = Condition(Kind.OFFER, 300_000, BELOW, offer=OfferFilter())
+OFFER_EU = Condition(Kind.OFFER, 300_000, BELOW, region="EU-*", offer=OfferFilter(2, 980_000, 100))
 
 SAME: dict[Condition, tuple[str, ...]] = {
     PRICE: (
@@ -62,6 +64,14 @@ SAME: dict[Condition, tuple[str, ...]] = {
     PREDICTED_AT_MOST: ("predicted <= 0.30 in 6h with 65.5%", "previsto ≤ 0,30 em 6h com 65,5%",
         "previsto no máximo 0,30 em 6 horas com chance de 0,655"),
     RISK_AT_LEAST: ("risk >= 0.75% in 6h", "interruption risk at least 0,75% in 6h", "risco ≥ 0,75% em 6 horas"),
+    OFFER: ("offer < 0.30", "offers below $0.30/h", "offer<0.3", "oferta < 0,30", "ofertas abaixo de US$ 0,30",
+        "offer &lt; 0.30", "offer < 0.30 gpus>=1"),
+    OFFER_EU: ("offer < 0.30 gpus>=2 region=EU reliability>=0.98 disk=100GB",
+        "offer < 0.30 disk >= 100 GB, reliability ≥ 98%, region = EU, gpus ≥ 2",
+        "offer < 0.30, gpus=2 disk&gt;=0.1 TB region:Europe reliability&gt;=98.0%",
+        "offer < 0.30 in EU gpus>=2 disk>=100 reliability>=0,98",
+        "oferta < 0,30 gpus>=2 região=EU confiabilidade>=0,98 disco=100GB",
+        "oferta abaixo de 0,30 na Europa disco=100 GB confiabilidade no mínimo 98% gpu>=2"),
 }  # fmt: skip
 
 
@@ -113,6 +123,11 @@ def _threshold(text: str, comma: bool) -> int | None:
         "predicted < 0.30 in 24h with -80%", "predicted < 0.30 in 24h with 80% or 90%", "predicted < 80% in 24h",
         "previsto < 0,30 em 24h com oitenta", "predicted < nan in 24h",
  "risk > 20% in 24h; drop",
+        "offer", "offer > 0.3", "offer < 0.3 bananas=2", "offer < 0.3 gpus<=3", "offer < 0.3 gpus>=2; drop table",
+        "offer < 0.3 gpus>=2 gpus>=3", "offer < 0.3 in EU region=US", "offer < 0.3 reliability>=98",
+        "offer < 0.3 reliability>=101%", "offer < 0.3 disk=0", "offer < 0.3 disk=5 PB", "offer < 0.3 disk=0.5",
+        "offer < 0.3 region=", "offer < 0.3 region=Atlantis", "offer < 0.3 gpus>=1.5", "offer < 0.3 gpus>=-2",
+        "on-demand offer < 0.3", "floor offer < 0.3", "offer < 0.3 gpus>=2 region=EU<script>",
     ],
 )  # fmt: skip
 def test_what_means_nothing_for_certain_is_refused(text: str, comma: bool) -> None:

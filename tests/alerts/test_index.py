@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from analytics.market import HOUR, WORLD, Poll, Quality, Round
 from bot.alerts.codec import load_state
 from bot.alerts.decide import decide
-from bot.alerts.engine import evaluate, identity, key_of, pass_time
+from bot.alerts.engine import evaluate, identity, key_of, of_offers, pass_time
 from bot.alerts.measures import measure
 from bot.alerts.quiet import Quiet
 from bot.alerts.rules import Direction, Kind, Metric, Rule
@@ -45,12 +46,16 @@ class EveryRule:
         self.told += [(identity(id_, one), asdict(one)) for one in decision.events]
 
     async def evaluate(self, writer: Writer, round_: Round) -> None:
-        complete = {poll.model for poll in round_.polls if poll.quality is Quality.COMPLETE}
+        complete = {poll.model: poll.offers for poll in round_.polls if poll.quality is Quality.COMPLETE}
         self.heard.update(dict.fromkeys(complete, round_.at))
         for id_, one in self.rules.items():
-            value = await measure(key_of(one), round_.quotes, writer.read, round_.at)
-            if one.series.model in complete and value is not None:
-                self.decide(id_, Reading(round_.at, value, STEP), round_.at)
+            seen = complete.get(one.series.model)
+            value = await measure(key_of(one), round_.quotes, writer.read, round_.at, seen or ())
+            reading = Reading(round_.at, value, STEP)
+            if seen is not None and one.kind is Kind.OFFER:
+                self.decide(id_, of_offers(reading, one, seen), round_.at)
+            elif seen is not None and value is not None:
+                self.decide(id_, reading, round_.at)
 
     def pass_time(self, now: int) -> None:
         for id_, one in self.rules.items():
@@ -70,6 +75,7 @@ KINDS = st.sampled_from(
         (Kind.DROPS, Direction.BELOW, 990_000),
         (Kind.RISES, Direction.ABOVE, 1_010_000),
         (Kind.AVAILABLE, Direction.ABOVE, 7),
+        (Kind.OFFER, Direction.BELOW, 350_000),
     ]
 )
 
@@ -86,7 +92,7 @@ def rules(draw: st.DrawFn) -> Rule:
         direction=direction,
         model=draw(st.sampled_from([MODEL, OTHER])),
         region=region,
-        metric=Metric.CURRENT if kind is Kind.AVAILABLE else metric,
+        metric=Metric.CURRENT if kind in (Kind.AVAILABLE, Kind.OFFER) else metric,
         window=HOUR if kind in (Kind.DROPS, Kind.RISES) else 0,
         readings=draw(st.integers(1, 2)),
         repeat_seconds=draw(st.sampled_from([0, 2 * STEP])),
@@ -178,5 +184,6 @@ async def _equal(store: Store, every: EveryRule) -> None:
     for row in rows:
         state = load_state(row.state)
         assert {n: getattr(state, n) for n in COMPARED} == {n: getattr(every.states[row.id], n) for n in COMPARED}
-    told = sorted((message.identity, sorted(message.payload["event"].items())) for message in messages)
-    assert told == sorted((name, sorted({**one, "kind": str(one["kind"])}.items())) for name, one in every.told)
+    told = {message.identity: message.payload["event"] for message in messages}
+    assert len(messages) == len(every.told)
+    assert told == {name: json.loads(json.dumps(one)) for name, one in every.told}

@@ -14,7 +14,7 @@ import bot.alerts
 from analytics.errors import AskError
 from analytics.market import DAY, HOUR
 from bot.alerts.quiet import Quiet
-from bot.alerts.rules import KINDS, PPM, Direction, Kind, Measure, Rule, Series
+from bot.alerts.rules import KINDS, PPM, Direction, Kind, Measure, Metric, OfferFilter, Rule, Series
 from bot.alerts.validation import validate
 from bot.presentation.words import Words
 
@@ -28,7 +28,12 @@ def good(kind: Kind, threshold: int | None = None) -> Rule:
     usual = {Kind.DROPS: 900_000, Kind.RISES: 1_100_000, Kind.NEW_LOW: PPM, Kind.AVAILABLE: 8}
     series = Series("RTX 4090", measure=spec.measure, window=spec.window[0], level=900_000 if spec.levelled else 0)
     value = usual.get(kind, 350_000) if threshold is None else threshold
-    return Rule(kind, series, value, spec.direction or Direction.BELOW, created_at=NOW)
+    offer = OfferFilter(2, 980_000, 100) if kind is Kind.OFFER else None
+    return Rule(kind, series, value, spec.direction or Direction.BELOW, created_at=NOW, offer=offer)
+
+
+def offers(*wanted: int) -> Rule:
+    return replace(good(Kind.OFFER), offer=OfferFilter(*wanted))
 
 
 PRICE = good(Kind.BELOW)
@@ -48,6 +53,13 @@ def test_a_rule_of_each_kind_is_accepted(kind: Kind) -> None:
         (good(Kind.AVAILABLE, 0), "always fires"),
         (good(Kind.ABOVE, 10**15 + 1), "too large"),
         (replace(PRICE, series=replace(PRICE.series, region="EU-*")), "watch the floor"),
+        (offers(0), "between 1 and 64"),
+        (offers(65), "between 1 and 64"),
+        (offers(1, PPM + 1), "0% and 100%"),
+        (offers(1, 0, 100_001), "100000 GB"),
+        (offers(1, 0, -1), "100000 GB"),
+        (replace(PRICE, offer=OfferFilter()), "only offers"),
+        (replace(offers(1), series=replace(offers(1).series, metric=Metric.ON_DEMAND)), "on demand"),
         (good(Kind.DROPS, 0), "less than 100%"),
         (good(Kind.DROPS, PPM), "more than 0%"),
         (good(Kind.RISES, PPM), "more than 0%"),

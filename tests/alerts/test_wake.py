@@ -7,6 +7,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from bot.alerts.decide import Event, EventKind, decide
+from bot.alerts.engine import HIGHEST
+from bot.alerts.offers import Match
 from bot.alerts.quiet import Quiet
 from bot.alerts.rules import Direction, Kind, Measure, Rule, Series
 from bot.alerts.state import Reading, State, Status, acknowledged, edited, initial, snoozed
@@ -24,10 +26,11 @@ def awake(rule: Rule, state: State, reading: Reading | None, now: int) -> bool:
         return True
     if reading is None:
         return False
-    if reading.value is None or not reading.believable:
+    if not reading.believable or (reading.value is None and reading.matches is None):
         return True
     below, above = wake(rule, state)
-    return (below is not None and reading.value < below) or (above is not None and reading.value > above)
+    value = HIGHEST if reading.value is None else reading.value
+    return (below is not None and value < below) or (above is not None and value > above)
 
 
 @dataclass
@@ -58,10 +61,15 @@ class Comparison:
         assert self.told[0] == self.told[1]
         assert (self.eager.status, self.eager.episode) == (self.lazy.status, self.lazy.episode)
 
-    def reads(self, value: int | None, believable: bool, after: int) -> None:
+    def reads(self, value: int | None, believable: bool, after: int, machines: tuple[int, ...] = ()) -> None:
         self.now += after
-        self.take(Reading(self.now, value, STEP, believable, self.heard_at))
-        if value is not None and believable:
+        reading = Reading(self.now, value, STEP, believable, self.heard_at)
+        if self.rule.kind is Kind.OFFER:
+            cheap = value is not None and self.rule.met(value)  # the lowest bid is below every price that matches
+            some = tuple(Match(id_, id_, 1, 999, 999, "EU", None, None) for id_ in machines) if cheap else ()
+            reading = replace(reading, matches=some)
+        self.take(reading)
+        if believable and (value is not None or self.rule.kind is Kind.OFFER):
             self.heard_at = self.now
 
     def waits(self, seconds: int) -> None:
@@ -78,6 +86,7 @@ KINDS = {
     (Kind.CROSSES, Direction.BELOW): Measure.PRICE,
     (Kind.CROSSES, Direction.ABOVE): Measure.PRICE,
     (Kind.AVAILABLE, Direction.ABOVE): Measure.GPUS,
+    (Kind.OFFER, Direction.BELOW): Measure.OFFER,
 }
 RULES = st.builds(
     lambda kind, **rest: Rule(
@@ -96,6 +105,7 @@ VALUES = st.sampled_from([0, 900, 979, 980, 981, 998, 999, 1000, 1001, 1019, 102
 AFTER = st.sampled_from([1, STEP, STEP, STEP, 2 * STEP, 2 * STEP + 1, 4 * STEP])
 STEPS = st.one_of(
     st.tuples(st.just("reads"), VALUES, st.just(True), AFTER),
+    st.tuples(st.just("reads"), VALUES, st.just(True), AFTER, st.lists(st.integers(1, 3), unique=True).map(tuple)),
     st.tuples(st.just("reads"), VALUES | st.none(), st.booleans(), AFTER),
     st.tuples(st.just("waits"), AFTER),
     st.tuples(

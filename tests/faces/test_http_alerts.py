@@ -92,6 +92,16 @@ async def test_an_alert_lives_and_ends_over_http(programs: Programs) -> None:
     problem(await act(mine, "GET", name, None), 404)
 
 
+async def test_a_rule_on_offers_tells_its_filters(programs: Programs) -> None:
+    mine = await programs.of(HERE)
+    condition = "offer < 0.30 gpus>=2 region=EU reliability>=98% disk=1TB"
+    answer = (await mine.post("/api/alerts", json={**RULE, "condition": condition})).json()
+    assert answer["offer"] == {"gpus": 2, "reliability_ppm": 980_000, "disk_gb": 1000}
+    assert (answer["threshold"], answer["tried"]) == (0.3, None)
+    assert "not kept" in str(answer["untried"])
+    problem(await mine.post("/api/alerts", json={**RULE, "condition": condition + " gpus>=3"}), 400)
+
+
 async def test_what_is_answered_is_what_the_document_says(programs: Programs) -> None:
     mine = await programs.of(HERE)
     told = document(COMMANDS, "0", require_key=True)

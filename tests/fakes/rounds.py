@@ -30,7 +30,7 @@ VERIFIED_WORLD = (WORLD, Scope.VERIFIED)
 
 FULL_OFFER = Offer(
     MODEL, 11, 2, 400_000, 210_000, True, False, (0, 3), "Sweden, SE", "EU-North", 0.991, 22, 33, 24_564, AT + 9, True,
-    150_000, 12,
+    150_000, 12, 512,
 )  # fmt: skip
 BARE_OFFER = Offer(MODEL, 12, 1, 410_000, None, region="US-East")
 HIRED_OFFER = Offer(MODEL, 13, 1, 420_000, 220_000, rentable=False, region="Asia-East")

@@ -31,6 +31,7 @@ def offer_row(n: int = 0, **changes: Any) -> dict[str, Any]:
         "id": 21_000_000 + n, "ask_contract_id": 21_000_000 + n, "bundle_id": 9, "machine_id": 1000 + n,
         "host_id": 500 + n, "gpu_name": "RTX 4090", "gpu_ram": 24564, "gpu_ids": [7000 + n], "num_gpus": 1,
         "dph_base": 0.3, "dph_total": 0.3 + n / 10_000, "min_bid": 0.2, "storage_cost": 0.15, "inet_up_cost": 0.002,
+        "disk_space": 512.5,
         "verification": "verified", "vericode": 1, "rentable": True, "rented": False, "reliability2": 0.99,
         "reliability": 0.99, "geolocation": "Texas, US", "hosting_type": 0, "end_date": 1_800_000_000.0,
         "start_date": None, "cpu_cores": None, "gpu_frac": 1, "search": {"totalHour": 0.31}, **changes,

@@ -11,7 +11,7 @@ import pytest
 
 from analytics.market import DAY, HOUR
 from bot.alerts.engine import ProbedSeries, evaluate, evaluate_probe
-from bot.alerts.rules import Direction, Kind, Metric, Rule
+from bot.alerts.rules import Direction, Kind, Metric, OfferFilter, Rule
 from bot.alerts.state import Status, initial
 from bot.polling.poller import Poller
 from bot.polling.probes import CONFIRM_SECONDS, PROBE_SECONDS, ROW_SHARE, Probes
@@ -279,3 +279,43 @@ async def test_a_bound_proves_nothing_of_the_other_side(store: Store) -> None:
         await evaluate_probe(writer, probed, rules.at + 10, 300)
     state = await rules.state(public_id)
     assert (state.status, state.readings, await rules.told(public_id)) == (Status.PENDING, 1, [])
+
+
+RENT = rule(Kind.OFFER, 350_000, offer=OfferFilter(gpus=2, reliability_ppm=980_000))
+
+
+async def test_an_offer_is_told_of_after_two_probes_with_its_machine(store: Store) -> None:
+    async with bench(store, machines(10) + machines(4, first=20, gpus=2)) as watched:
+        alert = await watched.add(RENT)
+        await watched.pass_(200)
+        assert {query["num_gpus"]["eq"] for query in watched.probed} == {2}
+        assert {query["min_bid"]["lte"] for query in watched.probed} == {0.7 - 2e-6}
+        assert watched.probes.rows_today == 0
+        watched.fake.rows += machines(1, 0.32, first=50, gpus=2)
+        assert 0 < (await watched.until_told(alert, HOUR) or 0) <= PROBE_SECONDS + CONFIRM_SECONDS + 5
+        (message,) = await watched.rules.messages(alert)
+        assert [offer["machine_id"] for offer in message.payload["event"]["offers"]] == [1050]
+        assert watched.polls == 1
+        watched.fake.rows.pop()
+        await watched.pass_(HOUR)
+        assert await watched.rules.told(alert) == [("fire", "post")], "a probe ends nothing"
+
+
+async def test_what_a_probe_brings_is_held_against_the_other_filters(store: Store) -> None:
+    async with bench(store, machines(4, gpus=2)) as watched:
+        alert = await watched.add(RENT)
+        poor = machines(1, 0.32, first=50, gpus=2)
+        watched.fake.rows += [{**row, "reliability2": 0.9} for row in poor]
+        await watched.pass_(HOUR)
+        assert await watched.rules.told(alert) == []
+        assert watched.probes.rows_today > 0
+
+
+async def test_a_probe_of_another_size_undoes_no_confirmation(store: Store) -> None:
+    async with bench(store, machines(4) + machines(4, first=20, gpus=2)) as watched:
+        alert = await watched.add(replace(RENT, offer=OfferFilter(reliability_ppm=980_000)))
+        poor = machines(1, 0.32, first=50, gpus=2)
+        watched.fake.rows += [{**row, "reliability2": 0.9} for row in poor]
+        await watched.pass_(200)
+        watched.fake.rows += machines(1, 0.32, first=60)
+        assert 0 < (await watched.until_told(alert, HOUR) or 0) <= 2 * PROBE_SECONDS + CONFIRM_SECONDS

@@ -128,6 +128,17 @@ def test_one_machine_asks_one_price_per_gpu_and_unions_cost_the_dearest_bid(mont
     assert unions > 20
 
 
+def test_the_slices_of_a_machine_share_its_disk(month: SimulatedMarket) -> None:
+    book = month.offers(SOME[0].name, month.now)
+    sizes = {offer.machine_id: offer for offer in book if offer.num_gpus > 1}
+    assert sizes
+    for offer in book:
+        whole = sizes.get(offer.machine_id, offer)
+        assert offer.disk_gb is not None
+        assert whole.disk_gb is not None
+        assert abs(offer.disk_gb * whole.num_gpus - whole.disk_gb * offer.num_gpus) <= 8 * offer.num_gpus
+
+
 def test_prices_stick_to_machines_while_offer_ids_do_not() -> None:
     market, same_price, same_id = SimulatedMarket(11, START), [], []
     for day in range(10):

@@ -43,7 +43,9 @@ def test_a_row_becomes_an_offer_in_micro_dollars_per_gpu() -> None:
         datacenter=False,
         storage_cost=150_000,
         egress_cost=2_000,
+        disk_gb=512,
     )
+    assert [offer(disk_space=said).disk_gb for said in ("80.7", None, -1, "much", 1e30)] == [80, None, None, None, None]
     assert offer().region not in ("", "Unknown")
 
 

@@ -92,3 +92,21 @@ async def test_interruptions_of_an_earlier_version_are_kept_once_each(database_u
         ]
         assert (await reader.quota(20000), await reader.spent_until(20000 * 86_400)) == ((17, 3000), None)
     await store.close()
+
+
+async def test_a_book_of_before_is_kept_and_its_disk_is_unknown(database_url: str) -> None:
+    columns = "gpu_id, n, machine_id, num_gpus, on_demand, min_bid, verified, gpu_ids, region_id, datacenter"
+    await make_older(
+        database_url,
+        "0005",
+        [
+            "INSERT INTO gpu (id, name, vast_name, followed, interval_s, offers, last_good_at) "
+            "VALUES (1, 'B', 'B', true, 300, 1, 1000)",
+            f"INSERT INTO slice ({columns}) VALUES (1, 0, 7, 1, 400000, 200000, true, '3', 0, false)",
+        ],
+    )
+    store = await open_store(database_url, writer=True)
+    async with store.reader() as reader:
+        (offer,) = await reader.book(["B"])
+    assert (offer.machine_id, offer.min_bid, offer.gpu_ids, offer.disk_gb) == (7, 200_000, (3,), None)
+    await store.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from bot.alerts.explain import plain_value
 from bot.alerts.measures import price_of
 from bot.alerts.places import is_group
 from bot.alerts.replay import Replay, replay
-from bot.alerts.rules import Measure, Rule
+from bot.alerts.rules import Kind, Measure, OfferFilter, Rule
 from bot.alerts.state import Reading, initial
 from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
 from bot.commands.alerts.outlook import Outlook, outlook_lines, outlook_of, past_readings
@@ -72,6 +72,10 @@ class AlertAdded:
     expires_at: str | None
     notices_within_seconds: int
     tried: Tried | None
+    untried: Note | None
+    """why it was not tried on the past"""
+    offer: OfferFilter | None
+    """of a rule on offers: what they must have"""
     evidence: Evidence
     points: tuple[tuple[int, float | None], ...]
     """the last days of a price: UTC seconds and USD; none where something else is watched"""
@@ -106,6 +110,8 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
         expires_at=None if rule.expires_at is None else iso(rule.expires_at),
         notices_within_seconds=max(rule.hold_seconds, interval * rule.readings),
         tried=_tried(rule, readings, query.now),
+        untried=_UNTRIED.get(rule.kind),
+        offer=rule.offer,
         evidence=(await query.basis([gpu], offers=row.offers if row else 0)).evidence(Note("stored polls")),
         points=_points(rule, quotes),
         threshold=plain_value(rule, rule.threshold),
@@ -150,6 +156,14 @@ async def _past(reader: Reader, rule: Rule, now: int) -> list[Quote]:
         return []
     since = now - REPLAY_DAYS * DAY
     return await reader.quote_history(series.model, since, now + 1, region=series.region, scope=series.scope)
+
+
+_UNTRIED: Mapping[Kind, Note] = {
+    Kind.RISK_ABOVE: Note(
+        "It cannot be tried on the past: what was known of interruptions at each hour is not stored, only their sums."
+    ),
+    Kind.OFFER: Note("It cannot be tried on the past: what single machines offered is not kept."),
+}
 
 
 def _readings(rule: Rule, quotes: Sequence[Quote]) -> list[Reading]:
@@ -200,7 +214,11 @@ def card(answer: AlertAdded, words: Words) -> Card:
     return Card(
         title=words("Alert {id}", id=answer.id),
         lead=words(answer.rule),
-        notes=(*outlook_lines(answer.foretold, words), *_tried_lines(answer, words), *notes),
+        notes=(
+            *outlook_lines(answer.foretold, words),
+            words(answer.untried) if answer.untried else tried(answer.tried, words),
+            *notes,
+        ),
         footer=words.footer(answer.evidence),
         charts=_charts(answer, words),
         actions=(
@@ -208,11 +226,6 @@ def card(answer: AlertAdded, words: Words) -> Card:
             Action(words("Delete"), f"alert delete {answer.id}", "danger"),
         ),
     )
-
-
-def _tried_lines(answer: AlertAdded, words: Words) -> tuple[str, ...]:
-    untried = None if answer.foretold is None else answer.foretold.untried
-    return (tried(answer.tried, words) if untried is None else words(untried),)
 
 
 def tried(past: Tried | None, words: Words) -> str:

@@ -11,7 +11,7 @@ from analytics.errors import Refused
 from analytics.evidence import Note
 from analytics.market import HOUR
 from bot.alerts.condition_text import condition_text
-from bot.alerts.decide import Event, EventKind
+from bot.alerts.decide import Event, EventKind, listing
 from bot.alerts.descriptions import describe
 from bot.alerts.elements import clock
 from bot.alerts.engine import TEST, key_of, payload, rule_row, standing, topic_of
@@ -141,6 +141,8 @@ async def ask_test(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: A0
     async def change(writer: Writer, owned: Owned) -> Note:
         value = None if reading is None else reading.value
         event = Event(EventKind.FIRE, owned.state.episode, 0, query.now, value, query.now)
+        if reading is not None and reading.matches is not None:
+            event = listing(event, reading.matches, len(reading.matches))
         name = f"{topic_of(owned.row.id)}/test/{secrets.token_hex(6)}"
         message = NewMessage(
             name, owned.row.destination_id, f"{name}/only", TEST, payload(owned.row, owned.rule, event)

@@ -10,11 +10,11 @@ from bot.alerts.codec import load_rule, load_state
 from bot.alerts.decide import Decision, Reason, decide
 from bot.alerts.descriptions import describe, terms
 from bot.alerts.elements import SNOOZES, clock_of, snooze_actions
-from bot.alerts.engine import key_of
+from bot.alerts.engine import key_of, of_offers
 from bot.alerts.explain import explain
 from bot.alerts.foretold import FORETOLD
 from bot.alerts.measures import measure
-from bot.alerts.rules import Rule
+from bot.alerts.rules import Kind, Rule
 from bot.alerts.state import Reading, State
 from bot.commands.alerts.outlook import Outlook, outlook_lines, outlook_of
 from bot.commands.alerts.owned import ID_OR_LAST, Owned, asker_of, find
@@ -140,10 +140,12 @@ async def latest(query: QueryContext, rule: Rule) -> Reading | None:
     else:
         places = await query.reader.regional_quotes(model.name)
     quotes = {(model.name, place, scope): quote for place, quote in places.items()}
+    book = await query.reader.book([model.name]) if rule.kind is Kind.OFFER else []
     # the future is told from now, as its questions are; the market as it was at its last poll
     at = query.now if rule.series.measure in FORETOLD else model.last_good_at
-    value = await measure(key_of(rule), quotes, query.reader, at)
-    return Reading(query.now, value, model.interval, heard_at=model.last_good_at)
+    value = await measure(key_of(rule), quotes, query.reader, at, book)
+    reading = Reading(query.now, value, model.interval, heard_at=model.last_good_at)
+    return of_offers(reading, rule, book) if rule.kind is Kind.OFFER else reading
 
 
 def shown_status(state: State, now: int) -> str:

@@ -10,6 +10,7 @@ from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.market import HOUR, Scope
 from bot.alerts.conditions import EXAMPLES, Condition, parse
+from bot.alerts.offer_filters import NAMES, OFFER_WORDS
 from bot.alerts.places import is_group
 from bot.alerts.quiet import Quiet
 from bot.alerts.rules import KINDS, Measure, Metric, Rule, Series
@@ -20,7 +21,13 @@ from bot.commands.windows import zone
 from bot.dispatch.command import Param, QueryContext
 
 CONDITION = Param(
-    "condition", "text", "what to wait for, such as < 0.35 or drops 10% in 24h", required=True, suggest=EXAMPLES
+    "condition",
+    "text",
+    "what to wait for, such as < 0.35 or drops 10% in 24h",
+    required=True,
+    suggest=EXAMPLES,
+    inner=NAMES,
+    leads=OFFER_WORDS,
 )
 _QUIET = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:-|–|to|até|a)\s*(\d{1,2})(?::(\d{2}))?")
 _NEVER = frozenset(("none", "off", "never", "nunca", "-"))
@@ -62,7 +69,8 @@ def decimal_comma(query: QueryContext) -> bool:
 def rule_of(model: str, condition: Condition, now: int) -> Rule:
     """A rule with the usual terms."""
     spec = KINDS[condition.kind]
-    if is_group(condition.region) and spec.measure is not Measure.GPUS and condition.metric is not Metric.FLOOR:
+    together = spec.measure in (Measure.GPUS, Measure.OFFER) or condition.metric is Metric.FLOOR
+    if is_group(condition.region) and not together:
         raise AskError(
             Note("there is no median of several regions; name one region, or watch the floor"),
             suggestions=("floor < 0.30 in EU", "< 0.30 in EU-West"),
@@ -76,6 +84,7 @@ def rule_of(model: str, condition: Condition, now: int) -> Rule:
         condition.direction,
         at_threshold=condition.at_threshold,
         created_at=now,
+        offer=condition.offer,
     )
 
 

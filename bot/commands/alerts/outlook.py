@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analytics.errors import NotYet
@@ -16,13 +15,6 @@ from bot.alerts.rules import Measure, Rule
 from bot.alerts.state import Reading
 from bot.dispatch.command import QueryContext
 from bot.presentation.words import Words
-
-UNTRIED: Mapping[Measure, Note] = {
-    Measure.RISK: Note(
-        "It cannot be tried on the past: what was known of interruptions at each hour is not stored, only their sums."
-    ),
-}
-"""Why a rule on what is foretold is not replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +35,11 @@ class Outlook:
     shown: Note | None
     basis: tuple[Note, ...]
     missing: Missing | None
-    untried: Note | None
-    """why the rule was not tried on the past"""
 
 
 async def outlook_of(query: QueryContext, rule: Rule) -> Outlook | None:
     """What is foretold now of a rule's series; None for a rule on what is seen."""
-    measure = rule.series.measure
-    if measure not in FORETOLD:
+    if rule.series.measure not in FORETOLD:
         return None
     now = await foretold(key_of(rule), query.reader, query.now, {})
     return Outlook(
@@ -58,7 +47,6 @@ async def outlook_of(query: QueryContext, rule: Rule) -> Outlook | None:
         shown=None if now.value is None else figure(rule, now.value),
         basis=now.basis,
         missing=None if now.missing is None else _missing(now.missing),
-        untried=UNTRIED.get(measure),
     )
 
 

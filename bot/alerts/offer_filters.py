@@ -1,0 +1,119 @@
+"""What people write behind the price of an offer: ``gpus>=2 region=EU reliability>=98% disk=100 GB``, in any order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from analytics.errors import AskError
+from analytics.evidence import Note
+from analytics.quantities import read_decimal
+from bot.alerts.places import region_named
+from bot.alerts.rules import PPM, OfferFilter
+
+LONGEST_NUMBER = 20
+"""Characters of a number: so many are reckoned with exactly (source: decimal keeps 28 digits)."""
+
+_NAMES: Mapping[str, str] = {
+    **dict.fromkeys(("gpus", "gpu"), "gpus"),
+    **dict.fromkeys(("region", "região", "regiao", "place", "lugar"), "region"),
+    **dict.fromkeys(("reliability", "confiabilidade"), "reliability"),
+    **dict.fromkeys(("disk", "disco"), "disk"),
+}
+"""What each may be called."""
+
+NAMES = tuple(_NAMES)
+"""All of them: where a line gives ``name=value`` for one, it belongs to the condition."""
+
+OFFER_WORDS = ("offer", "offers", "oferta", "ofertas")
+"""What a rule on offers begins with."""
+
+_ANY_NAME = "|".join(sorted(_NAMES, key=len, reverse=True))
+_SIGN = r"(?:>=|=|:|at least|no mínimo|no minimo)"
+FILTER = rf"(?:{_ANY_NAME})(?= ?{_SIGN})"
+"""The name of a filter, as a pattern."""
+
+_STARTS = re.compile(rf"(?:^|[ ,;]+)({_ANY_NAME}) ?{_SIGN} ?")
+_COUNT = re.compile(r"(?P<number>[0-9.,]+)(?: ?gpus?)?")
+_SHARE = re.compile(r"(?P<number>[0-9.,]+) ?(?P<unit>%)?")
+_SIZE = re.compile(r"(?P<number>[0-9.,]+) ?(?P<unit>gb|g|tb|t)?")
+_GB = {None: 1, "gb": 1, "g": 1, "tb": 1000, "t": 1000}
+SUGGESTIONS = ("gpus>=2", "region=EU", "reliability>=98%", "disk=100GB")
+"""One of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What was asked for; ``region`` is None where nothing was said of it."""
+
+    offer: OfferFilter
+    region: str | None = None
+
+
+def read_filters(text: str, *, decimal_comma: bool = False) -> Filters:
+    """The filters of a text in lower case; raises AskError where one is none, or is said twice."""
+    before, *parts = _STARTS.split(text)
+    said: dict[str, Any] = {}
+    for name, value in zip(map(_NAMES.__getitem__, parts[::2]), parts[1::2], strict=True):
+        if name in said:
+            raise AskError(Note("{name} was given twice", {"name": name}))
+        said[name] = _READ[name](value.strip(" ,;"), decimal_comma)
+    if before.strip():
+        raise _unread(before)
+    offer = OfferFilter(said.get("gpus", 1), said.get("reliability", 0), said.get("disk", 0))
+    return Filters(offer, said.get("region"))
+
+
+def _unread(text: str) -> AskError:
+    shown = "".join(c for c in text if c.isprintable())[:40]
+    return AskError(Note("“{given}” says nothing of an offer", {"given": shown}), suggestions=SUGGESTIONS)
+
+
+def _read(form: re.Pattern[str], text: str, decimal_comma: bool) -> tuple[Decimal, str | None]:
+    match = form.fullmatch(text)
+    number = read_decimal(match["number"], decimal_comma=decimal_comma) if match else None
+    if match is None or number is None or len(match["number"]) > LONGEST_NUMBER:
+        raise _unread(text)
+    return number, match.groupdict().get("unit")
+
+
+def _whole(value: Decimal, text: str) -> int:
+    if value != value.to_integral_value():
+        raise _unread(text)
+    return int(value)
+
+
+def _gpus(text: str, decimal_comma: bool) -> int:
+    number, _ = _read(_COUNT, text, decimal_comma)
+    return _whole(number, text)
+
+
+def _reliability(text: str, decimal_comma: bool) -> int:
+    """A fraction or a percentage; a number above 1 without its sign might be a slip, so it is none."""
+    number, unit = _read(_SHARE, text, decimal_comma)
+    share = number / 100 if unit else number
+    if share > 1:
+        raise AskError(Note("a reliability lies between 0% and 100%"), suggestions=("reliability>=98%",))
+    return _whole(share * PPM, text)
+
+
+def _disk(text: str, decimal_comma: bool) -> int:
+    number, unit = _read(_SIZE, text, decimal_comma)
+    if not number:
+        raise _unread(text)
+    return _whole(number * _GB[unit], text)
+
+
+def _region(text: str, decimal_comma: bool) -> str:
+    return region_named(text)
+
+
+_READ: Mapping[str, Callable[[str, bool], Any]] = {
+    "gpus": _gpus,
+    "region": _region,
+    "reliability": _reliability,
+    "disk": _disk,
+}
