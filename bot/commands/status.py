@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from analytics.evidence import Evidence, Freshness, Note, Plural, clock_time, iso, seconds_of
 from analytics.market import DAY, Quality
+from bot.alerts.noticing import Noticing, noticing
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import Words
@@ -28,6 +29,15 @@ class ModelStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Probes:
+    """What probes between polls cost today; ``rows_share`` null where none was made."""
+
+    requests_today: int
+    rows_today: int
+    rows_share: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of the collector."""
 
@@ -38,6 +48,9 @@ class Status:
     polls_resume_at: str | None
     """when the market gives rows again, if none are left today"""
     planned_rows_a_day: int
+    probes: Probes
+    noticing: Noticing
+    """seconds within which each kind of rule is looked at again, as measured"""
     polls_24h: dict[str, int]
     models: tuple[ModelStatus, ...]
     leader: str | None
@@ -53,6 +66,7 @@ async def ask(query: QueryContext) -> Status:
     rows = await query.reader.models()
     spent, limit = await query.reader.quota(query.now // DAY)
     counts = await query.reader.poll_counts(query.now - DAY)
+    probed = await query.reader.probes.day(query.now // DAY)
     led = await query.reader.leader()
     followed = [row for row in rows if row.followed]
     models = tuple(
@@ -79,6 +93,8 @@ async def ask(query: QueryContext) -> Status:
         rows_learned_limit=limit,
         polls_resume_at=_iso(query.spent_until),
         planned_rows_a_day=planned,
+        probes=Probes(probed.requests, probed.rows, probed.share),
+        noticing=await noticing(query.reader, query.now),
         polls_24h={quality.value: counts.get(quality, 0) for quality in Quality},
         models=models,
         leader=led.holder if led and led.held else None,
@@ -133,6 +149,7 @@ def card(answer: Status, words: Words) -> Card:
     )
     polls = ", ".join(f"{words(name)} {count}" for name, count in answer.polls_24h.items())
     notes = [words("polls in the last 24 h: {polls}", polls=polls), words("version {version}", version=answer.version)]
+    notes += _probing(answer, words)
     if answer.rows_learned_limit is not None:
         notes.append(
             words(
@@ -156,6 +173,25 @@ def card(answer: Status, words: Words) -> Card:
         )
     table = Table(words("Models"), columns, rows)
     return Card(words("Status"), lead, (table,) if rows else (), (), tuple(notes), words.footer(answer.evidence))
+
+
+def _probing(answer: Status, words: Words) -> list[str]:
+    """What probes cost, and how soon rules notice."""
+    notes = []
+    if answer.probes.rows_share is not None:
+        cost = "probes today, requests: {n}; rows: {rows} of {share}"
+        probes = answer.probes
+        notes.append(words(cost, n=probes.requests_today, rows=probes.rows_today, share=probes.rows_share))
+    for text, seconds in (
+        ("alerts on the floor are looked at every {time}", answer.noticing.floor_seconds),
+        ("alerts on availability are looked at every {time}", answer.noticing.available_seconds),
+        ("alerts on offers are looked at every {time}", answer.noticing.offer_seconds),
+        ("alerts on the current price are looked at every {time}", answer.noticing.current_price_seconds),
+        ("other alerts are looked at with each poll, every {time}", answer.noticing.polls_seconds),
+    ):
+        if seconds is not None:
+            notes.append(words(text, time=words.hours(seconds / 3600)))
+    return notes
 
 
 COMMAND = Command(

@@ -13,7 +13,7 @@ from analytics.catalog import models_of
 from analytics.market import DAY, HOUR, Quality, Round
 from bot.clock import TOLERANCE_SECONDS, SteadyClock
 from bot.polling.budget import LONGEST, Demand, allowance, busiest, due, next_reset, plan
-from bot.polling.probes import Probes
+from bot.polling.probes import Probes, row_share
 from bot.polling.rounds import Collector, Cost
 from bot.polling.row_account import RowAccount
 from bot.sources.base import Fetch, Source, Survey
@@ -205,17 +205,18 @@ class Poller:
         """Make a probe if one is due now that no poll is; gives the seconds to wait, at most ``wait``."""
         if self.probes is None or look.now < self._closed_until or current.rows_left <= 0:
             return wait
-        watch, pause = self.probes.due(look.now, allowance(self.budget, self._learned))
+        budget = allowance(self.budget, self._learned)
+        watch, pause = self.probes.due(look.now, budget)
         if watch is None:
             return min(wait, pause)
         self.store.must_lead()
-        account = RowAccount(self.store, look.now // DAY)
+        account = RowAccount(self.store, look.now // DAY, probes_share=row_share(budget))
         answer = await self.probes.ask(watch.query, at=look.now, max_rows=current.rows_left, reserve=account.reserve)
         if self._wrongly_dated(answer.fetch):
             await self._discard(answer.fetch, account)
             return 0.0
         await self._heed(answer.fetch)
-        await self.probes.record(watch, answer, account.reserved, look.now)
+        await self.probes.record(watch, answer, account, look.now)
         return 0.0
 
     def _wrongly_dated(self, fetch: Fetch) -> bool:
@@ -235,8 +236,7 @@ class Poller:
         self._tried.clear()
         skew = round(fetch.clock_skew or 0)
         async with self.store.writer() as writer:
-            await writer.add_quota(account.day, -account.reserved)
-            await writer.add_quota((fetch.at + skew) // DAY, fetch.rows)
+            await account.settle(writer, (fetch.at + skew) // DAY, rows=fetch.rows, requests=fetch.requests)
         log.warning("not stored: our clock was wrong", name=fetch.vast_name, skew_seconds=skew)
         return replace(fetch, polls=(), quality=Quality.FAILED, note="our clock was wrong")
 

@@ -5,25 +5,34 @@ They feed rules alone, never what is stored of the market: a probe sees only wha
 
 from __future__ import annotations
 
-import enum
 import math
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from analytics.market import DAY, HOUR, Offer, Quality
 from analytics.prices import quotes
-from analytics.slices import minimal_slices
-from bot.alerts.codec import load_rule, load_state
 from bot.alerts.engine import ProbedSeries, evaluate_probe
 from bot.alerts.measures import measure
-from bot.alerts.rules import Direction, Measure, Metric
+from bot.alerts.noticing import CONFIRM_POLL_SECONDS, CONFIRM_SECONDS
 from bot.alerts.state import Status
-from bot.sources.base import PROBE_ROWS, ProbeAnswer, ProbeQuery
+from bot.polling.last_books import EarlyPolls, LastBook, Near, is_near, last_book, near
+from bot.polling.probe_kinds import (
+    PROBE_KINDS,
+    ProbeKind,
+    ProbeSpec,
+    Wanted,
+    newest,
+    unconfirmed,
+    wanted_by,
+    with_gpus,
+)
+from bot.polling.row_account import RowAccount
+from bot.sources.base import ProbeAnswer, ProbeQuery
 from bot.store.alerts import AlertRow, SeriesKey
 from bot.store.engine import Store
+from bot.store.probes import StoredProbe
 from bot.store.reader import ModelRow, Reader
 
 log = structlog.get_logger()
@@ -34,12 +43,6 @@ ProbeCall = Callable[..., Awaitable[ProbeAnswer]]
 PROBE_SECONDS = 90
 """Seconds between two equal probes that bring nothing (ours: fifteen fit at the service's ten a minute)."""
 
-CONFIRM_SECONDS = 10
-"""Seconds until a probe is repeated to confirm what it met with (ours: beyond the service's least spacing of six)."""
-
-CONFIRM_POLL_SECONDS = 60
-"""Seconds after which a full poll is repeated where only a poll can confirm what it met with (ours)."""
-
 REREAD_SECONDS = 15
 """How old the known rules may be (ours: they are searched for in all of them)."""
 
@@ -49,35 +52,39 @@ IGNORED_SECONDS = 6 * HOUR
 ROW_SHARE = 20
 """One of so many of the day's rows may go to probes (ours); those that bring many are asked less often."""
 
-MOST_SIZES = 2
-"""Sizes of slices that the floor of one model is probed for: the most frequent ones of its last book (ours)."""
-
 UNDECIDED_READ = 1000
 """Rules read at once of those that are new or wait for a confirmation (ours)."""
 
 
-class ProbeKind(enum.StrEnum):
-    """What is probed for."""
-
-    FLOOR = "floor"
-    STOCK = "stock"
-    OFFER = "offer"
+PartKey = tuple[ProbeKind, str, int]
+"""Kind, model and size of slices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A probe, the series that it speaks of, and the newest reading that it is to confirm."""
+    """What one model is probed for, by one of ``queries`` a turn, and the newest reading that is to be confirmed."""
 
     kind: ProbeKind
     row: ModelRow
-    query: ProbeQuery
+    queries: tuple[ProbeQuery, ...]
     series: Mapping[int, SeriesKey]
     to_confirm: int | None
+    near: Mapping[int, Near] = field(default_factory=dict)
+    """by series: what makes a poll worth its rows, where a probe decides nothing itself"""
 
     @property
-    def key(self) -> tuple[ProbeKind, str, int]:
-        """The part of the market that it looks at, whatever the threshold."""
-        return self.kind, self.row.name, self.query.num_gpus
+    def query(self) -> ProbeQuery:
+        """The one that is next, of a watch that is due."""
+        return self.queries[0]
+
+    @property
+    def spec(self) -> ProbeSpec:
+        """Its kind."""
+        return PROBE_KINDS[self.kind]
+
+    def key(self, query: ProbeQuery) -> PartKey:
+        """The part of the market that a query looks at, whatever the threshold."""
+        return self.kind, self.row.name, query.num_gpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,31 +95,20 @@ class LastProbe:
     rows: int = 0
     values: Mapping[int, int | None] = field(default_factory=dict)
     """by series"""
+    turn: int | None = None
+    """seconds since the one before it, or as measured then where this one only confirmed"""
+    watched: bool = True
+    """whether it has been due ever since"""
     offers: tuple[Offer, ...] = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the rules of one series wait for: a threshold passed strictly, and the newest reading to be confirmed."""
-
-    limit: int
-    to_confirm: int | None = None
-    gpus: int | None = None
-    """of rules on offers: the fewest GPUs that one takes; None where that is not known"""
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """GPUs of the slices of a model's last book, the most frequent first."""
-
-    minimal: tuple[int, ...]
-    """of slices that hold no smaller one, a few"""
-    all: tuple[int, ...]
+    def turn_until(self, now: int) -> int | None:
+        """The turn of a probe made now, the next after this one."""
+        return (now - self.at if now - self.at >= PROBE_SECONDS else self.turn) if self.watched else None
 
 
 @dataclass(slots=True)
 class Probes:
-    """Which probes are due, and what they have said and cost since this process began to lead."""
+    """Which probes are due, what they have said since this process began to lead, and what they cost today."""
 
     store: Store
     ask: ProbeCall
@@ -123,77 +119,109 @@ class Probes:
     _watches: tuple[Watch, ...] = ()
     _to_confirm: frozenset[str] = frozenset()
     """names of which only a full poll can confirm what was read"""
-    _last: dict[tuple[ProbeKind, str, int], LastProbe] = field(default_factory=dict)
-    _sizes: dict[str, tuple[int | None, Sizes]] = field(default_factory=dict)
-    """model -> its last complete poll and the sizes of slices it had"""
+    _last: dict[PartKey, LastProbe] = field(default_factory=dict)
+    _books: dict[str, tuple[int | None, LastBook]] = field(default_factory=dict)
+    """model -> its last complete poll and what was learnt from it"""
+    _kept: frozenset[PartKey] | None = None
+    """what the store knows to be watched; None: what it knows of the last probes was not read yet"""
+    _early: EarlyPolls = field(default_factory=EarlyPolls)
     _resting: dict[ProbeKind, int] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Begin anew: another process may have led since."""
         self._read_at = None
         self._last.clear()
+        self._kept = None
 
     async def read(self, now: int, rows: Iterable[ModelRow]) -> None:
         """Learn what the rules of the followed models wait for, unless that is known."""
-        if self._day != now // DAY:
-            self._day, self.rows_today, self.requests_today = now // DAY, 0, 0
-        if self._read_at is not None and 0 <= now - self._read_at < REREAD_SECONDS:
+        rows = list(rows)
+        self._early.polled(rows)
+        known = self._read_at is not None and 0 <= now - self._read_at < REREAD_SECONDS
+        if known and self._day == now // DAY:
             return
         followed = {row.name: row for row in rows if row.followed}
         async with self.store.reader() as reader:
+            spent = await reader.probes.day(now // DAY)
+            if self._kept is None:
+                self._recall(await reader.probes.last(), now)
+            self._day, self.rows_today, self.requests_today = now // DAY, spent.rows, spent.requests
             series = await reader.alerts.series(followed) if followed else {}
             undecided = await reader.alerts.undecided(series, UNDECIDED_READ)
-            wanted = _wanted(series, await reader.alerts.armed(series), undecided)
-            await self._learn_sizes(reader, series, wanted)
+            wanted = wanted_by(series, await reader.alerts.armed(series), undecided)
+            wanted = with_gpus(wanted, await _waiting_for_offers(reader, series, wanted))
             self._watches = tuple([watch async for watch in self._watched(reader, followed, series, wanted, now)])
-        probed = {id_ for watch in self._watches for id_ in watch.series}
+        probed = {id_ for watch in self._watches if watch.spec.bound for id_ in watch.series}
         self._to_confirm = frozenset(
             row.vast_name
             for alert in undecided
             if alert.series_id not in probed
             and alert.status == Status.PENDING
-            and (at := _unconfirmed(alert)) is not None
+            and (at := unconfirmed(alert)) is not None
             and at >= ((row := followed[series[alert.series_id].model]).last_poll_at or 0)
         )
+        await self._keep(frozenset(watch.key(query) for watch in self._watches for query in watch.queries))
         self._read_at = now
+
+    def _recall(self, stored: Iterable[StoredProbe], now: int) -> None:
+        for one in stored:
+            if one.kind in PROBE_KINDS and one.asked_at <= now:
+                key = ProbeKind(one.kind), one.model, one.num_gpus
+                self._last[key] = LastProbe(one.asked_at, one.rows, turn=one.turn_s)
+
+    async def _keep(self, keys: frozenset[PartKey]) -> None:
+        """Let the store know of probes of what is watched only."""
+        if keys != self._kept:
+            async with self.store.writer() as writer:
+                await writer.probes.keep(keys)
+            for key in self._last.keys() - keys:
+                self._last[key] = replace(self._last[key], watched=False)
+            self._kept = keys
 
     def hasten(self, intervals: Mapping[str, int]) -> dict[str, int]:
         """The planned intervals, short where a poll is to confirm what was read."""
-        return {
+        confirmed = {
             name: min(interval, CONFIRM_POLL_SECONDS) if name in self._to_confirm else interval
             for name, interval in intervals.items()
         }
+        return self._early.hasten(confirmed)
 
     def due(self, now: int, budget: int) -> tuple[Watch | None, float]:
         """The probe whose turn it is, or none and the seconds until there is one; ``budget``: rows of a day."""
-        share = budget // ROW_SHARE
+        share = row_share(budget)
         if not self._watches or self.rows_today >= share:
             return None, math.inf
         turns = [(self._turn(watch, share, now), watch) for watch in self._watches]
-        # the sizes of one model apart: what a price does to one it mostly does to the others
-        ready = [(w.to_confirm is None, at, w.query.num_gpus, w.key, w) for at, w in turns if at <= now]
+        ready = [(not self._unconfirmed(w), at, w.kind, w.row.name, w) for at, w in turns if at <= now]
         if ready:
-            return min(ready)[-1], 0.0
+            return self._next_query(min(ready)[-1]), 0.0
         return None, float(min(REREAD_SECONDS, min(at for at, _ in turns) - now))
 
-    async def record(self, watch: Watch, answer: ProbeAnswer, reserved: int, now: int) -> None:
+    async def record(self, watch: Watch, answer: ProbeAnswer, account: RowAccount, now: int) -> None:
         """Decide rules by what a probe brought, in one transaction with the rows that it cost."""
-        before = self._last.get(watch.key, LastProbe(now))
+        key, met_with = watch.key(watch.query), _met_with(watch, answer)
+        before = self._last.get(key, LastProbe(now))
         values = before.values
         async with self.store.writer() as writer:
-            await writer.add_quota(now // DAY, answer.fetch.rows - reserved)
-            if self._believed(watch, answer, now):
+            await account.settle(writer, account.day, rows=answer.fetch.rows, requests=answer.fetch.requests)
+            turn = before.turn_until(now)
+            rows = answer.fetch.rows
+            await writer.probes.save(StoredProbe(watch.row.name, watch.kind, watch.query.num_gpus, now, rows, turn))
+            believed = self._believed(watch, answer, now)
+            if believed and watch.spec.bound:
                 values = await _measured(watch, answer, writer.read, now)
                 unproven = LastProbe(now) if answer.sampled else before  # what a sample lacks may be there
-                bound = _BOUNDS[watch.kind]
                 probed = {
-                    id_: ProbedSeries(value, bound, unproven.values.get(id_), _met_with(watch, answer), unproven.offers)
+                    id_: ProbedSeries(value, watch.spec.bound, unproven.values.get(id_), met_with, unproven.offers)
                     for id_, value in values.items()
                 }
                 await evaluate_probe(writer, probed, now, watch.row.interval)
         if answer.sampled:
             values = {**values, **{id_: value for id_, value in before.values.items() if value is not None}}
-        self._last[watch.key] = LastProbe(now, answer.fetch.rows, values, _met_with(watch, answer))
+        if believed and watch.near:
+            worth = any(is_near(watch.series[id_], some, met_with, now) for id_, some in watch.near.items())
+            self._early.note(watch.row.vast_name, now, near=worth)
+        self._last[key] = LastProbe(now, answer.fetch.rows, values, turn, offers=met_with)
         self.rows_today += answer.fetch.rows
         self.requests_today += answer.fetch.requests
         if answer.offers or before.rows:
@@ -208,12 +236,33 @@ class Probes:
 
     def _turn(self, watch: Watch, share: int, now: int) -> int:
         """When a probe's turn comes: those that bring many rows get an equal part of the share."""
-        last = self._last.get(watch.key)
-        if last is None:
+        made = [last for query in watch.queries if (last := self._last.get(watch.key(query)))]
+        if not made:
             return 0
-        stretched = last.rows * DAY * len(self._watches) // max(1, share)
-        unconfirmed = watch.to_confirm is not None and watch.to_confirm >= last.at
-        return min(last.at, now) + (CONFIRM_SECONDS if unconfirmed else max(PROBE_SECONDS, stretched))
+        stretched = sum(last.rows for last in made) * DAY * self._bringing() // (len(made) * max(1, share))
+        pause = CONFIRM_SECONDS if self._unconfirmed(watch) else max(PROBE_SECONDS, stretched)
+        return min(max(last.at for last in made), now) + pause
+
+    def _bringing(self) -> int:
+        """How many of the watches bring rows: they share what probes may take."""
+        keys = ({watch.key(query) for query in watch.queries} for watch in self._watches)
+        return sum(any(key in self._last and self._last[key].rows for key in some) for some in keys)
+
+    def _asked_at(self, watch: Watch, query: ProbeQuery) -> int:
+        last = self._last.get(watch.key(query))
+        return -1 if last is None else last.at
+
+    def _unconfirmed(self, watch: Watch) -> list[ProbeQuery]:
+        """The queries that were not asked since the reading that is to be confirmed."""
+        at = watch.to_confirm
+        return [] if at is None else [query for query in watch.queries if self._asked_at(watch, query) <= at]
+
+    def _next_query(self, watch: Watch) -> Watch:
+        """A watch with its next query: the one that met with what is to be confirmed, else the oldest."""
+        some = self._unconfirmed(watch)
+        met = [query for query in some if self._asked_at(watch, query) == watch.to_confirm]
+        query = min(met or some or watch.queries, key=lambda query: self._asked_at(watch, query))
+        return replace(watch, queries=(query,))
 
     async def _watched(
         self,
@@ -223,76 +272,57 @@ class Probes:
         wanted: Mapping[int, Wanted],
         now: int,
     ) -> AsyncIterator[Watch]:
-        for kind, of_kind in _PROBED.items():
+        for kind, spec in PROBE_KINDS.items():
             if self._resting.get(kind, 0) > now:
                 continue
             for name, row in rows.items():
-                some = {id_: key for id_, key in series.items() if id_ in wanted and key.model == name and of_kind(key)}
-                if some:
-                    sizes = await self._sizes_of(reader, row)
-                    for query in _QUERIES[kind](row, [wanted[id_] for id_ in some], sizes):
-                        yield Watch(kind, row, query, some, _newest(wanted[id_].to_confirm for id_ in some))
+                some = {
+                    id_: key for id_, key in series.items() if id_ in wanted and key.model == name and spec.serves(key)
+                }
+                if some and (watch := _watch(kind, row, some, wanted, await self._book_of(reader, row))):
+                    yield watch
 
-    async def _learn_sizes(self, reader: Reader, series: Mapping[int, SeriesKey], wanted: dict[int, Wanted]) -> None:
-        """The fewest GPUs that a rule on offers of each series takes; 1 where there are too many rules to be read."""
-        some = [id_ for id_ in wanted if _is_offer(series[id_])]
-        waiting = await reader.alerts.waiting(some, UNDECIDED_READ) if some else []
-        fewest: dict[int, int] = {}
-        for alert in waiting if len(waiting) < UNDECIDED_READ else ():
-            gpus = load_rule(alert.rule).wanted.gpus
-            fewest[alert.series_id] = min(gpus, fewest.get(alert.series_id, gpus))
-        for id_, gpus in fewest.items():
-            pending = wanted[id_].gpus
-            wanted[id_] = replace(wanted[id_], gpus=gpus if pending is None else min(gpus, pending))
-
-    async def _sizes_of(self, reader: Reader, row: ModelRow) -> Sizes:
-        known = self._sizes.get(row.name)
+    async def _book_of(self, reader: Reader, row: ModelRow) -> LastBook:
+        known = self._books.get(row.name)
         if known is None or known[0] != row.last_good_at:
-            book = [offer for offer in await reader.book([row.name]) if offer.verified]
-            minimal = tuple(_by_frequency(minimal_slices(book))[:MOST_SIZES]) or (1,)
-            known = self._sizes[row.name] = row.last_good_at, Sizes(minimal, tuple(_by_frequency(book)))
+            book = last_book(row.name, await reader.book([row.name]), row.last_good_at or 0)
+            known = self._books[row.name] = row.last_good_at, book
         return known[1]
 
 
-def _by_frequency(book: Iterable[Offer]) -> list[int]:
-    return [size for size, _ in Counter(offer.num_gpus for offer in book).most_common()]
+def _watch(
+    kind: ProbeKind, row: ModelRow, series: Mapping[int, SeriesKey], wanted: Mapping[int, Wanted], book: LastBook
+) -> Watch | None:
+    """The watch of one model for these series, None where no query can show what they wait for."""
+    marks: dict[int, Near] = {}
+    spec = PROBE_KINDS[kind]
+    if spec.bound is None:  # what waits for a confirmation is polled for
+        some = {id_: near(key, wanted[id_].limit, book) for id_, key in series.items() if not wanted[id_].to_confirm}
+        marks = {id_: mark for id_, mark in some.items() if mark is not None}
+        series = {id_: series[id_] for id_ in marks}
+    if not series:
+        return None
+    waited = [wanted[id_] for id_ in series]
+    queries = tuple(spec.queries(row.vast_name, waited, book))
+    return Watch(kind, row, queries, series, newest(one.to_confirm for one in waited), marks) if queries else None
+
+
+def row_share(budget: int) -> int:
+    """Rows of a day that probes may take, of those that may be spent at all."""
+    return budget // ROW_SHARE
 
 
 def _met_with(watch: Watch, answer: ProbeAnswer) -> tuple[Offer, ...]:
     return tuple(offer for offer in answer.offers if offer.model == watch.row.name)
 
 
-def _wanted(
-    series: Mapping[int, SeriesKey],
-    armed: Mapping[int, tuple[int | None, int | None]],
-    undecided: Sequence[AlertRow],
-) -> dict[int, Wanted]:
-    """What each series' rules wait for that a probe may show: of several the easiest."""
-    found: dict[int, Wanted] = {}
-    for id_, limits in armed.items():
-        limit = limits[Measure(series[id_].measure) is Measure.GPUS]
-        if limit is not None:
-            found[id_] = Wanted(limit)
-    for alert in undecided:
-        rule, before = load_rule(alert.rule), found.get(alert.series_id)
-        limit = rule.limit
-        if before is not None:
-            limit = max(limit, before.limit) if rule.direction is Direction.BELOW else min(limit, before.limit)
-        if rule.direction is (Direction.ABOVE if rule.series.measure is Measure.GPUS else Direction.BELOW):
-            known = None if before is None else before.to_confirm
-            gpus = rule.wanted.gpus if before is None or before.gpus is None else min(rule.wanted.gpus, before.gpus)
-            found[alert.series_id] = Wanted(limit, _newest((known, _unconfirmed(alert))), gpus)
-    return found
-
-
-def _unconfirmed(alert: AlertRow) -> int | None:
-    """When the newest reading was of a rule that waits for another one, rather than for its time."""
-    state = load_state(alert.state)
-    return state.last_at if state.readings < load_rule(alert.rule).readings else None
-
-
-def _newest(times: Iterable[int | None]) -> int | None:
-    return max((at for at in times if at is not None), default=None)
+async def _waiting_for_offers(
+    reader: Reader, series: Mapping[int, SeriesKey], wanted: Mapping[int, Wanted]
+) -> list[AlertRow]:
+    """The rules on offers that wait; none where there are too many to be read."""
+    some = [id_ for id_ in wanted if PROBE_KINDS[ProbeKind.OFFER].serves(series[id_])]
+    waiting = await reader.alerts.waiting(some, UNDECIDED_READ) if some else []
+    return waiting if len(waiting) < UNDECIDED_READ else []
 
 
 async def _measured(watch: Watch, answer: ProbeAnswer, reader: Reader, now: int) -> dict[int, int | None]:
@@ -300,50 +330,3 @@ async def _measured(watch: Watch, answer: ProbeAnswer, reader: Reader, now: int)
     offers = _met_with(watch, answer)
     book = {(watch.row.name, *place): quote for place, quote in quotes(offers, now).items()}
     return {id_: await measure(key, book, reader, now, offers) for id_, key in watch.series.items()}
-
-
-def _floor_queries(row: ModelRow, wanted: Sequence[Wanted], sizes: Sizes) -> Iterator[ProbeQuery]:
-    return _cheap_slices(row, wanted, sizes.minimal)
-
-
-def _offer_queries(row: ModelRow, wanted: Sequence[Wanted], sizes: Sizes) -> Iterator[ProbeQuery]:
-    """Slices of as many GPUs as a rule takes, at the bid without disk: the rest is looked at when they are there."""
-    fewest = min(one.gpus or 1 for one in wanted)
-    large = [size for size in sizes.all if size >= fewest][:MOST_SIZES]
-    return _cheap_slices(row, wanted, large or (fewest,))
-
-
-def _cheap_slices(row: ModelRow, wanted: Sequence[Wanted], sizes: Iterable[int]) -> Iterator[ProbeQuery]:
-    limit = max(one.limit for one in wanted)
-    return (ProbeQuery(row.vast_name, size, limit - 1) for size in sizes if limit > 1)
-
-
-def _stock_queries(row: ModelRow, wanted: Sequence[Wanted], sizes: Sizes) -> Iterator[ProbeQuery]:
-    """Slices large enough that one answer of them can prove the smallest number that is waited for."""
-    yield ProbeQuery(row.vast_name, -(-(min(one.limit for one in wanted) + 1) // PROBE_ROWS))
-
-
-def _is_floor(key: SeriesKey) -> bool:
-    return (key.measure, key.metric) == (Measure.PRICE, Metric.FLOOR)
-
-
-def _is_stock(key: SeriesKey) -> bool:
-    return key.measure == Measure.GPUS
-
-
-def _is_offer(key: SeriesKey) -> bool:
-    return key.measure == Measure.OFFER
-
-
-_PROBED: Mapping[ProbeKind, Callable[[SeriesKey], bool]] = {
-    ProbeKind.FLOOR: _is_floor,
-    ProbeKind.STOCK: _is_stock,
-    ProbeKind.OFFER: _is_offer,
-}
-_BOUNDS = {ProbeKind.FLOOR: Direction.BELOW, ProbeKind.STOCK: Direction.ABOVE, ProbeKind.OFFER: Direction.BELOW}
-"""A slice proves that the floor is no higher, and that there are no fewer GPUs."""
-_QUERIES: Mapping[ProbeKind, Callable[[ModelRow, Sequence[Wanted], Sizes], Iterator[ProbeQuery]]] = {
-    ProbeKind.FLOOR: _floor_queries,
-    ProbeKind.STOCK: _stock_queries,
-    ProbeKind.OFFER: _offer_queries,
-}

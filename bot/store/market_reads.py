@@ -105,6 +105,16 @@ class MarketReads(Reads):
         rows = await self._rows(select(q.rows, q.learned_limit).where(q.day == day))
         return (rows[0][0], rows[0][1]) if rows else (0, None)
 
+    async def poll_spacing(self, since: int) -> dict[str, tuple[int, int]]:
+        """Of each model with two complete polls since then: the mean seconds between them, and the last one's time."""
+        p = t.poll.c
+        query = select(p.gpu_id, func.min(p.at), func.max(p.at), func.count()).where(
+            p.at >= since, p.quality == Quality.COMPLETE
+        )
+        rows = await self._rows(query.group_by(p.gpu_id))
+        names = self._names.gpu_name
+        return {names[id_]: (-((first - last) // (n - 1)), last) for id_, first, last, n in rows if n > 1}
+
     async def spent_until(self, now: int) -> int | None:
         """When there are rows of the market again, if none are left now."""
         q = t.quota.c

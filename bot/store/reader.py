@@ -18,6 +18,7 @@ from bot.store.audit import AuditReads
 from bot.store.market_reads import QUOTE_COLUMNS, MarketReads
 from bot.store.names import Names
 from bot.store.outbox import OutboxReads
+from bot.store.probes import ProbeReads
 from bot.store.risk import RiskReads
 
 __all__ = ["ModelRow", "Reader"]
@@ -72,6 +73,11 @@ class Reader(RiskReads, MarketReads, AccountReads):
     def alerts(self) -> AlertReads:
         """The alert rules."""
         return AlertReads(self._conn, self._names)
+
+    @property
+    def probes(self) -> ProbeReads:
+        """What probes did and cost."""
+        return ProbeReads(self._conn, self._names)
 
     @property
     def audit(self) -> AuditReads:

@@ -16,6 +16,7 @@ from analytics.market import DAY, HOUR, Quality
 from bot.store import tables as t
 from bot.store.audit import erasure
 from bot.store.outbox import OutboxWrites
+from bot.store.probes import probe_day
 
 RAW_DAYS = 30
 """How long polls and their quotes are kept."""
@@ -77,6 +78,7 @@ GROWING = (
     Kept(t.forecast, "issued_at", 1, FORECAST_DAYS),
     Kept(t.round_, "at", 1, RAW_DAYS),
     Kept(t.quota, "day", DAY, RAW_DAYS),
+    Kept(probe_day, "day", DAY, RAW_DAYS),
     Kept(t.message, "ended_at", 1, MESSAGE_DAYS, seen=False),
     Kept(t.audit, "at", 1, AUDIT_DAYS, seen=False),
 )

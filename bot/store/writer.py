@@ -28,6 +28,7 @@ from bot.store.audit import AuditWrites
 from bot.store.bulk import put
 from bot.store.outbox import OutboxWrites
 from bot.store.outbox_claims import OutboxLeases
+from bot.store.probes import ProbeWrites
 from bot.store.reader import Reader
 from bot.store.tables import code
 from bot.store.upkeep import Place, Upkeep
@@ -74,6 +75,11 @@ class Writer(Upkeep):
     def alerts(self) -> AlertWrites:
         """The alert rules, to be changed."""
         return AlertWrites(self._conn, self._names)
+
+    @property
+    def probes(self) -> ProbeWrites:
+        """What probes did and cost, to be counted."""
+        return ProbeWrites(self._conn, self._names)
 
     @property
     def audit(self) -> AuditWrites:

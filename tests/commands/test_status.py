@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from analytics.market import Poll, Quality
+from analytics.market import DAY, Poll, Quality
+from bot.alerts.noticing import Noticing
 from bot.commands import COMMANDS
-from bot.commands.status import Status
+from bot.commands.status import Probes, Status
 from bot.dispatch.dispatcher import Dispatcher
 from bot.presentation.card import Card
 from bot.presentation.words import Words
 from bot.store.engine import Store, open_store
+from bot.store.probes import StoredProbe
 from bot.store.writer import Entry
 
 NOW = 1_790_000_000
@@ -110,3 +112,21 @@ async def test_who_polls_is_said_and_in_sqlite_left_open(store: Store, postgres_
     assert (after.leader, after.leader_since, after.leader_last) == (None, None, holder)
     assert f"no process leads now, so nothing is polled; {holder} was the last" in _card(after).notes
     await reading.close()
+
+
+async def test_what_probes_cost_and_how_soon_rules_notice_come_from_the_store(store: Store) -> None:
+    assert (await _status(store, "A10")).probes.rows_share is None
+    async with store.writer() as writer:
+        await writer.save_round(NOW, [Entry(Poll("A10", NOW - 603, Quality.COMPLETE, interval=300), rows=1)])
+        await writer.probes.spend(NOW // DAY, requests=12, rows=34, share=900)
+        await writer.probes.save(StoredProbe("A10", "floor", 1, NOW - 20, 0, 95))
+        await writer.probes.save(StoredProbe("A10", "floor", 2, NOW - 180, 0, 95))
+        await writer.probes.save(StoredProbe("A10", "current", 2, NOW - 20, 0, None))
+    answer = await _status(store, "A10")
+    assert answer.probes == Probes(requests_today=12, rows_today=34, rows_share=900)
+    assert answer.noticing == Noticing(180, None, None, None, 600)
+    notes = "\n".join(_card(answer).notes)
+    assert "probes today, requests: 12; rows: 34 of 900" in notes
+    assert "alerts on the floor are looked at every" in notes
+    assert "availability" not in notes
+    assert "sondagens hoje, pedidos: 12; linhas: 34 de 900" in "\n".join(_card(answer, "pt-BR").notes)

@@ -11,10 +11,11 @@ import pytest
 
 from analytics.market import DAY, HOUR
 from bot.alerts.engine import ProbedSeries, evaluate, evaluate_probe
+from bot.alerts.noticing import CONFIRM_POLL_SECONDS, CONFIRM_SECONDS, notices_within, noticing
 from bot.alerts.rules import Direction, Kind, Metric, OfferFilter, Rule
 from bot.alerts.state import Status, initial
 from bot.polling.poller import Poller
-from bot.polling.probes import CONFIRM_SECONDS, PROBE_SECONDS, ROW_SHARE, Probes
+from bot.polling.probes import PROBE_SECONDS, Probes, row_share
 from bot.polling.rounds import Collector
 from bot.sources.vast import VastSource
 from bot.store.engine import Store, open_store
@@ -119,7 +120,7 @@ async def test_while_nothing_meets_a_rule_probes_cost_no_rows(store: Store) -> N
 
 async def test_without_a_rule_nothing_is_probed(store: Store) -> None:
     async with bench(store, machines(10)) as watched:
-        await watched.add(rule(Kind.BELOW, 350_000))
+        await watched.add(rule(Kind.ABOVE, 450_000))
         await watched.add(rule(Kind.ABOVE, 450_000, metric=Metric.FLOOR))
         await watched.pass_(HOUR)
         assert watched.probed == []
@@ -251,7 +252,7 @@ async def test_probes_that_bring_many_rows_are_asked_less_often(store: Store) ->
     async with bench(store, machines(11)) as watched:
         await watched.add(rule(Kind.AVAILABLE, 12))
         await watched.pass_(6 * HOUR - 120)
-        share = BUDGET * 9 // 10 // ROW_SHARE
+        share = row_share(BUDGET * 9 // 10)
         assert share / 5 < await watched.spent() - 11 * watched.polls <= share / 4 + 11
 
 
@@ -319,3 +320,163 @@ async def test_a_probe_of_another_size_undoes_no_confirmation(store: Store) -> N
         await watched.pass_(200)
         watched.fake.rows += machines(1, 0.32, first=60)
         assert 0 < (await watched.until_told(alert, HOUR) or 0) <= 2 * PROBE_SECONDS + CONFIRM_SECONDS
+
+
+async def test_a_restart_goes_on_with_what_probes_have_cost_today(store: Store) -> None:
+    async with bench(store, machines(11)) as watched:
+        await watched.add(rule(Kind.AVAILABLE, 12))
+        await watched.pass_(HOUR)
+        before = (watched.probes.rows_today, watched.probes.requests_today)
+        assert min(before) > 0
+        again = Probes(store, watched.probes.ask)
+        await again.read(watched.clock(), ())
+        assert (again.rows_today, again.requests_today) == before
+        await again.read((watched.clock() // DAY + 1) * DAY, ())
+        assert (again.rows_today, again.requests_today) == (0, 0)
+
+
+async def test_a_probe_killed_before_it_is_recorded_has_been_counted(store: Store) -> None:
+    async with bench(store, machines(10, 0.3)) as watched:
+        await watched.add(FLOOR)
+        ask = watched.probes.ask
+
+        async def killed(*args: Any, **more: Any) -> Any:
+            await ask(*args, **more)
+            raise KeyboardInterrupt
+
+        watched.probes.ask = killed
+        with pytest.raises(KeyboardInterrupt):
+            await watched.poller.turn()
+        again = Probes(store, ask)
+        await again.read(watched.clock(), ())
+        assert (again.rows_today, again.requests_today) == (16, 1)
+        assert await watched.spent() == 10 + 16
+
+
+async def test_a_share_that_is_spent_stays_spent_after_a_restart(store: Store) -> None:
+    async with bench(store, machines(10)) as watched:
+        await watched.add(FLOOR)
+        share = row_share(BUDGET * 9 // 10)
+        async with store.writer() as writer:
+            await writer.probes.spend(watched.clock() // DAY, requests=60, rows=share, share=share)
+        watched.probes.forget()
+        await watched.pass_(HOUR)
+        assert watched.probed == []
+        await watched.pass_(DAY - watched.clock() % DAY + 60)
+        assert watched.probed != []
+
+
+async def test_two_sizes_of_a_model_cost_one_request_a_turn_and_are_asked_by_turns(store: Store) -> None:
+    async with bench(store, machines(10) + machines(5, first=20, gpus=2)) as watched:
+        public_id = await watched.add(FLOOR)
+        await watched.pass_(HOUR)
+        asked = [query["num_gpus"]["eq"] for query in watched.probed]
+        assert HOUR // PROBE_SECONDS <= len(asked) <= HOUR // PROBE_SECONDS + 1
+        assert asked[:4] == [1, 2, 1, 2]
+        watched.fake.rows += machines(1, 0.32, first=50, gpus=2)
+        assert (await watched.until_told(public_id, HOUR) or HOUR) <= 2 * PROBE_SECONDS + CONFIRM_SECONDS + 5
+        *_, met, confirmed = [query["num_gpus"]["eq"] for query in watched.probed]
+        assert (met, confirmed) == (2, 2)
+
+
+async def test_what_a_poll_met_with_is_confirmed_by_each_size_until_one_does(store: Store) -> None:
+    async with bench(store, machines(10) + machines(5, first=20, gpus=2)) as watched:
+        watched.fake.rows += machines(1, 0.32, first=50, gpus=2)
+        at = watched.clock() - 1
+        state = replace(initial(FLOOR), status=Status.PENDING, since=at, last_at=at, readings=1, value=320_000)
+        public_id = await watched.rules.add(FLOOR, state)
+        assert (await watched.until_told(public_id, HOUR) or HOUR) <= 30
+        assert [query["num_gpus"]["eq"] for query in watched.probed] == [1, 2]
+
+
+async def test_enough_cheap_gpus_bring_the_poll_that_tells_of_the_current_price(store: Store) -> None:
+    async with bench(store, machines(10, gpus=2)) as watched:
+        public_id = await watched.add(rule(Kind.BELOW, 350_000))
+        await watched.pass_(1000)
+        assert (watched.polls, watched.probes.rows_today) == (1, 0)
+        watched.fake.rows = machines(7, 0.3, gpus=2) + machines(3, first=7, gpus=2)
+        told = await watched.until_told(public_id, HOUR)
+        assert told is not None
+        assert told <= PROBE_SECONDS + CONFIRM_POLL_SECONDS + 10
+        assert watched.polls == 3  # the second confirms
+
+
+async def test_too_few_cheap_gpus_bring_no_poll(store: Store) -> None:
+    async with bench(store, machines(10, gpus=2)) as watched:
+        await watched.add(rule(Kind.BELOW, 350_000))
+        watched.fake.rows = machines(3, 0.3, gpus=2) + machines(7, first=3, gpus=2)
+        await watched.pass_(2 * HOUR)
+        assert watched.probes.rows_today > 0
+        assert watched.polls == 1
+
+
+async def test_a_market_that_stays_near_is_polled_early_less_and_less_often(store: Store) -> None:
+    async with bench(store, machines(10, gpus=2)) as watched:
+        await watched.add(rule(Kind.BELOW, 350_000))
+        watched.fake.rows = machines(4, 0.3, gpus=2) + machines(6, first=4, gpus=2)
+        await watched.pass_(RARELY - HOUR)
+        early = watched.polls - 1
+        assert 3 <= early <= 6
+        assert watched.probes.rows_today >= 4 * early
+
+
+async def test_a_current_price_is_not_probed_for_where_an_answer_could_prove_nothing(store: Store) -> None:
+    async with bench(store, machines(41)) as watched:  # 16 of 41 are less than 40 %
+        await watched.add(rule(Kind.BELOW, 350_000))
+        await watched.pass_(HOUR)
+        assert watched.probed == []
+
+
+async def test_a_current_price_below_the_threshold_is_not_probed_for(store: Store) -> None:
+    async with bench(store, machines(10, 0.3)) as watched:
+        await watched.add(rule(Kind.BELOW, 350_000))
+        await watched.pass_(HOUR)
+        assert watched.probed == []
+
+
+ELSEWHERE = replace(FLOOR, series=replace(FLOOR.series, model="RTX 3090"))
+"""A rule of a model that was never probed or polled here: what is known of others is not said of it."""
+
+
+async def test_how_soon_rules_notice_is_measured_and_stored(store: Store) -> None:
+    async with bench(store, machines(10, gpus=2), wish=1800) as watched:
+        floor = await watched.add(FLOOR)
+        await watched.add(rule(Kind.BELOW, 350_000))
+        await watched.pass_(HOUR + 100)
+        async with store.reader() as reader:
+            now = await noticing(reader, watched.clock())
+            late = await noticing(reader, watched.clock() + 1000)
+        assert PROBE_SECONDS <= (now.floor_seconds or 0) <= PROBE_SECONDS + 10
+        assert PROBE_SECONDS <= (now.current_price_seconds or 0) <= PROBE_SECONDS + 10
+        assert now.available_seconds is None
+        assert 1800 <= (now.polls_seconds or 0) <= 1900
+        assert 1000 <= (late.floor_seconds or 0) <= 1000 + PROBE_SECONDS
+        assert now.floor_seconds is not None
+        assert now.polls_seconds is not None
+        one, other = rule(Kind.AVAILABLE, 4), rule(Kind.ABOVE, 1)
+        async with store.reader() as reader:
+            within = [
+                await notices_within(reader, some, 77, watched.clock()) for some in (FLOOR, one, other, ELSEWHERE)
+            ]
+        by_polls = now.polls_seconds + CONFIRM_POLL_SECONDS
+        assert within == [now.floor_seconds + CONFIRM_SECONDS, by_polls, by_polls, 77 + CONFIRM_POLL_SECONDS]
+        async with store.writer() as writer:
+            found = await writer.alerts.find("slack", "", "T1", floor)
+            assert found is not None
+            await writer.alerts.delete(found.id, watched.clock())
+        await watched.pass_(60)
+        async with store.reader() as reader:
+            assert (await noticing(reader, watched.clock())).floor_seconds is None
+
+
+async def test_a_confirming_probe_does_not_count_as_a_turn(store: Store) -> None:
+    async with bench(store, machines(10)) as watched:
+        public_id = await watched.add(FLOOR)
+        await watched.add(rule(Kind.BELOW, 300_000, metric=Metric.FLOOR))
+        await watched.pass_(300)
+        watched.fake.rows += machines(1, 0.32, first=50)
+        assert await watched.until_told(public_id, HOUR) is not None
+        async with store.reader() as reader:
+            (last,) = await reader.probes.last()
+        assert last.turn_s is not None
+        assert PROBE_SECONDS <= last.turn_s <= PROBE_SECONDS + 10

@@ -14,6 +14,7 @@ from bot.store.engine import Store
 from tests.fakes.rounds import AT, LIFE, MODEL, entry, lived
 
 PRESENT = {
+    "probe",
     "gpu",
     "region",
     "slice",

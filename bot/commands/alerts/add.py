@@ -10,12 +10,13 @@ from typing import Any
 
 from analytics.errors import AskError, Refused
 from analytics.evidence import Evidence, Note, iso
-from analytics.market import DAY, Quote, usd
+from analytics.market import DAY, DEFAULT_INTERVAL, Quote, usd
 from bot.alerts.descriptions import describe, terms
 from bot.alerts.elements import clock_of, price_chart
 from bot.alerts.engine import key_of, rule_row
 from bot.alerts.explain import plain_value
 from bot.alerts.measures import price_of
+from bot.alerts.noticing import notices_within
 from bot.alerts.places import is_group
 from bot.alerts.replay import Replay, replay
 from bot.alerts.rules import Kind, Measure, OfferFilter, Rule
@@ -96,7 +97,7 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
     quotes = await _past(query.reader, rule, query.now)
     readings = _readings(rule, quotes) or await past_readings(query, rule, query.now - REPLAY_DAYS * DAY)
     row = await query.reader.model(gpu)
-    interval = row.interval if row else 0
+    interval = row.interval if row else DEFAULT_INTERVAL
     async with query.write() as writer:
         made = await _made_before(writer, query)
         public_id = made.row.public_id if made else await _create(writer, query, rule, direct=to == "dm")
@@ -108,7 +109,7 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
         terms=tuple(terms(rule)),
         direct=to == "dm",
         expires_at=None if rule.expires_at is None else iso(rule.expires_at),
-        notices_within_seconds=max(rule.hold_seconds, interval * rule.readings),
+        notices_within_seconds=await notices_within(query.reader, rule, interval, query.now),
         tried=_tried(rule, readings, query.now),
         untried=_UNTRIED.get(rule.kind),
         offer=rule.offer,
