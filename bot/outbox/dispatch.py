@@ -180,6 +180,7 @@ class OutboxDispatcher:
             edit=receipt if lease.action == "edit" else None,
             thread=receipt if lease.action == "thread" else None,
             mentions=words.mentions,
+            data=words.data,
         )
 
     async def _attempt(self, lease: Lease, message: Message) -> Delivery:

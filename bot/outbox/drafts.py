@@ -51,6 +51,7 @@ class Rendered:
     card: Card
     language: str = "en"
     mentions: tuple[str, ...] = ()
+    data: Mapping[str, Any] | None = None
 
 
 Render = Callable[[Draft], Awaitable[Rendered]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from bot.presentation.card import Card
 
@@ -48,6 +49,8 @@ class Message:
     """answer this one"""
     mentions: tuple[str, ...] = ()
     """ids of roles that are called, already permitted to the rules' makers; nothing else is ever mentioned"""
+    data: Mapping[str, Any] | None = None
+    """the event for programs, where the destination is one"""
 
 
 @dataclass(frozen=True, slots=True)

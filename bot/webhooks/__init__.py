@@ -1,0 +1,1 @@
+"""Outbound webhooks: endpoints of other people, signed events, and what keeps our own network out of reach."""
