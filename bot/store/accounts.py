@@ -10,6 +10,7 @@ from bot.store.audit import AuditWrites
 from bot.store.bulk import put
 from bot.store.outbox import OutboxWrites
 from bot.store.risk import Reads
+from bot.store.webhooks import WebhookWrites
 
 TEAM = ""
 """In the place of a person: the whole team."""
@@ -65,6 +66,7 @@ class AccountWrites(Reads):
         here = (i.platform == platform, i.enterprise == enterprise, i.team == team)
         await self._conn.execute(delete(t.installation).where(*here))
         await OutboxWrites(self._conn).forget_team(platform, enterprise, team)
+        await WebhookWrites(self._conn, self._names).forget_team(platform, enterprise, team)
         await AuditWrites(self._conn).forget_team(platform, team)
 
 

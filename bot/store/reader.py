@@ -20,6 +20,7 @@ from bot.store.names import Names
 from bot.store.outbox import OutboxReads
 from bot.store.probes import ProbeReads
 from bot.store.risk import RiskReads
+from bot.store.webhooks import WebhookReads
 
 __all__ = ["ModelRow", "Reader"]
 
@@ -78,6 +79,11 @@ class Reader(RiskReads, MarketReads, AccountReads):
     def probes(self) -> ProbeReads:
         """What probes did and cost."""
         return ProbeReads(self._conn, self._names)
+
+    @property
+    def webhooks(self) -> WebhookReads:
+        """Endpoints of webhooks and their log."""
+        return WebhookReads(self._conn, self._names)
 
     @property
     def audit(self) -> AuditReads:

@@ -17,6 +17,7 @@ from bot.store import tables as t
 from bot.store.audit import erasure
 from bot.store.outbox import OutboxWrites
 from bot.store.probes import probe_day
+from bot.store.webhooks import webhook_attempt
 
 RAW_DAYS = 30
 """How long polls and their quotes are kept."""
@@ -80,6 +81,7 @@ GROWING = (
     Kept(t.quota, "day", DAY, RAW_DAYS),
     Kept(probe_day, "day", DAY, RAW_DAYS),
     Kept(t.message, "ended_at", 1, MESSAGE_DAYS, seen=False),
+    Kept(webhook_attempt, "at", 1, MESSAGE_DAYS, seen=False),
     Kept(t.audit, "at", 1, AUDIT_DAYS, seen=False),
 )
 """Every table that grows with time."""

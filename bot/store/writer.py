@@ -32,6 +32,7 @@ from bot.store.probes import ProbeWrites
 from bot.store.reader import Reader
 from bot.store.tables import code
 from bot.store.upkeep import Place, Upkeep
+from bot.store.webhooks import WebhookWrites
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ class Writer(Upkeep):
     def alerts(self) -> AlertWrites:
         """The alert rules, to be changed."""
         return AlertWrites(self._conn, self._names)
+
+    @property
+    def webhooks(self) -> WebhookWrites:
+        """Endpoints of webhooks, to be changed."""
+        return WebhookWrites(self._conn, self._names)
 
     @property
     def probes(self) -> ProbeWrites:

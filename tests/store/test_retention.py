@@ -15,6 +15,8 @@ from tests.fakes.rounds import AT, LIFE, MODEL, entry, lived
 
 PRESENT = {
     "probe",
+    "webhook",
+    "webhook_price",
     "gpu",
     "region",
     "slice",

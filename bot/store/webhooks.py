@@ -1,0 +1,251 @@
+"""Endpoints of webhooks, the log of attempts, and the prices they were told of last."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    SmallInteger,
+    Table,
+    Text,
+    and_,
+    delete,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.store import tables as t
+from bot.store.alerts import ID_LENGTH, LETTERS, Owner
+from bot.store.bulk import put
+from bot.store.names import Names
+from bot.store.tables import metadata
+
+PLATFORM = "webhook"
+"""The platform of destinations that are endpoints; team and channel are the endpoint's public id."""
+
+State = Literal["pending", "active", "disabled"]
+
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    *(Column(name, Text, nullable=False) for name in ("platform", "enterprise", "team", "person", "channel")),
+    Column("destination_id", Integer, ForeignKey("destination.id"), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    *(Column(name, Text, nullable=False) for name in ("state", "events", "gpus")),
+    Column("min_change_ppm", Integer, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in ("created_at", "changed_at")),
+    *(Column(name, BigInteger) for name in ("failing_since", "deleted_at")),
+    Column("disabled_reason", Text),
+    Index("webhook_team", "platform", "team"),
+    sqlite_autoincrement=True,
+)
+"""``sealed``: address, secrets and challenge, encrypted; ``channel``: where its owner added it; ``events`` and ``gpus``
+as JSON lists (all models where ``gpus`` is empty); ``failing_since``: of the failures since the last success."""
+
+webhook_attempt = Table(
+    "webhook_attempt",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("webhook_id", Integer, ForeignKey("webhook.id"), nullable=False),
+    *(Column(name, Text, nullable=False) for name in ("message", "event")),
+    Column("at", BigInteger, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    Column("status", Integer),
+    *(Column(name, Text, nullable=False) for name in ("error", "excerpt")),
+    Index("webhook_attempt_log", "webhook_id", "id"),
+    Index("webhook_attempt_at", "at"),
+    sqlite_autoincrement=True,
+)
+"""One row an attempt; ``message`` is the id under which it went."""
+
+webhook_price = Table(
+    "webhook_price",
+    metadata,
+    Column("webhook_id", Integer, ForeignKey("webhook.id"), primary_key=True, nullable=False, autoincrement=False),
+    Column("gpu_id", SmallInteger, ForeignKey("gpu.id"), primary_key=True, nullable=False, autoincrement=False),
+    Column("price", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The price in micro-dollars from which the next change is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRow:
+    """An endpoint."""
+
+    id: int
+    public_id: str
+    owner: Owner
+    channel: str
+    destination_id: int
+    host: str
+    sealed: bytes
+    state: State
+    events: tuple[str, ...]
+    gpus: tuple[str, ...]
+    min_change_ppm: int
+    created_at: int
+    failing_since: int | None
+    disabled_reason: str | None
+
+    def wants(self, event: str, gpu: str) -> bool:
+        """Whether it is to be told of an event of a model."""
+        return event in self.events and (not self.gpus or gpu in self.gpus)
+
+
+@dataclass(frozen=True, slots=True)
+class NewWebhook:
+    """What to store of a new endpoint."""
+
+    owner: Owner
+    channel: str
+    host: str
+    events: Sequence[str]
+    gpus: Sequence[str]
+    min_change_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttempt:
+    """What came of one attempt; ``status`` is None where there was no answer."""
+
+    message: str
+    event: str
+    at: int
+    milliseconds: int
+    status: int | None
+    error: str
+    excerpt: str
+
+
+_OWNER = [webhook.c[field.name] for field in fields(Owner)]
+_REST = [
+    webhook.c[name]
+    for name in ("channel", "destination_id", "host", "sealed", "state", "events", "gpus", "min_change_ppm",
+                 "created_at", "failing_since", "disabled_reason")
+]  # fmt: skip
+_ATTEMPT = [webhook_attempt.c[field.name] for field in fields(StoredAttempt)]
+
+
+class WebhookReads:
+    """Reading endpoints and their log."""
+
+    def __init__(self, conn: AsyncConnection, names: Names) -> None:
+        self._conn, self._names = conn, names
+
+    async def of_team(self, platform: str, enterprise: str, team: str) -> list[WebhookRow]:
+        """The endpoints of a team, in the order in which they were added."""
+        return await self._endpoints(_team(platform, enterprise, team))
+
+    async def find(self, platform: str, enterprise: str, team: str, public_id: str) -> WebhookRow | None:
+        """One endpoint of a team."""
+        found = await self._endpoints(_team(platform, enterprise, team), webhook.c.public_id == public_id)
+        return found[0] if found else None
+
+    async def by_id(self, public_id: str) -> WebhookRow | None:
+        """An endpoint, whoever's it is: for those who deliver."""
+        found = await self._endpoints(webhook.c.public_id == public_id)
+        return found[0] if found else None
+
+    async def active(self, teams: Collection[tuple[str, str, str]] | None = None) -> list[WebhookRow]:
+        """The endpoints that take events, of these (platform, enterprise, team), or of all."""
+        of_teams = [] if teams is None else [or_(*(_team(*team) for team in teams))]
+        return await self._endpoints(webhook.c.state == "active", *of_teams)
+
+    async def log(self, webhook_id: int, most: int) -> list[StoredAttempt]:
+        """The last attempts, the newest first."""
+        a = webhook_attempt.c
+        query = select(*_ATTEMPT).where(a.webhook_id == webhook_id).order_by(a.id.desc()).limit(most)
+        return [StoredAttempt(*row) for row in await self._conn.execute(query)]
+
+    async def prices(self, webhook_ids: Iterable[int]) -> dict[tuple[int, str], int]:
+        """The price that each endpoint was told of last, by endpoint and model."""
+        p = webhook_price.c
+        rows = await self._conn.execute(
+            select(p.webhook_id, p.gpu_id, p.price).where(p.webhook_id.in_(list(webhook_ids)))
+        )
+        return {(id_, self._names.gpu_name[gpu_id]): price for id_, gpu_id, price in rows}
+
+    async def _endpoints(self, *where: ColumnElement[bool]) -> list[WebhookRow]:
+        w = webhook.c
+        query = select(w.id, w.public_id, *_OWNER, *_REST).where(w.deleted_at.is_(None), *where).order_by(w.id)
+        return [_row(row) for row in await self._conn.execute(query)]
+
+
+class WebhookWrites(WebhookReads):
+    """Changing endpoints."""
+
+    async def create(self, public_id: str, new: NewWebhook, destination_id: int, sealed: bytes, now: int) -> int:
+        """Store a new endpoint, which waits for its challenge; gives its id."""
+        values: dict[str, Any] = {field.name: getattr(new.owner, field.name) for field in fields(Owner)}
+        values |= {"public_id": public_id, "destination_id": destination_id, "sealed": sealed, "state": "pending"}
+        values |= {"channel": new.channel, "host": new.host, "min_change_ppm": new.min_change_ppm}
+        values |= {"events": json.dumps(list(new.events)), "gpus": json.dumps(list(new.gpus))}
+        values |= {"created_at": now, "changed_at": now}
+        made = await self._conn.execute(webhook.insert().values(**values).returning(webhook.c.id))
+        return int(made.scalar_one())
+
+    async def change(self, id_: int, now: int, **values: Any) -> None:
+        """Change columns of an endpoint."""
+        await self._conn.execute(update(webhook).where(webhook.c.id == id_).values(**values, changed_at=now))
+
+    async def delete(self, id_: int, now: int) -> None:
+        """Take an endpoint away; its secrets with it."""
+        await self.change(id_, now, deleted_at=now, sealed=b"")
+        await self._conn.execute(delete(webhook_price).where(webhook_price.c.webhook_id == id_))
+
+    async def attempted(self, webhook_id: int, attempt: StoredAttempt) -> None:
+        """Add an attempt to the log."""
+        values = {field.name: getattr(attempt, field.name) for field in fields(StoredAttempt)}
+        await self._conn.execute(webhook_attempt.insert().values(webhook_id=webhook_id, **values))
+
+    async def told_prices(self, prices: Iterable[tuple[int, str, int]]) -> None:
+        """From which price (endpoint, model, micro-dollars) the next change is counted."""
+        rows = [(id_, self._names.gpus[gpu], price) for id_, gpu, price in prices]
+        if rows:
+            await put(self._conn, webhook_price, rows)
+
+    async def forget_team(self, platform: str, enterprise: str, team: str) -> None:
+        """Remove the endpoints of a team that left, with their log and messages."""
+        own = _team(platform, enterprise, team)
+        found = (await self._conn.execute(select(webhook.c.id, webhook.c.destination_id).where(own))).all()
+        ids, destinations = [row[0] for row in found], [row[1] for row in found]
+        for table in (webhook_attempt, webhook_price):
+            await self._conn.execute(delete(table).where(table.c.webhook_id.in_(ids)))
+        await self._conn.execute(delete(webhook).where(own))
+        await self._conn.execute(delete(t.message).where(t.message.c.destination_id.in_(destinations)))
+        await self._conn.execute(delete(t.destination).where(t.destination.c.id.in_(destinations)))
+
+
+def new_public_id() -> str:
+    """A name that nobody comes upon by trying."""
+    return "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH + 2))
+
+
+def _team(platform: str, enterprise: str, team: str) -> ColumnElement[bool]:
+    w = webhook.c
+    return and_(w.platform == platform, w.enterprise == enterprise, w.team == team)
+
+
+def _row(row: Row[Any]) -> WebhookRow:
+    owner, rest = Owner(*row[2 : 2 + len(_OWNER)]), row[2 + len(_OWNER) :]
+    known: dict[str, Any] = dict(zip([column.name for column in _REST], rest, strict=True))
+    lists = {name: tuple(json.loads(known[name])) for name in ("events", "gpus")}
+    return WebhookRow(row[0], row[1], owner, **(known | lists))
