@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analytics.market import DAY
+from analytics.market import Quality
 from bot.alerts.rules import Direction, Measure, Metric, Rule
+from bot.store.market_reads import PollSpan
 from bot.store.probes import StoredProbe
 from bot.store.reader import Reader
 
@@ -33,11 +34,14 @@ class Noticing:
     """the mean of the last 24 h, or since the last complete poll if that is longer"""
 
 
-async def noticing(reader: Reader, now: int) -> Noticing:
-    """As the store knows it, whichever process probes."""
-    probes = await reader.probes.last()
-    followed = {row.name for row in await reader.models() if row.followed}
-    spaced = [seconds for name, seconds in (await _spacing(reader, now)).items() if name in followed]
+def noticing(
+    probes: Sequence[StoredProbe], polls: Mapping[tuple[str, Quality], PollSpan], followed: Collection[str], now: int
+) -> Noticing:
+    """Of the last probe of each part of the market, and the polls of a day, of the models that are followed."""
+    complete = {name: span for (name, quality), span in polls.items() if quality is Quality.COMPLETE}
+    spaced = [
+        max(span.spacing, now - span.last) for name, span in complete.items() if name in followed and span.spacing
+    ]
     floor, stock, offer, current = (_longest(probes, kind, now) for kind in (FLOOR, STOCK, OFFER, CURRENT))
     return Noticing(floor, stock, offer, current, max(spaced, default=None))
 
@@ -45,22 +49,13 @@ async def noticing(reader: Reader, now: int) -> Noticing:
 async def notices_within(reader: Reader, rule: Rule, interval: int, now: int) -> int:
     """Seconds within which a rule notices, its confirming readings included.
 
-    By the turns of the probes of its own model where it is probed for, else by the model's polls; ``interval``: the
-    planned one, where two polls were not made yet.
+    By the turns of the probes of its own model where it is probed for, else by its polls; ``interval``: between two.
     """
     model, kind = rule.series.model, _kind(rule)
-    probes = [one for one in await reader.probes.last() if one.model == model]
-    turn = None if kind is None else _longest(probes, kind, now)
+    probes = [] if kind is None else [one for one in await reader.probes.last() if one.model == model]
+    turn = _longest(probes, kind or "", now)
     confirms = CONFIRM_SECONDS if turn is not None and kind != CURRENT else CONFIRM_POLL_SECONDS
-    if turn is None:
-        turn = (await _spacing(reader, now)).get(model, interval)
-    return max(rule.hold_seconds, turn + confirms * (rule.readings - 1))
-
-
-async def _spacing(reader: Reader, now: int) -> Mapping[str, int]:
-    """Seconds between two polls of each model that has two."""
-    polled = await reader.poll_spacing(now - DAY)
-    return {name: max(mean, now - last) for name, (mean, last) in polled.items()}
+    return max(rule.hold_seconds, (interval if turn is None else turn) + confirms * (rule.readings - 1))
 
 
 def _longest(probes: Iterable[StoredProbe], kind: str, now: int) -> int | None:

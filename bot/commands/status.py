@@ -6,11 +6,12 @@ import importlib.metadata
 from dataclasses import dataclass
 
 from analytics.evidence import Evidence, Freshness, Note, Plural, clock_time, iso, seconds_of
-from analytics.market import DAY, Quality
+from analytics.market import DAY
 from bot.alerts.noticing import Noticing, noticing
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import Words
+from bot.store.market_reads import counts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ async def ask(query: QueryContext) -> Status:
     """The state of the collector as the store knows it."""
     rows = await query.reader.models()
     spent, limit = await query.reader.quota(query.now // DAY)
-    counts = await query.reader.poll_counts(query.now - DAY)
+    polls = await query.reader.poll_spans(query.now - DAY)
+    counts = counts_of(polls)
     probed = await query.reader.probes.day(query.now // DAY)
     led = await query.reader.leader()
     followed = [row for row in rows if row.followed]
@@ -94,8 +96,8 @@ async def ask(query: QueryContext) -> Status:
         polls_resume_at=_iso(query.spent_until),
         planned_rows_a_day=planned,
         probes=Probes(probed.requests, probed.rows, probed.share),
-        noticing=await noticing(query.reader, query.now),
-        polls_24h={quality.value: counts.get(quality, 0) for quality in Quality},
+        noticing=noticing(await query.reader.probes.last(), polls, {row.name for row in followed}, query.now),
+        polls_24h={quality.value: count for quality, count in counts.items()},
         models=models,
         leader=led.holder if led and led.held else None,
         leader_since=iso(led.since) if led and led.held else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +35,28 @@ class Leader:
     holder: str
     since: int
     held: bool
+
+
+def counts_of(spans: Mapping[tuple[str, Quality], PollSpan]) -> dict[Quality, int]:
+    """Polls by quality; zeros included."""
+    counts = dict.fromkeys(Quality, 0)
+    for (_, quality), span in spans.items():
+        counts[quality] += span.count
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class PollSpan:
+    """Some polls: how many, and the UTC seconds of the first and the last."""
+
+    count: int
+    first: int
+    last: int
+
+    @property
+    def spacing(self) -> int | None:
+        """The mean of the seconds between two, rounded up."""
+        return -((self.first - self.last) // (self.count - 1)) if self.count > 1 else None
 
 
 class MarketReads(Reads):
@@ -79,11 +101,16 @@ class MarketReads(Reads):
 
     async def poll_counts(self, since: int) -> dict[Quality, int]:
         """Polls of all models since a second, by quality; zeros included."""
+        return counts_of(await self.poll_spans(since))
+
+    async def poll_spans(self, since: int) -> dict[tuple[str, Quality], PollSpan]:
+        """The polls since a second, by model and quality; none where there was none."""
         p = t.poll.c
-        query = select(p.quality, func.count()).where(p.gpu_id.in_(self._names.gpu_ids(None)), p.at >= since)
-        counts = dict.fromkeys(Quality, 0)
-        counts.update(await self._rows(query.group_by(p.quality)))
-        return counts
+        query = select(p.gpu_id, p.quality, func.count(), func.min(p.at), func.max(p.at))
+        mine = query.where(p.gpu_id.in_(self._names.gpu_ids(None)), p.at >= since)
+        names = self._names.gpu_name
+        rows = await self._rows(mine.group_by(p.gpu_id, p.quality))
+        return {(names[row[0]], row[1]): PollSpan(*row[2:]) for row in rows}
 
     async def last_round_at(self) -> int | None:
         """When the last stored round was."""
@@ -104,16 +131,6 @@ class MarketReads(Reads):
         q = t.quota.c
         rows = await self._rows(select(q.rows, q.learned_limit).where(q.day == day))
         return (rows[0][0], rows[0][1]) if rows else (0, None)
-
-    async def poll_spacing(self, since: int) -> dict[str, tuple[int, int]]:
-        """Of each model with two complete polls since then: the mean seconds between them, and the last one's time."""
-        p = t.poll.c
-        query = select(p.gpu_id, func.min(p.at), func.max(p.at), func.count()).where(
-            p.at >= since, p.quality == Quality.COMPLETE
-        )
-        rows = await self._rows(query.group_by(p.gpu_id))
-        names = self._names.gpu_name
-        return {names[id_]: (-((first - last) // (n - 1)), last) for id_, first, last, n in rows if n > 1}
 
     async def spent_until(self, now: int) -> int | None:
         """When there are rows of the market again, if none are left now."""

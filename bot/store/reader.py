@@ -97,7 +97,9 @@ class Reader(RiskReads, MarketReads, AccountReads):
         return list(self._models)
 
     async def model(self, name: str) -> ModelRow | None:
-        """One model, without reading the others."""
+        """One model, without reading the others unless they were."""
+        if self._models is not None:
+            return next((row for row in self._models if row.name == name), None)
         return next(iter(await self._read_models(t.gpu.c.name == name)), None)
 
     async def _read_models(self, *where: ColumnElement[bool]) -> list[ModelRow]:

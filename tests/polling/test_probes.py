@@ -11,7 +11,7 @@ import pytest
 
 from analytics.market import DAY, HOUR
 from bot.alerts.engine import ProbedSeries, evaluate, evaluate_probe
-from bot.alerts.noticing import CONFIRM_POLL_SECONDS, CONFIRM_SECONDS, notices_within, noticing
+from bot.alerts.noticing import CONFIRM_POLL_SECONDS, CONFIRM_SECONDS, Noticing, notices_within, noticing
 from bot.alerts.rules import Direction, Kind, Metric, OfferFilter, Rule
 from bot.alerts.state import Status, initial
 from bot.polling.poller import Poller
@@ -19,6 +19,7 @@ from bot.polling.probes import PROBE_SECONDS, Probes, row_share
 from bot.polling.rounds import Collector
 from bot.sources.vast import VastSource
 from bot.store.engine import Store, open_store
+from bot.store.reader import Reader
 from tests.fakes.alerting import MODEL, START, Market, market, rule
 from tests.fakes.polling import HandClock, run
 from tests.fakes.vast import FakeVast, Say, offer_row
@@ -434,6 +435,12 @@ async def test_a_current_price_below_the_threshold_is_not_probed_for(store: Stor
         assert watched.probed == []
 
 
+async def known(reader: Reader, now: int) -> Noticing:
+    """What the status tells."""
+    followed = {row.name for row in await reader.models() if row.followed}
+    return noticing(await reader.probes.last(), await reader.poll_spans(now - DAY), followed, now)
+
+
 ELSEWHERE = replace(FLOOR, series=replace(FLOOR.series, model="RTX 3090"))
 """A rule of a model that was never probed or polled here: what is known of others is not said of it."""
 
@@ -444,29 +451,28 @@ async def test_how_soon_rules_notice_is_measured_and_stored(store: Store) -> Non
         await watched.add(rule(Kind.BELOW, 350_000))
         await watched.pass_(HOUR + 100)
         async with store.reader() as reader:
-            now = await noticing(reader, watched.clock())
-            late = await noticing(reader, watched.clock() + 1000)
+            now = await known(reader, watched.clock())
+            late = await known(reader, watched.clock() + 1000)
         assert PROBE_SECONDS <= (now.floor_seconds or 0) <= PROBE_SECONDS + 10
         assert PROBE_SECONDS <= (now.current_price_seconds or 0) <= PROBE_SECONDS + 10
         assert now.available_seconds is None
         assert 1800 <= (now.polls_seconds or 0) <= 1900
         assert 1000 <= (late.floor_seconds or 0) <= 1000 + PROBE_SECONDS
         assert now.floor_seconds is not None
-        assert now.polls_seconds is not None
         one, other = rule(Kind.AVAILABLE, 4), rule(Kind.ABOVE, 1)
         async with store.reader() as reader:
             within = [
                 await notices_within(reader, some, 77, watched.clock()) for some in (FLOOR, one, other, ELSEWHERE)
             ]
-        by_polls = now.polls_seconds + CONFIRM_POLL_SECONDS
-        assert within == [now.floor_seconds + CONFIRM_SECONDS, by_polls, by_polls, 77 + CONFIRM_POLL_SECONDS]
+        by_polls = 77 + CONFIRM_POLL_SECONDS
+        assert within == [now.floor_seconds + CONFIRM_SECONDS, by_polls, by_polls, by_polls]
         async with store.writer() as writer:
             found = await writer.alerts.find("slack", "", "T1", floor)
             assert found is not None
             await writer.alerts.delete(found.id, watched.clock())
         await watched.pass_(60)
         async with store.reader() as reader:
-            assert (await noticing(reader, watched.clock())).floor_seconds is None
+            assert (await known(reader, watched.clock())).floor_seconds is None
 
 
 async def test_a_confirming_probe_does_not_count_as_a_turn(store: Store) -> None:

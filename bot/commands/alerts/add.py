@@ -97,7 +97,7 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
     quotes = await _past(query.reader, rule, query.now)
     readings = _readings(rule, quotes) or await past_readings(query, rule, query.now - REPLAY_DAYS * DAY)
     row = await query.reader.model(gpu)
-    interval = row.interval if row else DEFAULT_INTERVAL
+    interval = _spacing(quotes, query.now) or (row.interval if row else DEFAULT_INTERVAL)
     async with query.write() as writer:
         made = await _made_before(writer, query)
         public_id = made.row.public_id if made else await _create(writer, query, rule, direct=to == "dm")
@@ -157,6 +157,12 @@ async def _past(reader: Reader, rule: Rule, now: int) -> list[Quote]:
         return []
     since = now - REPLAY_DAYS * DAY
     return await reader.quote_history(series.model, since, now + 1, region=series.region, scope=series.scope)
+
+
+def _spacing(quotes: Sequence[Quote], now: int) -> int | None:
+    """Seconds between two complete polls of the last day, or since the last if longer; None of fewer than two."""
+    times = [quote.at for quote in quotes if quote.at >= now - DAY]
+    return max(-((times[0] - times[-1]) // (len(times) - 1)), now - times[-1]) if len(times) > 1 else None
 
 
 _UNTRIED: Mapping[Kind, Note] = {
