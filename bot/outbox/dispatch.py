@@ -165,7 +165,7 @@ class OutboxDispatcher:
     async def _record_once(self, lease: Lease, delivery: Delivery) -> None:
         now = self._clock()
         async with self._store.writer(sharing=True) as writer:
-            disabled = await self._options.outcomes.record(writer.outbox_leases, lease, delivery, now)
+            disabled = await self._options.outcomes.record(writer, lease, delivery, now)
             if disabled and isinstance(delivery, Rejected):
                 await self._options.on_disabled(writer, lease, delivery.reason, now)
 

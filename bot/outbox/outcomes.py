@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bot.outbox.sender import Ambiguous, Delivered, Delivery, Rejected, TryLater
 from bot.store.outbox_claims import Lease, OutboxLeases
+from bot.store.writer import Writer
 
 BACKOFF_S = (2, 5, 15, 60, 180, 600)
 """Seconds before the second attempt, the third, and so on; then always the last. A choice: an hour's outage costs ten
@@ -25,9 +26,10 @@ REFUSED_S = 60
 PAUSE_S = 1
 """Seconds between messages to one destination: what Slack allows to a channel, and less than Discord does."""
 
-RESENDS = {"discord": 5}
+RESENDS = {"discord": 5, "webhook": 9}
 """How often what may have arrived is sent again. Discord drops a second message of the same nonce for a few minutes,
-which the first waits fit into. Elsewhere somebody may read it twice: once, because an alert unread is worse."""
+which the first waits fit into; receivers of webhooks know a second one by its id. Elsewhere somebody may read it twice:
+once, because an alert unread is worse."""
 
 RESENDS_ELSEWHERE = 1
 """Where a platform does not drop a second message of the same id."""
@@ -38,23 +40,34 @@ class Outcomes:
     """Records them. ``spread`` gives a number from 0 to 1 for the jitter."""
 
     spread: Callable[[], float] = field(default=random.random)
+    waits: tuple[int, ...] = BACKOFF_S
+    """seconds before the second attempt, the third, and so on"""
+    earliest: float = 1.0
+    """the least part of a wait that is waited"""
+    most_attempts: int | None = None
+    """after so many a message is given up; None: only its time ends it"""
+    refusals: int = REFUSALS
+    pause: int = PAUSE_S
 
-    async def record(self, leases: OutboxLeases, lease: Lease, delivery: Delivery, now: int) -> bool:
+    async def record(self, writer: Writer, lease: Lease, delivery: Delivery, now: int) -> bool:
         """Record an answer in the open transaction; gives whether the destination was disabled by it."""
-        return await _TABLE[type(delivery)](self, leases, lease, delivery, now)
+        return await _TABLE[type(delivery)](self, writer.outbox_leases, lease, delivery, now)
 
     async def _delivered(self, leases: OutboxLeases, lease: Lease, delivery: Delivered, now: int) -> bool:
         receipt = delivery.receipt
-        await leases.delivered(lease, now, (receipt.channel, receipt.message), PAUSE_S)
+        await leases.delivered(lease, now, (receipt.channel, receipt.message), self.pause)
         return False
 
     async def _rejected(self, leases: OutboxLeases, lease: Lease, delivery: Rejected, now: int) -> bool:
         if delivery.gone:
-            return await leases.refused(lease, now, delivery.reason, due_at=now + REFUSED_S, most=REFUSALS)
-        await leases.ended(lease, now, "rejected", delivery.reason, PAUSE_S)
+            return await leases.refused(lease, now, delivery.reason, due_at=now + REFUSED_S, most=self.refusals)
+        await leases.ended(lease, now, "rejected", delivery.reason, self.pause)
         return False
 
     async def _later(self, leases: OutboxLeases, lease: Lease, delivery: TryLater, now: int) -> bool:
+        if self.most_attempts is not None and _attempts(lease) >= self.most_attempts:
+            await leases.ended(lease, now, "rejected", delivery.reason, self.pause)
+            return False
         wait = max(-int(-delivery.seconds // 1), PAUSE_S)  # upwards: never before the platform allows it
         due_at = now + max(wait, self._backoff(lease))
         await leases.postponed(lease, due_at, delivery.reason, next_at=now + wait, scope=delivery.scope)
@@ -69,9 +82,12 @@ class Outcomes:
         return False
 
     def _backoff(self, lease: Lease) -> int:
-        attempts = max(message.attempts for message in lease.messages)
-        wait = BACKOFF_S[min(attempts, len(BACKOFF_S)) - 1]
-        return round(wait * (1 + JITTER * self.spread()))
+        wait = self.waits[min(_attempts(lease), len(self.waits)) - 1]
+        return round(wait * (self.earliest + (1 + JITTER - self.earliest) * self.spread()))
+
+
+def _attempts(lease: Lease) -> int:
+    return max(message.attempts for message in lease.messages)
 
 
 _TABLE: dict[type, Callable[..., Awaitable[bool]]] = {

@@ -199,8 +199,19 @@ class OutboxLeases:
             await self.postponed(lease, due_at, error, next_at=due_at)
             return False
         await self.ended(lease, now, "rejected", error, 0)
-        await self._conn.execute(update(t.destination).where(here).values(disabled_at=now, disabled_reason=error))
+        await self.disable(lease.destination_id, error, now)
         return True
+
+    async def rest(self, destination_id: int, until: int) -> None:
+        """Nothing goes there before ``until``."""
+        d = t.destination.c
+        sooner = update(t.destination).where(d.id == destination_id, d.next_at < until)
+        await self._conn.execute(sooner.values(next_at=until))
+
+    async def disable(self, destination_id: int, error: str, now: int) -> None:
+        """Nothing goes there any more until it is enabled."""
+        here = update(t.destination).where(t.destination.c.id == destination_id)
+        await self._conn.execute(here.values(disabled_at=now, disabled_reason=error))
 
     async def released(self, lease: Lease, now: int) -> None:
         """They were not tried."""

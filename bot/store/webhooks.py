@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -28,14 +28,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.market import DAY
 from bot.store import tables as t
 from bot.store.alerts import ID_LENGTH, LETTERS, Owner
 from bot.store.bulk import put
 from bot.store.names import Names
+from bot.store.outbox import NewMessage
 from bot.store.tables import metadata
 
 PLATFORM = "webhook"
 """The platform of destinations that are endpoints; team and channel are the endpoint's public id."""
+
+KEPT_S = 4 * DAY
+"""Seconds in which a message may be delivered: longer than its ten attempts take (source: reliability.md, C3)."""
 
 State = Literal["pending", "active", "disabled"]
 
@@ -234,6 +239,16 @@ class WebhookWrites(WebhookReads):
         await self._conn.execute(delete(t.destination).where(t.destination.c.id.in_(destinations)))
 
 
+def to_endpoint(
+    row: WebhookRow, kind: str, identity: str, topic: str, payload: Mapping[str, Any], now: int
+) -> NewMessage:
+    """A message to an endpoint; those of one topic reach it in their order."""
+    mine = f"to/{row.public_id}"
+    return NewMessage(
+        f"{identity}/{mine}", row.destination_id, f"{topic}/{mine}", kind, payload, expires_at=now + KEPT_S
+    )
+
+
 def new_public_id() -> str:
     """A name that nobody comes upon by trying."""
     return "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH + 2))
@@ -245,7 +260,7 @@ def _team(platform: str, enterprise: str, team: str) -> ColumnElement[bool]:
 
 
 def _row(row: Row[Any]) -> WebhookRow:
-    owner, rest = Owner(*row[2 : 2 + len(_OWNER)]), row[2 + len(_OWNER) :]
-    known: dict[str, Any] = dict(zip([column.name for column in _REST], rest, strict=True))
+    id_, public_id, *rest = tuple(row)
+    owner, known = Owner(*rest[: len(_OWNER)]), dict(zip([c.name for c in _REST], rest[len(_OWNER) :], strict=True))
     lists = {name: tuple(json.loads(known[name])) for name in ("events", "gpus")}
-    return WebhookRow(row[0], row[1], owner, **(known | lists))
+    return WebhookRow(id_, public_id, owner, **(known | lists))

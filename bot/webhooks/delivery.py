@@ -14,6 +14,7 @@ import structlog
 from ssrfguard import SSRFGuardError
 
 from bot.outbox.sender import Delivered, Delivery, Message, Receipt, Rejected, TryLater
+from bot.secret_box import CannotOpen
 from bot.webhooks.guard import CONNECT_S, Guard
 from bot.webhooks.signing import signed_headers
 
@@ -30,6 +31,9 @@ EXCERPT = 1024
 
 LONGEST_WAIT_S = 86_400
 """Seconds that a receiver may ask us to wait (source: references/reliability.md, C3)."""
+
+CHALLENGE = "webhook.challenge"
+"""The event that an endpoint must answer before it gets others."""
 
 GONE = 410
 """Says that an endpoint wants nothing any more."""
@@ -85,13 +89,23 @@ class WebhookSender:
 
     async def send(self, message: Message) -> Delivery:
         """One attempt; never raises but for cancellation."""
-        endpoint = await self.find(message.address.channel)
+        try:
+            endpoint = await self.find(message.address.channel)
+        except CannotOpen as closed:
+            log.error(
+                "the secrets of an endpoint cannot be opened", endpoint=message.address.channel, error=str(closed)
+            )
+            return TryLater("its secrets cannot be opened", 0)
         if endpoint is None or message.data is None:
             return Rejected("the endpoint was deleted", gone=True)
+        challenge, data = "", message.data
+        if data.get("type") == CHALLENGE:
+            challenge = endpoint.challenge
+            data = {**data, "data": {"challenge": challenge}}
         at, begun = self.clock(), time.monotonic()
-        answer, error = await self._try(endpoint, message.id, message.data, at)
+        answer, error = await self._try(endpoint, message.id, data, at)
         spent = round((time.monotonic() - begun) * 1000)
-        delivery = outcome(endpoint, answer, error, at)
+        delivery = outcome(endpoint.id, answer, error, at, challenge)
         await self.record(_attempt(endpoint, message, at, spent, answer, delivery))
         return delivery
 
@@ -138,17 +152,17 @@ def body_of(data: Mapping[str, Any]) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def outcome(endpoint: Endpoint, answer: Answer | None, error: str, at: int) -> Delivery:
-    """What an answer means for the message."""
+def outcome(endpoint: str, answer: Answer | None, error: str, at: int, challenge: str = "") -> Delivery:
+    """What an answer means for the message; ``challenge``: what it must hold."""
     if answer is None:
         return TryLater(error, 0)
     if answer.status == GONE:
         return Rejected("the receiver wants no more (410)", gone=True)
     if not 200 <= answer.status < 300:
         return TryLater(f"status {answer.status}", _wait(answer.retry_after, at))
-    if endpoint.challenge and not _answers(answer.body, endpoint.challenge):
+    if challenge and not _answers(answer.body, challenge):
         return TryLater("the challenge was not answered", 0)
-    return Delivered(Receipt(endpoint.id, str(answer.status)))
+    return Delivered(Receipt(endpoint, str(answer.status)))
 
 
 async def _beginning(response: httpx.Response) -> bytes:

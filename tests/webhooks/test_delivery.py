@@ -137,7 +137,7 @@ async def test_a_flood_is_cut_off() -> None:
 )  # fmt: skip
 async def test_a_new_endpoint_must_answer_the_challenge(body: bytes, good: bool) -> None:
     async with receiving(answer(200, body)) as receiver:
-        delivery = await to(receiver, challenge="c-1").send()
+        delivery = await to(receiver, challenge="c-1").send(data={**EVENT, "type": "webhook.challenge"})
     assert isinstance(delivery, Delivered) is good
     assert good or delivery == TryLater("the challenge was not answered", 0)
 

@@ -1,0 +1,126 @@
+"""The life of an endpoint: added, challenged, active, rotated, disabled; and who delivers to it finds it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from analytics.errors import Refused
+from analytics.evidence import Note
+from bot.secret_box import SecretBox
+from bot.store.engine import Store
+from bot.store.outbox import NewMessage
+from bot.store.webhooks import KEPT_S, PLATFORM, NewWebhook, StoredAttempt, WebhookRow, new_public_id
+from bot.store.writer import Writer
+from bot.webhooks.delivery import CHALLENGE, Attempt, Endpoint
+from bot.webhooks.guard import Guard
+from bot.webhooks.signing import ROTATION_S, new_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What is sealed of an endpoint. ``old`` signs too until ``old_until``."""
+
+    url: str
+    key: str
+    old: str = ""
+    old_until: int = 0
+    challenge: str = ""
+
+    def keys(self, now: int) -> tuple[str, ...]:
+        """The secrets that sign, the newest first."""
+        return (self.key, self.old) if self.old and now < self.old_until else (self.key,)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Adds and changes endpoints. ``vault`` seals their secrets: None where SPOTBOT_SECRET_KEY is not set."""
+
+    vault: SecretBox | None
+    guard: Guard
+
+    async def add(self, writer: Writer, url: str, new: NewWebhook, now: int) -> tuple[str, str]:
+        """Store an endpoint whose address was checked, and queue its challenge; gives its id and its secret."""
+        public_id, key = new_public_id(), new_secret()
+        destination = await writer.outbox.destination(PLATFORM, public_id, channel=public_id)
+        sealed = self.seal(public_id, Secrets(url, key, challenge=secrets.token_urlsafe(24)))
+        await writer.webhooks.create(public_id, new, destination, sealed, now)
+        await writer.outbox.add([_first(public_id, destination, now)], now)
+        return public_id, key
+
+    async def rotate(self, writer: Writer, row: WebhookRow, now: int) -> str:
+        """Sign with a new secret; the one before it signs too for a day. Gives the new one."""
+        known, key = self.open(row), new_secret()
+        fresh = Secrets(known.url, key, known.key, now + ROTATION_S, known.challenge)
+        await writer.webhooks.change(row.id, now, sealed=self.seal(row.public_id, fresh))
+        return key
+
+    async def revive(self, writer: Writer, row: WebhookRow, now: int) -> None:
+        """Let an endpoint that was disabled take events again, once it answers a challenge."""
+        await writer.webhooks.change(row.id, now, state="pending", failing_since=None, disabled_reason=None)
+        await writer.outbox.enable(row.destination_id)
+        await writer.outbox.add([_first(row.public_id, row.destination_id, now)], now)
+
+    def seal(self, public_id: str, known: Secrets) -> bytes:
+        """The secrets, encrypted; raises Refused where no key is set."""
+        if self.vault is None:
+            raise Refused(Note("webhooks need SPOTBOT_SECRET_KEY, which encrypts their secrets; the README says how"))
+        return self.vault.seal(_label(public_id), _plain(known))
+
+    def open(self, row: WebhookRow) -> Secrets:
+        """The secrets; raises CannotOpen, or Refused where no key is set."""
+        if self.vault is None:
+            raise Refused(Note("webhooks need SPOTBOT_SECRET_KEY, which encrypts their secrets; the README says how"))
+        return Secrets(**self.vault.open(_label(row.public_id), row.sealed))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEndpoints:
+    """The endpoints of a store, for who delivers: ``find`` and ``record`` of a sender."""
+
+    store: Store
+    endpoints: Endpoints
+    clock: Callable[[], int]
+
+    async def find(self, public_id: str) -> Endpoint | None:
+        """An endpoint with what signs now; None where it was deleted. Raises CannotOpen where the key was changed."""
+        async with self.store.reader() as reader:
+            row = await reader.webhooks.by_id(public_id)
+        if row is None:
+            return None
+        known = self.endpoints.open(row)
+        return Endpoint(
+            public_id, known.url, known.keys(self.clock()), known.challenge if row.state == "pending" else ""
+        )
+
+    async def record(self, attempt: Attempt) -> None:
+        """Add an attempt to the log of its endpoint."""
+        async with self.store.writer(sharing=True) as writer:
+            row = await writer.webhooks.by_id(attempt.endpoint)
+            if row is not None:
+                stored = StoredAttempt(
+                    attempt.message, attempt.event, attempt.at, attempt.milliseconds, attempt.status, attempt.error,
+                    attempt.excerpt,
+                )  # fmt: skip
+                await writer.webhooks.attempted(row.id, stored)
+
+
+def host_of(url: str) -> str:
+    """The host and port that may be shown of an address, whose path may hold a secret."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _first(public_id: str, destination_id: int, now: int) -> NewMessage:
+    name = f"webhook/{public_id}/challenge/{now}"
+    return NewMessage(name, destination_id, name, CHALLENGE, {"at": now}, expires_at=now + KEPT_S)
+
+
+def _label(public_id: str) -> str:
+    return f"webhook {public_id}"
+
+
+def _plain(known: Secrets) -> dict[str, Any]:
+    return {name: getattr(known, name) for name in Secrets.__slots__}
