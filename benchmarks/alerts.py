@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from analytics.market import HOUR, Offer, Poll, Quality, Round
+from analytics.market import DAY, HOUR, Offer, Poll, Quality, Round
 from bot.alerts.codec import dump
 from bot.alerts.engine import evaluate, key_of, pass_time, standing
 from bot.alerts.rules import Direction, Kind, Rule, Series
@@ -62,7 +62,7 @@ class Timer:
 
         @event.listens_for(engine, "before_cursor_execute")
         def _before(_c: Any, _s: Any, statement: str, parameters: Any, *_: Any) -> None:
-            self.decided += len(parameters) if self._counts and statement.startswith("UPDATE alert") else 0
+            self.decided += len(parameters) if self._counts and statement.startswith('UPDATE "alert"') else 0
             self._begun = time.perf_counter()
 
         @event.listens_for(engine, "after_cursor_execute")
@@ -111,7 +111,8 @@ def below(model: str, threshold: int) -> Rule:
 def any_rule(model: str) -> Rule:
     kind = random.choice((Kind.BELOW, Kind.ABOVE))
     away = 1 - random.uniform(0.0, 0.5) if kind is Kind.BELOW else 1 + random.uniform(0.0, 0.5)
-    return Rule(kind, Series(model), round(PRICE * away), Direction(kind), created_at=START)
+    made = START - random.randrange(90 * DAY)  # people make rules one by one: no two are stored alike
+    return Rule(kind, Series(model), round(PRICE * away), Direction(kind), created_at=made)
 
 
 def percentiles(seconds: Sequence[float]) -> str:

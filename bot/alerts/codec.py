@@ -15,11 +15,18 @@ from bot.alerts.quiet import Quiet
 from bot.alerts.rules import Direction, Kind, Measure, Metric, OfferFilter, Rule, Series
 from bot.alerts.state import State, Status
 
+_RULES = 8192
+"""Rules that are kept read: those that are decided again soon (ours: the rules of a busy round, a few megabytes)."""
+
+_STATES = 1024
+"""States that are kept read and written: the rules of a series move together, so many stand alike (ours)."""
+
 _NAMES: Mapping[type[Any], tuple[str, ...]] = {
     kind: tuple(item.name for item in fields(kind)) for kind in (Rule, Series, Quiet, OfferFilter, State, Event, Match)
 }
 
 
+@functools.lru_cache(maxsize=_STATES)
 def dump(value: Rule | State) -> str:
     """The JSON text of a rule or a state; equal values have equal texts."""
     return _ENCODER.encode(value)
@@ -33,11 +40,13 @@ def plain(value: Rule | Series | Quiet | OfferFilter | State | Event | Match) ->
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=plain)
 
 
+@functools.lru_cache(maxsize=_RULES)
 def load_rule(text: str) -> Rule:
     """The rule of a text."""
     return Rule(**_read(Rule, json.loads(text), _RULE))
 
 
+@functools.lru_cache(maxsize=_STATES)
 def load_state(text: str) -> State:
     """The state of a text."""
     return State(**_read(State, json.loads(text), {"status": Status, "told_machines": tuple}))

@@ -15,7 +15,7 @@ from bot.alerts.offers import matches
 from bot.alerts.rules import Direction, Kind, Measure, Rule
 from bot.alerts.state import STALE_INTERVALS, Reading, State
 from bot.alerts.wake import due_at, notice_at, timer_at, wake
-from bot.store.alerts import AlertRow, RuleRow, SeriesKey, Standing
+from bot.store.alerts import AlertRow, RuleRow, RuleState, SeriesKey, Standing
 from bot.store.outbox import Action, NewMessage, Thread
 from bot.store.reader import ModelRow
 from bot.store.writer import Writer
@@ -164,7 +164,7 @@ class ProbedSeries:
 class Told:
     """A message to be written, with what it came from."""
 
-    alert: AlertRow
+    alert: RuleState
     rule: Rule
     before: State
     event: Event
@@ -187,7 +187,7 @@ class Decisions:
     states: dict[int, Standing] = field(default_factory=dict)
     _told: list[Told] = field(default_factory=list)
 
-    def decide(self, alert: AlertRow, reading: Reading | None, now: int) -> None:
+    def decide(self, alert: RuleState, reading: Reading | None, now: int) -> None:
         """Decide one rule. A state that stays as it was is saved only where the time has been used up."""
         rule, before = load_rule(alert.rule), load_state(alert.state)
         decision = decide(rule, before, reading, now)
@@ -209,7 +209,7 @@ class Decisions:
             destination_id=told.alert.destination_id,
             topic=topic_of(told.alert.id),
             kind=str(told.event.kind),
-            payload=payload(told.alert, told.rule, told.event),
+            payload=_said(told.alert.public_id, told.alert.person, told.alert.rule, told.event),
             action=action,
             refers_to=refers_to,
             batch=self.at if action == "post" else None,
@@ -218,10 +218,14 @@ class Decisions:
 
 def payload(alert: AlertRow, rule: Rule, event: Event) -> dict[str, Any]:
     """What a message says, as data: words are made when it is sent."""
+    return _said(alert.public_id, alert.owner.person, dump(rule), event)
+
+
+def _said(public_id: str, person: str, rule: str, event: Event) -> dict[str, Any]:
     told = plain(event)
     if event.offers is not None:
         told["offers"] = [plain(match) for match in event.offers]
-    return {"alert": alert.public_id, "by": alert.owner.person, "rule": dump(rule), "event": told}
+    return {"alert": public_id, "by": person, "rule": rule, "event": told}
 
 
 def _place(told: Told, threads: Mapping[str, Thread]) -> tuple[Action, str | None]:

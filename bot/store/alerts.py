@@ -5,6 +5,7 @@ Rules and states are JSON texts here; what they mean is the alert engine's.
 
 from __future__ import annotations
 
+import operator
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -14,20 +15,18 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
-    TextualSelect,
     and_,
-    bindparam,
     exists,
     func,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import Scope
 from bot.store import tables as t
+from bot.store.bulk import put_changes
 from bot.store.names import Names
 from bot.store.outbox import Destination, insert_new
 
@@ -78,6 +77,19 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleState:
+    """What a decision needs of a stored rule: rounds read thousands of these."""
+
+    id: int
+    public_id: str
+    person: str
+    destination_id: int
+    series_id: int
+    rule: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class RuleRow:
     """A rule as somebody says it, and where that puts it."""
 
@@ -107,6 +119,9 @@ class AlertRow:
 
 
 _NAMED = ("model", "region")
+_STANDING = tuple(field.name for field in fields(Standing))
+_standing_of = operator.attrgetter(*_STANDING)
+_STATE = tuple(field.name for field in fields(RuleState))
 _OWN = [t.alert.c[field.name] for field in fields(Owner)]
 _TO = [t.destination.c[field.name].label(f"to_{field.name}") for field in fields(Destination)]
 _ROW = [
@@ -138,11 +153,12 @@ class AlertReads:
         query = select(t.series).where(s.gpu_id.in_(self._names.gpu_ids(models)), watched).order_by(s.id)
         return {row.id: self._series(row) for row in await self._conn.execute(query)}
 
-    async def woken(self, values: Mapping[int, int], now: int) -> list[AlertRow]:
+    async def woken(self, values: Mapping[int, int], now: int) -> list[RuleState]:
         """The rules of these series (series id -> value) that a value or the time may change."""
-        found: list[AlertRow] = []
+        found: list[RuleState] = []
         for some in _chunks(list(values.items()), SERIES_A_QUERY):
-            found += await self._alerts(t.alert.c.id.in_(_woken(some, now)))
+            rows = await self._conn.exec_driver_sql(_woken(some, now))
+            found += [RuleState(*row) for row in rows]
         return found
 
     async def armed(self, series_ids: Iterable[int]) -> dict[int, tuple[int | None, int | None]]:
@@ -165,14 +181,18 @@ class AlertReads:
         """Rules of these series that wait for a value, at most so many."""
         return await self._alerts(t.alert.c.series_id.in_(list(series_ids)), t.alert.c.status == "ok", limit=limit)
 
-    async def due(self, now: int, limit: int) -> list[AlertRow]:
-        """Rules that the time alone changes, at most so many."""
-        return await self._alerts(t.alert.c.timer_at <= now, limit=limit)
+    async def due(self, now: int, limit: int) -> list[RuleState]:
+        """Rules that the time alone changes, at most so many, the earliest first."""
+        a = t.alert.c
+        # in the order of its index: in that of the ids SQLite would read every rule
+        return await self._states(a.timer_at <= now, order=(a.timer_at, a.id), limit=limit)
 
-    async def unheard(self, series_ids: Iterable[int], now: int, limit: int) -> list[AlertRow]:
+    async def unheard(self, series_ids: Iterable[int], now: int, limit: int) -> list[RuleState]:
         """Rules of these series of which a lack of data may be told now, at most so many."""
         a = t.alert.c
-        return await self._alerts(a.series_id.in_(list(series_ids)), a.notice_at <= now, limit=limit)
+        return await self._states(
+            a.series_id.in_(list(series_ids)), a.notice_at <= now, order=(a.notice_at, a.id), limit=limit
+        )
 
     async def of_team(self, platform: str, enterprise: str, team: str) -> list[AlertRow]:
         """All rules of a team, the oldest first."""
@@ -216,6 +236,12 @@ class AlertReads:
         row = (await self._conn.execute(query.order_by(a.id.desc()).limit(1))).first()
         return None if row is None else (row[0], row[1])
 
+    async def _states(
+        self, *conditions: ColumnElement[bool], order: Sequence[ColumnElement[int]], limit: int
+    ) -> list[RuleState]:
+        query = select(*(t.alert.c[name] for name in _STATE)).where(*conditions, t.alert.c.deleted_at.is_(None))
+        return [RuleState(*row) for row in await self._conn.execute(query.order_by(*order).limit(limit))]
+
     async def _alerts(self, *conditions: ColumnElement[bool], limit: int | None = None) -> list[AlertRow]:
         query: Select[Any] = select(*_ROW, *_OWN, *_TO).join(t.destination).where(*conditions)
         query = query.where(t.alert.c.deleted_at.is_(None)).order_by(t.alert.c.id).limit(limit)
@@ -252,10 +278,8 @@ class AlertWrites(AlertReads):
 
     async def save(self, standings: Iterable[tuple[int, Standing]]) -> None:
         """What decisions came to, by the rules' ids."""
-        rows = [{"alert_id": id_, **_standing(standing)} for id_, standing in standings]
-        if rows:
-            new: dict[str, Any] = {field.name: bindparam(field.name) for field in fields(Standing)}
-            await self._conn.execute(update(t.alert).where(t.alert.c.id == bindparam("alert_id")).values(**new), rows)
+        rows = [(*_standing_of(standing), id_) for id_, standing in standings]
+        await put_changes(self._conn, t.alert, rows, _STANDING)
 
     async def change(self, id_: int, rule: RuleRow, now: int) -> None:
         """Let a rule say something else."""
@@ -268,7 +292,7 @@ class AlertWrites(AlertReads):
         await self._conn.execute(gone)
 
 
-def _woken(values: Sequence[tuple[int, int]], now: int) -> TextualSelect:
+def _woken(values: Sequence[tuple[int, int]], now: int) -> str:
     """Three walks of an index for each series. As text: building it part by part takes longer than running it.
 
     Not as a join with a table of the values: PostgreSQL reads all rules for that.
@@ -276,7 +300,8 @@ def _woken(values: Sequence[tuple[int, int]], now: int) -> TextualSelect:
     tests = ("wake_below > {value:d}", "wake_above < {value:d}", "due_at <= {now:d}")
     one = "SELECT id FROM alert WHERE series_id = {id:d} AND "
     walks = ((one + test).format(id=id_, value=value, now=now) for id_, value in values for test in tests)
-    return text(" UNION ".join(walks)).columns(t.alert.c.id)
+    woken = " UNION ".join(walks)
+    return f"SELECT {', '.join(_STATE)} FROM alert WHERE id IN ({woken}) AND deleted_at IS NULL ORDER BY id"
 
 
 def _of_team(platform: str, enterprise: str, team: str) -> ColumnElement[bool]:
@@ -284,13 +309,9 @@ def _of_team(platform: str, enterprise: str, team: str) -> ColumnElement[bool]:
     return and_(a.platform == platform, a.enterprise == enterprise, a.team == team)
 
 
-def _standing(standing: Standing) -> dict[str, Any]:
-    return {field.name: getattr(standing, field.name) for field in fields(Standing)}
-
-
 def _rule(rule: RuleRow) -> dict[str, Any]:
     said = {"series_id": rule.series_id, "rule": rule.rule, "threshold": rule.threshold}
-    return said | _standing(rule.standing)
+    return said | dict(zip(_STANDING, _standing_of(rule.standing), strict=True))
 
 
 def _alert(row: Row[Any]) -> AlertRow:
