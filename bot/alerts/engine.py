@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,7 +12,7 @@ from bot.alerts.codec import dump, load_rule, load_state, plain
 from bot.alerts.decide import Event, EventKind, decide
 from bot.alerts.foretold import Shared
 from bot.alerts.measures import measure
-from bot.alerts.offers import matches
+from bot.alerts.offers import Match, OfferBook, matches, matching, offer_book
 from bot.alerts.rules import Direction, Kind, Measure, Rule
 from bot.alerts.state import STALE_INTERVALS, Reading, State
 from bot.alerts.wake import due_at, notice_at, timer_at, wake
@@ -78,21 +79,30 @@ async def evaluate(writer: Writer, round_: Round) -> None:
             values[id_] = value
         elif key.measure == Measure.OFFER:
             values[id_] = HIGHEST  # where nothing is on offer, nothing matches
-    if values:
-        decisions = Decisions(round_.at)
-        for alert in await writer.alerts.woken(values, round_.at):
-            key, value = series[alert.series_id], values[alert.series_id]
-            reading = Reading(round_.at, value, intervals[key.model])
-            if key.measure == Measure.OFFER:
-                reading = of_offers(reading, load_rule(alert.rule), polls[key.model].offers)
-            decisions.decide(alert, reading, round_.at)
-        await decisions.save(writer)
+    if not values:
+        return
+
+    @functools.cache
+    def book(key: SeriesKey) -> OfferBook:
+        return offer_book(polls[key.model].offers, key.region)
+
+    decisions = Decisions(round_.at)
+    for alert in await writer.alerts.woken(values, round_.at):
+        key, value = series[alert.series_id], values[alert.series_id]
+        reading = Reading(round_.at, value, intervals[key.model])
+        if key.measure == Measure.OFFER:
+            reading = _with_matches(reading, matching(book(key), load_rule(alert.rule)))
+        decisions.decide(alert, reading, round_.at)
+    await decisions.save(writer)
 
 
 def of_offers(reading: Reading, rule: Rule, offers: Iterable[Offer]) -> Reading:
     """The reading with the machines that match a rule on offers."""
-    value = None if reading.value == HIGHEST else reading.value
-    return replace(reading, value=value, matches=matches(offers, rule))
+    return _with_matches(reading, matches(offers, rule))
+
+
+def _with_matches(reading: Reading, found: tuple[Match, ...]) -> Reading:
+    return replace(reading, value=None if reading.value == HIGHEST else reading.value, matches=found)
 
 
 async def evaluate_probe(writer: Writer, series: Mapping[int, ProbedSeries], at: int, interval: int) -> None:
@@ -101,12 +111,21 @@ async def evaluate_probe(writer: Writer, series: Mapping[int, ProbedSeries], at:
     ``interval``: planned seconds between two polls of the model: only polls tell whether it is heard of.
     """
     decisions = Decisions(at)
+
+    @functools.cache
+    def books(series_id: int, region: str) -> tuple[OfferBook, OfferBook]:
+        probed = series[series_id]
+        return offer_book(probed.offers, region), offer_book(probed.offers_before, region)
+
     for alert in await writer.alerts.woken({id_: probed.waking for id_, probed in series.items()}, at):
         rule, probed = load_rule(alert.rule), series[alert.series_id]
         reading = Reading(at, probed.value, interval, bound=probed.bound)
+        met = any(value is not None and rule.met(value) for value in (probed.value, probed.before))
         if rule.kind is Kind.OFFER:
-            reading = of_offers(reading, rule, probed.offers)
-        if _concerns(rule, reading, probed):
+            now, before = books(alert.series_id, rule.series.region)
+            reading = _with_matches(reading, matching(now, rule))
+            met = bool(reading.matches or matching(before, rule))
+        if met:
             decisions.decide(alert, reading, at)
     await decisions.save(writer)
 
@@ -126,13 +145,6 @@ async def pass_time(writer: Writer, now: int) -> None:
             row = silent[series[alert.series_id].model]
             decisions.decide(alert, Reading(now, None, row.interval, heard_at=row.last_good_at), now)
     await decisions.save(writer)
-
-
-def _concerns(rule: Rule, reading: Reading, probed: ProbedSeries) -> bool:
-    """Whether a probe meets a rule's condition, or the one before it of the same part of the market did."""
-    if rule.kind is Kind.OFFER:
-        return bool(reading.matches or matches(probed.offers_before, rule))
-    return any(value is not None and rule.met(value) for value in (probed.value, probed.before))
 
 
 def _is_silent(row: ModelRow, now: int) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analytics.answers.training_runs import STORAGE_MONTH_HOURS
 from analytics.market import Offer
@@ -39,17 +40,49 @@ def lowest_bid(offers: Iterable[Offer], region: str) -> int | None:
     return min((offer.min_bid for offer in offers if offer.min_bid and _rentable(offer, region)), default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class OfferBook:
+    """What can be rented in a place, sorted once for all rules that watch it."""
+
+    offers: tuple[Offer, ...]
+    by_bid: tuple[int, ...]
+    """positions in ``offers``, the lowest bid first"""
+    bids: tuple[int, ...]
+    """the bids in that order"""
+    found: dict[tuple[OfferFilter, int], tuple[Match, ...]] = field(default_factory=dict)
+    """what rules of the same filter and limit match, worked out once"""
+
+
+def offer_book(offers: Iterable[Offer], region: str) -> OfferBook:
+    """The rentable verified slices with a bid in a place."""
+    some = tuple(offer for offer in offers if offer.min_bid and _rentable(offer, region))
+    by_bid = sorted(range(len(some)), key=lambda n: some[n].min_bid or 0)
+    return OfferBook(some, tuple(by_bid), tuple(some[n].min_bid or 0 for n in by_bid))
+
+
 def matches(offers: Iterable[Offer], rule: Rule) -> tuple[Match, ...]:
-    """Of each machine that matches the cheapest slice, the cheapest machine first.
+    """What matches a rule, of offers that no other rule looks at."""
+    return matching(offer_book(offers, rule.series.region), rule)
+
+
+def matching(book: OfferBook, rule: Rule) -> tuple[Match, ...]:
+    """Of each machine that matches the cheapest slice, the cheapest machine first; the book is of the rule's place.
 
     A slice that holds a smaller one that matches as well is left out, so that nobody pays for more than was asked for.
     """
-    wanted, region = rule.wanted, rule.series.region
+    key = rule.wanted, rule.limit
+    if key not in book.found:
+        book.found[key] = _matching(book, rule)
+    return book.found[key]
+
+
+def _matching(book: OfferBook, rule: Rule) -> tuple[Match, ...]:
+    wanted = rule.wanted
+    cheap = book.by_bid[: bisect_left(book.bids, rule.limit)]  # disk only adds to a bid
     some = [
         offer
-        for offer in offers
+        for offer in (book.offers[n] for n in sorted(cheap))
         if offer.num_gpus >= wanted.gpus
-        and _rentable(offer, region)
         and _serves(offer, wanted)
         and (price := all_in(offer, wanted.disk_gb)) is not None
         and rule.met(price)
