@@ -14,7 +14,7 @@ from bot.alerts.foretold import Shared
 from bot.alerts.measures import measure
 from bot.alerts.offers import Match, OfferBook, matches, matching, offer_book
 from bot.alerts.rules import Direction, Kind, Measure, Rule
-from bot.alerts.state import STALE_INTERVALS, Reading, State
+from bot.alerts.state import STALE_INTERVALS, Reading, State, stands_still
 from bot.alerts.wake import due_at, notice_at, timer_at, wake
 from bot.store.alerts import AlertRow, RuleRow, RuleState, SeriesKey, Standing
 from bot.store.outbox import Action, NewMessage, Thread
@@ -200,10 +200,10 @@ class Decisions:
     _told: list[Told] = field(default_factory=list)
 
     def decide(self, alert: RuleState, reading: Reading | None, now: int) -> None:
-        """Decide one rule. A state that stays as it was is saved only where the time has been used up."""
+        """Decide one rule. One that stands still is saved only where the time has been used up."""
         rule, before = load_rule(alert.rule), load_state(alert.state)
         decision = decide(rule, before, reading, now)
-        if decision.state != before or reading is None or reading.value is None:
+        if reading is None or reading.value is None or not stands_still(before, decision.state):
             self.states[alert.id] = standing(rule, decision.state, now)
         self._told += [Told(alert, rule, before, event) for event in decision.events]
 

@@ -94,6 +94,19 @@ def remembered(state: State, matches: Sequence[Match]) -> tuple[int, ...]:
     return (*(id_ for id_ in state.told_machines if id_ not in set(now)), *now)[-MOST_TOLD:]
 
 
+def stands_still(before: State, after: State) -> bool:
+    """Whether only the newest value and its time differ, which a rule that was not woken does not know either.
+
+    Those of a fire that waits and of a condition that is to be confirmed matter.
+    """
+    if after.status is Status.PENDING or (after.status is Status.FIRING and not after.told):
+        return before == after
+    moved = replace(
+        before, last_at=after.last_at, heard_at=after.heard_at, interval=after.interval, value=after.value
+    )
+    return moved == after
+
+
 def initial(rule: Rule) -> State:
     """The state of a new rule; readings from before it do not count."""
     return State(last_at=rule.created_at - 1, heard_at=rule.created_at)

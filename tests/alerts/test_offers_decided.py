@@ -95,3 +95,17 @@ async def test_what_is_no_complete_poll_neither_tells_nor_ends(store: Store, qua
     for offers in ((), tuple(replace(offer, min_bid=100_000) for offer in cheap(72))):
         await market_.poll(quality=quality, offers=offers)
     assert (await market_.told(waiting), await market_.told(firing)) == ([], [FIRE])
+
+
+async def test_a_rule_that_stands_still_is_not_stored_anew(store: Store) -> None:
+    market_ = await market(store)
+    picky = await market_.add(replace(RENT, offer=OfferFilter(reliability_ppm=995_000)))
+    firing = await market_.add(replace(RENT, readings=1))
+    await market_.poll(offers=cheap(71))
+    before = [await market_.state(alert) for alert in (picky, firing)]
+    assert [(state.status, state.armed) for state in before] == [(Status.OK, True), (Status.FIRING, False)]
+    for _ in range(3):
+        await market_.poll(offers=cheap(71))
+    assert [await market_.state(alert) for alert in (picky, firing)] == before
+    await market_.poll(offers=cheap(72, reliability=0.999))
+    assert [(await market_.state(alert)).last_at for alert in (picky, firing)] == [market_.at] * 2
