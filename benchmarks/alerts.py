@@ -24,7 +24,7 @@ from sqlalchemy import event
 from analytics.market import DAY, HOUR, Offer, Poll, Quality, Round
 from bot.alerts.codec import dump
 from bot.alerts.engine import evaluate, key_of, pass_time, standing
-from bot.alerts.rules import Direction, Kind, Rule, Series
+from bot.alerts.rules import Direction, Kind, Measure, OfferFilter, Rule, Series
 from bot.alerts.state import initial
 from bot.polling.rounds import Collector
 from bot.store import tables as t
@@ -34,6 +34,7 @@ from tests.fakes.postgres import Databases, postgres_server
 
 START, STEP = 1_800_000_000 // HOUR * HOUR, 300
 PRICE, MACHINES, TEAMS = 400_000, 6, 500
+LOWEST_BID, OFFER_RULES, OFFERS = 200_000, 1_000, 400
 TICK_GOAL_MS, BURST_GOAL_S = 5.0, 1.0
 Prices = dict[str, int]
 
@@ -44,6 +45,8 @@ class Timer:
 
     total: list[float] = field(default_factory=list)
     sql: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    """of the thread that decides; the driver's own thread works in the database"""
     decided: int = 0
     """rules whose state was stored"""
     _begun: float = 0.0
@@ -51,9 +54,10 @@ class Timer:
 
     async def __call__(self, writer: Writer, round_: Round) -> None:
         self.sql.append(0.0)
-        begun, self._counts = time.perf_counter(), True
+        begun, cpu, self._counts = time.perf_counter(), time.thread_time(), True
         await evaluate(writer, round_)
         self._counts = False
+        self.cpu.append(time.thread_time() - cpu)
         self.total.append(time.perf_counter() - begun)
 
     def watch(self, store: Store) -> None:
@@ -139,17 +143,50 @@ async def ticks(store: Store, n_rules: int, n_models: int, n_ticks: int) -> Time
     return timer
 
 
-async def burst(store: Store, n_fires: int) -> float:
-    """So many rules that fire in one round: seconds of the round beyond one without."""
+async def burst(store: Store, n_fires: int) -> tuple[float, float]:
+    """So many rules that fire in one round: seconds of the round, by the clock beyond one without, and of CPU time."""
     prices, at = {"GPU burst": PRICE}, START + 10_000 * STEP
     collector = Collector(store, on_round=evaluate)
     await tick(collector, at, prices)
     await add(store, [replace(below("GPU burst", 350_000), readings=1) for _ in range(n_fires)])
     usual = await tick(collector, at + STEP, prices)
+    cpu = time.process_time()
     took = await tick(collector, at + 2 * STEP, {"GPU burst": 300_000})
+    cpu = time.process_time() - cpu
     async with store.reader() as reader:
         assert (await reader.outbox.counts())["queued"] >= n_fires
-    return took - usual
+    return took - usual, cpu
+
+
+def renting(model: str, n: int) -> Rule:
+    """A rule on offers with a limit of its own, a little above the lowest bid: it is woken, and few offers match."""
+    series = Series(model, measure=Measure.OFFER)
+    wanted = OfferFilter(reliability_ppm=900_000 + n, disk_gb=n % 4 * 10)
+    return Rule(Kind.OFFER, series, LOWEST_BID + 500 + n, created_at=START, offer=wanted)
+
+
+def offers_of(model: str, n_offers: int) -> tuple[Offer, ...]:
+    """A book of one GPU a machine, each a thousandth dearer than the one before; the cheapest suits nobody."""
+    return tuple(
+        Offer(model, n, 1, 900_000, LOWEST_BID + 1_000 * n, region="EU-North", reliability=0.5 if n == 0 else 0.99)
+        for n in range(n_offers)
+    )
+
+
+async def offers(store: Store, n_rules: int, n_offers: int) -> tuple[float, float]:
+    """So many woken rules on the offers of one model: CPU seconds of two rounds, each beyond one without them."""
+    model, at = "GPU offers", START + 15_000 * STEP
+    collector = Collector(store, on_round=evaluate)
+    polls = [Poll(model, at + n * STEP, Quality.COMPLETE, offers_of(model, n_offers), STEP) for n in range(4)]
+    await collector.record(polls[0].at, polls[:1])
+    took = []
+    for n, poll in enumerate(polls[1:]):
+        begun = time.process_time()
+        await collector.record(poll.at, [poll])
+        took.append(time.process_time() - begun)
+        if n == 0:
+            await add(store, [renting(model, n) for n in range(n_rules)])
+    return took[1] - took[0], took[2] - took[0]
 
 
 async def silence(store: Store) -> list[float]:
@@ -177,10 +214,15 @@ async def drill(url: str, options: argparse.Namespace) -> bool:
     print(f"{'the rules of a round, SQL and all':40} {percentiles(timer.total)}")
     print(f"{'  in the database':40} {percentiles(timer.sql)}")
     print(f"{'  beyond it':40} {percentiles(mine)}")
+    print(f"{'  CPU time of deciding':40} {percentiles(timer.cpu)}")
     print(f"{'states, messages of a round':40} {timer.decided // options.ticks:8} {queued // options.ticks:8}")
     print(f"{'  beyond the database, for each state':40} {1e6 * sum(mine) / max(1, timer.decided):8.1f} us")
-    seconds = await burst(store, options.fires)
-    print(f"{options.fires:,} fires in one round{'':16} {seconds:8.2f} s")
+    seconds, cpu = await burst(store, options.fires)
+    print(f"{f'{options.fires:,} fires in one round':40} {seconds:8.2f} s   CPU {cpu:8.2f} s")
+    for round_, cpu in zip(("first", "next"), await offers(store, OFFER_RULES, OFFERS), strict=True):
+        print(
+            f"{f'{OFFER_RULES:,} woken rules on {OFFERS} offers, {round_}':40} {1e6 * cpu / OFFER_RULES:8.1f} us CPU each"
+        )
     passes = await silence(store)
     print(f"{'passes until all is told, longest':40} {len(passes):8}    {max(passes):8.2f} s")
     print(f"{'a pass with nothing left to tell':40} {1000 * passes[-1]:8.1f} ms")

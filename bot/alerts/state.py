@@ -99,11 +99,11 @@ def stands_still(before: State, after: State) -> bool:
 
     Those of a fire that waits and of a condition that is to be confirmed matter.
     """
+    if before.status is not after.status:
+        return False
     if after.status is Status.PENDING or (after.status is Status.FIRING and not after.told):
         return before == after
-    moved = replace(
-        before, last_at=after.last_at, heard_at=after.heard_at, interval=after.interval, value=after.value
-    )
+    moved = replace(before, last_at=after.last_at, heard_at=after.heard_at, interval=after.interval, value=after.value)
     return moved == after
 
 

@@ -157,7 +157,7 @@ class AlertReads:
         """The rules of these series (series id -> value) that a value or the time may change."""
         found: list[RuleState] = []
         for some in _chunks(list(values.items()), SERIES_A_QUERY):
-            rows = await self._conn.exec_driver_sql(_woken(some, now))
+            rows: Iterable[Row[Any]] = await self._conn.exec_driver_sql(_woken(some, now))
             found += [RuleState(*row) for row in rows]
         return found
 
@@ -239,7 +239,8 @@ class AlertReads:
     async def _states(
         self, *conditions: ColumnElement[bool], order: Sequence[ColumnElement[int]], limit: int
     ) -> list[RuleState]:
-        query = select(*(t.alert.c[name] for name in _STATE)).where(*conditions, t.alert.c.deleted_at.is_(None))
+        columns = (t.alert.c[name] for name in _STATE)
+        query: Select[Any] = select(*columns).where(*conditions, t.alert.c.deleted_at.is_(None))
         return [RuleState(*row) for row in await self._conn.execute(query.order_by(*order).limit(limit))]
 
     async def _alerts(self, *conditions: ColumnElement[bool], limit: int | None = None) -> list[AlertRow]:
@@ -301,7 +302,8 @@ def _woken(values: Sequence[tuple[int, int]], now: int) -> str:
     one = "SELECT id FROM alert WHERE series_id = {id:d} AND "
     walks = ((one + test).format(id=id_, value=value, now=now) for id_, value in values for test in tests)
     woken = " UNION ".join(walks)
-    return f"SELECT {', '.join(_STATE)} FROM alert WHERE id IN ({woken}) AND deleted_at IS NULL ORDER BY id"
+    read = f"SELECT {', '.join(_STATE)} FROM alert"
+    return f"{read} WHERE id IN ({woken}) AND deleted_at IS NULL ORDER BY id"
 
 
 def _of_team(platform: str, enterprise: str, team: str) -> ColumnElement[bool]:
