@@ -220,9 +220,8 @@ async def drill(url: str, options: argparse.Namespace) -> bool:
     seconds, cpu = await burst(store, options.fires)
     print(f"{f'{options.fires:,} fires in one round':40} {seconds:8.2f} s   CPU {cpu:8.2f} s")
     for round_, cpu in zip(("first", "next"), await offers(store, OFFER_RULES, OFFERS), strict=True):
-        print(
-            f"{f'{OFFER_RULES:,} woken rules on {OFFERS} offers, {round_}':40} {1e6 * cpu / OFFER_RULES:8.1f} us CPU each"
-        )
+        what = f"{OFFER_RULES:,} woken rules on {OFFERS} offers, {round_}"
+        print(f"{what:40} {1e6 * cpu / OFFER_RULES:8.1f} us CPU each")
     passes = await silence(store)
     print(f"{'passes until all is told, longest':40} {len(passes):8}    {max(passes):8.2f} s")
     print(f"{'a pass with nothing left to tell':40} {1000 * passes[-1]:8.1f} ms")

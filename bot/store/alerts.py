@@ -9,6 +9,7 @@ import operator
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import starmap
 from typing import Any
 
 from sqlalchemy import (
@@ -157,8 +158,7 @@ class AlertReads:
         """The rules of these series (series id -> value) that a value or the time may change."""
         found: list[RuleState] = []
         for some in _chunks(list(values.items()), SERIES_A_QUERY):
-            rows: Iterable[Row[Any]] = await self._conn.exec_driver_sql(_woken(some, now))
-            found += [RuleState(*row) for row in rows]
+            found += starmap(RuleState, await self._conn.exec_driver_sql(_woken(some, now)))
         return found
 
     async def armed(self, series_ids: Iterable[int]) -> dict[int, tuple[int | None, int | None]]:
@@ -241,7 +241,7 @@ class AlertReads:
     ) -> list[RuleState]:
         columns = (t.alert.c[name] for name in _STATE)
         query: Select[Any] = select(*columns).where(*conditions, t.alert.c.deleted_at.is_(None))
-        return [RuleState(*row) for row in await self._conn.execute(query.order_by(*order).limit(limit))]
+        return list(starmap(RuleState, await self._conn.execute(query.order_by(*order).limit(limit))))
 
     async def _alerts(self, *conditions: ColumnElement[bool], limit: int | None = None) -> list[AlertRow]:
         query: Select[Any] = select(*_ROW, *_OWN, *_TO).join(t.destination).where(*conditions)
@@ -303,7 +303,7 @@ def _woken(values: Sequence[tuple[int, int]], now: int) -> str:
     walks = ((one + test).format(id=id_, value=value, now=now) for id_, value in values for test in tests)
     woken = " UNION ".join(walks)
     read = f"SELECT {', '.join(_STATE)} FROM alert"
-    return f"{read} WHERE id IN ({woken}) AND deleted_at IS NULL ORDER BY id"
+    return f"{read} WHERE id IN ({woken}) AND deleted_at IS NULL ORDER BY id"  # noqa: S608  integers
 
 
 def _of_team(platform: str, enterprise: str, team: str) -> ColumnElement[bool]:
