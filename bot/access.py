@@ -14,7 +14,10 @@ READ = "read"
 """The scope that a key needs for the questions, whose answers are the same for everybody."""
 
 ALERTS = "alerts"
-"""The scope that a key needs to act on the alerts of its owner. ``webhooks`` is reserved for what is to come."""
+"""The scope that a key needs to act on the alerts of its owner."""
+
+WEBHOOKS = "webhooks"
+"""The scope that a key needs to act on the webhooks of its owner."""
 
 _CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,200}=*)", re.IGNORECASE)
 

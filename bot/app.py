@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from bot.outbox.dispatch import OutboxDispatcher
     from bot.outbox.sender import Sender
     from bot.polling.poller import Poller
     from bot.presentation.gallery import Gallery
@@ -64,6 +65,8 @@ class App:
     faces: Sequence[Face] = ()
     senders: Mapping[str, Sender] = field(default_factory=dict)
     """of platforms that are no faces, such as the prompt"""
+    deliveries: OutboxDispatcher | None = None
+    """to endpoints of webhooks"""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, *, web: bool, started: Callable[[int], None] | None = None) -> None:
@@ -74,6 +77,8 @@ class App:
         parts += [face.run(self.stop) for face in self.faces]
         if self.faces or self.senders:
             parts.append(self._send())
+        if self.deliveries is not None:
+            parts.append(self.deliveries.run_until(self.stop))
         await run_parts(parts, self.stop)
 
     async def _poll(self, poller: Poller) -> None:
@@ -123,7 +128,7 @@ async def steady_clock(store: Store) -> SteadyClock:
 
 def build_poller(settings: Settings, store: Store, clock: SteadyClock) -> Poller:
     """The poller of the market that the settings name."""
-    from bot.alerts.engine import evaluate
+    from bot.on_round import on_round
     from bot.polling.poller import Poller
     from bot.polling.probes import Probes
     from bot.polling.rounds import Collector
@@ -136,7 +141,7 @@ def build_poller(settings: Settings, store: Store, clock: SteadyClock) -> Poller
         source=source,
         survey=source.survey,
         probes=Probes(store, source.probe),
-        collector=Collector(store, on_round=evaluate),
+        collector=Collector(store, on_round=on_round),
         clock=clock,
         names=vast_names(settings.gpus),
         budget=settings.row_budget,
@@ -148,6 +153,7 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
     """Run what was asked for until SIGINT or SIGTERM. ``chat``: the platforms to speak on where they are set up."""
     from bot.logs import set_up
     from bot.presentation.gallery import Gallery
+    from bot.webhooks.setup import build_deliveries, build_endpoints
 
     set_up()
     # all note what people ask about, and change their settings in chat, beside the one that polls
@@ -155,12 +161,14 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
     gallery = Gallery()
     try:
         clock = await steady_clock(store)
-        dispatcher = Dispatcher(store, COMMANDS, clock, home=settings.home)
+        endpoints = build_endpoints(settings)
+        dispatcher = Dispatcher(store, COMMANDS, clock, home=settings.home, endpoints=lambda: endpoints)
         poller = build_poller(settings, store, clock) if poll else None
         faces = build_faces(settings, dispatcher, gallery, chat)
         if not (poll or web or faces):
             raise BadSettings(f"{' and '.join(chat)}: no token is set; see the README, “Going live”")
-        app = App(settings, store, dispatcher, clock, poller, faces=faces)
+        deliveries = build_deliveries(store, endpoints, clock) if poll and endpoints.vault else None
+        app = App(settings, store, dispatcher, clock, poller, faces=faces, deliveries=deliveries)
         stop_on_signals(app.stop)
         serves = web or any(face.routes for face in faces)
         await app.run(web=serves, started=lambda port: say_address(settings.host, port))

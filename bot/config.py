@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     discord_token: SecretStr | None = None
     discord_api_url: str = DISCORD_API_URL
     secret_key: SecretStr | None = Field(None, validation_alias="SPOTBOT_SECRET_KEY")
+    webhook_allow: str = Field("", validation_alias="SPOTBOT_WEBHOOK_ALLOW")
     gpus: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="SPOTBOT_GPUS")
     row_budget: int = Field(20_000, ge=1, validation_alias="SPOTBOT_ROW_BUDGET")
     poll_seconds: int = Field(300, ge=1, validation_alias="SPOTBOT_POLL_SECONDS")

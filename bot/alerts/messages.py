@@ -22,6 +22,7 @@ from bot.alerts.places import is_group, within
 from bot.alerts.rules import Direction, Kind, Measure, Metric, Rule, Unit
 from bot.alerts.stopped import STOPPED
 from bot.outbox.drafts import Draft, Event, Rendered
+from bot.outbox.notices import NOTICES
 from bot.outbox.sender import Address
 from bot.presentation.card import Action, Card, Column, Lines, Table
 from bot.presentation.words import Words
@@ -80,7 +81,10 @@ class AlertMessages:
 
 
 async def _card(draft: Draft, reader: Reader, words: Words) -> Card:
-    if draft.events[0].kind == STOPPED:
+    first = draft.events[0]
+    if first.kind in NOTICES:
+        return NOTICES[first.kind](first.payload, words)
+    if first.kind == STOPPED:
         return stopped(draft.events[0].payload, words)
     told = [told_by(event) for event in draft.events]
     return await single(told[0], reader, words, plain=draft.plain) if len(told) == 1 else several(told, words)

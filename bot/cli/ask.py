@@ -74,11 +74,12 @@ async def chat(settings: Settings, *, language: str) -> None:
     from bot.faces.console.face import chat as prompt
     from bot.faces.console.sender import PERSON, PLATFORM, ConsoleSender
     from bot.outbox.dispatch import OutboxDispatcher
+    from bot.webhooks.setup import build_endpoints
 
     out = Console()
     async with open_writer(settings, alone=False) as store:
         clock = await steady_clock(store)
-        dispatcher = Dispatcher(store, COMMANDS, clock, home=settings.home)
+        dispatcher = Dispatcher(store, COMMANDS, clock, home=settings.home, endpoints=lambda: build_endpoints(settings))
         outbox = OutboxDispatcher(
             store, {PLATFORM: ConsoleSender(out)}, AlertMessages(store, clock, language).render, clock
         )

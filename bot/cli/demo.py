@@ -16,7 +16,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from analytics.catalog import vast_names
 from analytics.market import DAY, usd
-from bot.alerts.engine import evaluate
 from bot.app import App
 from bot.cli.counted import counted
 from bot.clock import SteadyClock
@@ -27,12 +26,17 @@ from bot.faces.console.face import chat
 from bot.faces.console.sender import PERSON, PLATFORM, ConsoleSender
 from bot.forecasts import refresh
 from bot.logs import set_up
+from bot.on_round import on_round
 from bot.polling.poller import Poller
 from bot.polling.rounds import Collector
 from bot.runtime import stop_on_signals
+from bot.secret_box import SecretBox, new_key
 from bot.sources.price_shock import DELAY_S, LASTS_S, PriceShock
 from bot.sources.simulated import SimulatedMarket
 from bot.store.engine import Store, open_store
+from bot.webhooks.endpoints import Endpoints
+from bot.webhooks.guard import guard_of
+from bot.webhooks.setup import build_deliveries
 
 ROUNDS_A_COMMIT = 48
 """Rounds of the back-history that are stored together."""
@@ -110,12 +114,13 @@ class DemoParts:
 
 async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt: bool, out: Console) -> None:
     store, market = parts.store, parts.market
-    dispatcher = Dispatcher(store, COMMANDS, parts.clock, home=settings.home)
+    endpoints = Endpoints(SecretBox(new_key()), guard_of(settings.webhook_allow))  # the key is forgotten with the rest
+    dispatcher = Dispatcher(store, COMMANDS, parts.clock, home=settings.home, endpoints=lambda: endpoints)
     names = vast_names(market.models)
     poller = Poller(
         store=store,
         source=market,
-        collector=Collector(store, source="simulated", on_round=evaluate),
+        collector=Collector(store, source="simulated", on_round=on_round),
         clock=parts.clock,
         names=names,
         budget=NO_LIMIT,
@@ -126,6 +131,7 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
     here = settings.model_copy(update={"host": "127.0.0.1", "locale": language})
     hint = await shock_hint(store, market.shock)
     app = App(here, store, dispatcher, parts.clock, poller, senders={PLATFORM: ConsoleSender(out)})
+    app.deliveries = build_deliveries(store, endpoints, parts.clock)
     stop_on_signals(app.stop)
     ready = asyncio.Event()
     running = asyncio.create_task(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from analytics.evidence import iso
-from bot.access import ALERTS, READ
+from bot.access import ALERTS, READ, WEBHOOKS
 from bot.cli.counted import counted
 from bot.cli.stores import open_writer
 from bot.clock import SteadyClock
@@ -15,7 +15,7 @@ from bot.config import Settings
 from bot.store.api_keys import KeyOwner
 from bot.store.engine import open_store
 
-SCOPES = (READ, ALERTS)
+SCOPES = (READ, ALERTS, WEBHOOKS)
 """What a key may do."""
 
 OWNERS = {
@@ -59,13 +59,15 @@ def named(label: str) -> str:
 
 
 def owned(scopes: Sequence[str], owner: str | None) -> KeyOwner | None:
-    """For whom a key with these scopes acts; alerts need an owner, and nothing else takes one."""
+    """For whom a key with these scopes acts; alerts and webhooks need an owner, and nothing else takes one."""
     examples = " or ".join(f"--owner {example}" for _, example in OWNERS.values())
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise CannotMake(f"there is no scope “{unknown[0]}”; choose of {', '.join(SCOPES)}")
-    if (owner is not None) != (ALERTS in scopes):
-        needs = "needs an owner, whose alerts it makes" if owner is None else "goes with --owner"
-        raise CannotMake(f"the scope “{ALERTS}” {needs}: --scope {ALERTS} {examples}")
+    acts = next((scope for scope in scopes if scope in (ALERTS, WEBHOOKS)), None)
+    if (owner is not None) != (acts is not None):
+        if owner is None:
+            raise CannotMake(f"the scope “{acts}” needs an owner, for whom it acts: --scope {acts} {examples}")
+        raise CannotMake(f"the scope “{ALERTS}” or “{WEBHOOKS}” goes with --owner: --scope {ALERTS} {examples}")
     if owner is None:
         return None
     platform, _, address = owner.partition(":")

@@ -18,6 +18,7 @@ from bot.presentation.words import Words
 if TYPE_CHECKING:
     from bot.store.reader import ModelRow, Reader
     from bot.store.writer import Writer
+    from bot.webhooks.endpoints import Endpoints
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
@@ -76,6 +77,8 @@ class QueryContext:
     """which request acts, where it may be sent twice"""
     write: Callable[[], AbstractAsyncContextManager[Writer]] | None = None
     """a transaction of its own, for commands that act"""
+    endpoints: Callable[[], Endpoints] | None = None
+    """what seals and checks endpoints of webhooks, in processes that may add some"""
 
     @property
     def preferences(self) -> Preferences:

@@ -23,6 +23,7 @@ from bot.fair_queue import ANYBODY, FairQueue, Waiter
 
 if TYPE_CHECKING:
     from bot.store.engine import Store
+    from bot.webhooks.endpoints import Endpoints
 
 AT_ONCE = 2
 """Questions computed at a time. More would share the same processor, and keep acknowledgements waiting behind them."""
@@ -55,6 +56,7 @@ class Dispatcher:
     clock: Callable[[], int]
     home: str | None = None
     catalog: Catalog = field(default_factory=load_catalog)
+    endpoints: Callable[[], Endpoints] | None = None
     turns: FairQueue = field(default_factory=lambda: FairQueue(AT_ONCE))
     usage: Usage = field(init=False)
 
@@ -81,6 +83,7 @@ class Dispatcher:
                 spent_until=await reader.spent_until(now),
                 request=request,
                 write=partial(self.store.writer, beside=True),
+                endpoints=self.endpoints,
             )
 
     async def answer(

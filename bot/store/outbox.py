@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import Executable, Row, Select, Table, delete, func, select, update
+from sqlalchemy import Executable, Row, Select, Table, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +27,9 @@ State = Literal["queued", "delivered", "rejected", "expired", "cancelled", "ambi
 USEFUL_S = DAY
 """After so many seconds a message is not news any more, unless it says otherwise."""
 
+
+REPLAYED_S = 4 * DAY
+"""Seconds in which what is sent again may be delivered."""
 
 TOPICS_A_QUERY = 5_000
 """Topics that one statement asks for: PostgreSQL takes 32,767 parameters, SQLite 32,766."""
@@ -174,6 +177,23 @@ class OutboxWrites(OutboxReads):
         m = t.message.c
         waiting = update(t.message).where(m.topic == topic, m.state == "queued")
         return await self._change(waiting.values(state="cancelled", ended_at=now))
+
+    async def cancel_all(self, destination_id: int, now: int) -> int:
+        """End what waits for a destination; gives how many."""
+        m = t.message.c
+        waiting = update(t.message).where(m.destination_id == destination_id, m.state == "queued")
+        return await self._change(waiting.values(state="cancelled", ended_at=now))
+
+    async def replay(self, destination_id: int, now: int, *, since: int, send_id: str | None = None) -> int:
+        """Queue again, under the same ids and in the same order, what a destination was not told since a second; or the
+        message of one id, whatever became of it. Gives how many."""
+        m = t.message.c
+        ended = m.state.in_(("rejected", "expired", "ambiguous")) if send_id is None else m.state != "queued"
+        which = [m.created_at >= since] if send_id is None else [func.coalesce(m.send_id, m.id) == send_id]
+        again = update(t.message).where(m.destination_id == destination_id, ended, *which)
+        fresh = {"state": "queued", "due_at": now, "attempts": 0, "ambiguities": 0, "ended_at": None}
+        late = case((m.expires_at < now + REPLAYED_S, now + REPLAYED_S), else_=m.expires_at)
+        return await self._change(again.values(**fresh, expires_at=late))
 
     async def enable(self, destination_id: int) -> None:
         """Send again where nothing could be delivered; what waits there and has not expired goes out."""

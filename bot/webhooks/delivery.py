@@ -16,6 +16,7 @@ from ssrfguard import SSRFGuardError
 from bot.outbox.sender import Delivered, Delivery, Message, Receipt, Rejected, TryLater
 from bot.secret_box import CannotOpen
 from bot.webhooks.guard import CONNECT_S, Guard
+from bot.webhooks.names import CHALLENGE
 from bot.webhooks.signing import signed_headers
 
 log = structlog.get_logger()
@@ -31,9 +32,6 @@ EXCERPT = 1024
 
 LONGEST_WAIT_S = 86_400
 """Seconds that a receiver may ask us to wait (source: references/reliability.md, C3)."""
-
-CHALLENGE = "webhook.challenge"
-"""The event that an endpoint must answer before it gets others."""
 
 GONE = 410
 """Says that an endpoint wants nothing any more."""

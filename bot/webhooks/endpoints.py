@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from analytics.errors import Refused
 from analytics.evidence import Note
@@ -15,8 +14,9 @@ from bot.store.engine import Store
 from bot.store.outbox import NewMessage
 from bot.store.webhooks import KEPT_S, PLATFORM, NewWebhook, StoredAttempt, WebhookRow, new_public_id
 from bot.store.writer import Writer
-from bot.webhooks.delivery import CHALLENGE, Attempt, Endpoint
+from bot.webhooks.delivery import Attempt, Endpoint
 from bot.webhooks.guard import Guard
+from bot.webhooks.names import CHALLENGE
 from bot.webhooks.signing import ROTATION_S, new_secret
 
 
@@ -106,11 +106,6 @@ class StoredEndpoints:
                     attempt.excerpt,
                 )  # fmt: skip
                 await writer.webhooks.attempted(row.id, stored)
-
-
-def host_of(url: str) -> str:
-    """The host and port that may be shown of an address, whose path may hold a secret."""
-    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _first(public_id: str, destination_id: int, now: int) -> NewMessage:

@@ -19,11 +19,7 @@ from bot.alerts.rules import PPM
 from bot.outbox.drafts import Draft, Event, Rendered
 from bot.presentation.card import Card
 from bot.presentation.words import Words
-from bot.webhooks.delivery import CHALLENGE
-
-FIRED, RESOLVED, PRICE, TEST = "alert.fired", "alert.resolved", "price.changed", "webhook.test"
-SUBSCRIBED = (FIRED, RESOLVED, PRICE)
-"""Events that may be chosen; every endpoint is told of its challenge and of tests."""
+from bot.webhooks.names import CHALLENGE, FIRED, PRICE, RESOLVED, TEST
 
 
 class EventEvidence(BaseModel):

@@ -7,7 +7,7 @@ from bot.alerts.rules import PPM
 from bot.store.outbox import NewMessage
 from bot.store.webhooks import WebhookRow, to_endpoint
 from bot.store.writer import Writer
-from bot.webhooks.events import PRICE
+from bot.webhooks.names import PRICE
 
 
 async def tell_prices(writer: Writer, round_: Round) -> None:

@@ -1,0 +1,1 @@
+"""``webhook``: endpoints of programs that are told of events."""
