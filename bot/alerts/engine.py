@@ -10,6 +10,7 @@ from typing import Any
 from analytics.market import Offer, Quality, Round
 from bot.alerts.codec import dump, load_rule, load_state, plain
 from bot.alerts.decide import Event, EventKind, decide
+from bot.alerts.endpoint_events import ToldEvent, endpoint_messages
 from bot.alerts.foretold import Shared
 from bot.alerts.measures import measure
 from bot.alerts.offers import Match, OfferBook, matches, matching, offer_book
@@ -212,7 +213,12 @@ class Decisions:
         await writer.alerts.save(self.states.items())
         topics = [topic_of(told.alert.id) for told in self._told if told.answers]
         threads = await writer.outbox.threads(topics, (EventKind.FIRE, EventKind.REPEAT, EventKind.MORE))
-        await writer.outbox.add([self._message(told, threads) for told in self._told], self.at)
+        messages = [self._message(told, threads) for told in self._told]
+        events = [
+            ToldEvent(told.alert.id, told.rule.series.model, told.event.kind, one.identity, one.topic, one.payload)
+            for told, one in zip(self._told, messages, strict=True)
+        ]
+        await writer.outbox.add([*messages, *await endpoint_messages(writer, events, self.at)], self.at)
 
     def _message(self, told: Told, threads: Mapping[str, Thread]) -> NewMessage:
         action, refers_to = _place(told, threads)

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Row,
     SmallInteger,
     Table,
     Text,
@@ -38,6 +37,16 @@ from bot.store.tables import metadata
 
 PLATFORM = "webhook"
 """The platform of destinations that are endpoints; team and channel are the endpoint's public id."""
+
+FIRED, RESOLVED, PRICE = "alert.fired", "alert.resolved", "price.changed"
+TEST, CHALLENGE = "webhook.test", "webhook.challenge"
+"""The names of events."""
+
+SUBSCRIBED = (FIRED, RESOLVED, PRICE)
+"""Those that may be chosen; every endpoint is told of its challenge, first, and of tests."""
+
+ALERTS_A_QUERY = 5_000
+"""Rules that one statement asks for: databases take some 32,000 parameters."""
 
 KEPT_S = 4 * DAY
 """Seconds in which a message may be delivered: longer than its ten attempts take (source: reliability.md, C3)."""
@@ -146,6 +155,7 @@ _REST = [
     for name in ("channel", "destination_id", "host", "sealed", "state", "events", "gpus", "min_change_ppm",
                  "created_at", "failing_since", "disabled_reason")
 ]  # fmt: skip
+_COLUMNS = [webhook.c.id, webhook.c.public_id, *_OWNER, *_REST]
 _ATTEMPT = [webhook_attempt.c[field.name] for field in fields(StoredAttempt)]
 
 
@@ -174,6 +184,18 @@ class WebhookReads:
         of_teams = [] if teams is None else [or_(*(_team(*team) for team in teams))]
         return await self._endpoints(webhook.c.state == "active", *of_teams)
 
+    async def of_alerts(self, alert_ids: Sequence[int]) -> dict[int, list[WebhookRow]]:
+        """The endpoints that take events, by the rules of their teams; rules without one are absent."""
+        a, w = t.alert.c, webhook.c
+        same = and_(a.platform == w.platform, a.enterprise == w.enterprise, a.team == w.team)
+        found: dict[int, list[WebhookRow]] = {}
+        for start in range(0, len(alert_ids), ALERTS_A_QUERY):
+            some = a.id.in_(alert_ids[start : start + ALERTS_A_QUERY])
+            query = select(a.id, *_COLUMNS).join_from(webhook, t.alert, same)
+            for id_, *row in await self._conn.execute(query.where(some, w.state == "active", w.deleted_at.is_(None))):
+                found.setdefault(id_, []).append(_row(row))
+        return found
+
     async def log(self, webhook_id: int, most: int) -> list[StoredAttempt]:
         """The last attempts, the newest first."""
         a = webhook_attempt.c
@@ -190,7 +212,7 @@ class WebhookReads:
 
     async def _endpoints(self, *where: ColumnElement[bool]) -> list[WebhookRow]:
         w = webhook.c
-        query = select(w.id, w.public_id, *_OWNER, *_REST).where(w.deleted_at.is_(None), *where).order_by(w.id)
+        query = select(*_COLUMNS).where(w.deleted_at.is_(None), *where).order_by(w.id)
         return [_row(row) for row in await self._conn.execute(query)]
 
 
@@ -259,8 +281,8 @@ def _team(platform: str, enterprise: str, team: str) -> ColumnElement[bool]:
     return and_(w.platform == platform, w.enterprise == enterprise, w.team == team)
 
 
-def _row(row: Row[Any]) -> WebhookRow:
-    id_, public_id, *rest = tuple(row)
+def _row(row: Sequence[Any]) -> WebhookRow:
+    id_, public_id, *rest = row
     owner, known = Owner(*rest[: len(_OWNER)]), dict(zip([c.name for c in _REST], rest[len(_OWNER) :], strict=True))
     lists = {name: tuple(json.loads(known[name])) for name in ("events", "gpus")}
     return WebhookRow(id_, public_id, owner, **(known | lists))

@@ -15,8 +15,8 @@ from ssrfguard import SSRFGuardError
 
 from bot.outbox.sender import Delivered, Delivery, Message, Receipt, Rejected, TryLater
 from bot.secret_box import CannotOpen
+from bot.store.webhooks import CHALLENGE
 from bot.webhooks.guard import CONNECT_S, Guard
-from bot.webhooks.names import CHALLENGE
 from bot.webhooks.signing import signed_headers
 
 log = structlog.get_logger()

@@ -12,11 +12,10 @@ from analytics.evidence import Note
 from bot.secret_box import SecretBox
 from bot.store.engine import Store
 from bot.store.outbox import NewMessage
-from bot.store.webhooks import KEPT_S, PLATFORM, NewWebhook, StoredAttempt, WebhookRow, new_public_id
+from bot.store.webhooks import CHALLENGE, KEPT_S, PLATFORM, NewWebhook, StoredAttempt, WebhookRow, new_public_id
 from bot.store.writer import Writer
 from bot.webhooks.delivery import Attempt, Endpoint
 from bot.webhooks.guard import Guard
-from bot.webhooks.names import CHALLENGE
 from bot.webhooks.signing import ROTATION_S, new_secret
 
 

@@ -19,7 +19,7 @@ from bot.alerts.rules import PPM
 from bot.outbox.drafts import Draft, Event, Rendered
 from bot.presentation.card import Card
 from bot.presentation.words import Words
-from bot.webhooks.names import CHALLENGE, FIRED, PRICE, RESOLVED, TEST
+from bot.store.webhooks import CHALLENGE, FIRED, PRICE, RESOLVED, TEST
 
 
 class EventEvidence(BaseModel):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from analytics.market import WORLD, Quality, Quote, Round, Scope
 from bot.alerts.rules import PPM
 from bot.store.outbox import NewMessage
-from bot.store.webhooks import WebhookRow, to_endpoint
+from bot.store.webhooks import PRICE, WebhookRow, to_endpoint
 from bot.store.writer import Writer
-from bot.webhooks.names import PRICE
 
 
 async def tell_prices(writer: Writer, round_: Round) -> None:

@@ -11,8 +11,7 @@ from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
 from bot.store.alerts import Owner
-from bot.store.webhooks import NewWebhook
-from bot.webhooks.names import CHALLENGE, FIRED, PRICE, RESOLVED, SUBSCRIBED
+from bot.store.webhooks import CHALLENGE, FIRED, PRICE, RESOLVED, SUBSCRIBED, NewWebhook
 
 MOST_OF_TEAM = 20
 """Endpoints of a team at most (ours: who needs more needs a distributor of their own)."""

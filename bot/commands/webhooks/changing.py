@@ -12,9 +12,8 @@ from bot.commands.webhooks.owned import ID, ROLE, WEBHOOKS, asker_of, endpoints_
 from bot.dispatch.command import Command, Method, Param, QueryContext
 from bot.presentation.card import Card
 from bot.presentation.words import Words
-from bot.store.webhooks import WebhookRow, to_endpoint
+from bot.store.webhooks import TEST, WebhookRow, to_endpoint
 from bot.store.writer import Writer
-from bot.webhooks.names import TEST
 
 
 @dataclass(frozen=True, slots=True)
