@@ -17,7 +17,15 @@ from bot.alerts.engine import TEST, key_of
 from bot.alerts.explain import figure
 from bot.alerts.foretold import FORETOLD, basis_of, foretold
 from bot.alerts.measures import price_of
-from bot.alerts.offer_messages import OffersTold, offers_lead, offers_table, offers_told, rent_notes
+from bot.alerts.offer_messages import (
+    OffersTold,
+    offers_lead,
+    offers_table,
+    offers_told,
+    rent_notes,
+    together_notes,
+    together_table,
+)
 from bot.alerts.places import is_group, within
 from bot.alerts.rules import Direction, Kind, Measure, Metric, Rule, Unit
 from bot.alerts.stopped import STOPPED
@@ -171,8 +179,15 @@ def several(told: Sequence[Told], words: Words) -> Card:
     if any(one.kind is not EventKind.FIRE for one in told):
         title = words("Alerts: {n}", n=len(told))
     notes = (words("and {n} more: alert list shows all", n=more),) if more else ()
+    listed = [(one.alert, one.offers) for one in shown if one.offers is not None]
     lead = words("Each can be looked at with “alert show” and its name.")
-    return Card(title, lead, (Table(title, columns, rows),), notes=notes, footer=words.ago(told[0].at))
+    return Card(
+        title,
+        lead,
+        (Table(title, columns, rows), *together_table(listed, words)),
+        notes=(*notes, *together_notes(listed, words)),
+        footer=words.ago(told[0].at),
+    )
 
 
 def actions(alert: str, words: Words) -> tuple[Action, ...]:

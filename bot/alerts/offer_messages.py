@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from bot.presentation.words import Words
 
 BID_STEP = 100
 """Micro-dollars an hour that a bid for a slice is rounded up to, a hundredth of a cent (ours: bids are kept a GPU)."""
+
+LISTED_TOGETHER = 3
+"""Machines of each rule that a message of several rules lists (ours: people rent one of the cheapest)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,29 @@ def offers_table(told: OffersTold, words: Words) -> tuple[Table, ...]:
     return (Table(words("Cheapest that match, of {n}", n=told.machines), columns, rows),)
 
 
+def together_table(told: Sequence[tuple[str, OffersTold]], words: Words) -> tuple[Table, ...]:
+    """The cheapest machines of several rules, each by its name."""
+    rows = tuple(_together_row(name, match, words) for name, some in told for match in some.offers[:LISTED_TOGETHER])
+    if not rows:
+        return ()
+    columns = (
+        Column(words("alert")),
+        Column(words("USD/GPU-h"), "right"),
+        Column("GPUs", "right"),
+        Column(words("region")),
+        Column(words("machine"), "right"),
+        Column(words("offer"), "right"),
+    )
+    return (Table(words("Cheapest that match"), columns, rows),)
+
+
+def together_notes(told: Sequence[tuple[str, OffersTold]], words: Words) -> Iterator[str]:
+    """How many machines of several rules are not listed, and how they are."""
+    more = sum(some.machines - min(len(some.offers), LISTED_TOGETHER) for _, some in told)
+    if more:
+        yield words("Machines that match besides these: {n}; “alert test” and a name lists more.", n=more)
+
+
 def rent_notes(rule: Rule, told: OffersTold, words: Words) -> Iterator[str]:
     """How the cheapest is rented, and what its price is made of."""
     cheapest = next(iter(told.offers), None)
@@ -91,6 +117,11 @@ def _row(match: Match, words: Words) -> tuple[str, ...]:
     score = "–" if match.reliability_ppm is None else words.share(match.reliability_ppm / PPM, 1)
     until = "–" if match.end_date is None else clock(match.end_date)
     return _money(match.price, words), str(match.num_gpus), match.region, score, until, str(match.machine_id)
+
+
+def _together_row(name: str, match: Match, words: Words) -> tuple[str, ...]:
+    offer = "–" if match.offer_id is None else str(match.offer_id)
+    return name, _money(match.price, words), str(match.num_gpus), match.region, str(match.machine_id), offer
 
 
 def _money(micro: int, words: Words) -> str:

@@ -131,3 +131,18 @@ async def test_the_rule_in_portuguese(chat: tuple[Market, Home]) -> None:
     assert "ofertas abaixo de" in card.lead
     assert "confiabilidade do host de 98" in card.lead
     assert "não é guardado" in card.notes[0]
+
+
+async def test_rules_that_fire_together_list_their_machines_too(chat: tuple[Market, Home]) -> None:
+    market, home = chat
+    names = [
+        alert_in((await home.hear(f"alert 4090 offer < {market.mark(mark)} reliability>=99%", person="UA")).text)
+        for mark in (0.3, 0.4)
+    ]
+    await poll(market, *range(1, 6))
+    await poll(market, *range(1, 6))
+    (told,) = posts(home)
+    body = str(told.blocks) + told.text
+    assert all(name in body for name in names)
+    assert all(str(10**9 + n) in body for n in (1, 2, 3))  # they are told of once, so they must be seen now
+    assert "Machines that match besides these: 4" in body
