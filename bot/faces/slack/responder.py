@@ -22,7 +22,7 @@ from bot.faces.slack.chart_uploads import LOOKED_AT, ChartUploads
 from bot.faces.slack.form_views import Submission, error_text, form_view, read_submission
 from bot.faces.slack.installations import NotInstalled, Workspaces
 from bot.faces.slack.retries import Sleep
-from bot.faces.slack.web_api import NOBODY, UNREACHED, Members, error_of, post
+from bot.faces.slack.web_api import NOBODY, UNREACHED, Members, error_of, is_slacks, post
 from bot.presentation.card import Card
 from bot.presentation.error_cards import busy_card, fault_card
 from bot.presentation.words import Words
@@ -127,6 +127,13 @@ class SlackResponder:
     """workspaces that removed the app, with the token they had: nothing is sent there until they have another"""
     _late: set[asyncio.Task[str]] = field(default_factory=set)
     """sheets that are still being answered"""
+
+    def can_answer(self, call: Call) -> bool:
+        """Whether it is somebody's, and says where on this Slack its answer goes; a modal carries that itself."""
+        slacks = is_slacks(call.answer_to, self.client.base_url)
+        if not slacks:
+            log.warning("slack_answer_elsewhere", team=call.team)
+        return bool(call.team) and slacks
 
     async def command(self, call: Call, text: str) -> None:
         """Answer what was typed behind ``/spot``."""
