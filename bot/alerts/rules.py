@@ -177,6 +177,11 @@ class Rule:
     """of a rule on offers"""
 
     @property
+    def condition(self) -> tuple[Kind, Series, int, Direction, bool, OfferFilter]:
+        """What it waits for, whatever its terms."""
+        return self.kind, self.series, self.threshold, self.direction, self.at_threshold, self.wanted
+
+    @property
     def wanted(self) -> OfferFilter:
         """What an offer must have; anything where nothing is said."""
         return self.offer or OfferFilter()

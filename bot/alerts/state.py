@@ -112,8 +112,11 @@ def initial(rule: Rule) -> State:
     return State(last_at=rule.created_at - 1, heard_at=rule.created_at)
 
 
-def edited(state: State) -> State:
-    """The state once the rule says something else: the next fire is a new episode, whatever was before or told of."""
+def edited(state: State, *, same: bool = False) -> State:
+    """The state once the rule says something else: the next fire is a new episode, whatever was before or told of.
+
+    ``same``: it still waits for the same, so it stays snoozed and tells of no machine anew.
+    """
     return State(
         last_at=state.last_at,
         heard_at=state.heard_at,
@@ -122,6 +125,8 @@ def edited(state: State) -> State:
         n=state.n,
         sent_at=state.sent_at,
         silent=state.silent,
+        snoozed_until=state.snoozed_until if same else None,
+        told_machines=state.told_machines if same else (),
     )
 
 

@@ -8,12 +8,16 @@ import structlog
 
 from bot.store.alerts import AlertRow
 from bot.store.api_keys import KEY_PERSON
+from bot.store.audit import AuditEntry
 from bot.store.outbox import NewMessage
 from bot.store.outbox_claims import Lease
 from bot.store.writer import Writer
 
 STOPPED = "stopped"
 """The kind of the message that tells it."""
+
+ITSELF = "spotbot"
+"""Who acts where nobody does."""
 
 USEFUL_S = 7 * 86_400
 """Seconds in which it is worth telling: nothing else tells them, and it stays so until somebody acts. A choice."""
@@ -25,9 +29,13 @@ async def tell_creators(writer: Writer, lease: Lease, reason: str, now: int) -> 
     """Queue one message to each person with an alert there, in the transaction that disabled the destination."""
     to = lease.destination
     log.warning("a destination was disabled", platform=to.platform, team=to.team, reason=reason)
+    rows = sorted(await writer.alerts.of_destination(lease.destination_id), key=lambda row: row.owner.person)
+    for row in rows:
+        details = {"reason": reason, "where": to.channel}
+        subject = f"alert/{row.public_id}"
+        await writer.audit.add(AuditEntry(now, to.platform, row.owner.team, ITSELF, STOPPED, subject, details))
     if not to.channel:
         return  # it is the person who cannot be reached
-    rows = sorted(await writer.alerts.of_destination(lease.destination_id), key=lambda row: row.owner.person)
     people = groupby((row for row in rows if not row.owner.person.startswith(KEY_PERSON)), lambda row: row.owner.person)
     for person, theirs in people:
         await writer.outbox.add([await _message(writer, lease, person, list(theirs), reason, now)], now)

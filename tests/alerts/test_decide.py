@@ -348,6 +348,15 @@ def test_an_edit_begins_a_new_episode() -> None:
     assert (run.events[-1].episode, run.events[-1].already) == (2, True)
 
 
+def test_an_edit_of_the_terms_ends_no_snooze_and_tells_of_no_machine_anew() -> None:
+    run = Run(AT_ONCE)
+    run.reads(LOW)
+    before = replace(snoozed(run.state, run.at + HOUR), told_machines=(1, 2))
+    after = edited(before, same=True)
+    assert (after.snoozed_until, after.told_machines, after.status) == (run.at + HOUR, (1, 2), Status.OK)
+    assert edited(before).told_machines == ()
+
+
 def test_an_edit_is_no_way_around_the_distance_between_messages() -> None:
     run = Run(AT_ONCE)
     run.reads(LOW)

@@ -177,7 +177,9 @@ async def test_a_modal_that_carries_something_else_is_refused(on_slack: Home, ma
     assert len(on_slack.slack.messages) == seen + 1
 
 
-@pytest.mark.parametrize("host", ["http://{api}.example", "http://{api}@127.0.0.1:9", "http://localhost:9", "file:///x"])
+@pytest.mark.parametrize(
+    "host", ["http://{api}.example", "http://{api}@127.0.0.1:9", "http://localhost:9", "file:///x"]
+)
 async def test_a_modal_is_answered_on_this_slack_alone(on_slack: Home, market: Market, host: str) -> None:
     view = await modal(on_slack, await fired(on_slack, market))
     line, version, channel, answer_to = json.loads(view["private_metadata"])

@@ -165,12 +165,13 @@ async def test_when_a_channel_dies_the_makers_of_its_alerts_are_told_once_each(c
     assert "Nothing is sent any more: is_archived" in shown.text
 
 
-@pytest.mark.parametrize("again", ["alert test last", "alert 3090 < 0.01"])
-async def test_a_test_or_a_new_alert_there_makes_a_dead_channel_a_living_one(chat: Chat, again: str) -> None:
+@pytest.mark.parametrize("again", ["alert test last", "alert 3090 < 0.01", "alert edit last < 0.02"])
+async def test_a_test_an_edit_or_a_new_alert_there_makes_a_dead_channel_a_living_one(chat: Chat, again: str) -> None:
     await chat.hear(f"alert 4090 < {chat.market.mark(0.9)}", person="UA")
     await chat.hear("alert test last", person="UA")
     await closed(chat)
     assert [message.channel for message in chat.posts] == ["DA"]
+    name = alert_in((await chat.hear("alert show last", person="UA")).text)
     del chat.home.slack.closed["C1"]
     assert "cannot be delivered" in (await chat.hear("alert list", person="UA")).text
     await chat.hear(again, person="UA")
@@ -179,6 +180,36 @@ async def test_a_test_or_a_new_alert_there_makes_a_dead_channel_a_living_one(cha
     await chat.market.send()
     await chat.market.send()
     assert "C1" in [message.channel for message in chat.posts]
+    shown = str((await chat.hear(f"alert show {name}", person="UA")).blocks)
+    assert all(act in shown for act in ("stopped: Nothing is sent any more: is_archived", "spotbot", "resume"))
+
+
+async def test_who_did_what_says_what_was_changed(chat: Chat) -> None:
+    await chat.hear("alert 4090 < 0.2 for=1h", person="UA")
+    for line in (
+        "snooze last 2h",
+        "edit last < 0.1",
+        "edit last for=0h repeat=4h quiet=22:00-08:00",
+        "edit last mention=S012 expires=48h",
+        "edit last mention=off quiet=off",
+        "edit last mention=off",
+        "ack last",
+    ):
+        assert "It " in str((await chat.hear(f"alert {line}", person="UA")).blocks) or "ack" in line or "off" in line
+    shown = await chat.market.dispatcher.answer("alert show last", Asker("slack", "T1", "UA", "C1", "admin"))
+    acts = [(act.action, [str(note) for note in act.details]) for act in shown.answer.history]
+    assert acts[0] == ("create", [])
+    assert acts[1][1][0].startswith("until 20")
+    assert acts[2] == ("edit", ["RTX 4090: spot price (median) below $0.1"])
+    assert acts[3][1] == [
+        "It reminds every 4 h while it holds",
+        "Quiet hours: 22:00–08:00 (UTC)",
+        "it need not hold for a time any more",
+    ]
+    assert acts[4][1][0] == "It calls the role or user group S012"
+    assert acts[4][1][1].startswith("It holds until 20")
+    assert acts[5][1] == ["no quiet hours any more", "it calls nobody any more"]
+    assert len(acts) == 6, "what changed nothing is no act"
 
 
 @pytest.mark.parametrize(

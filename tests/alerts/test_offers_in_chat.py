@@ -146,3 +146,18 @@ async def test_rules_that_fire_together_list_their_machines_too(chat: tuple[Mark
     assert all(name in body for name in names)
     assert all(str(10**9 + n) in body for n in (1, 2, 3))  # they are told of once, so they must be seen now
     assert "Machines that match besides these: 4" in body
+
+
+async def test_other_terms_tell_of_no_machine_again_but_another_condition_does(chat: tuple[Market, Home]) -> None:
+    market, home = chat
+    await home.hear(f"alert 4090 offer < {market.mark(0.3)} readings=1", person="UA")
+    await poll(market, 1)
+    assert len(posts(home)) == 1
+    await home.hear("alert edit last repeat=4h", person="UA")
+    await poll(market, 1)
+    await poll(market, 1)
+    assert len(posts(home)) == 1
+    await home.hear(f"alert edit last offer < {market.mark(0.31)}", person="UA")
+    await poll(market, 1)
+    await poll(market, 1)
+    assert len(posts(home)) == 2

@@ -23,7 +23,7 @@ from bot.alerts.rules import Kind, Measure, OfferFilter, Rule
 from bot.alerts.state import Reading, initial
 from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
 from bot.commands.alerts.outlook import Outlook, outlook_lines, outlook_of, past_readings
-from bot.commands.alerts.owned import Owned, asker_of, destination, find, may_be_told, note, owner_of
+from bot.commands.alerts.owned import Owned, asker_of, destination, find, may_be_told, note, owner_of, resume
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Lines
 from bot.presentation.words import Words
@@ -128,7 +128,7 @@ async def _create(writer: Writer, query: QueryContext, rule: Rule, *, direct: bo
         limits = {"mine": MOST_OF_PERSON, "team": MOST_OF_TEAM}
         raise Refused(Note("alerts at most: {mine} a person, {team} a team; delete some first", limits))
     to_id = await destination(writer, asker, direct=direct)
-    await writer.outbox.enable(to_id)
+    await resume(writer, asker, to_id, query.now)
     stored = rule_row(await writer.alerts.series_id(key_of(rule)), rule, initial(rule))
     named = {} if query.request is None else {"request": (query.request.name, query.request.digest)}
     public_id = await writer.alerts.create(owner_of(asker), to_id, stored, query.now, **named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analytics.errors import Refused
@@ -17,6 +17,7 @@ from bot.alerts.elements import clock
 from bot.alerts.engine import TEST, key_of, payload, rule_row, standing, topic_of
 from bot.alerts.rules import Rule
 from bot.alerts.state import State, acknowledged, edited, snoozed
+from bot.commands.alerts.acts import edit_details
 from bot.commands.alerts.listing import latest
 from bot.commands.alerts.options import (
     CONDITION,
@@ -27,7 +28,7 @@ from bot.commands.alerts.options import (
     rule_of,
     with_options,
 )
-from bot.commands.alerts.owned import ID, Owned, asker_of, find, may_change, note
+from bot.commands.alerts.owned import ID, Owned, asker_of, find, may_change, note, resume
 from bot.dispatch.command import Command, Form, Method, Param, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
@@ -46,7 +47,15 @@ class AlertChanged:
     """whether it is still there to be looked at"""
 
 
-Change = Callable[[Writer, Owned], Awaitable[Note]]
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a change came to, and what is written down of it; None where nothing was done."""
+
+    said: Note
+    details: Mapping[str, Any] | None = field(default_factory=dict)
+
+
+Change = Callable[[Writer, Owned], Awaitable[Done]]
 
 
 async def _change(query: QueryContext, public_id: str, action: str, change: Change, *, anybody: bool) -> AlertChanged:
@@ -59,10 +68,11 @@ async def _change(query: QueryContext, public_id: str, action: str, change: Chan
         if not anybody:
             may_change(owned, asker)
         done = await change(writer, owned)
-        await note(writer, asker, action, owned.row.public_id, query.now)
+        if done.details is not None:
+            await note(writer, asker, action, owned.row.public_id, query.now, team=owned.row.owner.team, **done.details)
         is_left = action != "delete"
         rule = (await find(writer.alerts, asker, owned.row.public_id)).rule if is_left else owned.rule
-    return AlertChanged(owned.row.public_id, describe(rule), done, restorable=is_left)
+    return AlertChanged(owned.row.public_id, describe(rule), done.said, restorable=is_left)
 
 
 async def _save(writer: Writer, owned: Owned, state: State) -> None:
@@ -73,9 +83,9 @@ async def ask_snooze(query: QueryContext, *, id: str, time: float) -> AlertChang
     """No messages of this rule for a while."""
     until = query.now + round(time * HOUR)
 
-    async def change(writer: Writer, owned: Owned) -> Note:
+    async def change(writer: Writer, owned: Owned) -> Done:
         await _save(writer, owned, snoozed(owned.state, until))
-        return Note("It is silent until {at}.", {"at": clock(until)})
+        return Done(Note("It is silent until {at}.", {"at": clock(until)}), {"until": until})
 
     return await _change(query, id, "snooze", change, anybody=True)
 
@@ -83,10 +93,12 @@ async def ask_snooze(query: QueryContext, *, id: str, time: float) -> AlertChang
 async def ask_ack(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: A002
     """Somebody has seen it: no reminders of this episode."""
 
-    async def change(writer: Writer, owned: Owned) -> Note:
+    async def change(writer: Writer, owned: Owned) -> Done:
         after = acknowledged(owned.state)
+        if not after.acknowledged:
+            return Done(Note("It does not fire now."), None)
         await _save(writer, owned, after)
-        return Note("Seen: no reminders until it fires anew.") if after.acknowledged else Note("It does not fire now.")
+        return Done(Note("Seen: no reminders until it fires anew."))
 
     return await _change(query, id, "acknowledge", change, anybody=True)
 
@@ -94,10 +106,10 @@ async def ask_ack(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: A00
 async def ask_delete(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: A002
     """Take a rule away, with what waits to be sent of it."""
 
-    async def change(writer: Writer, owned: Owned) -> Note:
+    async def change(writer: Writer, owned: Owned) -> Done:
         await writer.alerts.delete(owned.row.id, query.now)
         await writer.outbox.cancel(topic_of(owned.row.id), query.now)
-        return Note("It is deleted.")
+        return Done(Note("It is deleted."))
 
     return await _change(query, id, "delete", change, anybody=False)
 
@@ -105,14 +117,16 @@ async def ask_delete(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: 
 async def ask_edit(query: QueryContext, *, id: str, condition: str | None, **given: Any) -> AlertChanged:  # noqa: A002
     """Let a rule say something else; what is not said stays."""
 
-    async def change(writer: Writer, owned: Owned) -> Note:
+    async def change(writer: Writer, owned: Owned) -> Done:
+        await resume(writer, asker_of(query), owned.row.destination_id, query.now)
         rule = with_options(_reworded(query, owned.rule, condition), query, given)
         if rule == owned.rule:
-            return Note("Nothing was changed.")
+            return Done(Note("Nothing was changed."), None)
         series_id = await writer.alerts.series_id(key_of(rule))
+        state = edited(owned.state, same=rule.condition == owned.rule.condition)
         await writer.outbox.cancel(topic_of(owned.row.id), query.now)
-        await writer.alerts.change(owned.row.id, rule_row(series_id, rule, edited(owned.state)), query.now)
-        return Note("It is changed.")
+        await writer.alerts.change(owned.row.id, rule_row(series_id, rule, state), query.now)
+        return Done(Note("It is changed."), edit_details(owned.rule, rule))
 
     return await _change(query, id, "edit", change, anybody=False)
 
@@ -138,7 +152,7 @@ async def ask_test(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: A0
     """Send its message once as it would look now, marked as a test."""
     reading = None
 
-    async def change(writer: Writer, owned: Owned) -> Note:
+    async def change(writer: Writer, owned: Owned) -> Done:
         value = None if reading is None else reading.value
         event = Event(EventKind.FIRE, owned.state.episode, 0, query.now, value, query.now)
         if reading is not None and reading.matches is not None:
@@ -147,9 +161,9 @@ async def ask_test(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: A0
         message = NewMessage(
             name, owned.row.destination_id, f"{name}/only", TEST, payload(owned.row, owned.rule, event)
         )
-        await writer.outbox.enable(owned.row.destination_id)
+        await resume(writer, asker_of(query), owned.row.destination_id, query.now)
         await writer.outbox.add([message], query.now)
-        return Note("A test message is on its way to where this alert is told.")
+        return Done(Note("A test message is on its way to where this alert is told."))
 
     owned = await find(query.reader.alerts, asker_of(query), id)
     reading = await latest(query, owned.rule)

@@ -16,6 +16,7 @@ from bot.alerts.foretold import FORETOLD
 from bot.alerts.measures import measure
 from bot.alerts.rules import Kind, Rule
 from bot.alerts.state import Reading, State
+from bot.commands.alerts.acts import Act, act_of
 from bot.commands.alerts.outlook import Outlook, outlook_lines, outlook_of
 from bot.commands.alerts.owned import ID_OR_LAST, Owned, asker_of, find
 from bot.dispatch.command import Command, QueryContext
@@ -43,15 +44,6 @@ class AlertList:
     """The rules of a team, the asker's own first."""
 
     alerts: tuple[AlertLine, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Who did what to a rule."""
-
-    at: str
-    by: str
-    action: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +92,7 @@ async def ask_show(query: QueryContext, *, id: str) -> AlertShown:  # noqa: A002
     asker = asker_of(query)
     owned = await find(query.reader.alerts, asker, id)
     row, rule, state = owned.row, owned.rule, owned.state
-    acts = await query.reader.audit.of(asker.platform, asker.team, f"alert/{row.public_id}")
+    acts = await query.reader.audit.of(asker.platform, row.owner.team, f"alert/{row.public_id}")
     return AlertShown(
         id=row.public_id,
         rule=describe(rule),
@@ -114,7 +106,7 @@ async def ask_show(query: QueryContext, *, id: str) -> AlertShown:  # noqa: A002
         snoozed_until=None if state.snoozed_until is None else iso(state.snoozed_until),
         episodes=state.episode,
         stopped=row.stopped,
-        history=tuple(Act(iso(act.at), act.actor, act.action) for act in acts),
+        history=tuple(map(act_of, acts)),
         foretold=await outlook_of(query, rule),
     )
 
@@ -190,7 +182,7 @@ def show_card(answer: AlertShown, words: Words) -> Card:
     if answer.expires_at:
         notes.append(words("It holds until {at}.", at=clock_of(answer.expires_at)))
     columns = (Column(words("when")), Column(words("who")), Column(words("what")))
-    rows = tuple((clock_of(act.at), act.by, words(act.action)) for act in answer.history)
+    rows = tuple((clock_of(act.at), act.by, _what(act, words)) for act in answer.history)
     lead = words("{state}: {reason}", state=words(_STATUS[answer.status]), reason=words(answer.reason))
     return Card(
         words("Alert {id}: {rule}", id=answer.id, rule=words(answer.rule)),
@@ -204,6 +196,11 @@ def show_card(answer: AlertShown, words: Words) -> Card:
             Action(words("Delete"), f"alert delete {answer.id}", "danger"),
         ),
     )
+
+
+def _what(act: Act, words: Words) -> str:
+    details = "; ".join(words(note) for note in act.details)
+    return f"{words(act.action)}: {details}" if details else words(act.action)
 
 
 LIST = Command(

@@ -75,10 +75,21 @@ def may_be_told(asker: Asker, *, direct: bool) -> None:
         raise AskError(Note("an API key has no direct messages; its alerts are told in its channel"))
 
 
-async def note(writer: Writer, asker: Asker, action: str, public_id: str, at: int, **details: object) -> None:
-    """Write down who did what to a rule, in the transaction that does it."""
-    entry = AuditEntry(at, asker.platform, asker.team, asker.person, action, f"alert/{public_id}", details)
-    await writer.audit.add(entry)
+async def note(
+    writer: Writer, asker: Asker, action: str, public_id: str, at: int, *, team: str | None = None, **details: object
+) -> None:
+    """Write down who did what to a rule, in the transaction that does it; ``team``: the rule's, if not theirs."""
+    whose = asker.team if team is None else team
+    await writer.audit.add(AuditEntry(at, asker.platform, whose, asker.person, action, f"alert/{public_id}", details))
+
+
+async def resume(writer: Writer, asker: Asker, destination_id: int, at: int) -> None:
+    """Send again where nothing could be delivered any more, and write it down of each rule that is told there."""
+    if await writer.outbox.disabled(destination_id) is None:
+        return
+    await writer.outbox.enable(destination_id)
+    for row in await writer.alerts.of_destination(destination_id):
+        await note(writer, asker, "resume", row.public_id, at, team=row.owner.team)
 
 
 async def destination(writer: Writer, asker: Asker, *, direct: bool) -> int:
