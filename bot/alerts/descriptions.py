@@ -8,7 +8,7 @@ from typing import Any
 from analytics.evidence import Note, Plural
 from analytics.interruptions.shadow_tenants import BID_FACTOR
 from analytics.market import DAY, HOUR, WORLD
-from bot.alerts.explain import condition
+from bot.alerts.explain import condition, whole
 from bot.alerts.places import ALL, is_group
 from bot.alerts.rules import Kind, Measure, Metric, OfferFilter, Rule, Series
 
@@ -57,7 +57,7 @@ def measured(series: Series) -> Note:
 
 def ahead(series: Series) -> dict[str, Any]:
     """How far a series looks, and with what probability."""
-    return {"window": span(series.window), "level": series.level / 10_000}
+    return {"window": span(series.window), "level": whole(series.level / 10_000)}
 
 
 def place(region: str) -> Note | None:
@@ -84,7 +84,7 @@ def _asked(wanted: OfferFilter) -> Iterator[Note]:
     if wanted.gpus > 1:
         yield Note("GPUs: {n} or more", {"n": wanted.gpus})
     if wanted.reliability_ppm:
-        yield Note("host reliability {percent}% or more", {"percent": wanted.reliability_ppm / 10_000})
+        yield Note("host reliability {percent}% or more", {"percent": whole(wanted.reliability_ppm / 10_000)})
     if wanted.disk_gb:
         yield Note("with {n} GB of disk in the price", {"n": wanted.disk_gb})
 
@@ -109,7 +109,7 @@ def terms(rule: Rule) -> Iterator[Note]:
     if rule.kind is Kind.OFFER:
         yield Note("It fires again only for machines that it has not told of")
     else:
-        percent = {"percent": rule.rearm_ppm / 10_000}
+        percent = {"percent": whole(rule.rearm_ppm / 10_000)}
         yield Note("It re-arms {percent}% beyond the threshold; then it may fire again", percent)
     if rule.repeat_seconds:
         yield Note("It reminds every {span} while it holds", {"span": span(rule.repeat_seconds)})

@@ -85,7 +85,7 @@ async def evaluate(writer: Writer, round_: Round) -> None:
 
     @functools.cache
     def book(key: SeriesKey) -> OfferBook:
-        return offer_book(polls[key.model].offers, key.region)
+        return offer_book(polls[key.model].offers, key.region, round_.at)
 
     decisions = Decisions(round_.at)
     for alert in await writer.alerts.woken(values, round_.at):
@@ -99,7 +99,7 @@ async def evaluate(writer: Writer, round_: Round) -> None:
 
 def of_offers(reading: Reading, rule: Rule, offers: Iterable[Offer]) -> Reading:
     """The reading with the machines that match a rule on offers."""
-    return _with_matches(reading, matches(offers, rule))
+    return _with_matches(reading, matches(offers, rule, reading.at))
 
 
 def _with_matches(reading: Reading, found: tuple[Match, ...]) -> Reading:
@@ -116,7 +116,7 @@ async def evaluate_probe(writer: Writer, series: Mapping[int, ProbedSeries], at:
     @functools.cache
     def books(series_id: int, region: str) -> tuple[OfferBook, OfferBook]:
         probed = series[series_id]
-        return offer_book(probed.offers, region), offer_book(probed.offers_before, region)
+        return offer_book(probed.offers, region, at), offer_book(probed.offers_before, region, at)
 
     for alert in await writer.alerts.woken({id_: probed.waking for id_, probed in series.items()}, at):
         rule, probed = load_rule(alert.rule), series[alert.series_id]

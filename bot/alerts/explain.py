@@ -48,6 +48,13 @@ _OF_OFFERS: Mapping[Reason, Note] = {
 }
 """Those that are another one of a rule on offers."""
 
+_NOTHING_FREE: Mapping[Reason, Note] = {
+    Reason.NONE_MATCHES: Note("nothing that matches: no verified machine can be rented there now"),
+    Reason.RESOLVED: Note("over: no verified machine can be rented there now"),
+    Reason.RESOLVED_UNTOLD: Note("over before it could be told; no verified machine can be rented there now"),
+}
+"""Those that are another one where there is no lowest bid."""
+
 _CONDITIONS: Mapping[tuple[Direction, bool], Note] = {
     (Direction.BELOW, False): Note("below {threshold}"),
     (Direction.ABOVE, False): Note("above {threshold}"),
@@ -79,7 +86,9 @@ def explain(rule: Rule, decision: Decision, now: int, zone: str = "UTC") -> Note
         "expires": rule.expires_at,
     }
     figures = {"value": state.value, "clear": rule.clear}
-    sentences = {**SENTENCES, **_OF_OFFERS} if rule.kind is Kind.OFFER else SENTENCES
+    sentences = SENTENCES
+    if rule.kind is Kind.OFFER:
+        sentences = {**SENTENCES, **_OF_OFFERS, **(_NOTHING_FREE if state.value is None else {})}
     return Note(
         sentences[decision.reason].text,
         {name: _clock(at, now, zone) for name, at in times.items()}
@@ -102,7 +111,14 @@ def condition(rule: Rule) -> Note:
 
 def figure(rule: Rule, value: int | None) -> Any:
     """A value of a rule's series as people write it: dollars, GPUs, or a percentage."""
-    return "–" if value is None else Note(_FIGURES[rule.series.unit].text, {"n": plain_value(rule, value)})
+    return (
+        "–" if value is None else Note(_FIGURES[rule.series.unit].text, {"n": whole(_PLAIN[rule.series.unit](value))})
+    )
+
+
+def whole(value: float | None) -> float | None:
+    """A number in a sentence: without ".0" where it is whole."""
+    return int(value) if value is not None and value == int(value) else value
 
 
 def plain_value(rule: Rule, value: int | None) -> float | None:

@@ -16,6 +16,7 @@ from analytics.forecasting.track_record import TrackRecord
 from analytics.interruptions.estimator import MIN_EXPOSURE_H, TOO_COARSE, total
 from analytics.market import HOUR, LifeTable, Quality
 from bot.alerts.elements import clock
+from bot.alerts.explain import whole
 from bot.alerts.rules import PPM, Measure
 from bot.store.alerts import SeriesKey
 from bot.store.reader import ModelRow, Reader
@@ -174,7 +175,7 @@ def _no_such_level(key: SeriesKey, ahead: Sequence[Forecast]) -> NotYet:
     ranged = 1 - ALPHA if any(forecast.hi80 is not None for forecast in ahead) else 0.0
     most = {"percent": round(100 * max(sure, ranged), 2)}
     return NotYet(
-        Note("the forecast says nothing with a probability of {percent}%", {"percent": key.level / 10_000}),
+        Note("the forecast says nothing with a probability of {percent}%", {"percent": whole(key.level / 10_000)}),
         have=Note("statements with a probability of up to {percent}%", most),
         need=Note("a lower probability in the rule, or surer forecasts"),
     )

@@ -44,6 +44,12 @@ _GB = {None: 1, "gb": 1, "g": 1, "tb": 1000, "t": 1000}
 SUGGESTIONS = ("gpus>=2", "region=EU", "reliability>=98%", "disk=100GB")
 """One of each."""
 
+_EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "gpus": ("gpus>=2",),
+    "reliability": ("reliability>=98%",),
+    "disk": ("disk=100GB",),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
@@ -60,29 +66,40 @@ def read_filters(text: str, *, decimal_comma: bool = False) -> Filters:
     for name, value in zip(map(_NAMES.__getitem__, parts[::2]), parts[1::2], strict=True):
         if name in said:
             raise AskError(Note("{name} was given twice", {"name": name}))
-        said[name] = _READ[name](value.strip(" ,;"), decimal_comma)
+        said[name] = _value(name, value.strip(" ,;"), decimal_comma)
     if before.strip():
         raise _unread(before)
     offer = OfferFilter(said.get("gpus", 1), said.get("reliability", 0), said.get("disk", 0))
     return Filters(offer, said.get("region"))
 
 
+def _value(name: str, text: str, decimal_comma: bool) -> Any:
+    try:
+        return _READ[name](text, decimal_comma)
+    except ValueError:
+        given = {"given": _shown(text), "name": name}
+        raise AskError(Note("“{given}” is no value of {name}", given), suggestions=_EXAMPLES.get(name, ())) from None
+
+
+def _shown(text: str) -> str:
+    return "".join(c for c in text if c.isprintable())[:40]
+
+
 def _unread(text: str) -> AskError:
-    shown = "".join(c for c in text if c.isprintable())[:40]
-    return AskError(Note("“{given}” says nothing of an offer", {"given": shown}), suggestions=SUGGESTIONS)
+    return AskError(Note("“{given}” says nothing of an offer", {"given": _shown(text)}), suggestions=SUGGESTIONS)
 
 
 def _read(form: re.Pattern[str], text: str, decimal_comma: bool) -> tuple[Decimal, str | None]:
     match = form.fullmatch(text)
     number = read_decimal(match["number"], decimal_comma=decimal_comma) if match else None
     if match is None or number is None or len(match["number"]) > LONGEST_NUMBER:
-        raise _unread(text)
+        raise ValueError(text)
     return number, match.groupdict().get("unit")
 
 
 def _whole(value: Decimal, text: str) -> int:
     if value != value.to_integral_value():
-        raise _unread(text)
+        raise ValueError(text)
     return int(value)
 
 
@@ -103,7 +120,7 @@ def _reliability(text: str, decimal_comma: bool) -> int:
 def _disk(text: str, decimal_comma: bool) -> int:
     number, unit = _read(_SIZE, text, decimal_comma)
     if not number:
-        raise _unread(text)
+        raise ValueError(text)
     return _whole(number * _GB[unit], text)
 
 

@@ -53,16 +53,20 @@ class OfferBook:
     """what rules of the same filter and limit match, worked out once"""
 
 
-def offer_book(offers: Iterable[Offer], region: str) -> OfferBook:
-    """The rentable verified slices with a bid in a place."""
-    some = tuple(offer for offer in offers if offer.min_bid and _rentable(offer, region))
+def offer_book(offers: Iterable[Offer], region: str, at: int = 0) -> OfferBook:
+    """The rentable verified slices with a bid in a place; one whose end has come by ``at`` takes nobody."""
+    some = tuple(
+        offer
+        for offer in offers
+        if offer.min_bid and _rentable(offer, region) and (offer.end_date is None or offer.end_date > at)
+    )
     by_bid = sorted(range(len(some)), key=lambda n: some[n].min_bid or 0)
     return OfferBook(some, tuple(by_bid), tuple(some[n].min_bid or 0 for n in by_bid))
 
 
-def matches(offers: Iterable[Offer], rule: Rule) -> tuple[Match, ...]:
-    """What matches a rule, of offers that no other rule looks at."""
-    return matching(offer_book(offers, rule.series.region), rule)
+def matches(offers: Iterable[Offer], rule: Rule, at: int = 0) -> tuple[Match, ...]:
+    """What matches a rule at a second, of offers that no other rule looks at."""
+    return matching(offer_book(offers, rule.series.region, at), rule)
 
 
 def matching(book: OfferBook, rule: Rule) -> tuple[Match, ...]:

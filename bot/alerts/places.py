@@ -35,7 +35,8 @@ def region_named(text: str) -> str:
             return region
     shown = "".join(c for c in text if c.isprintable())[:40]
     raise AskError(
-        Note("“{given}” is no region of the market", {"given": shown}), suggestions=("EU", "US", *region_names())
+        Note("“{given}” is no region of the market", {"given": shown}),
+        suggestions=tuple(dict.fromkeys(("EU", "US", *region_names()))),
     )
 
 

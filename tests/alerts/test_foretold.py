@@ -111,7 +111,9 @@ async def test_the_confirmation_and_show_tell_the_risk_of_now(
     percent = made.words(Note("{n}%", {"n": value / 10_000}))
     for reply_ in (made, shown):
         assert says.format(1) in text(reply_)
-        assert f"{made.words('Now: {value}', value=percent)}\n" in text(reply_)
+        assert made.words("{measure}: {value} now", measure=reply_.answer.foretold.measure, value=percent) in text(
+            reply_
+        )
         assert reply_.answer.foretold.value == value / 10_000
     assert made.words(
         "It cannot be tried on the past: what was known of interruptions at each hour is not stored, only their sums."
@@ -232,7 +234,8 @@ async def test_the_confirmation_and_show_tell_the_prediction_of_now(
     shown = await say(market, f"alert show {alert_in(text(made))}", language)
     for reply_ in (made, shown):
         assert says in text(reply_)
-        assert made.words("Now: {value}", value=Note("${n}", {"n": usd(value)})) in text(reply_)
+        said = made.words(Note("${n}", {"n": usd(value)}))
+        assert made.words("{measure}: {value} now", measure=reply_.answer.foretold.measure, value=said) in text(reply_)
         assert ("80% range" if language == "en" else "faixa de 80%") in text(reply_)
         assert reply_.answer.foretold.value == usd(value)
 

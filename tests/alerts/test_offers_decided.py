@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from analytics.market import Offer, Quality
+from bot.alerts.decide import Decision, Reason
+from bot.alerts.explain import explain
 from bot.alerts.rules import Kind, OfferFilter
 from bot.alerts.state import Status
 from bot.store.engine import Store
@@ -84,7 +86,12 @@ async def test_where_all_of_a_region_is_taken_it_ends(store: Store) -> None:
     await market_.poll(offers=cheap(71, region="Asia-East"))
     await market_.poll(offers=cheap())
     assert await market_.told(alert) == [FIRE, RESOLVE]
-    assert (await market_.state(alert)).value is None
+    state = await market_.state(alert)
+    assert state.value is None
+    for reason in (Reason.NONE_MATCHES, Reason.RESOLVED, Reason.RESOLVED_UNTOLD):
+        said = str(explain(RENT, Decision(state, reason), market_.at))
+        assert "–" not in said  # "the lowest bid is –" is no sentence
+        assert "no verified machine" in said
 
 
 @pytest.mark.parametrize("quality", [Quality.FAILED, Quality.CAPPED, Quality.SUSPECT])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from analytics.errors import AskError
 from analytics.market import Poll, Quality
 from bot.accounts import Asker
 from bot.presentation.words import Words
@@ -161,3 +162,39 @@ async def test_other_terms_tell_of_no_machine_again_but_another_condition_does(c
     await poll(market, 1)
     await poll(market, 1)
     assert len(posts(home)) == 2
+
+
+async def test_an_offer_whose_end_has_come_is_none(chat: tuple[Market, Home]) -> None:
+    market, home = chat
+    await home.hear(f"alert 4090 offer < {market.mark(0.3)} readings=1", person="UA")
+    market.clock.pass_(86_400 * 31)
+    await poll(market, 1)
+    await poll(market, 1)
+    assert posts(home) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("gpus>=2.5", "“2.5” is no value of gpus"),
+        ("disk=0", "“0” is no value of disk"),
+        ("reliability>=high", "“high” is no value of reliability"),
+        ("region=Narnia", "“narnia” is no region"),
+    ],
+)
+async def test_a_value_that_cannot_be_is_named_with_its_filter(chat: tuple[Market, Home], line: str, says: str) -> None:
+    with pytest.raises(AskError) as caught:
+        await chat[0].dispatcher.answer(f"alert 4090 offer < 0.3 {line}", ASKER)
+    assert says in str(caught.value)
+    assert len(set(caught.value.suggestions)) == len(caught.value.suggestions) > 0
+
+
+async def test_whole_numbers_have_no_fraction_in_the_json_texts(chat: tuple[Market, Home]) -> None:
+    for line in (
+        "offer < 1 reliability>=98%",
+        "risk > 20% in 24h",
+        "predicted < 1 in 24h with 80%",
+        "drops 10% in 24h",
+    ):
+        answered = await chat[0].dispatcher.answer(f"alert 4090 {line}", ASKER)
+        assert ".0" not in " ".join(map(str, (answered.answer.rule, *answered.answer.terms)))

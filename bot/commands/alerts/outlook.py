@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from analytics.errors import NotYet
 from analytics.evidence import Note, iso
 from analytics.market import HOUR
+from bot.alerts.descriptions import measured
 from bot.alerts.engine import key_of
 from bot.alerts.explain import figure, plain_value
 from bot.alerts.foretold import FORETOLD, foretold, predicted_value
@@ -31,6 +32,7 @@ class Missing:
 class Outlook:
     """The value of now in USD or percent, null where ``missing`` says why; ``basis``: what it rests on."""
 
+    measure: Note
     value: float | None
     shown: Note | None
     basis: tuple[Note, ...]
@@ -43,6 +45,7 @@ async def outlook_of(query: QueryContext, rule: Rule) -> Outlook | None:
         return None
     now = await foretold(key_of(rule), query.reader, query.now, {})
     return Outlook(
+        measure=measured(rule.series),
         value=plain_value(rule, now.value),
         shown=None if now.value is None else figure(rule, now.value),
         basis=now.basis,
@@ -68,7 +71,10 @@ def outlook_lines(outlook: Outlook | None, words: Words) -> tuple[str, ...]:
     if outlook is None:
         return ()
     if outlook.missing is None:
-        return (words("Now: {value}", value=outlook.shown), *(words(note) for note in outlook.basis))
+        return (
+            words("{measure}: {value} now", measure=outlook.measure, value=outlook.shown),
+            *(words(note) for note in outlook.basis),
+        )
     lacks = outlook.missing
     silent = words("There is no value now, so nothing fires: {why}", why=lacks.why)
     lines = [silent, words("There is: {have}", have=lacks.have), words("Needed: {need}", need=lacks.need)]
