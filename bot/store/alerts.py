@@ -203,12 +203,10 @@ class AlertReads:
         rows = await self._alerts(_of_team(platform, enterprise, team), t.alert.c.public_id == public_id)
         return rows[0] if rows else None
 
-    async def told_to(self, platform: str, person: str, public_id: str) -> AlertRow | None:
-        """A rule of any team that this person made and is told of alone."""
+    async def told_alone(self, platform: str, person: str) -> list[AlertRow]:
+        """The rules of any team that this person made and is told of alone, the oldest first."""
         a, to = t.alert.c, t.destination.c
-        mine = a.platform == platform, a.person == person, to.person == person
-        rows = await self._alerts(*mine, a.public_id == public_id)
-        return rows[0] if rows else None
+        return await self._alerts(a.platform == platform, a.person == person, to.person == person)
 
     async def of_destination(self, destination_id: int) -> list[AlertRow]:
         """All rules that are told at a destination, the oldest first."""

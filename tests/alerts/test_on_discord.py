@@ -166,6 +166,21 @@ async def test_the_buttons_of_a_direct_one_work_where_it_is_told_and_for_nobody_
     assert "silent until" in plain(mine.followups[0])
 
 
+async def test_direct_messages_list_what_is_told_there_and_all_that_was_done(chat: Chat) -> None:
+    name = await chat.below(0.9, "to=dm")
+    elsewhere = await chat.below(0.9)
+    await chat.hear("alert snooze last 1h", guild=None)
+    listed = plain(await chat.hear("alert list", guild=None))
+    assert (name in listed, elsewhere in listed) == (True, False)
+    assert name in plain(await chat.hear("alert show last", guild=None))
+    for where in ({"guild": None}, {}):
+        shown = plain(await chat.hear(f"alert show {name}", **where))
+        assert "create" in shown
+        assert "snooze: until" in shown
+    other = plain(await chat.hear("alert list", guild=None, user="bob"))
+    assert name not in other
+
+
 async def test_nobody_reaches_a_channels_alert_from_direct_messages(chat: Chat) -> None:
     name = await chat.below(0.9)
     assert "no alert of that name" in plain(await chat.hear(f"alert delete {name}", guild=None))

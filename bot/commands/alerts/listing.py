@@ -18,7 +18,7 @@ from bot.alerts.rules import Kind, Rule
 from bot.alerts.state import Reading, State
 from bot.commands.alerts.acts import Act, act_of
 from bot.commands.alerts.outlook import Outlook, outlook_lines, outlook_of
-from bot.commands.alerts.owned import ID_OR_LAST, Owned, asker_of, find
+from bot.commands.alerts.owned import ID_OR_LAST, Owned, asker_of, find, known_to
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
@@ -69,9 +69,9 @@ class AlertShown:
 
 
 async def ask_list(query: QueryContext) -> AlertList:
-    """All rules of the asker's team."""
+    """All rules that the asker may look at."""
     asker = asker_of(query)
-    rows = await query.reader.alerts.of_team(asker.platform, asker.enterprise, asker.team)
+    rows = await known_to(query.reader.alerts, asker)
     lines = [
         AlertLine(
             row.public_id,

@@ -53,14 +53,29 @@ async def find(alerts: AlertReads, asker: Asker, public_id: str) -> Owned:
     name = public_id.strip().lower()
     row = None
     if name == LAST:
-        row = await alerts.newest(owner_of(asker))
+        row = await _newest(alerts, asker)
     elif set(name) <= set(LETTERS):  # no database takes every text: PostgreSQL refuses a zero byte
         row = await alerts.find(asker.platform, asker.enterprise, asker.team, name)
         if row is None and asker.is_alone:
-            row = await alerts.told_to(asker.platform, asker.person, name)
+            told = await alerts.told_alone(asker.platform, asker.person)
+            row = next((one for one in told if one.public_id == name), None)
     if row is None:
         raise NotFound(Note("there is no alert of that name here"), suggestions=("alert list",))
     return Owned(row, load_rule(row.rule), load_state(row.state))
+
+
+async def known_to(alerts: AlertReads, asker: Asker) -> list[AlertRow]:
+    """The rules that an asker may look at: their team's; where they are alone, also those told to them there."""
+    rows = await alerts.of_team(asker.platform, asker.enterprise, asker.team)
+    told = await alerts.told_alone(asker.platform, asker.person) if asker.is_alone else []
+    return [*rows, *(row for row in told if row.owner.team != asker.team)]
+
+
+async def _newest(alerts: AlertReads, asker: Asker) -> AlertRow | None:
+    if not asker.is_alone:
+        return await alerts.newest(owner_of(asker))
+    mine = [row for row in await known_to(alerts, asker) if row.owner.person == asker.person]
+    return max(mine, key=lambda row: row.id, default=None)
 
 
 def may_change(owned: Owned, asker: Asker) -> None:
