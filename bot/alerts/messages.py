@@ -218,8 +218,11 @@ _LEADS: Mapping[EventKind, str] = {
 def _lead(told: Told, words: Words) -> str:
     if told.rule.kind is Kind.OFFER and told.kind is not EventKind.NO_DATA:
         return offers_lead(told.offers, told.since or told.at, told.at, words)
+    lead = _LEADS[told.kind]
+    if told.test:  # nothing need hold, and for no time
+        lead = "{measure}: there is no value now." if told.value is None else "{measure}: {value} now."
     return words(
-        _LEADS[told.kind],
+        lead,
         measure=words(measured(told.rule.series)),
         value=_figure(told.rule, told.value, words),
         since=clock(told.since or told.at),

@@ -226,3 +226,20 @@ async def test_a_threshold_is_a_number_of_its_own_unit(chat: Chat, line: str, th
     assert (answered.answer.threshold, bool(answered.answer.points)) == (threshold, bool(charts))
     card = answered.command.card(answered.answer, Words("en", NOW))
     assert len(card.charts) == charts
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("alert 4090 < 0.01", "spot price (median): $"),
+        ("alert 4090 predicted < 0.01 in 24h with 99.9%", "with 99.9%: there is no value now."),
+    ],
+)
+async def test_a_test_tells_the_value_of_now_and_not_that_the_condition_held(chat: Chat, line: str, says: str) -> None:
+    await chat.hear(line, person="UA")
+    await chat.hear("alert test last", person="UA")
+    await chat.market.send()
+    (told,) = chat.posts
+    body = told.text + str(told.blocks)
+    assert says in body
+    assert ("It has been so since" in body, "–." in body) == (False, False)
