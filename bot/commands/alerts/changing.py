@@ -96,7 +96,7 @@ async def ask_ack(query: QueryContext, *, id: str) -> AlertChanged:  # noqa: A00
     async def change(writer: Writer, owned: Owned) -> Done:
         after = acknowledged(owned.state)
         if not after.acknowledged:
-            return Done(Note("It does not fire now."), None)
+            return Done(Note("It does not fire now."))
         await _save(writer, owned, after)
         return Done(Note("Seen: no reminders until it fires anew."))
 
