@@ -1,29 +1,32 @@
 """How soon rules notice a change of the stand-in market, with probes and without, and what it costs of the day's rows.
 
-    python -m benchmarks.probes [--polls-only] [--hours 1] [--offset 0] [--models 10] [--seed 7]
+    python -m benchmarks.probes [--hours 24] [--changes 12] [--seeds 7,11] [--models 10]
 
-The program's loop runs on simulated time: each request takes the service's six seconds. The market stands still while
-nothing is to be noticed, or moves with ``--moving``. Traffic stays on loopback.
+The program's loop runs on simulated time: each request takes the service's six seconds. First a day on a market that
+moves, with fifty rules that nothing satisfies: what probes cost. Then all prices fall and more machines come, again and
+again and each time at another phase, with probes and by full polls alone. Traffic stays on loopback.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import statistics
+import logging
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from analytics.market import DAY, HOUR, WORLD, Scope
+import structlog
+
+from analytics.market import DAY, HOUR, WORLD, Quote, Scope
 from benchmarks.processes import fake_vast, get
 from bot.alerts.engine import evaluate
-from bot.alerts.rules import Kind, Metric, Rule
+from bot.alerts.rules import Kind, Metric, OfferFilter, Rule
 from bot.alerts.state import initial
 from bot.polling.poller import Poller
 from bot.polling.probes import Probes
@@ -32,16 +35,27 @@ from bot.sources.base import Fetch, ProbeAnswer
 from bot.sources.vast import VastSource
 from bot.sources.vast_client import Timing
 from bot.store.engine import Store, open_store
-from tests.fakes.alerting import START, Market, rule
+from tests.fakes.alerting import OWNER, START, Market, rule
 from tests.fakes.polling import HandClock
 
 SPACING_S = 6
 MODELS = (
     "RTX 4090", "RTX 5090", "RTX 3090", "RTX 3060", "A100 SXM4", "H100 SXM", "RTX 4080", "RTX 3080", "RTX 5080", "L40S",
 )  # fmt: skip
-FALLEN = 0.7
-FAR = 200
-AFTER_S = 3 * HOUR // 2
+FALLEN, SCARCE = 0.7, 0.4
+"""Parts of the usual prices and of the usual machines."""
+
+LONGEST_S = 3 * HOUR // 2
+"""Seconds waited at most for a change to be told."""
+
+LOOK_S, PHASE_S = 30, 97
+"""Seconds between two looks at what was told, and by how much each change comes later than the one before."""
+
+GOALS_S = {"floor": 180, "offer": 180, "stock": 180, "current": 600}
+"""95 of 100 are to be told within so many seconds."""
+
+GOAL_ROWS = 200
+"""Rows of a quiet day that probes may cost."""
 
 
 @dataclass(slots=True)
@@ -93,11 +107,25 @@ class Asked:
         await self.source.aclose()
 
 
-async def drill(options: argparse.Namespace, folder: Path) -> None:
-    models = MODELS[: options.models]
-    market = ("--machines", "600", "--speedup", "0", "--quota", "0", "--seed", str(options.seed))
-    with fake_vast(folder, *market, "--start", "2027-01-15T08:00:00Z") as url:
-        simulation = Simulation(url, HandClock(START), options.moving)
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """A rule that was to tell of a change, and after how long it did."""
+
+    kind: str
+    seconds: int | None
+
+
+@asynccontextmanager
+async def simulated(
+    options: argparse.Namespace, seed: int, *, moving: bool = False, probing: bool = True
+) -> AsyncIterator[tuple[Simulation, Store, Poller]]:
+    """A market with some of its machines, polled once, and the program's loop."""
+    market = ("--machines", str(options.machines), "--speedup", "0", "--quota", "0", "--seed", str(seed))
+    with (
+        tempfile.TemporaryDirectory(prefix="spotbot-probes-") as name,
+        fake_vast(folder := Path(name), *market, "--start", "2027-01-15T08:00:00Z") as url,
+    ):
+        simulation = Simulation(url, HandClock(START), moving)
         timing = Timing(simulation.sleep, lambda: simulation.clock.elapsed, lambda: 1.0)
         store = await open_store(f"sqlite:///{folder / 'drill.db'}", writer=True)
         async with aclosing(Asked(VastSource(url, spacing=SPACING_S, timing=timing), simulation)) as source:
@@ -106,68 +134,125 @@ async def drill(options: argparse.Namespace, folder: Path) -> None:
                 source=source,
                 collector=Collector(store, on_round=evaluate),
                 clock=simulation.clock.steady,
-                names=models,
+                names=MODELS[: options.models],
                 budget=20_000,
-                probes=None if options.polls_only else Probes(store, source.probe),
+                probes=Probes(store, source.probe) if probing else None,
             )
-            await measure(options, simulation, poller, store)
+            await simulation.control("stock", share=SCARCE)
+            await poller.once()
+            yield simulation, store, poller
         await store.close()
 
 
-async def measure(options: argparse.Namespace, simulation: Simulation, poller: Poller, store: Store) -> None:
-    """A quiet time, then a fall of all prices and more machines, and when each rule told of it."""
-    await simulation.control("stock", share=0.4)
-    await poller.once()
-    rules = await make_rules(store, FAR if options.far else 0)
-    await settle(poller, simulation, options.hours * HOUR + options.offset)
-    async with store.reader() as reader:
-        intervals = [row.interval for row in await reader.models() if row.followed]
-    print(f"quiet for {options.hours} h: {simulation.requests} probes, rows {dict(simulation.rows)}")
-    print(f"planned intervals: {min(intervals)} to {max(intervals)} s")
-    early = await told(store, rules)
-    for change, kinds in ({"price": {"factor": FALLEN}}, ("floor", "current")), ({"stock": {"share": 1}}, ("stock",)):
-        changed = simulation.clock()
-        for name, values in change.items():
-            await simulation.control(name, **values)
-        await settle(poller, simulation, AFTER_S)
-        some = {public_id: kind for public_id, kind in rules.items() if kind in kinds and public_id not in early}
-        at = await told(store, some)
-        for kind in kinds:
-            seconds = [at[public_id] - changed for public_id in at if rules[public_id] == kind]
-            report(kind, seconds, sum(one == kind for one in some.values()))
-    print(f"after {2 * AFTER_S // HOUR} h more: {simulation.requests} probes, rows {dict(simulation.rows)}")
-    async with store.reader() as reader:
-        print("rows of the day:", (await reader.quota(simulation.clock() // DAY))[0])
+async def quiet(options: argparse.Namespace) -> None:
+    """What probes cost while nothing satisfies a rule."""
+    async with simulated(options, options.seeds[0], moving=True) as (simulation, store, poller):
+        rules = await add_rules(store, simulation.clock(), FAR_RULES)
+        await settle(poller, simulation, options.hours * HOUR)
+        fired = len(await told(store, rules))
+    rows = simulation.rows["probes"]
+    print(f"quiet for {options.hours} h, {len(rules)} rules, {fired} told: {simulation.requests} probes")
+    print(f"rows of probes: {rows} (goal {GOAL_ROWS}), of polls: {simulation.rows['polls']}", flush=True)
 
 
-def report(kind: str, seconds: Sequence[int], rules: int) -> None:
-    some = sorted(seconds)
-    line = f"{kind}: {len(some)} of {rules} told"
-    if len(some) > 1:
-        p95 = some[max(0, -(-len(some) * 95 // 100) - 1)]
-        line += f" after p50 {statistics.median(some):.0f}, p95 {p95}, most {some[-1]} s"
-    print(line)
+async def changes(options: argparse.Namespace, seed: int, *, probing: bool) -> list[Noticed]:
+    """The market changes again and again; what each rule took to tell of it."""
+    noticed: list[Noticed] = []
+    async with simulated(options, seed, probing=probing) as (simulation, store, poller):
+        for n in range(options.changes):
+            rules = await add_rules(store, simulation.clock(), NEAR_RULES)
+            await settle(poller, simulation, 10 * 60 + n * PHASE_S)
+            early = await told(store, rules)
+            for change, kinds in ((("price", "factor", FALLEN), PRICED), (("stock", "share", 1), ("stock",))):
+                some = {name: kind for name, kind in rules.items() if kind in kinds and name not in early}
+                noticed += await notice(simulation, store, poller, change, some)
+                await simulation.control("price", factor=1)
+            await take_back(simulation, store, poller, rules)
+        async with store.reader() as reader:
+            spent = (await reader.quota(simulation.clock() // DAY))[0]
+    which = "with probes" if probing else "polls alone"
+    print(
+        f"seed {seed}, {which}: {simulation.requests} probes, rows {dict(simulation.rows)}, today {spent}", flush=True
+    )
+    return noticed
 
 
-async def make_rules(store: Store, far: int) -> dict[str, str]:
-    """Of each model two on the floor, two on the current price and two on what is available; id -> kind."""
+async def notice(
+    simulation: Simulation, store: Store, poller: Poller, change: tuple[str, str, float], rules: Mapping[str, str]
+) -> list[Noticed]:
+    """Change the market, and wait until all rules told of it."""
+    changed, (what, option, value) = simulation.clock(), change
+    await simulation.control(what, **{option: value})
+    while len(at := await told(store, rules)) < len(rules) and simulation.clock() < changed + LONGEST_S:
+        await settle(poller, simulation, LOOK_S)
+    return [Noticed(kind, at[name] - changed if name in at else None) for name, kind in rules.items()]
+
+
+async def take_back(simulation: Simulation, store: Store, poller: Poller, rules: Mapping[str, str]) -> None:
+    """Delete the rules, and wait until polls have seen the market as it was."""
+    async with store.writer() as writer:
+        for name in rules:
+            found = await writer.alerts.find(OWNER.platform, OWNER.enterprise, OWNER.team, name)
+            assert found is not None
+            await writer.alerts.delete(found.id, simulation.clock())
+    await simulation.control("stock", share=SCARCE)
+    since = simulation.clock()
+    oldest = 0
+    while oldest <= since:
+        await settle(poller, simulation, LOOK_S)
+        async with store.reader() as reader:
+            oldest = min(row.last_good_at or 0 for row in await reader.models() if row.followed)
+
+
+def report(noticed: Mapping[str, Sequence[Noticed]]) -> None:
+    """One table."""
+    print(f"{'kind':8} {'by':12} {'rules':>6} {'told':>6} {'p50 s':>6} {'p95 s':>6} {'most':>6} {'goal':>6}")
+    for kind, goal in GOALS_S.items():
+        for by, every in noticed.items():
+            some = [one.seconds for one in every if one.kind == kind]
+            known = sorted(seconds for seconds in some if seconds is not None)
+            # what was not told is later than all others
+            ranked = [*map(str, known), *["never"] * (len(some) - len(known))]
+            shown = [ranked[max(0, -(-len(ranked) * part // 100) - 1)] if ranked else "-" for part in (50, 95, 100)]
+            print(f"{kind:8} {by:12} {len(some):6} {len(known):6} " + " ".join(f"{one:>6}" for one in (*shown, goal)))
+
+
+PRICED = ("floor", "offer", "current")
+FAR_RULES = (("floor", 0.5), ("floor", 0.4), ("offer", 0.5), ("offer", 0.4), ("stock", 4.0))
+NEAR_RULES = (
+    *(("floor", 0.8), ("floor", 0.85), ("offer", 0.8), ("offer", 0.85)),
+    *(("current", 0.85), ("current", 0.9), ("stock", 1.3), ("stock", 1.8)),
+)
+"""What each model has rules on, and the part of its value at which they fire."""
+
+
+async def add_rules(store: Store, now: int, some: Sequence[tuple[str, float]]) -> dict[str, str]:
+    """The rules of each model: id -> kind."""
     added: dict[str, str] = {}
     market = Market(store)
     async with store.reader() as reader:
-        rows = await reader.models()
-        place = {"region": WORLD, "scope": Scope.VERIFIED}
-        quotes = {row.name: (await reader.quote_history(row.name, 0, START + DAY, **place))[-1] for row in rows}
+        names = [row.name for row in await reader.models() if row.followed]
+        quotes = {
+            name: (await reader.quote_history(name, 0, now + DAY, region=WORLD, scope=Scope.VERIFIED))[-1]
+            for name in names
+        }
     for model, quote in quotes.items():
-        some: list[tuple[str, Rule]] = []
-        for part in (0.8, 0.85):
-            if quote.floor:
-                some.append(("floor", rule(Kind.BELOW, round(quote.floor * part), model=model, metric=Metric.FLOOR)))
-            if quote.price:
-                some.append(("current", rule(Kind.BELOW, round(quote.price * (part + 0.05)), model=model)))
-            some.append(("stock", rule(Kind.AVAILABLE, far or round(quote.gpus * (part + 1)) + 1, model=model)))
-        for kind, new in some:
-            added[await market.add(new, replace(initial(new), armed=True))] = kind
+        for kind, part in some:
+            if (new := rule_on(kind, model, quote, part, now)) is not None:
+                added[await market.add(new, replace(initial(new), armed=True))] = kind
     return added
+
+
+def rule_on(kind: str, model: str, quote: Quote, part: float, now: int) -> Rule | None:
+    """A rule at a part of what is quoted; None where that is not known."""
+    if kind == "stock":
+        return rule(Kind.AVAILABLE, round(quote.gpus * part) + 1, model=model, created_at=now)
+    value = quote.price if kind == "current" else quote.floor
+    if not value:
+        return None
+    if kind == "offer":
+        return rule(Kind.OFFER, round(value * part), model=model, created_at=now, offer=OfferFilter())
+    return rule(Kind.BELOW, round(value * part), model=model, metric=Metric(kind), created_at=now)
 
 
 async def settle(poller: Poller, simulation: Simulation, seconds: int) -> None:
@@ -177,7 +262,7 @@ async def settle(poller: Poller, simulation: Simulation, seconds: int) -> None:
         await simulation.sleep(max(1.0, min(wait, float(end - now))))
 
 
-async def told(store: Store, rules: Sequence[str] | dict[str, str]) -> dict[str, int]:
+async def told(store: Store, rules: Iterable[str]) -> dict[str, int]:
     """When each rule first told of something."""
     market, at = Market(store), {}
     for public_id in rules:
@@ -186,14 +271,27 @@ async def told(store: Store, rules: Sequence[str] | dict[str, str]) -> dict[str,
     return at
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--polls-only", action="store_true")
-    parser.add_argument("--moving", action="store_true")
-    parser.add_argument(
-        "--far", action="store_true", help="wait for more GPUs than there are: such probes bring no rows"
-    )
-    for name, number in (("hours", 1), ("offset", 0), ("models", 10), ("seed", 7)):
+async def drill(options: argparse.Namespace) -> None:
+    """All of it."""
+    if options.hours:
+        await quiet(options)
+    noticed: dict[str, list[Noticed]] = {"with probes": [], "polls alone": []}
+    for seed in options.seeds if options.changes else ():
+        for by, some in noticed.items():
+            some += await changes(options, seed, probing=by == "with probes")
+    if options.changes:
+        report(noticed)
+
+
+def main() -> None:
+    """Read the options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, number in (("hours", 24), ("changes", 12), ("models", 10), ("machines", 600)):
         parser.add_argument(f"--{name}", type=int, default=number)
-    with tempfile.TemporaryDirectory() as folder_:
-        asyncio.run(drill(parser.parse_args(), Path(folder_)))
+    parser.add_argument("--seeds", type=lambda text: [int(one) for one in text.split(",")], default=[7, 11])
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    asyncio.run(drill(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
