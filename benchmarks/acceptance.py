@@ -221,9 +221,23 @@ def truth(folder: Path, recording: Path | None) -> None:
 
 
 def chat(part: str) -> None:
-    """A chat platform's stand-in (every verb, the dialogues, trouble, hostile texts, a rush), or alerts on both."""
-    done = subprocess.run([sys.executable, "-m", f"benchmarks.standins_{part}"], cwd=ROOT, check=False)
+    """A chat platform's stand-in: every verb, the dialogues, trouble, hostile texts, a rush."""
+    done = subprocess.run(_module(part), cwd=ROOT, check=False)
     check(f"everything on {part}", done.returncode == 0)
+
+
+def alerts(folder: Path) -> None:
+    """Alerts on both platforms: two plays of some minutes with stand-ins of their own, at the same time."""
+    log = folder / "features.log"
+    with log.open("wb") as out, subprocess.Popen(_module("alert_features"), cwd=ROOT, stdout=out, stderr=out) as other:
+        chat("alerts")
+        code = other.wait()
+    print(log.read_text(), end="")
+    check("everything on alert_features", code == 0)
+
+
+def _module(part: str) -> list[str]:
+    return [sys.executable, "-m", f"benchmarks.standins_{part}"]
 
 
 def main() -> None:
@@ -242,7 +256,7 @@ def main() -> None:
         "truth": lambda folder: truth(folder, args.recording),
         "slack": lambda _: chat("slack"),
         "discord": lambda _: chat("discord"),
-        "alerts": lambda _: chat("alerts"),
+        "alerts": alerts,
     }
     for name in args.only.split(","):
         print(f"== {name}", flush=True)

@@ -23,7 +23,9 @@ from urllib.parse import urlencode
 
 import structlog
 
+from analytics.catalog import models_of
 from analytics.market import DAY, HOUR, WORLD, Quote, Scope
+from analytics.prices import quotes
 from benchmarks.processes import fake_vast, get
 from bot.alerts.engine import evaluate
 from bot.alerts.rules import Kind, Metric, OfferFilter, Rule
@@ -68,6 +70,8 @@ class Simulation:
     behind: float = 0.0
     requests: int = 0
     rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    most: Mapping[str, int] = field(default_factory=dict)
+    """model -> GPUs when all machines are there"""
 
     async def sleep(self, seconds: float) -> None:
         self.clock.pass_(max(1, round(seconds)))
@@ -138,16 +142,24 @@ async def simulated(
                 budget=20_000,
                 probes=Probes(store, source.probe) if probing else None,
             )
+            simulation.most = await most_gpus(poller)
             await simulation.control("stock", share=SCARCE)
             await poller.once()
             yield simulation, store, poller
         await store.close()
 
 
+async def most_gpus(poller: Poller) -> Mapping[str, int]:
+    """GPUs of each model on the whole market; what nobody offers cannot be waited for."""
+    fetches = [await poller.source.fetch(name, at=START, interval=300, models=models_of(name)) for name in poller.names]
+    polls = (poll for fetch in fetches for poll in fetch.polls)
+    return {poll.model: quotes(poll.offers, START)[WORLD, Scope.VERIFIED].gpus for poll in polls if poll.offers}
+
+
 async def quiet(options: argparse.Namespace) -> None:
     """What probes cost while nothing satisfies a rule."""
     async with simulated(options, options.seeds[0], moving=True) as (simulation, store, poller):
-        rules = await add_rules(store, simulation.clock(), FAR_RULES)
+        rules = await add_rules(store, simulation.clock(), FAR_RULES, {})
         await settle(poller, simulation, options.hours * HOUR)
         fired = len(await told(store, rules))
     rows = simulation.rows["probes"]
@@ -160,7 +172,7 @@ async def changes(options: argparse.Namespace, seed: int, *, probing: bool) -> l
     noticed: list[Noticed] = []
     async with simulated(options, seed, probing=probing) as (simulation, store, poller):
         for n in range(options.changes):
-            rules = await add_rules(store, simulation.clock(), NEAR_RULES)
+            rules = await add_rules(store, simulation.clock(), NEAR_RULES, simulation.most)
             await settle(poller, simulation, 10 * 60 + n * PHASE_S)
             early = await told(store, rules)
             for change, kinds in ((("price", "factor", FALLEN), PRICED), (("stock", "share", 1), ("stock",))):
@@ -226,8 +238,10 @@ NEAR_RULES = (
 """What each model has rules on, and the part of its value at which they fire."""
 
 
-async def add_rules(store: Store, now: int, some: Sequence[tuple[str, float]]) -> dict[str, str]:
-    """The rules of each model: id -> kind."""
+async def add_rules(
+    store: Store, now: int, some: Sequence[tuple[str, float]], most: Mapping[str, int]
+) -> dict[str, str]:
+    """The rules of each model: id -> kind; none for more than ``most`` GPUs."""
     added: dict[str, str] = {}
     market = Market(store)
     async with store.reader() as reader:
@@ -238,7 +252,9 @@ async def add_rules(store: Store, now: int, some: Sequence[tuple[str, float]]) -
         }
     for model, quote in quotes.items():
         for kind, part in some:
-            if (new := rule_on(kind, model, quote, part, now)) is not None:
+            if (new := rule_on(kind, model, quote, part, now)) and not (
+                kind == "stock" and new.threshold > most.get(model, 1 << 30)
+            ):
                 added[await market.add(new, replace(initial(new), armed=True))] = kind
     return added
 

@@ -40,7 +40,7 @@ PROBED_TWICE = 200.0
 
 RENT = re.compile(r"vastai create instance \d+ --image IMAGE --disk GB --bid_price \d+\.\d{4}")
 COST = re.compile(r"probes today, requests: ([1-9]\d*); rows: (\d+) of (\d+)")
-MACHINE = re.compile(r"\b\d{4,6}\s*$", re.MULTILINE)
+MACHINE = re.compile(r"(?<=\s)\d{4,6}\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class DiscordForms:
     def send(self, sheet: Sheet, user: str, **texts: str) -> tuple[str, str]:
         """A submission; it is answered with a message, whatever comes of it."""
         found = post(f"{self.url}/_control/modal_submit", interaction_id=sheet.key, values=texts, wait=1, deadline=30)
-        answer = standins_discord.visible(found["response"] or {"content": "", "embeds": []})
+        answer = "\n".join(standins_discord.visible(one) for one in found["messages"])
         return answer, answer
 
     def called(self, message: Post) -> list[str]:
