@@ -35,6 +35,9 @@ FALLEN = 0.25
 LIMIT, WATCHED, CHANGED = 0.9, 0.9, 0.2
 """Parts of the lowest bid and of the usual price at which alerts fire, and of the price once one was changed."""
 
+NEVER = 0.02
+"""A part of the usual price that no machine falls to."""
+
 PROBED_TWICE = 200.0
 """Seconds waited at most until two equal probes were made: 90 s lie between them."""
 
@@ -230,6 +233,7 @@ def play(built: Stage) -> None:
         check("polls the market", built.polled())
         usual, everywhere = built.current(), sides(built)
         silent = [one for side in everywhere for one in foretold(side, usual)]
+        silent += [watch(side, f"floor < {usual * NEVER:.4f}") for side in everywhere]
         for side in everywhere:
             refuse(side, usual)
         limit = f"{lowest(built) * LIMIT:.4f}"
@@ -250,7 +254,7 @@ def play(built: Stage) -> None:
             costs(side)
         more_machines(offers, began)
         over(built, offers)
-        check("no fire of what is foretold", not any(one.told() for one in silent))
+        check("no fire of what is foretold, or never met", not any(one.told() for one in silent))
         check("what was changed is told once", [len(one.told()) for one in callers] == [1, 1])
     violations(built)
 
@@ -342,7 +346,7 @@ def costs(side: Side) -> None:
 
     def known() -> bool:
         texts.append(side.chat.say("status", side.boss, "en"))
-        return "alerts on offers are looked at every" in texts[-1]
+        return "alerts on the floor are looked at every" in texts[-1]
 
     end = time.monotonic() + PROBED_TWICE
     while not known() and time.monotonic() < end:

@@ -54,7 +54,7 @@ async def notices_within(reader: Reader, rule: Rule, interval: int, now: int) ->
     model, kind = rule.series.model, _kind(rule)
     probes = [] if kind is None else [one for one in await reader.probes.last() if one.model == model]
     turn = _longest(probes, kind or "", now)
-    confirms = CONFIRM_SECONDS if turn is not None and kind != CURRENT else CONFIRM_POLL_SECONDS
+    confirms = CONFIRM_SECONDS if turn is not None and kind not in (CURRENT, STOCK) else CONFIRM_POLL_SECONDS
     return max(rule.hold_seconds, (interval if turn is None else turn) + confirms * (rule.readings - 1))
 
 

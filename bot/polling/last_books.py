@@ -11,6 +11,7 @@ from analytics.prices import quotes
 from analytics.slices import minimal_slices
 from bot.alerts.measures import Quotes
 from bot.alerts.places import quote_in
+from bot.alerts.rules import Measure
 from bot.sources.base import PROBE_ROWS
 from bot.store.alerts import SeriesKey
 from bot.store.reader import ModelRow
@@ -38,6 +39,8 @@ class LastBook:
     """the most frequent sizes of slices that hold no smaller one"""
     all_sizes: tuple[int, ...] = ()
     """of all slices, the most frequent first"""
+    machines: frozenset[int] = frozenset()
+    """those that had slices to rent"""
     largest_answer: tuple[int, int] = (1, 0)
     """the size of which one answer can hold the most GPUs, and how many"""
 
@@ -50,20 +53,24 @@ def last_book(name: str, offers: Sequence[Offer], at: int) -> LastBook:
     slices = Counter(offer.num_gpus for offer in verified)
     held, size = max(((min(count, PROBE_ROWS) * size, size) for size, count in slices.items()), default=(0, 1))
     every = tuple(size for size, _ in slices.most_common())
-    return LastBook(known, tuple(size for size, _ in common) or (1,), every, (size, held))
+    machines = frozenset(offer.machine_id for offer in verified)
+    return LastBook(known, tuple(size for size, _ in common) or (1,), every, machines, (size, held))
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """When the price of a series is worth a poll: so many GPUs below ``limit``."""
+    """When a series is worth a poll: so many GPUs below ``limit``, or so many that the last poll did not see."""
 
-    limit: int
+    limit: int | None
     gpus: int
 
 
 def near(key: SeriesKey, limit: int, book: LastBook) -> Near | None:
-    """What an answer must hold; None where it could not, or where the last price is below the threshold already."""
+    """What an answer must hold; None where it could not, or where the last poll is beyond the threshold already."""
     quote = quote_in(book.quotes, key.model, key.region, key.scope)
+    if key.measure == Measure.GPUS:
+        missing = limit + 1 - (0 if quote is None else quote.gpus)
+        return Near(None, missing) if missing > 0 else None
     if quote is None or quote.price is None or quote.price < limit:
         return None
     gpus = max(1, -(-quote.gpus * NEAR_PERCENT // 100))
@@ -71,11 +78,30 @@ def near(key: SeriesKey, limit: int, book: LastBook) -> Near | None:
 
 
 def is_near(key: SeriesKey, wanted: Near, offers: Iterable[Offer], at: int) -> bool:
-    """Whether an answer holds enough GPUs below the limit."""
-    cheap = [offer for offer in offers if offer.min_bid and offer.min_bid < wanted.limit]
+    """Whether offers are enough GPUs, below the limit where there is one."""
+    limit = wanted.limit
+    cheap = [offer for offer in offers if limit is None or (offer.min_bid and offer.min_bid < limit)]
     found = {(key.model, *place): quote for place, quote in quotes(cheap, at).items()}
     quote = quote_in(found, key.model, key.region, key.scope)
     return quote is not None and quote.gpus >= wanted.gpus
+
+
+@dataclass(slots=True)
+class NewMachines:
+    """What probes saw of machines that the last complete poll of a model had nothing of, each asked for once."""
+
+    _seen: dict[str, tuple[int | None, tuple[Offer, ...]]] = field(default_factory=dict)
+
+    def since(self, name: str, polled_at: int | None) -> tuple[Offer, ...]:
+        """Their slices; none once there was another poll."""
+        at, offers = self._seen.get(name, (None, ()))
+        return offers if at == polled_at else ()
+
+    def add(self, name: str, polled_at: int | None, offers: Iterable[Offer]) -> tuple[Offer, ...]:
+        """Take in an answer; all of them so far."""
+        seen = (*self.since(name, polled_at), *offers)
+        self._seen[name] = polled_at, seen
+        return seen
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ class Wanted:
     limit: int
     to_confirm: int | None = None
     gpus: int | None = None
-    """of rules on offers: the fewest GPUs that one takes; None where that is not known"""
+    """of rules on offers: the fewest GPUs that one takes; on what is available: those that the last poll lacks"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,12 @@ def _cheap_slices(name: str, wanted: Sequence[Wanted], sizes: Iterable[int]) -> 
 
 
 def _stock_queries(name: str, wanted: Sequence[Wanted], book: LastBook) -> Iterator[ProbeQuery]:
-    """Slices large enough that one answer of them can prove the smallest number that is waited for."""
-    yield ProbeQuery(name, -(-(min(one.limit for one in wanted) + 1) // PROBE_ROWS))
+    """Slices of machines that had none, so large that one answer of them can be all that is lacking.
+
+    Those that are known would be brought by every search, and of few GPUs no size of slices tells more from fewer.
+    """
+    lacking = min(one.gpus or 1 for one in wanted)
+    yield ProbeQuery(name, -(-lacking // PROBE_ROWS), known_machines=book.machines)
 
 
 def _is_price(metric: Metric) -> Callable[[SeriesKey], bool]:
@@ -121,8 +125,8 @@ def _is(measure: Measure) -> Callable[[SeriesKey], bool]:
 
 PROBE_KINDS: Mapping[ProbeKind, ProbeSpec] = {
     ProbeKind.FLOOR: ProbeSpec(_is_price(Metric.FLOOR), _floor_queries, Direction.BELOW),
-    ProbeKind.STOCK: ProbeSpec(_is(Measure.GPUS), _stock_queries, Direction.ABOVE),
+    ProbeKind.STOCK: ProbeSpec(_is(Measure.GPUS), _stock_queries, None),
     ProbeKind.OFFER: ProbeSpec(_is(Measure.OFFER), _offer_queries, Direction.BELOW),
     ProbeKind.CURRENT: ProbeSpec(_is_price(Metric.CURRENT), _current_queries, None),
 }
-"""A slice proves that the floor is no higher, and that there are no fewer GPUs; of a median it proves nothing."""
+"""A slice proves that the floor is no higher; of a median or of how many there are it proves nothing."""

@@ -17,7 +17,7 @@ from bot.alerts.engine import ProbedSeries, evaluate_probe
 from bot.alerts.measures import measure
 from bot.alerts.noticing import CONFIRM_POLL_SECONDS, CONFIRM_SECONDS
 from bot.alerts.state import Status
-from bot.polling.last_books import EarlyPolls, LastBook, Near, is_near, last_book, near
+from bot.polling.last_books import EarlyPolls, LastBook, Near, NewMachines, is_near, last_book, near
 from bot.polling.probe_kinds import (
     PROBE_KINDS,
     ProbeKind,
@@ -125,6 +125,7 @@ class Probes:
     _kept: frozenset[PartKey] | None = None
     """what the store knows to be watched; None: what it knows of the last probes was not read yet"""
     _early: EarlyPolls = field(default_factory=EarlyPolls)
+    _new: NewMachines = field(default_factory=NewMachines)
     _resting: dict[ProbeKind, int] = field(default_factory=dict)
 
     def forget(self) -> None:
@@ -219,13 +220,20 @@ class Probes:
         if answer.sampled:
             values = {**values, **{id_: value for id_, value in before.values.items() if value is not None}}
         if believed and watch.near:
-            worth = any(is_near(watch.series[id_], some, met_with, now) for id_, some in watch.near.items())
-            self._early.note(watch.row.vast_name, now, near=worth)
+            self._early.note(watch.row.vast_name, now, near=self._worth_a_poll(watch, answer, now))
         self._last[key] = LastProbe(now, answer.fetch.rows, values, turn, offers=met_with)
         self.rows_today += answer.fetch.rows
         self.requests_today += answer.fetch.requests
         if answer.offers or before.rows:
             self._read_at = None  # where rules stand has changed
+
+    def _worth_a_poll(self, watch: Watch, answer: ProbeAnswer, now: int) -> bool:
+        offers = answer.offers
+        if watch.kind is ProbeKind.STOCK:  # there may be more than an answer holds, each as large as is looked for
+            offers = self._new.add(watch.row.name, watch.row.last_good_at, offers)
+            if answer.sampled:
+                return True
+        return any(is_near(watch.series[id_], some, offers, now) for id_, some in watch.near.items())
 
     def _believed(self, watch: Watch, answer: ProbeAnswer, now: int) -> bool:
         if answer.ignored:
@@ -279,10 +287,20 @@ class Probes:
                 some = {
                     id_: key for id_, key in series.items() if id_ in wanted and key.model == name and spec.serves(key)
                 }
-                if some and (watch := _watch(kind, row, some, wanted, await self._book_of(reader, row))):
+                if not some:
+                    continue
+                same = [other for other in rows.values() if other.vast_name == row.vast_name]
+                if watch := _watch(kind, row, some, wanted, await self._book_of(reader, row, same)):
                     yield watch
 
-    async def _book_of(self, reader: Reader, row: ModelRow) -> LastBook:
+    async def _book_of(self, reader: Reader, row: ModelRow, same: Iterable[ModelRow]) -> LastBook:
+        """A model's last book, with the machines of all models of its name: one search brings them all."""
+        books = [await self._one_book(reader, other) for other in same]
+        new = frozenset(offer.machine_id for offer in self._new.since(row.name, row.last_good_at))
+        own = await self._one_book(reader, row)
+        return replace(own, machines=new.union(*(book.machines for book in books)))
+
+    async def _one_book(self, reader: Reader, row: ModelRow) -> LastBook:
         known = self._books.get(row.name)
         if known is None or known[0] != row.last_good_at:
             book = last_book(row.name, await reader.book([row.name]), row.last_good_at or 0)
@@ -300,6 +318,7 @@ def _watch(
         some = {id_: near(key, wanted[id_].limit, book) for id_, key in series.items() if not wanted[id_].to_confirm}
         marks = {id_: mark for id_, mark in some.items() if mark is not None}
         series = {id_: series[id_] for id_ in marks}
+        wanted = {id_: replace(wanted[id_], gpus=mark.gpus) for id_, mark in marks.items()}
     if not series:
         return None
     waited = [wanted[id_] for id_ in series]

@@ -65,12 +65,15 @@ class ProbeQuery:
     num_gpus: int
     most_bid: int | None = None
     """slices of exactly ``num_gpus`` at this bid or less, in micro-dollars per GPU; None: of at least so many"""
+    known_machines: frozenset[int] = frozenset()
+    """machines whose slices are not asked for"""
 
     def filters(self) -> dict[str, dict[str, Any]]:
         """The search in Vast's query language, which prices whole slices."""
         same: dict[str, dict[str, Any]] = {"gpu_name": {"eq": self.vast_name}, "verified": {"eq": True}}
         if self.most_bid is None:
-            return {**same, "num_gpus": {"gte": self.num_gpus}}
+            known = {"machine_id": {"notin": sorted(self.known_machines)}} if self.known_machines else {}
+            return {**same, "num_gpus": {"gte": self.num_gpus}, **known}
         bids = {"gt": 0, "lte": round(self.most_bid * self.num_gpus / MICRO, 6)}
         return {**same, "num_gpus": {"eq": self.num_gpus}, "min_bid": bids}
 
@@ -79,7 +82,7 @@ class ProbeQuery:
         if not (offer.rentable and offer.verified):
             return False
         if self.most_bid is None:
-            return offer.num_gpus >= self.num_gpus
+            return offer.num_gpus >= self.num_gpus and offer.machine_id not in self.known_machines
         return offer.num_gpus == self.num_gpus and offer.min_bid is not None and offer.min_bid <= self.most_bid
 
 

@@ -21,6 +21,7 @@ OPS: dict[str, Callable[[Any, Any], bool]] = {
     "lte": lambda a, b: a <= b,
     "lt": lambda a, b: a < b,
     "gt": lambda a, b: a > b,
+    "notin": lambda a, b: a not in b,
 }
 NOT_FILTERS = {"type", "limit", "allocated_storage", "verified"}
 
