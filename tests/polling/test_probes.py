@@ -25,6 +25,9 @@ from tests.fakes.polling import HandClock, run
 from tests.fakes.vast import FakeVast, Say, offer_row
 
 RARELY = 6 * HOUR
+SLACK_S = 30
+"""Seconds of requests and steps beside the pauses."""
+
 BUDGET = 20_000
 FLOOR = rule(Kind.BELOW, 350_000, metric=Metric.FLOOR)
 Rows = list[dict[str, Any]]
@@ -46,6 +49,10 @@ def machines(count: int, price: float = 0.4, first: int = 0, gpus: int = 1) -> R
         )
         for n in range(first, first + count)
     ]  # fmt: skip
+
+
+FEW_CHEAP = machines(26) + machines(11, 0.3, first=50)
+"""Eleven cheap machines of many: every search for them brings them, and they do not move the price."""
 
 
 @dataclass(slots=True)
@@ -89,8 +96,10 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(store: Store, rows: Rows, wish: int = RARELY) -> AsyncIterator[Bench]:
-    """Rules on one model, polled for the first time a moment ago."""
+async def bench(
+    store: Store, rows: Rows, wish: int = RARELY, names: tuple[str, ...] = (MODEL,)
+) -> AsyncIterator[Bench]:
+    """Rules on what one name means, polled for the first time a moment ago."""
     clock = HandClock(START)
     async with FakeVast(rows) as fake, aclosing(VastSource(fake.url)) as source:
         fake.tells_time = False
@@ -100,7 +109,7 @@ async def bench(store: Store, rows: Rows, wish: int = RARELY) -> AsyncIterator[B
             source=source,
             collector=Collector(store, on_round=evaluate),
             clock=clock.steady,
-            names=(MODEL,),
+            names=names,
             budget=BUDGET,
             wish=wish,
             probes=probes,
@@ -109,10 +118,11 @@ async def bench(store: Store, rows: Rows, wish: int = RARELY) -> AsyncIterator[B
         yield Bench(fake, Market(store), poller, probes, clock, store)
 
 
-async def test_while_nothing_meets_a_rule_probes_cost_no_rows(store: Store) -> None:
+@pytest.mark.parametrize("wanted", [12, 40])
+async def test_while_nothing_meets_a_rule_probes_cost_no_rows(store: Store, wanted: int) -> None:
     async with bench(store, machines(10)) as watched:
         await watched.add(FLOOR)
-        await watched.add(rule(Kind.AVAILABLE, 40))  # ten GPUs in slices smaller than asked for
+        await watched.add(rule(Kind.AVAILABLE, wanted))  # the ten GPUs that there are would fit into an answer
         await watched.pass_(HOUR)
         assert HOUR // PROBE_SECONDS <= len(watched.probed) / 2 <= HOUR // PROBE_SECONDS + 1
         assert (await watched.spent(), watched.probes.rows_today, watched.polls) == (10, 0, 1)
@@ -205,10 +215,47 @@ async def test_enough_gpus_are_told_of(store: Store) -> None:
         some = await watched.add(rule(Kind.AVAILABLE, 5))
         many = await watched.add(rule(Kind.AVAILABLE, 400))
         watched.fake.rows += machines(1, first=50, gpus=4)
-        assert await watched.until_told(some, HOUR) is not None
+        seconds = await watched.until_told(some, HOUR)
+        assert seconds is not None
+        assert seconds <= PROBE_SECONDS + CONFIRM_POLL_SECONDS + SLACK_S
         (message,) = await watched.rules.messages(some)
         assert message.payload["event"]["value"] == 6
         assert await watched.rules.told(many) == []
+
+
+async def test_machines_that_are_not_enough_are_brought_once_and_count_with_those_that_come_later(store: Store) -> None:
+    async with bench(store, machines(10)) as watched:
+        public_id = await watched.add(rule(Kind.AVAILABLE, 14))
+        for n in (1, 2, 3):
+            watched.fake.rows += machines(1, first=50 + n)
+            await watched.pass_(20 * 60)
+            assert (await watched.spent(), watched.polls) == (10 + n, 1)
+        watched.fake.rows += machines(1, first=90)
+        assert await watched.until_told(public_id, 5 * 60) is not None
+        (message,) = await watched.rules.messages(public_id)
+        assert message.payload["event"]["value"] == 14
+
+
+async def test_new_machines_that_are_gone_again_fire_nothing(store: Store) -> None:
+    async with bench(store, machines(10)) as watched:
+        public_id = await watched.add(rule(Kind.AVAILABLE, 12))
+        for n in (1, 2):
+            watched.fake.rows = machines(10) + machines(1, first=50 + n)
+            await watched.pass_(2 * PROBE_SECONDS)
+        assert watched.polls == 2
+        await watched.pass_(HOUR)
+        assert (watched.polls, await watched.rules.told(public_id)) == (2, [])
+
+
+async def test_machines_of_a_model_with_the_same_name_are_known(store: Store) -> None:
+    small, large = (
+        [{**row, "gpu_name": "A100 SXM4", "gpu_ram": ram} for row in machines(3, first=first)]
+        for ram, first in ((40_960, 0), (81_920, 20))
+    )
+    async with bench(store, small + large, names=("A100 SXM4",)) as watched:
+        await watched.add(rule(Kind.AVAILABLE, 5, model="A100 SXM4 40GB"))
+        await watched.pass_(HOUR)
+        assert (await watched.spent(), len(watched.probed) > 30) == (6, True)
 
 
 async def test_a_rule_of_a_region_is_not_met_by_another_region(store: Store) -> None:
@@ -221,7 +268,7 @@ async def test_a_rule_of_a_region_is_not_met_by_another_region(store: Store) -> 
 
 
 @pytest.mark.parametrize(
-    ("field", "watched_for"), [("min_bid", FLOOR), ("num_gpus", rule(Kind.AVAILABLE, 40))], ids=["floor", "stock"]
+    ("field", "watched_for"), [("min_bid", FLOOR), ("machine_id", rule(Kind.AVAILABLE, 20))], ids=["floor", "stock"]
 )
 async def test_a_market_that_ignores_the_filter_is_left_to_full_polls(
     store: Store, field: str, watched_for: Any
@@ -250,11 +297,11 @@ async def test_a_refused_probe_closes_the_market_for_polls_too(store: Store) -> 
 
 
 async def test_probes_that_bring_many_rows_are_asked_less_often(store: Store) -> None:
-    async with bench(store, machines(11)) as watched:
-        await watched.add(rule(Kind.AVAILABLE, 12))
+    async with bench(store, FEW_CHEAP) as watched:
+        await watched.add(rule(Kind.BELOW, 350_000))
         await watched.pass_(6 * HOUR - 120)
         share = row_share(BUDGET * 9 // 10)
-        assert share / 5 < await watched.spent() - 11 * watched.polls <= share / 4 + 11
+        assert share / 5 < await watched.spent() - len(FEW_CHEAP) * watched.polls <= share / 4 + 11
 
 
 async def test_a_median_that_meets_a_rule_is_polled_again_at_once_and_only_once(store: Store) -> None:
@@ -324,8 +371,8 @@ async def test_a_probe_of_another_size_undoes_no_confirmation(store: Store) -> N
 
 
 async def test_a_restart_goes_on_with_what_probes_have_cost_today(store: Store) -> None:
-    async with bench(store, machines(11)) as watched:
-        await watched.add(rule(Kind.AVAILABLE, 12))
+    async with bench(store, FEW_CHEAP) as watched:
+        await watched.add(rule(Kind.BELOW, 350_000))
         await watched.pass_(HOUR)
         before = (watched.probes.rows_today, watched.probes.requests_today)
         assert min(before) > 0
