@@ -56,6 +56,8 @@ LOOK_S, PHASE_S = 30, 97
 GOALS_S = {"floor": 180, "offer": 180, "stock": 180, "current": 600}
 """95 of 100 are to be told within so many seconds."""
 
+SHOWN_HOURS = 3
+
 GOAL_ROWS = 200
 """Rows of a quiet day that probes may cost."""
 
@@ -160,11 +162,14 @@ async def quiet(options: argparse.Namespace) -> None:
     """What probes cost while nothing satisfies a rule."""
     async with simulated(options, options.seeds[0], moving=True) as (simulation, store, poller):
         rules = await add_rules(store, simulation.clock(), FAR_RULES, {})
-        await settle(poller, simulation, options.hours * HOUR)
-        fired = len(await told(store, rules))
-    rows = simulation.rows["probes"]
-    print(f"quiet for {options.hours} h, {len(rules)} rules, {fired} told: {simulation.requests} probes")
-    print(f"rows of probes: {rows} (goal {GOAL_ROWS}), of polls: {simulation.rows['polls']}", flush=True)
+        for hour in range(1, options.hours + 1):
+            await settle(poller, simulation, HOUR)
+            if hour % SHOWN_HOURS == 0 or hour == options.hours:
+                shown = (
+                    f"{hour} h, {len(rules)} rules, {len(await told(store, rules))} told: {simulation.requests} probes"
+                )
+                rows = simulation.rows["probes"], simulation.rows["polls"]
+                print(f"{shown}; rows of probes {rows[0]} (goal {GOAL_ROWS} a day), of polls {rows[1]}", flush=True)
 
 
 async def changes(options: argparse.Namespace, seed: int, *, probing: bool) -> list[Noticed]:
@@ -180,6 +185,10 @@ async def changes(options: argparse.Namespace, seed: int, *, probing: bool) -> l
                 noticed += await notice(simulation, store, poller, change, some)
                 await simulation.control("price", factor=1)
             await take_back(simulation, store, poller, rules)
+            print(
+                f"seed {seed}, change {n}: told {sum(one.seconds is not None for one in noticed)} of {len(noticed)}",
+                flush=True,
+            )
         async with store.reader() as reader:
             spent = (await reader.quota(simulation.clock() // DAY))[0]
     which = "with probes" if probing else "polls alone"
