@@ -27,6 +27,9 @@ poller would rest."""
 TROUBLE = {**dict.fromkeys(RETRIED, 1 + RETRIES + IN_A_ROW - 1), **dict.fromkeys(READ, IN_A_ROW)}
 """How often the market answers so."""
 
+BUTTONS = 7
+"""Of a fire: seen, four times of snooze, edit and delete."""
+
 FEW_ROWS = 10
 """Rows left of the day when polls are to be capped; the model has more."""
 
@@ -110,7 +113,7 @@ def fire(stage: Stage, everybody: Sequence[Person], names: Mapping[str, str]) ->
         check(f"{person.name}: told in {language}", one.says("fire", language), one.text.split("\n")[0])
         check(f"{person.name}: offers", one.table and one.says("offers", language), one.text.replace("\n", " | ")[:600])
         check(f"{person.name}: a chart", one.picture)
-        check(f"{person.name}: buttons", len(one.buttons) == 6, one.buttons)
+        check(f"{person.name}: buttons", len(one.buttons) == BUTTONS, one.buttons)
 
 
 def trouble(stage: Stage, names: Mapping[str, str], when: str) -> None:
