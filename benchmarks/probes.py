@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import sqlite3
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ SPACING_S = 6
 MODELS = (
     "RTX 4090", "RTX 5090", "RTX 3090", "RTX 3060", "A100 SXM4", "H100 SXM", "RTX 4080", "RTX 3080", "RTX 5080", "L40S",
 )  # fmt: skip
-FALLEN, SCARCE = 0.7, 0.4
+FALLEN, SCARCE = 0.7, 0.6
 """Parts of the usual prices and of the usual machines."""
 
 LONGEST_S = 3 * HOUR // 2
@@ -242,7 +243,7 @@ PRICED = ("floor", "offer", "current")
 FAR_RULES = (("floor", 0.5), ("floor", 0.4), ("offer", 0.5), ("offer", 0.4), ("stock", 4.0))
 NEAR_RULES = (
     *(("floor", 0.8), ("floor", 0.85), ("offer", 0.8), ("offer", 0.85)),
-    *(("current", 0.85), ("current", 0.9), ("stock", 1.3), ("stock", 1.8)),
+    *(("current", 0.85), ("current", 0.9), ("stock", 1.1), ("stock", 1.4)),
 )
 """What each model has rules on, and the part of its value at which they fire."""
 
@@ -289,11 +290,13 @@ async def settle(poller: Poller, simulation: Simulation, seconds: int) -> None:
 
 async def told(store: Store, rules: Iterable[str]) -> dict[str, int]:
     """When each rule first told of something."""
-    market, at = Market(store), {}
-    for public_id in rules:
-        if messages := [one for one in await market.messages(public_id) if one.kind == "fire"]:
-            at[public_id] = messages[0].created_at
-    return at
+    first = (
+        "SELECT public_id, min(message.created_at) FROM message JOIN alert ON topic = 'alert/' || alert.id"
+        " WHERE message.kind = 'fire' GROUP BY public_id"
+    )
+    with closing(sqlite3.connect(str(store.url).removeprefix("sqlite:///"))) as conn:
+        at: dict[str, int] = dict(conn.execute(first).fetchall())
+    return {name: at[name] for name in rules if name in at}
 
 
 async def drill(options: argparse.Namespace) -> None:

@@ -128,7 +128,7 @@ class EarlyPolls:
     def polled(self, rows: Iterable[ModelRow]) -> None:
         """Let go of those that were polled since."""
         for row in rows:
-            if (row.last_poll_at or 0) > self._since.get(row.vast_name, 1 << 62):
+            if (row.last_poll_at or 0) >= self._since.get(row.vast_name, 1 << 62):
                 del self._since[row.vast_name]
 
     def hasten(self, intervals: Mapping[str, int]) -> dict[str, int]:

@@ -214,6 +214,7 @@ async def test_enough_gpus_are_told_of(store: Store) -> None:
     async with bench(store, machines(2)) as watched:
         some = await watched.add(rule(Kind.AVAILABLE, 5))
         many = await watched.add(rule(Kind.AVAILABLE, 400))
+        await watched.pass_(10)
         watched.fake.rows += machines(1, first=50, gpus=4)
         seconds = await watched.until_told(some, HOUR)
         assert seconds is not None
