@@ -14,7 +14,7 @@ import asyncio
 import logging
 import sqlite3
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
@@ -48,7 +48,7 @@ MODELS = (
 FALLEN, SCARCE = 0.7, 0.6
 """Parts of the usual prices and of the usual machines."""
 
-LONGEST_S = 3 * HOUR // 2
+LONGEST_S = HOUR // 2
 """Seconds waited at most for a change to be told."""
 
 LOOK_S, PHASE_S = 30, 97
@@ -186,10 +186,8 @@ async def changes(options: argparse.Namespace, seed: int, *, probing: bool) -> l
                 noticed += await notice(simulation, store, poller, change, some)
                 await simulation.control("price", factor=1)
             await take_back(simulation, store, poller, rules)
-            print(
-                f"seed {seed}, change {n}: told {sum(one.seconds is not None for one in noticed)} of {len(noticed)}",
-                flush=True,
-            )
+            late = Counter(one.kind for one in noticed if one.seconds is None)
+            print(f"seed {seed}, change {n}: {len(noticed)} rules, not told {dict(late)}", flush=True)
         async with store.reader() as reader:
             spent = (await reader.quota(simulation.clock() // DAY))[0]
     which = "with probes" if probing else "polls alone"
@@ -263,7 +261,7 @@ async def add_rules(
     for model, quote in quotes.items():
         for kind, part in some:
             if (new := rule_on(kind, model, quote, part, now)) and not (
-                kind == "stock" and new.threshold > most.get(model, 1 << 30)
+                kind == "stock" and new.threshold > most.get(model, 0 if most else 1 << 30)
             ):
                 added[await market.add(new, replace(initial(new), armed=True))] = kind
     return added
