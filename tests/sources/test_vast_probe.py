@@ -51,6 +51,19 @@ async def test_a_probe_for_stock_asks_for_slices_of_at_least_a_size() -> None:
     assert answer.ignored == 0
 
 
+async def test_machines_that_are_known_are_not_brought() -> None:
+    async with FakeVast(MARKET) as market:
+        answer = await probe(market, ProbeQuery("RTX 4090", 2, known_machines=frozenset((1001, 1006))), at=AT)
+    assert ({offer.machine_id for offer in answer.offers}, answer.fetch.rows, answer.ignored) == ({1002}, 1, 0)
+
+
+async def test_known_machines_that_are_brought_all_the_same_are_counted() -> None:
+    async with FakeVast(MARKET) as market:
+        market.ignored_filters = {"machine_id"}
+        answer = await probe(market, ProbeQuery("RTX 4090", 2, known_machines=frozenset((1001,))), at=AT)
+    assert ({offer.machine_id for offer in answer.offers}, answer.ignored) == ({1002, 1006}, 1)
+
+
 async def test_a_probe_that_nothing_meets_costs_no_rows() -> None:
     async with FakeVast(MARKET) as market:
         answer = await probe(market, ProbeQuery("RTX 4090", 2, 90_000), at=AT)
