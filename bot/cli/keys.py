@@ -104,7 +104,7 @@ async def revoke(settings: Settings, prefix: str) -> int:
 
 
 async def reseal(settings: Settings) -> int:
-    """Encrypt other workspaces' tokens with the newest key; 2 when a token opens with none of the keys."""
+    """Encrypt tokens and secrets of webhooks with the newest key; 2 when one of them opens with none of the keys."""
     from bot.secret_box import CannotOpen, SecretBox
 
     if settings.secret_key is None:
@@ -116,8 +116,11 @@ async def reseal(settings: Settings) -> int:
             rows = await writer.read.installations()
             for platform, enterprise, team, sealed, at in rows:
                 await writer.save_installation(platform, enterprise, team, vault.reseal(sealed), at)
+            endpoints = await writer.webhooks.sealed()
+            for id_, sealed in endpoints:
+                await writer.webhooks.change(id_, SteadyClock()(), sealed=vault.reseal(sealed))
     except CannotOpen as error:
         print(f"nothing was changed: {error}")  # noqa: T201
         return 2
-    print(f"{len(rows)} sealed anew")  # noqa: T201
+    print(f"{len(rows) + len(endpoints)} sealed anew")  # noqa: T201
     return 0

@@ -21,6 +21,9 @@ from bot.commands import (
 from bot.commands.alerts import add as alert_add
 from bot.commands.alerts import changing as alert_changing
 from bot.commands.alerts import listing as alert_listing
+from bot.commands.webhooks import add as webhook_add
+from bot.commands.webhooks import changing as webhook_changing
+from bot.commands.webhooks import listing as webhook_listing
 from bot.dispatch.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -44,6 +47,14 @@ COMMANDS: tuple[Command, ...] = (
     alert_changing.ACK,
     alert_changing.TESTING,
     alert_changing.DELETE,
+    webhook_add.COMMAND,
+    webhook_listing.LIST,
+    webhook_listing.SHOW,
+    webhook_listing.LOG,
+    webhook_changing.TESTING,
+    webhook_changing.ROTATE,
+    webhook_changing.REPLAY,
+    webhook_changing.DELETE,
     settings.SHOW,
     settings.ME,
     settings.TEAM,

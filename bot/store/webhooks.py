@@ -196,6 +196,11 @@ class WebhookReads:
                 found.setdefault(id_, []).append(_row(row))
         return found
 
+    async def sealed(self) -> list[tuple[int, bytes]]:
+        """What is sealed of every endpoint, by its id."""
+        query = select(webhook.c.id, webhook.c.sealed).where(webhook.c.deleted_at.is_(None))
+        return [(id_, sealed) for id_, sealed in await self._conn.execute(query)]
+
     async def log(self, webhook_id: int, most: int) -> list[StoredAttempt]:
         """The last attempts, the newest first."""
         a = webhook_attempt.c

@@ -21,6 +21,7 @@ from bot.presentation.text import plain
 from bot.store.engine import StoreError, open_store
 from tests.commands.conftest import NOW
 from tests.dialogues import DIALOGUES, Turn
+from tests.fakes.endpoints import public_endpoints
 
 ANA = Asker("slack", "T1", "U1")
 BOSS = replace(ANA, person="U2", role="manager")
@@ -31,7 +32,8 @@ async def chat(market_file: Path, tmp_path: Path) -> AsyncIterator[Dispatcher]:
     """A dispatcher on a market of its own, which can be written."""
     shutil.copy(market_file, tmp_path / "chat.db")
     store = await open_store(f"sqlite:///{tmp_path / 'chat.db'}", writer=True)
-    yield Dispatcher(store, COMMANDS, lambda: NOW + 60)
+    endpoints = public_endpoints()
+    yield Dispatcher(store, COMMANDS, lambda: NOW + 60, endpoints=lambda: endpoints)
     await store.close()
 
 
@@ -130,6 +132,8 @@ async def test_help_lists_all_and_explains_each_with_examples_that_run(chat: Dis
             assert example in explained
             if command.name.startswith("alert "):
                 await _say(chat, "alert 4090 < 0.01", BOSS)
+            if command.name.startswith("webhook "):
+                await _say(chat, "webhook add https://example.com/hook", BOSS)
             told = await _say(chat, example, BOSS)
             assert told.ok, (example, plain(told.card))
     assert "settings me" in await _hear(chat, "help settings")
@@ -137,11 +141,12 @@ async def test_help_lists_all_and_explains_each_with_examples_that_run(chat: Dis
 
 
 async def test_a_line_to_ask_again_means_the_same(chat: Dispatcher) -> None:
-    await _say(chat, "alert 4090 < 0.01")
+    await _say(chat, "alert 4090 < 0.01", BOSS)
+    await _say(chat, "webhook add https://example.com/hook", BOSS)
     for command in COMMANDS:
         for example in command.examples:
             if not command.acts:
-                again = (await _say(chat, example)).line
+                again = (await _say(chat, example, BOSS)).line
                 assert await chat.read(again) == await chat.read(example)
 
 

@@ -30,6 +30,7 @@ from bot.faces.http.page import page
 from bot.presentation.text import plain
 from bot.presentation.words import Words
 from bot.store.engine import open_store
+from tests.fakes.endpoints import public_endpoints
 from tests.fakes.stored import NAMES, NOW
 
 MOST_STATEMENTS = 8
@@ -37,7 +38,7 @@ OF_STATUS = 9
 """It tells of polls, rows, the lease and, in two tables of their own, of probes."""
 
 OF_ALERTS = 16
-"""Of what changes an alert: its place, series, limits, messages and the note of who did it are rows of their own."""
+"""Of what changes an alert or a webhook: place, limits, messages and the note of who did it are rows of their own."""
 
 LEANING_ON_OTHERS = 9
 """Of ``reliability`` where its model had few interruptions: only their number says that all models must be read."""
@@ -100,9 +101,10 @@ def own_file(market_file: Path, tmp_path: Path) -> Path:
 async def chat(own_file: Path) -> AsyncIterator[Dispatcher]:
     """A dispatcher whose market can be written, where the boss has alerts; the use of their models is noted."""
     store = await open_store(f"sqlite:///{own_file}", writer=True)
-    dispatcher = Dispatcher(store, COMMANDS, lambda: NOW + 60)
-    for gpu in ("h100 sxm", "4090"):
-        assert (await reply(dispatcher, BOSS, f"alert {gpu} < 0.01", default="en")).ok
+    endpoints = public_endpoints()
+    dispatcher = Dispatcher(store, COMMANDS, lambda: NOW + 60, endpoints=lambda: endpoints)
+    for line in ("alert h100 sxm < 0.01", "alert 4090 < 0.01", "webhook add https://example.com/hook"):
+        assert (await reply(dispatcher, BOSS, line, default="en")).ok
     await store.settled()
     yield dispatcher
     await store.close()
@@ -128,7 +130,8 @@ async def test_a_command_that_acts_reads_once_and_writes_once(chat: Dispatcher, 
     with measured() as cost:
         assert (await reply(chat, BOSS, example, default="en")).ok
     assert len(cost.transactions) == 2
-    assert sum(cost.statements) <= (OF_ALERTS if "alert" in example else MOST_STATEMENTS), cost.transactions
+    owned = example.startswith(("alert", "webhook"))
+    assert sum(cost.statements) <= (OF_ALERTS if owned else MOST_STATEMENTS), cost.transactions
     assert cost.lines == [example]
 
 

@@ -118,7 +118,10 @@ COMMAND = Command(
     ),
     ask=ask,
     card=card,
-    examples=("webhook add https://example.com/hook",),
+    examples=(
+        "webhook add https://example.com/hook",
+        "webhook add https://example.com/hook events=price.changed gpus=4090",
+    ),
     role=ROLE,
     method="POST",
     scope=WEBHOOKS,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from analytics.errors import NotFound, Refused
-from analytics.evidence import Note, Plural
+from analytics.evidence import Note
 from analytics.market import HOUR
 from bot.commands.webhooks.owned import ID, ROLE, WEBHOOKS, asker_of, endpoints_of, find, note
 from bot.dispatch.command import Command, Method, Param, QueryContext
@@ -74,7 +74,7 @@ async def ask_replay(query: QueryContext, *, id: str, message: str | None, since
         count = await writer.outbox.replay(row.destination_id, query.now, since=after, send_id=message)
         if message is not None and not count:
             raise NotFound(Note("there is no message of that id in the last 30 days"), suggestions=("webhook log",))
-        return Note(Plural("{n} message is sent again.", "{n} messages are sent again."), {"n": count}), None
+        return Note("Messages that are sent again: {n}", {"n": count}), None
 
     return await _change(query, id, "replay", change)
 
@@ -111,7 +111,7 @@ def _command(
         params=(ID, *params),
         ask=ask,
         card=card,
-        examples=(f"webhook {name} last",),
+        examples=(f"webhook {name} last", f"webhook {name} id=last"),
         role=ROLE,
         method=method,
         scope=WEBHOOKS,

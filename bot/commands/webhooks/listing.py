@@ -162,7 +162,7 @@ SHOW = Command(
     params=(ID,),
     ask=ask_show,
     card=show_card,
-    examples=("webhook show last",),
+    examples=("webhook show last", "webhook show id=last"),
     role=ROLE,
     scope=WEBHOOKS,
 )
@@ -173,7 +173,7 @@ LOG = Command(
     params=(ID, Param("limit", "int", "attempts at most", default=50, minimum=1, maximum=500)),
     ask=ask_log,
     card=show_card,
-    examples=("webhook log last",),
+    examples=("webhook log last", "webhook log last limit=10"),
     role=ROLE,
     scope=WEBHOOKS,
 )

@@ -16,6 +16,7 @@ from bot.dispatch.command import Ask, Command, Param
 from bot.dispatch.kinds import KINDS
 from bot.faces.http.parameters import MAX_REQUEST_NAME
 from bot.faces.http.problems import MEDIA_TYPE as PROBLEM
+from bot.webhooks.events import MODELS
 
 Schema = dict[str, Any]
 
@@ -29,6 +30,13 @@ ERRORS = {
     "500": "A fault of ours; `id` finds it in the log",
     "503": "The market or the store cannot be read right now",
 }
+
+SIGNED = {
+    "webhook-id": "names the event: the same at each attempt",
+    "webhook-timestamp": "the UTC second of this attempt",
+    "webhook-signature": "one signature a secret, newest first, by the Standard Webhooks scheme",
+}
+"""Headers of an event."""
 
 _PROBLEM: Schema = {
     "type": "object",
@@ -156,10 +164,26 @@ def _open(name: str, summary: str, media: str, schema: Schema, *also: str) -> Sc
     return {"get": {"operationId": name, "summary": summary, "responses": responses, "security": []}}
 
 
+def _event(name: str, schema: Schema) -> Schema:
+    """What is posted to an endpoint; headers and signatures are described in docs/webhooks.md."""
+    headers = [
+        {"name": header, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+        for header, text in SIGNED.items()
+    ]
+    return {
+        "operationId": f"on_{name.replace('.', '_')}",
+        "summary": MODELS[name].__doc__,
+        "parameters": headers,
+        "requestBody": {"content": {"application/json": {"schema": schema}}},
+        "responses": {"2XX": {"description": "taken; everything else is sent again"}},
+        "security": [],
+    }
+
+
 def document(commands: Sequence[Command], version: str, *, require_key: bool) -> Schema:
     """The whole document: a path a command, the two open ones for machines, and the components."""
     asked = [command for command in commands if command.path]
-    answers, components = answer_schemas({command.name: returned_by(command.ask) for command in asked})
+    answers, components = answer_schemas({command.name: returned_by(command.ask) for command in asked} | dict(MODELS))
     paths: dict[str, Schema] = defaultdict(dict)
     for command in asked:
         described = operation(command, answers[command.name], require_key=require_key)
@@ -171,6 +195,7 @@ def document(commands: Sequence[Command], version: str, *, require_key: bool) ->
         "openapi": "3.1.0",
         "info": {"title": "spotbot", "version": version, "summary": "Questions to the GPU spot market"},
         "paths": paths,
+        "webhooks": {name: {"post": _event(name, answers[name])} for name in MODELS},
         "components": {
             "schemas": {"Problem": _PROBLEM, **components},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "spotbot keys create"}},
