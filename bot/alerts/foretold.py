@@ -9,7 +9,7 @@ from typing import Any
 from analytics.answers.reliability import PERIOD_DAYS, SEEN_TWICE, Reliability, reliability
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Note, Plural
-from analytics.forecasting.backtest import ALPHA
+from analytics.forecasting.backtest import ALPHA, COLD_H
 from analytics.forecasting.forecasts import Forecast, caveats, check
 from analytics.forecasting.levels import below, within_window
 from analytics.forecasting.track_record import TrackRecord
@@ -145,7 +145,7 @@ def _predicted(key: SeriesKey, read: _Forecasts) -> Foretold:
         raise NotYet(why, have=have, need=need, ready_at=ready_at)
     value = predicted_value(key, ahead, now)
     if value is None:
-        raise _no_such_level(key, ahead)
+        raise _no_such_level(key, ahead) if _states_any(ahead) else _states_none(read.basis)
     return Foretold(value, (_issued(ahead), *_record(read.track), *caveats(ahead[0], read.track)[:-1]))
 
 
@@ -168,6 +168,21 @@ def _record(track: TrackRecord | None) -> tuple[Note, ...]:
         return ()
     values = {"n": track.n_scored, "share": round(100 * track.coverage_80, 1)}
     return (Note("forecasts like this that were scored: {n}; in their 80% range: {share}%", values),)
+
+
+def _states_any(forecasts: Sequence[Forecast]) -> bool:
+    return any(forecast.hi80 is not None or forecast.confidence is not None for forecast in forecasts)
+
+
+def _states_none(basis: Basis) -> NotYet:
+    """Too little history for a probability at all."""
+    seen_h = 24 * (basis.history_days or 0.0)
+    return NotYet(
+        Note("the forecast states no probability yet"),
+        have=Note("{n} h of history", {"n": round(seen_h, 1)}),
+        need=Note("{n} h of history", {"n": COLD_H}),
+        ready_at=basis.ready_after(max(0, round((COLD_H - seen_h) * HOUR))),
+    )
 
 
 def _no_such_level(key: SeriesKey, ahead: Sequence[Forecast]) -> NotYet:

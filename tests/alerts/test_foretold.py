@@ -247,6 +247,19 @@ async def test_a_level_that_no_forecast_speaks_of_is_silent_and_says_why(market:
     assert made.answer.foretold.value is None
 
 
+async def test_a_forecast_without_any_probability_says_what_history_it_takes(store: Store) -> None:
+    market_ = await small_market(store)
+    await market_.prices(400_000, 400_000)
+    await save(store, START, forecast(None))
+    dispatcher = Dispatcher(store, COMMANDS, lambda: market_.at)
+    made = await reply(dispatcher, ANA, "alert 4090 predicted < 0.30 in 24h with 80%", default="en")
+    silent = (
+        "so nothing fires: the forecast states no probability yet\nThere is: 0 h of history\nNeeded: 24 h of history"
+    )
+    assert silent in text(made)
+    assert made.answer.foretold.missing.ready_at == iso(market_.at + 24 * HOUR)
+
+
 async def test_a_prediction_is_tried_on_the_forecasts_as_they_were_issued(store: Store) -> None:
     market_ = await small_market(store)
     await market_.prices(400_000)
