@@ -31,9 +31,10 @@ FAULTS = (
 
 LIES = (
     *("lie_rentable", "lie_rentable_text", "lie_x1000", "lie_min_bid_null"),
-    *("lie_few", "lie_duplicate", "lie_names"),
+    *("lie_few?gpu_name=RTX%204090", "lie_duplicate", "lie_names"),
 )
-"""Pages that are believable but wrong."""
+"""Pages that are believable but wrong. Four rows strike the model that has 52: of one that has ten they could be the
+market, since a page is doubted that has fewer than 40 % of the usual rows."""
 
 MACHINES = 600
 STANDING = "RTX 4090,H100 SXM,L40S"

@@ -23,7 +23,8 @@ from tests.fakes.slack_house import Home, house
 async def test_every_command_is_answered_to_its_asker_alone(chat: Home, person: str) -> None:
     says = chat.slack.people[person]
     asker = Asker("slack", "T1", person, "C1", "admin", says["locale"], says.get("tz"))
-    await chat.hear("alert 4090 < 0.01", person=person)  # the examples are about the newest
+    for line in ("alert 4090 < 0.01", "webhook add https://example.com/hook"):
+        await chat.hear(line, person=person)  # the examples are about the newest
     for command in sorted(COMMANDS, key=lambda command: command.acts):
         line = command.examples[0]
         answer = await chat.hear(line, person=person)
@@ -31,7 +32,7 @@ async def test_every_command_is_answered_to_its_asker_alone(chat: Home, person: 
         assert markup(answer.body) == []
         if command.acts:
             assert not {"spot_share", "spot_refresh"} & set(answer.buttons)
-            assert answer.text.startswith(("Settings", "Configurações", "Alert", "Alerta"))
+            assert answer.text.startswith(("Settings", "Configurações", "Alert", "Alerta", "Webhook"))
             continue
         expected = await reply(chat.dispatcher, asker, line, default="en")
         assert expected.ok, line

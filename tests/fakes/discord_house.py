@@ -25,6 +25,7 @@ from bot.faces.discord.responder import DiscordResponder
 from bot.faces.discord.sdk import point_sdk, quiet_sdk
 from bot.store.engine import open_store
 from tests.fakes.discord import Asked, FakeDiscord, buttons, until, visible
+from tests.fakes.endpoints import public_endpoints
 from tests.fakes.slack_house import ACT, BOOM, TELL, Gallery
 from tests.fakes.stored import NOW
 
@@ -149,7 +150,8 @@ async def discord_dispatcher(market_file: Path, tmp_path: Path) -> AsyncIterator
     """A dispatcher on a market of its own, which can be written; ``boom`` fails."""
     shutil.copy(market_file, tmp_path / "discord.db")
     store = await open_store(f"sqlite:///{tmp_path / 'discord.db'}", writer=True)
-    yield Dispatcher(store, (*COMMANDS, BOOM, ACT, TELL), lambda: NOW + 60)
+    endpoints = public_endpoints()
+    yield Dispatcher(store, (*COMMANDS, BOOM, ACT, TELL), lambda: NOW + 60, endpoints=lambda: endpoints)
     await store.close()
 
 
