@@ -48,7 +48,17 @@ def test_the_two_commands_come_first() -> None:
     assert 0 < README.index("make demo") < README.index("make test") < README.index("## Settings")
 
 
-@pytest.mark.parametrize("name", ["docs/demo.svg", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "docs/demo.svg",
+        "docs/webhooks.md",
+        "docs/examples/webhook_receiver.py",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "LICENSE",
+    ],
+)
 def test_what_the_readme_links_to_is_there(name: str) -> None:
     assert (ROOT / name).exists()
 

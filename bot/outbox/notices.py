@@ -14,7 +14,7 @@ WEBHOOK_DISABLED = "webhook.disabled"
 
 def _disabled(payload: Mapping[str, Any], words: Words) -> Card:
     name = payload["webhook"]
-    lead = words("No event goes to {host} any more ({reason}).", host=payload["host"], reason=payload["reason"])
+    lead = words("No event goes to {host} any more ({reason}).", host=payload["host"], reason=words(payload["reason"]))
     note = words("“webhook test” challenges it again; “webhook replay” sends what it missed.")
     return Card(
         words("Webhook {id} was disabled", id=name),

@@ -27,7 +27,7 @@ class EventEvidence(BaseModel):
 
     as_of: datetime = Field(description="time of the poll, UTC")
     method: str = Field(description="what was computed, in words")
-    offers: int | None = Field(None, description="rentable verified offers of that poll; null where it was not counted")
+    offers: int | None = Field(description="rentable verified offers of that poll; null where it was not counted")
 
 
 class OfferData(BaseModel):
@@ -48,13 +48,13 @@ class AlertData(BaseModel):
     id: str = Field(description="the alert's name, as in chat")
     episode: int = Field(description="which time it fires; its end has the same number")
     gpu_name: str
-    region: str
+    region: str = Field(description="empty for the whole world")
     rule: str = Field(description="the rule in a sentence")
     condition: str = Field(description="the condition as one would type it")
     value: float | None = Field(description="what was measured: USD per GPU-hour, GPUs, or percent, by the condition")
     threshold: float | None
     since: datetime | None = Field(description="when the condition was first met")
-    offers: list[OfferData] | None = None
+    offers: list[OfferData] | None = Field(description="of a rule on offers: the cheapest of the machines it tells of")
     evidence: EventEvidence
 
 
@@ -160,7 +160,7 @@ def _alert(payload: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
         "threshold": plain_value(rule, rule.threshold),
         "since": None if event["since"] is None else iso(event["since"]),
         "offers": None if event.get("offers") is None else [_offer(one) for one in event["offers"]],
-        "evidence": {"as_of": iso(event["at"]), "method": words(measured(rule.series))},
+        "evidence": {"as_of": iso(event["at"]), "method": words(measured(rule.series)), "offers": None},
     }
     return data, event["at"]
 

@@ -68,7 +68,11 @@ def fits(value: Any, schema: dict, components: dict) -> bool:
         return any(fits(value, some, components) for some in schema["anyOf"])
     if "enum" in schema:
         return value in schema["enum"]
+    if "const" in schema:
+        return bool(value == schema["const"])
     if schema.get("type") == "array":
+        if not isinstance(value, list):
+            return False
         forms = schema.get("prefixItems") or [schema["items"]] * len(value)
         return len(forms) == len(value) and all(map(fits, value, forms, [components] * len(forms)))
     if schema.get("type") == "object":

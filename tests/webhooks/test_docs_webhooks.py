@@ -1,8 +1,9 @@
-"""docs/webhooks.md and the example receiver keep what they say: bodies, code and figures, against what is really sent."""
+"""docs/webhooks.md and the example receiver: bodies, code and figures, against what is really sent."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import shutil
@@ -10,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,8 +24,9 @@ from bot.alerts.decide import Event as Told
 from bot.alerts.decide import EventKind
 from bot.alerts.offers import Match
 from bot.alerts.rules import Kind, OfferFilter, Rule
+from bot.commands import COMMANDS
 from bot.commands.webhooks.add import MOST_OF_TEAM
-from bot.faces.http.openapi import SIGNED
+from bot.faces.http.openapi import SIGNED, document
 from bot.outbox.drafts import Event
 from bot.outbox.sender import Address, Delivered, Delivery, Message, TryLater
 from bot.presentation.card import Card
@@ -34,6 +36,7 @@ from bot.webhooks.events import MODELS, envelope
 from bot.webhooks.guard import LONGEST_URL, PORTS, guard_of
 from bot.webhooks.outcomes import FAILING_S, LONGEST_REST_S, REST_S, WAITS_S
 from bot.webhooks.signing import ROTATION_S, new_secret
+from tests.faces.test_http_open import fits
 from tests.fakes.alerting import START, rule
 from tests.fakes.receivers import Request, answer, receiving
 
@@ -41,7 +44,11 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "docs" / "examples" / "webhook_receiver.py"
 NEW, OLD = new_secret(), new_secret()
-CALL = "try { console.log(JSON.stringify(verified(...JSON.parse(process.argv[1]).map((x, i) => i === 2 ? Buffer.from(x, 'base64') : x)))) } catch (error) { console.log('refused: ' + error.message) }"  # noqa: E501
+CALL = """
+const [secret, headers, body] = JSON.parse(process.argv[1]);
+try { console.log(JSON.stringify(verified(secret, headers, Buffer.from(body, "base64")))) }
+catch (error) { console.log("refused: " + error.message) }
+"""
 
 
 def _alert(made: Rule, told: Told) -> dict[str, Any]:
@@ -123,7 +130,9 @@ async def forged() -> list[tuple[str, Request]]:
 
 def test_the_bodies_of_the_guide_are_what_is_sent() -> None:
     said = dict(re.findall(r"<!-- ([a-z. ]+) -->\n```json\n(.*?)\n```", GUIDE, re.DOTALL))
-    assert {title: json.loads(text) for title, text in said.items()} == {title: posted_body(title) for title in EXAMPLES}
+    assert {title: json.loads(text) for title, text in said.items()} == {
+        title: posted_body(title) for title in EXAMPLES
+    }
     assert {event.kind for event in EXAMPLES.values()} == set(MODELS)
 
 
@@ -146,10 +155,38 @@ def test_the_figures_of_the_guide_are_the_programs() -> None:
     assert "ten attempts" in text
 
 
+def spoilt(body: Any) -> Iterator[Any]:
+    """The body without each of its members by turns."""
+    for name in body if isinstance(body, dict) else ():
+        yield {other: value for other, value in body.items() if other != name}
+        if isinstance(body[name], dict):
+            yield from ({**body, name: less} for less in spoilt(body[name]))
+
+
+@pytest.mark.parametrize("title", EXAMPLES)
+def test_the_openapi_document_promises_what_is_sent(title: str) -> None:
+    told, kind = document(COMMANDS, "0", require_key=True), EXAMPLES[title].kind
+    components, described = told["components"]["schemas"], told["webhooks"][kind]["post"]
+    schema = described["requestBody"]["content"]["application/json"]["schema"]
+    body = envelope(EXAMPLES[title])
+    assert fits(body, schema, components)
+    assert not fits({**body, "type": "another"}, schema, components)
+    assert [less for less in spoilt(body) if fits(less, schema, components)] == []
+    assert {(one["name"], one["in"], one["required"]) for one in described["parameters"]} == {
+        (name, "header", True) for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+    }
+    assert described["security"] == []
+
+
+async def test_the_openapi_document_names_every_header_that_is_sent() -> None:
+    sent = {name for name in (await arrived()).headers if name.startswith("webhook-")}
+    assert sent == set(SIGNED) == set(re.findall(r"`(webhook-[a-z]+)` \|", GUIDE))
+
+
 @pytest.mark.parametrize("n", [0, 1], ids=["package", "standard library"])
 async def test_the_python_examples_verify_what_is_sent_and_nothing_else(n: int) -> None:
     scope: dict[str, Any] = {}
-    exec(code("python")[n], scope)  # noqa: S102
+    exec(code("python")[n], scope)
     verified: Callable[..., Any] = scope["verified"]
     good = await arrived()
     for secret in (NEW, OLD):
@@ -163,11 +200,9 @@ async def test_the_python_examples_verify_what_is_sent_and_nothing_else(n: int) 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
 async def test_the_node_example_verifies_what_is_sent_and_nothing_else() -> None:
     def run(secret: str, request: Request) -> str:
-        import base64
-
         given = json.dumps([secret, request.headers, base64.b64encode(request.body).decode()])
         script = f"{code('js')[0]}\n{CALL}"
-        done = subprocess.run(["node", "-e", script, given], capture_output=True, text=True, check=True)  # noqa: S603, S607
+        done = subprocess.run(["node", "-e", script, given], capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     good = await arrived()

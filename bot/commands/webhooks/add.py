@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from analytics.errors import AskError, Refused
 from analytics.evidence import Note
-from bot.commands.webhooks.owned import ROLE, WEBHOOKS, asker_of, endpoints_of, note
+from bot.commands.webhooks.owned import ROLE, WEBHOOKS, asker_of, endpoints_of, least_change, note
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
@@ -73,10 +73,12 @@ def events_of(text: str) -> tuple[str, ...]:
 def card(answer: WebhookAdded, words: Words) -> Card:
     """What was added, its secret, and what happens next."""
     events = ", ".join(answer.events)
+    of_prices = (least_change(answer.min_change_percent, words),) if PRICE in answer.events else ()
     notes = (
         words("Secret: {secret}", secret=answer.secret),
         words("Keep it now: it is not shown again. Events are signed with it; “webhook rotate” makes a new one."),
         words("First it is sent {event}: the answer must hold the challenge, and then events begin.", event=CHALLENGE),
+        *of_prices,
     )
     return Card(
         words("Webhook {id}", id=answer.id),

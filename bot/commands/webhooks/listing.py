@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analytics.evidence import iso
 from bot.alerts.elements import clock_of
-from bot.commands.webhooks.owned import ID, ROLE, WEBHOOKS, asker_of, find
+from bot.commands.webhooks.owned import ID, ROLE, WEBHOOKS, asker_of, find, least_change
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
-from bot.store.webhooks import WebhookRow
+from bot.store.webhooks import PRICE, WebhookRow
 
 SHOWN = 10
 """Attempts that ``webhook show`` tells of."""
@@ -118,30 +119,51 @@ def list_card(answer: WebhookList, words: Words) -> Card:
 
 def show_card(answer: WebhookShown, words: Words) -> Card:
     """How it stands, and its attempts."""
+    return _card(answer, words)
+
+
+def log_card(answer: WebhookShown, words: Words) -> Card:
+    """The same, with the ids by which “webhook replay” sends one again."""
+    return _card(answer, words, ids=True)
+
+
+def _card(answer: WebhookShown, words: Words, *, ids: bool = False) -> Card:
     line = answer.webhook
-    notes = [words("It is told of {events}.", events=", ".join(line.events))]
-    if line.gpus:
-        notes.append(words("Only of {models}.", models=", ".join(line.gpus)))
-    if line.failing_since:
-        notes.append(words("Nothing was delivered since {at}.", at=clock_of(line.failing_since)))
-    if line.disabled_reason:
-        notes.append(words("Disabled: {reason}; “webhook test” tries it again.", reason=line.disabled_reason))
-    columns = (Column(words("when")), Column(words("event")), Column(words("answer"), "right"), Column("ms", "right"))
-    rows = tuple(
-        (clock_of(one.at), one.event, one.error or str(one.status), str(one.milliseconds)) for one in answer.attempts
-    )
-    table = (Table(words("Attempts"), columns, rows),) if rows else ()
     lead = words("{host}: {state}", host=line.host, state=words(_STATES[line.state]))
     return Card(
         words("Webhook {id}", id=line.id),
         lead,
-        table,
-        notes=tuple(notes),
+        (_attempts(answer.attempts, words, ids=ids),) if answer.attempts else (),
+        notes=_notes(line, words),
         actions=(
             Action(words("Test it"), f"webhook test {line.id}"),
             Action(words("Delete"), f"webhook delete {line.id}", "danger"),
         ),
     )
+
+
+def _attempts(attempts: Sequence[AttemptLine], words: Words, *, ids: bool) -> Table:
+    columns = [Column(words("when")), Column(words("event")), Column(words("answer"), "right"), Column("ms", "right")]
+    rows = tuple(
+        (clock_of(one.at), one.event, words(one.error) or str(one.status), str(one.milliseconds), one.message)
+        for one in attempts
+    )
+    if ids:
+        columns.append(Column("id"))
+    return Table(words("Attempts"), tuple(columns), tuple(row[: len(columns)] for row in rows))
+
+
+def _notes(line: WebhookLine, words: Words) -> tuple[str, ...]:
+    notes = [words("It is told of {events}.", events=", ".join(line.events))]
+    if line.gpus:
+        notes.append(words("Only of {models}.", models=", ".join(line.gpus)))
+    if PRICE in line.events:
+        notes.append(least_change(line.min_change_percent, words))
+    if line.failing_since:
+        notes.append(words("Nothing was delivered since {at}.", at=clock_of(line.failing_since)))
+    if line.disabled_reason:
+        notes.append(words("Disabled: {reason}; “webhook test” tries it again.", reason=words(line.disabled_reason)))
+    return tuple(notes)
 
 
 LIST = Command(
@@ -172,7 +194,7 @@ LOG = Command(
     path="/api/webhooks/{id}/log",
     params=(ID, Param("limit", "int", "attempts at most", default=50, minimum=1, maximum=500)),
     ask=ask_log,
-    card=show_card,
+    card=log_card,
     examples=("webhook log last", "webhook log last limit=10"),
     role=ROLE,
     scope=WEBHOOKS,

@@ -10,6 +10,7 @@ from bot.access import WEBHOOKS
 from bot.accounts import Asker, Role
 from bot.commands.alerts.owned import asker_of
 from bot.dispatch.command import Param, QueryContext
+from bot.presentation.words import Words
 from bot.store.alerts import LETTERS
 from bot.store.audit import AuditEntry
 from bot.store.webhooks import WebhookReads, WebhookRow
@@ -50,4 +51,9 @@ async def note(writer: Writer, asker: Asker, action: str, public_id: str, at: in
     await writer.audit.add(AuditEntry(at, asker.platform, asker.team, asker.person, action, subject, details))
 
 
-__all__ = ["ID", "ROLE", "WEBHOOKS", "asker_of", "endpoints_of", "find", "note"]
+def least_change(percent: float, words: Words) -> str:
+    """From which change on a price is told."""
+    return words("Prices are told when they change by {percent} or more.", percent=words.percent(percent))
+
+
+__all__ = ["ID", "ROLE", "WEBHOOKS", "asker_of", "endpoints_of", "find", "least_change", "note"]
