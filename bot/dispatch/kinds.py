@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from analytics.errors import AskError
 from analytics.evidence import Note
+from analytics.quantities import read_decimal
 from bot.dispatch.command import Param, QueryContext
 
 MAX_TEXT = 200
 """Longest accepted value; a longer one is nobody's GPU name."""
 
-_NUMBER = re.compile(r"[-+]?(?:\d[\d_,]*(?:\.\d*)?|\.\d+)(?:e[-+]?\d{1,3})?", re.IGNORECASE)
+_NUMBER = re.compile(r"(?P<sign>[-+]?)(?P<digits>[\d.,_]*\d)\.?(?P<power>(?:e[-+]?\d{1,3})?)", re.IGNORECASE)
 HOUR_UNITS = {
     **dict.fromkeys(("", "h", "hr", "hrs", "hour", "hours", "hora", "horas"), 1.0),
     **dict.fromkeys(("m", "min"), 1 / 60),
@@ -45,14 +46,17 @@ def shorten(text: str, width: int = 40) -> str:
 
 
 def quantity(text: str, units: Mapping[str, float]) -> float | None:
-    """A number with an optional unit ("$0.35", "50GB", "100 h"), or None when it is not one."""
+    """A number with an optional unit ("$0.35", "2,5%", "100 h"), or None when it is not one; "1,500" has a group."""
     body = text.strip().lower().removeprefix("us$").removeprefix("$").strip()
     match = _NUMBER.match(body)
     if not match:
         return None
     factor = units.get(body[match.end() :].strip())
-    value = float(match.group().replace(",", "").replace("_", ""))
-    return value * factor if factor is not None and math.isfinite(value * factor) else None
+    number = read_decimal(match["digits"].replace("_", ""))
+    if number is None or factor is None:
+        return None
+    value = float(f"{match['sign']}{number:f}{match['power']}") * factor
+    return value if math.isfinite(value) else None
 
 
 def _measure(units: Mapping[str, float], want: str) -> Callable[[Param, str, QueryContext], Awaitable[float]]:
