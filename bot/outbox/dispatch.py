@@ -11,7 +11,7 @@ import structlog
 
 from bot.outbox.drafts import Render, draft, rendered
 from bot.outbox.outcomes import Outcomes
-from bot.outbox.sender import Ambiguous, Delivery, Message, Receipt, Rejected, Sender
+from bot.outbox.sender import Ambiguous, Delivered, Delivery, Message, Receipt, Sender
 from bot.store.engine import Store
 from bot.store.errors import StoreError
 from bot.store.outbox_claims import LEASE_S, Lease, Rate
@@ -166,7 +166,7 @@ class OutboxDispatcher:
         now = self._clock()
         async with self._store.writer(sharing=True) as writer:
             disabled = await self._options.outcomes.record(writer, lease, delivery, now)
-            if disabled and isinstance(delivery, Rejected):
+            if disabled and not isinstance(delivery, Delivered):
                 await self._options.on_disabled(writer, lease, delivery.reason, now)
 
     async def _message(self, lease: Lease) -> Message:

@@ -53,6 +53,10 @@ class Outcomes:
         """Record an answer in the open transaction; gives whether the destination was disabled by it."""
         return await _TABLE[type(delivery)](self, writer.outbox_leases, lease, delivery, now)
 
+    def is_last(self, lease: Lease) -> bool:
+        """Whether a message is given up if it is not delivered by this attempt."""
+        return self.most_attempts is not None and _attempts(lease) >= self.most_attempts
+
     async def _delivered(self, leases: OutboxLeases, lease: Lease, delivery: Delivered, now: int) -> bool:
         receipt = delivery.receipt
         await leases.delivered(lease, now, (receipt.channel, receipt.message), self.pause)
@@ -65,20 +69,23 @@ class Outcomes:
         return False
 
     async def _later(self, leases: OutboxLeases, lease: Lease, delivery: TryLater, now: int) -> bool:
-        if self.most_attempts is not None and _attempts(lease) >= self.most_attempts:
-            await leases.ended(lease, now, "rejected", delivery.reason, self.pause)
-            return False
         wait = max(-int(-delivery.seconds // 1), PAUSE_S)  # upwards: never before the platform allows it
-        due_at = now + max(wait, self._backoff(lease))
-        await leases.postponed(lease, due_at, delivery.reason, next_at=now + wait, scope=delivery.scope)
+        if delivery.ours:
+            await leases.postponed(lease, now + wait, delivery.reason, next_at=now + wait, tried="not")
+        elif self.is_last(lease):
+            await leases.ended(lease, now, "rejected", delivery.reason, max(self.pause, wait))
+        else:
+            due_at = now + max(wait, self._backoff(lease))
+            await leases.postponed(lease, due_at, delivery.reason, next_at=now + wait, scope=delivery.scope)
         return False
 
     async def _ambiguous(self, leases: OutboxLeases, lease: Lease, delivery: Ambiguous, now: int) -> bool:
-        if lease.ambiguities >= RESENDS.get(lease.destination.platform, RESENDS_ELSEWHERE):
+        resends = RESENDS.get(lease.destination.platform, RESENDS_ELSEWHERE)
+        if lease.ambiguities >= resends or self.is_last(lease):
             await leases.ended(lease, now, "ambiguous", delivery.reason, PAUSE_S)
         else:
             due_at = now + self._backoff(lease)
-            await leases.postponed(lease, due_at, delivery.reason, next_at=now + PAUSE_S, ambiguous=True)
+            await leases.postponed(lease, due_at, delivery.reason, next_at=now + PAUSE_S, tried="ambiguous")
         return False
 
     def _backoff(self, lease: Lease) -> int:

@@ -77,6 +77,8 @@ class TryLater:
     seconds: float
     scope: Literal["destination", "team", "platform"] = "destination"
     """what has to wait"""
+    ours: bool = False
+    """nothing was tried, by a fault of our own: it counts as no attempt"""
 
 
 @dataclass(frozen=True, slots=True)

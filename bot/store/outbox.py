@@ -178,19 +178,29 @@ class OutboxWrites(OutboxReads):
         waiting = update(t.message).where(m.topic == topic, m.state == "queued")
         return await self._change(waiting.values(state="cancelled", ended_at=now))
 
-    async def cancel_all(self, destination_id: int, now: int) -> int:
-        """End what waits for a destination; gives how many."""
+    async def cancel_all(self, destination_id: int, now: int, *, kind: str | None = None) -> int:
+        """End what waits for a destination, of one kind or of all; gives how many."""
         m = t.message.c
-        waiting = update(t.message).where(m.destination_id == destination_id, m.state == "queued")
+        these = [] if kind is None else [m.kind == kind]
+        waiting = update(t.message).where(m.destination_id == destination_id, m.state == "queued", *these)
         return await self._change(waiting.values(state="cancelled", ended_at=now))
 
-    async def replay(self, destination_id: int, now: int, *, since: int, send_id: str | None = None) -> int:
+    async def hold(self, destination_id: int, kind: str) -> None:
+        """Let the posts that wait for a destination go only after the newest message of a kind."""
+        m, here = t.message.c, t.message.c.destination_id == destination_id
+        first = select(m.identity).where(here, m.kind == kind).order_by(m.seq.desc()).limit(1)
+        waiting = update(t.message).where(here, m.state == "queued", m.action == "post", m.kind != kind)
+        await self._change(waiting.values(refers_to=await self._conn.scalar(first)))
+
+    async def replay(
+        self, destination_id: int, now: int, *, since: int, send_id: str | None = None, but: str = ""
+    ) -> int:
         """Queue again, under the same ids and in the same order, what a destination was not told since a second; or the
-        message of one id, whatever became of it. Gives how many."""
+        message of one id, whatever became of it; but none of the kind ``but``. Gives how many."""
         m = t.message.c
         ended = m.state.in_(("rejected", "expired", "ambiguous")) if send_id is None else m.state != "queued"
         which = [m.created_at >= since] if send_id is None else [func.coalesce(m.send_id, m.id) == send_id]
-        again = update(t.message).where(m.destination_id == destination_id, ended, *which)
+        again = update(t.message).where(m.destination_id == destination_id, ended, m.kind != but, *which)
         fresh = {"state": "queued", "due_at": now, "attempts": 0, "ambiguities": 0, "ended_at": None}
         late = case((m.expires_at < now + REPLAYED_S, now + REPLAYED_S), else_=m.expires_at)
         return await self._change(again.values(**fresh, expires_at=late))

@@ -26,6 +26,9 @@ TEAM_SLOTS = 3
 
 Scope = Literal["destination", "team", "platform"]
 
+Tried = Literal["failed", "ambiguous", "not"]
+"""What an attempt was: certainly in vain, perhaps not, or none, which is not counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -176,13 +179,15 @@ class OutboxLeases:
         *,
         next_at: int,
         scope: Scope = "destination",
-        ambiguous: bool = False,
+        tried: Tried = "failed",
     ) -> None:
         """They go again at ``due_at``, and others to the destination, the team or the platform from ``next_at``."""
         m, d, place = t.message.c, t.destination.c, lease.destination
         again = update(t.message).where(m.seq.in_([one.seq for one in lease.messages]), m.state == "queued")
-        count = m.ambiguities + int(ambiguous)
-        await self._conn.execute(again.values(due_at=due_at, last_error=error, ambiguities=count))
+        count = m.ambiguities + int(tried == "ambiguous")
+        attempts = m.attempts - int(tried == "not")
+        values = {"due_at": due_at, "last_error": error, "ambiguities": count, "attempts": attempts}
+        await self._conn.execute(again.values(**values))
         await self._free(lease, next_at)
         team = (d.platform == place.platform, d.enterprise == place.enterprise, d.team == place.team)
         if scope != "destination":

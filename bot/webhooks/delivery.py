@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -15,6 +15,7 @@ from ssrfguard import SSRFGuardError
 
 from bot.outbox.sender import Delivered, Delivery, Message, Receipt, Rejected, TryLater
 from bot.secret_box import CannotOpen
+from bot.store.errors import StoreError
 from bot.store.webhooks import CHALLENGE
 from bot.webhooks.guard import CONNECT_S, Guard
 from bot.webhooks.signing import signed_headers
@@ -32,6 +33,9 @@ EXCERPT = 1024
 
 LONGEST_WAIT_S = 86_400
 """Seconds that a receiver may ask us to wait (source: references/reliability.md, C3)."""
+
+OURS_S = 300
+"""Seconds until the next try where the fault is ours (ours: somebody has to mend it)."""
 
 GONE = 410
 """Says that an endpoint wants nothing any more."""
@@ -84,18 +88,24 @@ class WebhookSender:
     guard: Guard
     clock: Callable[[], int]
     total_s: float = TOTAL_S
+    closed: set[str] = field(default_factory=set, compare=False)
+    """endpoints whose secrets could not be opened, which was said"""
 
     async def send(self, message: Message) -> Delivery:
         """One attempt; never raises but for cancellation."""
+        name = message.address.channel
         try:
-            endpoint = await self.find(message.address.channel)
+            endpoint = await self.find(name)
         except CannotOpen as closed:
-            log.error(
-                "the secrets of an endpoint cannot be opened", endpoint=message.address.channel, error=str(closed)
-            )
-            return TryLater("its secrets cannot be opened", 0)
-        if endpoint is None or message.data is None:
+            if name not in self.closed:
+                log.error("the secrets of an endpoint cannot be opened", endpoint=name, error=str(closed))
+            self.closed.add(name)
+            return TryLater("its secrets cannot be opened", OURS_S, ours=True)
+        self.closed.discard(name)
+        if endpoint is None:
             return Rejected("the endpoint was deleted", gone=True)
+        if message.data is None:
+            return TryLater("the event could not be written", OURS_S, ours=True)
         challenge, data = "", message.data
         if data.get("type") == CHALLENGE:
             challenge = endpoint.challenge
@@ -104,8 +114,15 @@ class WebhookSender:
         answer, error = await self._try(endpoint, message.id, data, at)
         spent = round((time.monotonic() - begun) * 1000)
         delivery = outcome(endpoint.id, answer, error, at, challenge)
-        await self.record(_attempt(endpoint, message, at, spent, answer, delivery))
+        await self._log(_attempt(endpoint, message, at, spent, answer, delivery))
         return delivery
+
+    async def _log(self, attempt: Attempt) -> None:
+        """A log that cannot be written must not send an event twice."""
+        try:
+            await self.record(attempt)
+        except StoreError as error:
+            log.warning("an attempt is not in the log", endpoint=attempt.endpoint, error=str(error))
 
     async def _try(
         self, endpoint: Endpoint, message_id: str, data: Mapping[str, Any], at: int

@@ -47,7 +47,7 @@ class Endpoints:
         destination = await writer.outbox.destination(PLATFORM, public_id, channel=public_id)
         sealed = self.seal(public_id, Secrets(url, key, challenge=secrets.token_urlsafe(24)))
         await writer.webhooks.create(public_id, new, destination, sealed, now)
-        await writer.outbox.add([_first(public_id, destination, now)], now)
+        await _challenge(writer, public_id, destination, now)
         return public_id, key
 
     async def rotate(self, writer: Writer, row: WebhookRow, now: int) -> str:
@@ -58,10 +58,11 @@ class Endpoints:
         return key
 
     async def revive(self, writer: Writer, row: WebhookRow, now: int) -> None:
-        """Let an endpoint that was disabled take events again, once it answers a challenge."""
+        """Challenge an endpoint again; what waits for it, and events, go once it answers."""
         await writer.webhooks.change(row.id, now, state="pending", failing_since=None, disabled_reason=None)
         await writer.outbox.enable(row.destination_id)
-        await writer.outbox.add([_first(row.public_id, row.destination_id, now)], now)
+        await writer.outbox.cancel_all(row.destination_id, now, kind=CHALLENGE)
+        await _challenge(writer, row.public_id, row.destination_id, now)
 
     def seal(self, public_id: str, known: Secrets) -> bytes:
         """The secrets, encrypted; raises Refused where no key is set."""
@@ -107,9 +108,11 @@ class StoredEndpoints:
                 await writer.webhooks.attempted(row.id, stored)
 
 
-def _first(public_id: str, destination_id: int, now: int) -> NewMessage:
-    name = f"webhook/{public_id}/challenge/{now}"
-    return NewMessage(name, destination_id, name, CHALLENGE, {"at": now}, expires_at=now + KEPT_S)
+async def _challenge(writer: Writer, public_id: str, destination_id: int, now: int) -> None:
+    name = f"webhook/{public_id}/challenge/{secrets.token_hex(8)}"
+    first = NewMessage(name, destination_id, name, CHALLENGE, {"at": now}, expires_at=now + KEPT_S)
+    await writer.outbox.add([first], now)
+    await writer.outbox.hold(destination_id, CHALLENGE)
 
 
 def _label(public_id: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.outbox.outcomes import Outcomes
-from bot.outbox.sender import Delivered, Delivery
+from bot.outbox.sender import Delivered, Delivery, TryLater
 from bot.store.outbox_claims import Lease
+from bot.store.webhooks import CHALLENGE, WebhookRow
 from bot.store.writer import Writer
 
 WAITS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -37,21 +38,32 @@ class WebhookOutcomes(Outcomes):
         """Record an answer in the open transaction; gives whether the endpoint was disabled by it."""
         gone = await Outcomes.record(self, writer, lease, delivery, now)
         row = await writer.webhooks.by_id(lease.destination.channel)
-        if row is None:
+        if row is None or (isinstance(delivery, TryLater) and delivery.ours):
             return gone
         if isinstance(delivery, Delivered):
-            if row.failing_since is not None or row.state == "pending":
-                await writer.webhooks.change(row.id, now, failing_since=None, state="active")
+            await _lives(writer, row, lease, now)
             return False
         since = now if row.failing_since is None else row.failing_since
-        if not gone and now - since < FAILING_S:
-            if row.failing_since is None:
-                await writer.webhooks.change(row.id, now, failing_since=since)
-            rest = min(max((now - since) // REST_PART, REST_S), LONGEST_REST_S)
-            await writer.outbox_leases.rest(lease.destination_id, now + rest)
-            return False
-        await writer.webhooks.change(
-            row.id, now, state="disabled", disabled_reason=delivery.reason, failing_since=since
-        )
-        await writer.outbox_leases.disable(lease.destination_id, delivery.reason, now)
-        return True
+        unanswered = _is_challenge(lease) and self.is_last(lease)
+        if gone or unanswered or now - since >= FAILING_S:
+            values = {"state": "disabled", "disabled_reason": delivery.reason, "failing_since": since}
+            await writer.webhooks.change(row.id, now, **values)
+            await writer.outbox_leases.disable(lease.destination_id, delivery.reason, now)
+            return True
+        if row.failing_since is None:
+            await writer.webhooks.change(row.id, now, failing_since=since)
+        rest = min(max((now - since) // REST_PART, REST_S), LONGEST_REST_S)
+        await writer.outbox_leases.rest(lease.destination_id, now + rest)
+        return False
+
+
+async def _lives(writer: Writer, row: WebhookRow, lease: Lease, now: int) -> None:
+    """It answered: its failures are over, and with its challenge it begins to take events."""
+    if row.state == "pending" and _is_challenge(lease):
+        await writer.webhooks.change(row.id, now, failing_since=None, state="active")
+    elif row.failing_since is not None:
+        await writer.webhooks.change(row.id, now, failing_since=None)
+
+
+def _is_challenge(lease: Lease) -> bool:
+    return lease.messages[0].kind == CHALLENGE

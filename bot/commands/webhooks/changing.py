@@ -12,7 +12,7 @@ from bot.commands.webhooks.owned import ID, ROLE, WEBHOOKS, asker_of, endpoints_
 from bot.dispatch.command import Command, Method, Param, QueryContext
 from bot.presentation.card import Card
 from bot.presentation.words import Words
-from bot.store.webhooks import TEST, WebhookRow, to_endpoint
+from bot.store.webhooks import CHALLENGE, TEST, WebhookRow, to_endpoint
 from bot.store.writer import Writer
 
 
@@ -41,13 +41,13 @@ async def _change(query: QueryContext, public_id: str, action: str, change: Chan
 
 
 async def ask_test(query: QueryContext, *, id: str) -> WebhookChanged:  # noqa: A002
-    """Send a test event; an endpoint that was disabled is challenged again."""
+    """Send a test event; an endpoint that takes none is challenged again."""
     endpoints = endpoints_of(query)
 
     async def change(writer: Writer, row: WebhookRow) -> tuple[Note, str | None]:
-        if row.state == "disabled":
+        if row.state != "active":
             await endpoints.revive(writer, row, query.now)
-            return Note("It was disabled and is challenged again; events begin once it answers."), None
+            return Note("It is challenged again; events begin once it answers."), None
         name = f"webhook/{row.public_id}/test/{query.now}"
         await writer.outbox.add([to_endpoint(row, TEST, name, name, {"at": query.now}, query.now)], query.now)
         return Note("A test event is on its way; “webhook log” tells what came of it."), None
@@ -71,7 +71,13 @@ async def ask_replay(query: QueryContext, *, id: str, message: str | None, since
 
     async def change(writer: Writer, row: WebhookRow) -> tuple[Note, str | None]:
         after = query.now - round(since * HOUR)
-        count = await writer.outbox.replay(row.destination_id, query.now, since=after, send_id=message)
+        count = 0
+        if message is None or message.isprintable():  # no database takes every text: PostgreSQL refuses a zero byte
+            count = await writer.outbox.replay(
+                row.destination_id, query.now, since=after, send_id=message, but=CHALLENGE
+            )
+        if row.state != "active":
+            await writer.outbox.hold(row.destination_id, CHALLENGE)
         if message is not None and not count:
             raise NotFound(Note("there is no message of that id in the last 30 days"), suggestions=("webhook log",))
         return Note("Messages that are sent again: {n}", {"n": count}), None
@@ -125,6 +131,6 @@ REPLAY = _command(
     "Send again what a webhook missed",
     ask_replay,
     Param("message", "text", "only the message of this id, as “webhook log” shows it"),
-    Param("since", "hours", "how far back", default=24.0, minimum=0.1, maximum=720, positional=False),
+    Param("since", "hours", "how far back", default=168.0, minimum=0.1, maximum=720, positional=False),
 )
 DELETE = _command("delete", "Delete a webhook", ask_delete, method="DELETE")
