@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from analytics.evidence import iso
-from analytics.market import usd
+from analytics.market import MICRO
 from bot.alerts.codec import load_rule
 from bot.alerts.condition_text import condition_text
 from bot.alerts.descriptions import describe, measured
@@ -165,12 +165,17 @@ def _alert(payload: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     return data, event["at"]
 
 
+def _dollars(micro: int | None) -> float | None:
+    """Programs compare prices, so they are told all of them; answers for people round."""
+    return None if micro is None else micro / MICRO
+
+
 def _offer(match: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "machine_id": match["machine_id"],
         "offer_id": match["offer_id"],
         "num_gpus": match["num_gpus"],
-        "price": usd(match["price"]),
+        "price": _dollars(match["price"]),
         "region": match["region"],
         "reliability": None if match["reliability_ppm"] is None else match["reliability_ppm"] / PPM,
         "rentable_until": None if match["end_date"] is None else iso(match["end_date"]),
@@ -181,10 +186,10 @@ def _price(payload: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     price, before = payload["price"], payload["before"]
     data = {
         "gpu_name": payload["gpu"],
-        "price": usd(price),
-        "previous_price": usd(before),
+        "price": _dollars(price),
+        "previous_price": _dollars(before),
         "change_percent": round(100 * (price - before) / before, 2),
-        "floor": usd(payload["floor"]),
+        "floor": _dollars(payload["floor"]),
         "gpus": payload["gpus"],
         "evidence": {
             "as_of": iso(payload["at"]),

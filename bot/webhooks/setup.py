@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import structlog
 
@@ -44,12 +43,17 @@ def build_endpoints(settings: Settings) -> Endpoints:
         raise BadSettings(str(error)) from None
 
 
-def build_deliveries(store: Store, endpoints: Endpoints, clock: Callable[[], int]) -> OutboxDispatcher:
-    """Delivers what is queued for endpoints; apart from chat messages, which slow receivers must not hold up."""
+def build_deliveries(
+    store: Store, endpoints: Endpoints, clock: Callable[[], int], outcomes: WebhookOutcomes | None = None
+) -> OutboxDispatcher:
+    """Delivers what is queued for endpoints; apart from chat messages, which slow receivers must not hold up.
+
+    ``outcomes``: others than usual, such as without chance.
+    """
     stored = StoredEndpoints(store, endpoints, clock)
     sender = WebhookSender(stored.find, stored.record, endpoints.guard, clock)
     options = DispatchOptions(
-        in_flight=IN_FLIGHT, rates={PLATFORM: RATE}, outcomes=WebhookOutcomes(), on_disabled=partial(tell_owner)
+        in_flight=IN_FLIGHT, rates={PLATFORM: RATE}, outcomes=outcomes or WebhookOutcomes(), on_disabled=tell_owner
     )
     return OutboxDispatcher(store, {PLATFORM: sender}, render, clock, options)
 
