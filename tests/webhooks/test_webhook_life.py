@@ -68,6 +68,11 @@ async def test_a_challenge_that_is_never_answered_ends_it_and_tells_its_owner(ho
     row = await hooks.row(name)
     assert (row.state, row.disabled_reason) == ("disabled", "the challenge was not answered")
     assert len(await hooks.told()) == 1
+    hooks.inbox.obliging = True
+    await hooks.hear(f"webhook test {name}")
+    await hooks.deliver()
+    assert (await hooks.row(name)).state == "active"
+    assert ": 0" in await hooks.hear(f"webhook replay {name}")  # a challenge is no event
 
 
 async def test_events_arrive_signed_and_two_secrets_sign_for_a_day(hooks: WebhookMarket) -> None:
@@ -98,6 +103,7 @@ async def test_gone_disables_at_once_and_its_owner_hears_of_it(hooks: WebhookMar
     portuguese, english = sorted(await hooks.told(), key=lambda one: one.address.person)
     assert (portuguese.address.person, english.address.person) == ("U2", "U3")
     assert portuguese.card.title == f"O webhook {name} foi desativado"
+    assert "o receptor não quer mais nada" in portuguese.card.lead
     assert english.card.title == f"Webhook {other[0]} was disabled"
     assert "410" in english.card.lead
     await hooks.price(HIGH, LOW)
