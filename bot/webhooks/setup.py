@@ -44,7 +44,11 @@ def build_endpoints(settings: Settings) -> Endpoints:
 
 
 def build_deliveries(
-    store: Store, endpoints: Endpoints, clock: Callable[[], int], outcomes: WebhookOutcomes | None = None
+    store: Store,
+    endpoints: Endpoints,
+    clock: Callable[[], int],
+    outcomes: WebhookOutcomes | None = None,
+    in_flight: int = IN_FLIGHT,
 ) -> OutboxDispatcher:
     """Delivers what is queued for endpoints; apart from chat messages, which slow receivers must not hold up.
 
@@ -53,7 +57,7 @@ def build_deliveries(
     stored = StoredEndpoints(store, endpoints, clock)
     sender = WebhookSender(stored.find, stored.record, endpoints.guard, clock)
     options = DispatchOptions(
-        in_flight=IN_FLIGHT, rates={PLATFORM: RATE}, outcomes=outcomes or WebhookOutcomes(), on_disabled=tell_owner
+        in_flight=in_flight, rates={PLATFORM: RATE}, outcomes=outcomes or WebhookOutcomes(), on_disabled=tell_owner
     )
     return OutboxDispatcher(store, {PLATFORM: sender}, render, clock, options)
 
