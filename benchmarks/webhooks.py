@@ -68,7 +68,7 @@ async def run_sender(folder: Path, silent: int, waves: int, outside: str) -> tup
     """The sending process until it is done; gives the kilobytes it held before the first event, and the most."""
     command = [sys.executable, "-m", MODULE, "--outside", outside, "--send", str(folder)]
     command += ["--silent", str(silent), "--waves", str(waves)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=(folder / "log").open("wb"))
+    process = subprocess.Popen(command, cwd=ROOT, stdout=(folder / "log").open("wb"))  # noqa: ASYNC220
     before = most = 0
     try:
         for _ in range(int(LONGEST_S / 0.05)):

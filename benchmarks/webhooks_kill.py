@@ -109,7 +109,7 @@ async def _life(folder: Path, receiver: Receiver, in_flight: int, seconds: float
     """One worker until it is killed, so many seconds after its first event; or until all is recorded."""
     receiver.begun.clear()
     command = [sys.executable, "-m", "benchmarks.webhooks", "--work", str(folder), str(in_flight)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=(folder / "log").open("ab"))
+    process = subprocess.Popen(command, cwd=ROOT, stdout=(folder / "log").open("ab"))  # noqa: ASYNC220
     try:
         if seconds is None:
             await _until_recorded(folder)

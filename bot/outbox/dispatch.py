@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
 
 from bot.outbox.drafts import Render, draft, rendered
+from bot.outbox.grouped import Grouped
 from bot.outbox.outcomes import Outcomes
 from bot.outbox.sender import Ambiguous, Delivered, Delivery, Message, Receipt, Sender
 from bot.store.engine import Store
@@ -81,6 +82,7 @@ class OutboxDispatcher:
         self._options = options or DispatchOptions()
         self._rates = {platform: self._options.rates.get(platform, ANY_RATE) for platform in senders}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._recorder = Grouped(self._record_group)
         self._stopping = False
 
     async def run(self) -> None:
@@ -155,19 +157,21 @@ class OutboxDispatcher:
     async def _record(self, lease: Lease, delivery: Delivery) -> None:
         for left in reversed(range(RECORD_TRIES)):
             try:
-                await self._record_once(lease, delivery)
+                await self._recorder.add((lease, delivery))
                 return
             except StoreError:
                 if not left:
                     raise
                 await self._options.sleep(RECORD_PAUSE_S)
 
-    async def _record_once(self, lease: Lease, delivery: Delivery) -> None:
+    async def _record_group(self, outcomes: Sequence[tuple[Lease, Delivery]]) -> None:
         now = self._clock()
         async with self._store.writer(sharing=True) as writer:
-            disabled = await self._options.outcomes.record(writer, lease, delivery, now)
-            if disabled and not isinstance(delivery, Delivered):
-                await self._options.on_disabled(writer, lease, delivery.reason, now)
+            # in one order everywhere: processes that share a database must not wait for each other in a circle
+            for lease, delivery in sorted(outcomes, key=lambda one: one[0].destination_id):
+                disabled = await self._options.outcomes.record(writer, lease, delivery, now)
+                if disabled and not isinstance(delivery, Delivered):
+                    await self._options.on_disabled(writer, lease, delivery.reason, now)
 
     async def _message(self, lease: Lease) -> Message:
         words = await rendered(self._render, lease, self._clock())

@@ -132,7 +132,7 @@ class WebhookSender:
                 return await self._post(endpoint, message_id, data, at), ""
         except TimeoutError:
             return None, f"no answer within {self.total_s:g} s"
-        except SSRFGuardError:
+        except (SSRFGuardError, httpx.InvalidURL):
             return None, "this address may not be reached"
         except (httpx.ConnectError, httpx.ConnectTimeout):
             return None, "no connection"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from analytics.errors import Refused
 from analytics.evidence import Note
+from bot.outbox.grouped import Grouped
 from bot.secret_box import SecretBox
 from bot.store.engine import Store
 from bot.store.outbox import NewMessage
@@ -77,35 +78,40 @@ class Endpoints:
         return Secrets(**self.vault.open(_label(row.public_id), row.sealed))
 
 
-@dataclass(frozen=True, slots=True)
 class StoredEndpoints:
     """The endpoints of a store, for who delivers: ``find`` and ``record`` of a sender."""
 
-    store: Store
-    endpoints: Endpoints
-    clock: Callable[[], int]
+    def __init__(self, store: Store, endpoints: Endpoints, clock: Callable[[], int]) -> None:
+        self._store, self._endpoints, self._clock = store, endpoints, clock
+        self._log = Grouped(self._record)
 
     async def find(self, public_id: str) -> Endpoint | None:
         """An endpoint with what signs now; None where it was deleted. Raises CannotOpen where the key was changed."""
-        async with self.store.reader() as reader:
+        async with self._store.reader() as reader:
             row = await reader.webhooks.by_id(public_id)
         if row is None:
             return None
-        known = self.endpoints.open(row)
+        known = self._endpoints.open(row)
         return Endpoint(
-            public_id, known.url, known.keys(self.clock()), known.challenge if row.state == "pending" else ""
+            public_id, known.url, known.keys(self._clock()), known.challenge if row.state == "pending" else ""
         )
 
     async def record(self, attempt: Attempt) -> None:
         """Add an attempt to the log of its endpoint."""
-        async with self.store.writer(sharing=True) as writer:
-            row = await writer.webhooks.by_id(attempt.endpoint)
-            if row is not None:
-                stored = StoredAttempt(
-                    attempt.message, attempt.event, attempt.at, attempt.milliseconds, attempt.status, attempt.error,
-                    attempt.excerpt,
-                )  # fmt: skip
-                await writer.webhooks.attempted(row.id, stored)
+        await self._log.add(attempt)
+
+    async def _record(self, attempts: Sequence[Attempt]) -> None:
+        async with self._store.writer(sharing=True) as writer:
+            for attempt in attempts:
+                row = await writer.webhooks.by_id(attempt.endpoint)
+                if row is not None:
+                    await writer.webhooks.attempted(row.id, _stored(attempt))
+
+
+def _stored(attempt: Attempt) -> StoredAttempt:
+    return StoredAttempt(
+        attempt.message, attempt.event, attempt.at, attempt.milliseconds, attempt.status, attempt.error, attempt.excerpt
+    )
 
 
 async def _challenge(writer: Writer, public_id: str, destination_id: int, now: int) -> None:
