@@ -29,7 +29,7 @@ from benchmarks.webhooks_namespace import (
     touch_private,
 )
 from benchmarks.webhooks_receivers import ZONE, Receivers, listening
-from benchmarks.webhooks_sender import attack, resident
+from benchmarks.webhooks_sender import EVERY_S, attack, resident
 from bot.secret_box import new_key
 from tests.webhooks.test_guard import HIDDEN
 
@@ -64,10 +64,20 @@ def kind_of(url: str) -> str:
     return host.split("-")[0] if ZONE in host else "hidden"
 
 
-async def run_sender(folder: Path, silent: int, waves: int, outside: str) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What may be chosen."""
+
+    silent: int
+    waves: int
+    every: float
+    outside: str
+
+
+async def run_sender(folder: Path, settings: Settings) -> tuple[int, int]:
     """The sending process until it is done; gives the kilobytes it held before the first event, and the most."""
-    command = [sys.executable, "-m", MODULE, "--outside", outside, "--send", str(folder)]
-    command += ["--silent", str(silent), "--waves", str(waves)]
+    command = [sys.executable, "-m", MODULE, "--outside", settings.outside, "--send", str(folder)]
+    command += ["--silent", str(settings.silent), "--waves", str(settings.waves), "--every", str(settings.every)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=(folder / "log").open("wb"))  # noqa: ASYNC220
     before = most = 0
     try:
@@ -84,7 +94,7 @@ async def run_sender(folder: Path, silent: int, waves: int, outside: str) -> tup
     return before, most
 
 
-async def inside(silent: int, waves: int, outside: str) -> list[Goal]:
+async def inside(settings: Settings) -> list[Goal]:
     """The attack; already in the namespace."""
     set_up_addresses()
     packets = Packets()
@@ -97,7 +107,7 @@ async def inside(silent: int, waves: int, outside: str) -> list[Goal]:
             await asyncio.sleep(0.5)
             seen, receivers.private = dict(packets.bytes), 0
             packets.bytes.clear()
-            before, most = await run_sender(folder, silent, waves, outside)
+            before, most = await run_sender(folder, settings)
             leaked = dict(packets.bytes)
         if not (folder / "result.json").exists():
             raise SystemExit("the sending process failed:\n" + (folder / "log").read_text()[-3000:])
@@ -106,7 +116,8 @@ async def inside(silent: int, waves: int, outside: str) -> list[Goal]:
     growth = Goal("growth of memory, MB", round((most - before) / 1024, 1), "< 50", most - before < GROWTH_KB)
     private = Goal("bytes to other addresses than the public one", sum(leaked.values()) or 0, "0", not leaked)
     connected = Goal("connections to private addresses", receivers.private, "0", not receivers.private)
-    return [*delays(result, receivers), Goal("memory before, MB", before // 1024), growth, control, private,
+    held = Goal("memory before the first event, MB", before // 1024)
+    return [*delays(result, receivers), held, growth, control, private,
             connected, *guarded(result), *figures(result, receivers)]  # fmt: skip
 
 
@@ -167,7 +178,8 @@ def report(goals: list[Goal]) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--silent", type=int, default=HOSTILE["silent"], help="endpoints that never answer")
-    parser.add_argument("--waves", type=int, default=20, help="events to each endpoint, one every two seconds")
+    parser.add_argument("--waves", type=int, default=12, help="events to each endpoint")
+    parser.add_argument("--every", type=float, default=EVERY_S, help="seconds between them")
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--in-flight", type=int, help="with --kill: deliveries at once")
     parser.add_argument("--outside", help=argparse.SUPPRESS)
@@ -181,10 +193,13 @@ def main() -> None:
     elif options.outside and options.send:
         must_be_inside(options.outside)
         urls = name_urls(options.silent)
-        asyncio.run(attack(options.send, urls, options.waves, [*HIDDEN, f"https://rebinding-0.{ZONE}/hook"]))
+        asyncio.run(
+            attack(options.send, urls, options.waves, options.every, [*HIDDEN, f"https://rebinding-0.{ZONE}/hook"])
+        )
     elif options.outside:
         must_be_inside(options.outside)
-        sys.exit(not report(asyncio.run(inside(options.silent, options.waves, options.outside))))
+        settings = Settings(options.silent, options.waves, options.every, options.outside)
+        sys.exit(not report(asyncio.run(inside(settings))))
     else:
         sys.exit(enter(MODULE, sys.argv[1:]))
 

@@ -27,8 +27,8 @@ from bot.webhooks.endpoints import Endpoints
 from bot.webhooks.guard import Guard
 from bot.webhooks.setup import RATE, build_deliveries
 
-EVERY_S = 2.0
-"""Seconds between rounds, each with one event an endpoint."""
+EVERY_S = 5.0
+"""Seconds between rounds, each with one event an endpoint: a market is polled far more seldom."""
 
 QUIET_S = 10.0
 """Seconds after the last round in which what is late may still arrive."""
@@ -89,13 +89,13 @@ async def queue(writer: Writer, n: int) -> list[str]:
     return [message.identity for message in messages]
 
 
-async def attack(folder: Path, urls: list[str], waves: int, slow_check: list[str]) -> None:
+async def attack(folder: Path, urls: list[str], waves: int, every: float, checked: list[str]) -> None:
     """Send ``waves`` rounds of events to all endpoints and write down when each was queued, and what came of it."""
     names = Names()
     guard = Guard(resolver=names, certificates=ssl.create_default_context(cafile=str(folder / "ca.pem")))
     endpoints = Endpoints(SecretBox((folder / "key").read_text()), guard)
     store = await open_store(f"sqlite:///{folder / 'spotbot.db'}", writer=True)
-    refused = [url for url in slow_check if not await _taken(guard, url)]
+    refused = [url for url in checked if not await _taken(guard, url)]
     async with store.writer() as writer:
         ids = {url: await add_endpoint(writer, endpoints, url) for url in urls}
     await _warm(guard)
@@ -109,7 +109,7 @@ async def attack(folder: Path, urls: list[str], waves: int, slow_check: list[str
         async with store.writer() as writer:
             identities = await queue(writer, n)
         queued |= dict.fromkeys(identities, begun)
-        await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(every)
     await asyncio.sleep(QUIET_S)
     (folder / "over").touch()
     stop.set()

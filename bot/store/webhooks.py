@@ -243,10 +243,19 @@ class WebhookWrites(WebhookReads):
         await self.change(id_, now, deleted_at=now, sealed=b"")
         await self._conn.execute(delete(webhook_price).where(webhook_price.c.webhook_id == id_))
 
-    async def attempted(self, webhook_id: int, attempt: StoredAttempt) -> None:
-        """Add an attempt to the log."""
-        values = {field.name: getattr(attempt, field.name) for field in fields(StoredAttempt)}
-        await self._conn.execute(webhook_attempt.insert().values(webhook_id=webhook_id, **values))
+    async def attempted(self, attempts: Sequence[tuple[str, StoredAttempt]]) -> None:
+        """Add attempts, by the public id of their endpoint, to the log, unless it was deleted."""
+        w = webhook.c
+        theirs = select(w.public_id, w.id).where(w.public_id.in_({id_ for id_, _ in attempts}), w.deleted_at.is_(None))
+        ids = dict(map(tuple, (await self._conn.execute(theirs)).all()))
+        names = [field.name for field in fields(StoredAttempt)]
+        rows = [
+            {"webhook_id": ids[id_], **{name: getattr(one, name) for name in names}}
+            for id_, one in attempts
+            if id_ in ids
+        ]
+        if rows:
+            await self._conn.execute(webhook_attempt.insert(), rows)
 
     async def told_prices(self, prices: Iterable[tuple[int, str, int]]) -> None:
         """From which price (endpoint, model, micro-dollars) the next change is counted."""

@@ -102,10 +102,7 @@ class StoredEndpoints:
 
     async def _record(self, attempts: Sequence[Attempt]) -> None:
         async with self._store.writer(sharing=True) as writer:
-            for attempt in attempts:
-                row = await writer.webhooks.by_id(attempt.endpoint)
-                if row is not None:
-                    await writer.webhooks.attempted(row.id, _stored(attempt))
+            await writer.webhooks.attempted([(attempt.endpoint, _stored(attempt)) for attempt in attempts])
 
 
 def _stored(attempt: Attempt) -> StoredAttempt:
