@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -116,8 +117,9 @@ async def inside(settings: Settings) -> list[Goal]:
     growth = Goal("growth of memory, MB", round((most - before) / 1024, 1), "< 50", most - before < GROWTH_KB)
     private = Goal("bytes to other addresses than the public one", sum(leaked.values()) or 0, "0", not leaked)
     connected = Goal("connections to private addresses", receivers.private, "0", not receivers.private)
+    load = Goal("load of this machine (all programs, 1 min)", f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     held = Goal("memory before the first event, MB", before // 1024)
-    return [*delays(result, receivers), held, growth, control, private,
+    return [*delays(result, receivers), load, held, growth, control, private,
             connected, *guarded(result), *figures(result, receivers)]  # fmt: skip
 
 
