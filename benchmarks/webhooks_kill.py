@@ -40,7 +40,10 @@ class Receiver:
 
     async def post(self, request: web.Request) -> web.Response:
         """Verify and count."""
-        body, name = await request.read(), request.match_info["name"]
+        try:
+            body, name = await request.read(), request.match_info["name"]
+        except ConnectionResetError:  # its sender was killed
+            return web.Response(status=400)
         event = Webhook(self.keys[name]).verify(body, dict(request.headers))
         one = (name, request.headers["webhook-id"])
         if not self.copies[one]:
