@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import Executable, Row, Select, Table, case, delete, func, select, update
+from sqlalchemy import Executable, Row, Select, Table, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -195,12 +195,13 @@ class OutboxWrites(OutboxReads):
     async def replay(
         self, destination_id: int, now: int, *, since: int, send_id: str | None = None, but: str = ""
     ) -> int:
-        """Queue again, under the same ids and in the same order, what a destination was not told since a second; or the
-        message of one id, whatever became of it; but none of the kind ``but``. Gives how many."""
+        """Queue again, under the same ids and in the same order, what a destination was not told since a second, also
+        what waits for its next attempt; or the message of one id, whatever became of it; but none of the kind ``but``.
+        Gives how many."""
         m = t.message.c
-        ended = m.state.in_(("rejected", "expired", "ambiguous")) if send_id is None else m.state != "queued"
-        which = [m.created_at >= since] if send_id is None else [func.coalesce(m.send_id, m.id) == send_id]
-        again = update(t.message).where(m.destination_id == destination_id, ended, m.kind != but, *which)
+        untold = or_(m.state.in_(("rejected", "expired", "ambiguous")), and_(m.state == "queued", m.due_at > now))
+        these = [untold, m.created_at >= since] if send_id is None else [func.coalesce(m.send_id, m.id) == send_id]
+        again = update(t.message).where(m.destination_id == destination_id, m.kind != but, *these)
         fresh = {"state": "queued", "due_at": now, "attempts": 0, "ambiguities": 0, "ended_at": None}
         late = case((m.expires_at < now + REPLAYED_S, now + REPLAYED_S), else_=m.expires_at)
         return await self._change(again.values(**fresh, expires_at=late))
