@@ -107,6 +107,8 @@ class WebhookSender:
         if message.data is None:
             return TryLater("the event could not be written", OURS_S, ours=True)
         challenge, data = "", message.data
+        if data.get("type") != CHALLENGE and endpoint.challenge:
+            return TryLater("the challenge was not answered", OURS_S, ours=True)
         if data.get("type") == CHALLENGE:
             challenge = endpoint.challenge
             data = {**data, "data": {"challenge": challenge}}

@@ -44,7 +44,7 @@ class WebhookOutcomes(Outcomes):
             await _lives(writer, row, lease, now)
             return False
         since = now if row.failing_since is None else row.failing_since
-        unanswered = _is_challenge(lease) and self.is_last(lease)
+        unanswered = _is_challenge(lease) and (self.is_last(lease) or await _ends_first(writer, lease))
         if gone or unanswered or now - since >= FAILING_S:
             values = {"state": "disabled", "disabled_reason": delivery.reason, "failing_since": since}
             await writer.webhooks.change(row.id, now, **values)
@@ -63,6 +63,12 @@ async def _lives(writer: Writer, row: WebhookRow, lease: Lease, now: int) -> Non
         await writer.webhooks.change(row.id, now, failing_since=None, state="active")
     elif row.failing_since is not None:
         await writer.webhooks.change(row.id, now, failing_since=None)
+
+
+async def _ends_first(writer: Writer, lease: Lease) -> bool:
+    """Whether a message's time is over before its next attempt."""
+    message = await writer.outbox.message(lease.messages[0].identity)
+    return message is not None and message.due_at >= message.expires_at
 
 
 def _is_challenge(lease: Lease) -> bool:
