@@ -138,9 +138,20 @@ def _network(entry: str) -> Network:
 
 def _host(entry: str) -> tuple[str, int]:
     host, _, port = entry.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    number = port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    if not number or not _names(host):
         raise BadAllowance(f"SPOTBOT_WEBHOOK_ALLOW: {entry!r} is neither host:port nor a network such as 10.0.0.0/8.")
     return host.strip("[]").lower(), int(port)
+
+
+def _names(host: str) -> bool:
+    """Whether it is a name, an IPv4 address, or an IPv6 address in brackets or without: no part of one."""
+    if ":" not in host:
+        return bool(host) and not any(c.isspace() or c in "@[]" for c in host)
+    try:
+        return bool(ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        return False
 
 
 @cache

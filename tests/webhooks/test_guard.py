@@ -93,7 +93,10 @@ async def test_what_the_operator_names_is_open_and_nothing_beside_it() -> None:
             await guard.check(url)
 
 
-@pytest.mark.parametrize("text", ["127.0.0.1", "10.0.0.0/99", "host:0", "host:x", ":80", "64:ff9b::/96", "10.0.0.1/8"])
+@pytest.mark.parametrize(
+    "text",
+    ["127.0.0.1", "10.0.0.0/99", "host:0", "host:x", ":80", "64:ff9b::/96", "10.0.0.1/8", "::1", "u@host:80", "a b:80"],
+)
 def test_an_allowance_that_means_nothing_is_told(text: str) -> None:
     with pytest.raises(BadAllowance, match="SPOTBOT_WEBHOOK_ALLOW"):
         guard_of(text)
