@@ -167,7 +167,7 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
         faces = build_faces(settings, dispatcher, gallery, chat)
         if not (poll or web or faces):
             raise BadSettings(f"{' and '.join(chat)}: no token is set; see the README, “Going live”")
-        deliveries = build_deliveries(store, endpoints, clock) if poll and endpoints.vault else None
+        deliveries = build_deliveries(store, endpoints, clock) if poll else None
         app = App(settings, store, dispatcher, clock, poller, faces=faces, deliveries=deliveries)
         stop_on_signals(app.stop)
         serves = web or any(face.routes for face in faces)

@@ -10,7 +10,7 @@ from typing import Any
 from analytics.errors import Refused
 from analytics.evidence import Note
 from bot.outbox.grouped import Grouped
-from bot.secret_box import SecretBox
+from bot.secret_box import CannotOpen, SecretBox
 from bot.store.engine import Store
 from bot.store.outbox import NewMessage
 from bot.store.webhooks import CHALLENGE, KEPT_S, PLATFORM, NewWebhook, StoredAttempt, WebhookRow, new_public_id
@@ -53,7 +53,12 @@ class Endpoints:
 
     async def rotate(self, writer: Writer, row: WebhookRow, now: int) -> str:
         """Sign with a new secret; the one before it signs too for a day. Gives the new one."""
-        known, key = self.open(row), new_secret()
+        try:
+            known, key = self.open(row), new_secret()
+        except CannotOpen:
+            raise Refused(
+                Note("SPOTBOT_SECRET_KEY is not the one of when this webhook was added; tell whoever runs spotbot")
+            ) from None
         fresh = Secrets(known.url, key, known.key, now + ROTATION_S, known.challenge)
         await writer.webhooks.change(row.id, now, sealed=self.seal(row.public_id, fresh))
         return key
@@ -86,11 +91,14 @@ class StoredEndpoints:
         self._log = Grouped(self._record)
 
     async def find(self, public_id: str) -> Endpoint | None:
-        """An endpoint with what signs now; None where it was deleted. Raises CannotOpen where the key was changed."""
+        """An endpoint with what signs now; None where it was deleted. Raises CannotOpen where the key was changed, or
+        is not set here but where the endpoint was added."""
         async with self._store.reader() as reader:
             row = await reader.webhooks.by_id(public_id)
         if row is None:
             return None
+        if self._endpoints.vault is None:
+            raise CannotOpen("SPOTBOT_SECRET_KEY is not set in this process")
         known = self._endpoints.open(row)
         return Endpoint(
             public_id, known.url, known.keys(self._clock()), known.challenge if row.state == "pending" else ""
