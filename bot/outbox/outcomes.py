@@ -71,7 +71,8 @@ class Outcomes:
     async def _later(self, leases: OutboxLeases, lease: Lease, delivery: TryLater, now: int) -> bool:
         wait = max(-int(-delivery.seconds // 1), PAUSE_S)  # upwards: never before the platform allows it
         if delivery.ours:
-            await leases.postponed(lease, now + wait, delivery.reason, next_at=now + wait, tried="not")
+            next_at = now + (self.pause if delivery.alone else wait)
+            await leases.postponed(lease, now + wait, delivery.reason, next_at=next_at, tried="not")
         elif self.is_last(lease):
             await leases.ended(lease, now, "rejected", delivery.reason, max(self.pause, wait))
         else:

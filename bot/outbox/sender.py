@@ -79,6 +79,8 @@ class TryLater:
     """what has to wait"""
     ours: bool = False
     """nothing was tried, by a fault of our own: it counts as no attempt"""
+    alone: bool = False
+    """where the fault is ours: of this message, so that others to the destination go meanwhile"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,10 +105,10 @@ class WebhookSender:
         if endpoint is None:
             return Rejected("the endpoint was deleted", gone=True)
         if message.data is None:
-            return TryLater("the event could not be written", OURS_S, ours=True)
+            return TryLater("the event could not be written", OURS_S, ours=True, alone=True)
         challenge, data = "", message.data
         if data.get("type") != CHALLENGE and endpoint.challenge:
-            return TryLater("the challenge was not answered", OURS_S, ours=True)
+            return TryLater("the challenge was not answered", OURS_S, ours=True, alone=True)
         if data.get("type") == CHALLENGE:
             challenge = endpoint.challenge
             data = {**data, "data": {"challenge": challenge}}

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from analytics.market import DAY, HOUR
 from bot.secret_box import SecretBox, new_key
 from bot.store.engine import Store
+from bot.store.webhooks import FIRED, to_endpoint
 from tests.fakes.receivers import answer
 from tests.fakes.webhook_market import WebhookMarket, webhook_market
 
@@ -96,3 +97,16 @@ async def test_a_process_of_another_key_cannot_rotate_and_says_why(hooks: Webhoo
     said = await hooks.say(f"webhook rotate {name}")
     assert not said.ok
     assert "SPOTBOT_SECRET_KEY" in str(said.card)
+
+
+async def test_an_event_that_cannot_be_written_holds_up_no_other(hooks: WebhookMarket) -> None:
+    name, _ = await hooks.active()
+    row = await hooks.row(name)
+    async with hooks.store.writer() as writer:
+        await writer.outbox.add([to_endpoint(row, FIRED, "odd", "odd", {"rule": {}}, hooks.clock())], hooks.clock())
+    await hooks.say(f"webhook test {name}")
+    for _ in range(10):
+        await hooks.deliver(10)
+    assert [one["type"] for one in hooks.inbox.events] == ["webhook.test"]
+    assert (await hooks.row(name)).failing_since is None
+    assert (await hooks.counts())["queued"] == 1  # it goes once whoever runs spotbot has mended it
