@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,9 +74,11 @@ async def chat(settings: Settings, *, language: str) -> None:
     from bot.dispatch.dispatcher import Dispatcher
     from bot.faces.console.face import chat as prompt
     from bot.faces.console.sender import PERSON, PLATFORM, ConsoleSender
+    from bot.logs import set_up
     from bot.outbox.dispatch import OutboxDispatcher
     from bot.webhooks.setup import build_endpoints
 
+    set_up(logging.WARNING)  # without it a traceback would show the values of variables
     out = Console()
     async with open_writer(settings, alone=False) as store:
         clock = await steady_clock(store)
