@@ -12,7 +12,6 @@ import pytest
 from bot.accounts import Asker
 from bot.dispatch.forms import FilledForm
 from bot.dispatch.reply import Reply, form, reply
-from bot.faces.slack.web_api import is_slacks
 from tests.fakes.alert_market import MODEL, Market, alert_in, alert_market
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_house import Guild, discord, guild, plain  # noqa: F401  a fixture
@@ -177,37 +176,15 @@ async def test_a_modal_that_carries_something_else_is_refused(on_slack: Home, ma
     assert len(on_slack.slack.messages) == seen + 1
 
 
-@pytest.mark.parametrize(
-    "host", ["http://{api}.example", "http://{api}@127.0.0.1:9", "http://localhost:9", "file:///x"]
-)
-async def test_a_modal_is_answered_on_this_slack_alone(on_slack: Home, market: Market, host: str) -> None:
+@pytest.mark.parametrize("host", ["http://{api}.example", "http://{api}@127.0.0.1:9", "http://{api}", "file:///x"])
+async def test_a_modal_is_answered_where_it_was_opened_alone(on_slack: Home, market: Market, host: str) -> None:
     view = await modal(on_slack, await fired(on_slack, market))
-    line, version, channel, answer_to = json.loads(view["private_metadata"])
+    line, version, channel, answer_to, seal = json.loads(view["private_metadata"])
     elsewhere = host.format(api=answer_to.split("/")[2])
-    carried = json.dumps([line, version, channel, elsewhere + "/hook"])
+    carried = json.dumps([line, version, channel, elsewhere + "/hook", seal])
     sent = await on_slack.slack.submit({**view, "private_metadata": carried}, person="UA", condition="< 0.21")
     await until(lambda: sent in on_slack.slack.acks)
     assert (await fields(market, line))[0]["condition"] != "< 0.21"  # nothing is done that nobody hears of
-
-
-@pytest.mark.parametrize(
-    ("url", "taken"),
-    [
-        ("https://hooks.slack.com/actions/T1/1/x", True),
-        ("https://slack.com/x", True),
-        ("http://hooks.slack.com/x", False),
-        ("https://hooks.slack.com:8443/x", False),
-        ("https://notslack.com/x", False),
-        ("https://hooks.slack.com.example.org/x", False),
-        ("https://hooks.slack.com@example.org/x", False),
-        ("https://example.org\\.slack.com/x", False),
-        ("https://[::1/x", False),
-        ("https://hooks.slack.com:port/x", False),
-        ("", False),
-    ],
-)
-def test_only_slacks_own_addresses_are_answered(url: str, taken: bool) -> None:
-    assert is_slacks(url, "https://slack.com/api/") is taken
 
 
 @pytest.fixture

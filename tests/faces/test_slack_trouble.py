@@ -166,7 +166,7 @@ async def test_slack_may_be_unreachable_at_the_start(slack: FakeSlack, slack_dis
         home.running = asyncio.create_task(face.run(home.stop))
         await until(lambda: len(naps) > 16)
         await slack.listen(int(slack.url.rsplit(":", 1)[1]))
-        await until(lambda: slack.sockets)
+        await until(lambda: face.line is not None and face.line.connected.is_set())  # it is said in the same step
     assert {1.0, 2.0, 4.0, 8.0} <= set(naps)
     assert max(naps) <= 60.0
     assert {"slack_unreachable", "slack_connected"} <= {entry["event"] for entry in logs}

@@ -229,7 +229,7 @@ def _listen_to_people(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
     async def command(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         call = call_of_command(body)
-        if answers.can_answer(call) and once.first(f"command {call.team} {body.get('trigger_id') or call.answer_to}"):
+        if _can_answer(call) and once.first(f"command {call.team} {body.get('trigger_id') or call.answer_to}"):
             begin(answers.command(call, str(body.get("text") or "")))
 
     @app.action(_ANY)
@@ -237,7 +237,7 @@ def _listen_to_people(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
         await ack()
         call, name = call_of_action(body), str(action.get("action_id") or "")
         known = name.startswith((SHARE, REFRESH, PAGE, RUN, FORM))
-        if not (known and answers.can_answer(call) and all(once.first(key) for key in _keys(call, body, action))):
+        if not (known and _can_answer(call) and all(once.first(key) for key in _keys(call, body, action))):
             return
         if name.startswith(FORM):
             begin(answers.open_form(call, str(action.get("value") or ""), str(body.get("trigger_id") or "")))
@@ -247,10 +247,10 @@ def _listen_to_people(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
     @app.view(CALLBACK)
     async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         call, sent = call_of_submission(body, view)
-        if not (answers.can_answer(call) and once.first(f"view {call.team} {body.get('trigger_id')}")):
+        if not (_can_answer(call) and once.first(f"view {call.team} {body.get('trigger_id')}")):
             await ack()
             return
-        wrong = await answers.form_sent(call, sent.filled)
+        wrong = await answers.form_sent(call, sent)
         await (ack(response_action="errors", errors={first_field(view): wrong}) if wrong else ack())
 
 
@@ -276,6 +276,10 @@ def _listen_to_events(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
     @app.event(_ANY)
     async def other(ack: AsyncAck) -> None:
         await ack()  # Slack would send it again and again
+
+
+def _can_answer(call: Call) -> bool:
+    return bool(call.team and call.answer_to.startswith(("https://", "http://")))
 
 
 def _keys(call: Call, body: dict[str, Any], action: dict[str, Any]) -> list[str]:

@@ -5,6 +5,8 @@ It works after a restart: it carries its line.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,11 +32,13 @@ class Submission:
     filled: FilledForm
     channel: str
     answer_to: str
+    seal: str
 
 
-def form_view(opened: OpenForm, words: Words, *, channel: str, answer_to: str) -> dict[str, Any] | None:
-    """The modal of a sheet; None where it carries more than Slack takes."""
-    carried = json.dumps([opened.line, opened.version, channel, answer_to])
+def form_view(opened: OpenForm, words: Words, *, channel: str, answer_to: str, key: str) -> dict[str, Any] | None:
+    """The modal of a sheet, sealed with ``key``; None where it carries more than Slack takes."""
+    parts = (opened.line, opened.version, channel, answer_to)
+    carried = json.dumps([*parts, _seal(key, *parts)])
     if len(carried) > METADATA:
         return None
     return {
@@ -65,12 +69,23 @@ def form_view(opened: OpenForm, words: Words, *, channel: str, answer_to: str) -
 def read_submission(view: Mapping[str, Any]) -> Submission:
     """What came back; raises ValueError where it is not what a modal of ours carries."""
     carried = json.loads(str(view.get("private_metadata")))
-    if not (isinstance(carried, list) and len(carried) == 4 and all(isinstance(part, str) for part in carried)):
+    if not (isinstance(carried, list) and len(carried) == 5 and all(isinstance(part, str) for part in carried)):
         raise ValueError("a modal that carries something else")
-    line, version, channel, answer_to = carried
+    line, version, channel, answer_to, seal = carried
     values = (view.get("state") or {}).get("values") or {}
     texts = {name: str((block.get(_INPUT) or {}).get("value") or "") for name, block in values.items()}
-    return Submission(FilledForm(line, version, texts), channel, answer_to)
+    return Submission(FilledForm(line, version, texts), channel, answer_to, seal)
+
+
+def is_sealed(sent: Submission, key: str) -> bool:
+    """Whether what a modal carries is what was put into it with this key."""
+    filled = sent.filled
+    wanted = _seal(key, filled.line, filled.version, sent.channel, sent.answer_to)
+    return hmac.compare_digest(wanted.encode(), sent.seal.encode())
+
+
+def _seal(key: str, *parts: str) -> str:
+    return hmac.new(key.encode(), json.dumps(parts).encode(), hashlib.sha256).hexdigest()
 
 
 def first_field(view: Mapping[str, Any]) -> str:

@@ -19,10 +19,10 @@ from bot.dispatch.reply import Reply, form, reply
 from bot.faces.burst_gate import BurstGate
 from bot.faces.slack.blocks import RUN, SHARE, Picture, Sheet, asked_again, home, message, sheet
 from bot.faces.slack.chart_uploads import LOOKED_AT, ChartUploads
-from bot.faces.slack.form_views import Submission, error_text, form_view, read_submission
+from bot.faces.slack.form_views import Submission, error_text, form_view, is_sealed, read_submission
 from bot.faces.slack.installations import NotInstalled, Workspaces
 from bot.faces.slack.retries import Sleep
-from bot.faces.slack.web_api import NOBODY, UNREACHED, Members, error_of, is_slacks, post
+from bot.faces.slack.web_api import NOBODY, UNREACHED, Members, error_of, post
 from bot.presentation.card import Card
 from bot.presentation.error_cards import busy_card, fault_card
 from bot.presentation.words import Words
@@ -128,13 +128,6 @@ class SlackResponder:
     _late: set[asyncio.Task[str]] = field(default_factory=set)
     """sheets that are still being answered"""
 
-    def can_answer(self, call: Call) -> bool:
-        """Whether it is somebody's, and says where on this Slack its answer goes; a modal carries that itself."""
-        slacks = is_slacks(call.answer_to, self.client.base_url)
-        if not slacks:
-            log.warning("slack_answer_elsewhere", team=call.team)
-        return bool(call.team) and slacks
-
     async def command(self, call: Call, text: str) -> None:
         """Answer what was typed behind ``/spot``."""
         await self._guarded(call, lambda token: self._ask(call, token, text))
@@ -152,9 +145,20 @@ class SlackResponder:
         """Show the sheet of a button's line; Slack takes it for three seconds after the click."""
         await self._guarded(call, lambda token: self._open_form(call, token, asked_again(value)[1], trigger))
 
-    async def form_sent(self, call: Call, filled: FilledForm) -> str:
-        """Do what a sheet says. Gives what is wrong with it where that is known while the modal waits, or nothing."""
-        answering = asyncio.create_task(self._answer_form(call, filled))
+    async def form_sent(self, call: Call, sent: Submission) -> str:
+        """Do what a sheet says. Gives what is wrong with it where that is known while the modal waits, or nothing.
+
+        What it carries was sealed when it was opened: an answer goes nowhere else.
+        """
+        try:
+            token = await self.token(call.workspace)
+        except (NotInstalled, StoreError) as error:
+            log.warning("slack_form_not_answered", team=call.team, reason=type(error).__name__)
+            return ""
+        if not is_sealed(sent, token):
+            log.warning("slack_form_changed", team=call.team)
+            return ""
+        answering = asyncio.create_task(self._answer_form(call, sent.filled))
         self._late.add(answering)
         answering.add_done_callback(self._late.discard)
         done, _ = await asyncio.wait([answering], timeout=FORM_PATIENCE)
@@ -255,7 +259,7 @@ class SlackResponder:
             await self._tell(call, opened.card, opened.words)
             return
         sheet_of, words = opened
-        view = form_view(sheet_of, words, channel=call.channel, answer_to=call.answer_to)
+        view = form_view(sheet_of, words, channel=call.channel, answer_to=call.answer_to, key=token)
         try:
             if view is None:
                 raise ValueError("the form is too large")

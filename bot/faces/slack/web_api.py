@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import ClientError
@@ -40,9 +38,6 @@ REFUSALS = frozenset(
 )
 """What Slack says of a token that will not become valid by waiting."""
 
-_HOST = re.compile(r"[a-z0-9.-]+")
-"""A host as Slack's addresses have it: programs differ in how they read others."""
-
 
 def error_of(error: SlackApiError) -> str:
     """Slack's name for what is wrong; in an outage it answers with pages instead."""
@@ -54,17 +49,6 @@ def error_of(error: SlackApiError) -> str:
 def pause_after(error: SlackApiError, pause: float) -> float:
     """How long to wait after a refusal: this pause, or longer where Slack says so."""
     return max(pause, retry_after(error.response.headers)) if error.response.status_code == 429 else pause
-
-
-def is_slacks(url: str, api: str) -> bool:
-    """Whether an address is of the Slack that is spoken to: answers hold what a team may know, and go nowhere else."""
-    try:
-        to, own = urlsplit(url), urlsplit(api)
-        same = (to.scheme, to.port) == (own.scheme, own.port)
-    except ValueError:
-        return False
-    host, ours = to.hostname or "", own.hostname or ""
-    return same and bool(ours and _HOST.fullmatch(host)) and f".{host}".endswith(f".{ours}")
 
 
 async def post(url: str, body: Mapping[str, Any], *, sleep: Sleep = asyncio.sleep) -> str:
