@@ -108,9 +108,7 @@ def _word(said: str | None, old: str | None) -> str | None:
 
 
 async def _save(query: QueryContext, asker: Asker, person: str, new: Preferences) -> None:
-    if query.write is None:
-        raise Refused(Note("this process cannot write"))
-    async with query.write() as writer:
+    async with query.writing() as writer:
         await writer.save_preferences(asker.platform, asker.team, person, new)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from analytics.catalog import Catalog, resolve
-from analytics.evidence import Basis
+from analytics.errors import Refused
+from analytics.evidence import Basis, Note
 from analytics.market import Quality
 from bot.access import READ
 from bot.accounts import NO_PREFERENCES, Asker, Preferences, Role
@@ -79,6 +80,12 @@ class QueryContext:
     """a transaction of its own, for commands that act"""
     endpoints: Callable[[], Endpoints] | None = None
     """what seals and checks endpoints of webhooks, in processes that may add some"""
+
+    def writing(self) -> AbstractAsyncContextManager[Writer]:
+        """The transaction of a command that acts; raises Refused in a process that cannot write."""
+        if self.write is None:
+            raise Refused(Note("this process cannot write"))
+        return self.write()
 
     @property
     def preferences(self) -> Preferences:

@@ -72,15 +72,16 @@ class Endpoints:
 
     def seal(self, public_id: str, known: Secrets) -> bytes:
         """The secrets, encrypted; raises Refused where no key is set."""
-        if self.vault is None:
-            raise Refused(Note("webhooks need SPOTBOT_SECRET_KEY, which encrypts their secrets; the README says how"))
-        return self.vault.seal(_label(public_id), _plain(known))
+        return self._box().seal(_label(public_id), _plain(known))
 
     def open(self, row: WebhookRow) -> Secrets:
         """The secrets; raises CannotOpen, or Refused where no key is set."""
+        return Secrets(**self._box().open(_label(row.public_id), row.sealed))
+
+    def _box(self) -> SecretBox:
         if self.vault is None:
             raise Refused(Note("webhooks need SPOTBOT_SECRET_KEY, which encrypts their secrets; the README says how"))
-        return Secrets(**self.vault.open(_label(row.public_id), row.sealed))
+        return self.vault
 
 
 class StoredEndpoints:

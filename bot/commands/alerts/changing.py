@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from analytics.errors import Refused
 from analytics.evidence import Note
 from analytics.market import HOUR
 from bot.alerts.condition_text import condition_text
@@ -61,9 +60,7 @@ Change = Callable[[Writer, Owned], Awaitable[Done]]
 async def _change(query: QueryContext, public_id: str, action: str, change: Change, *, anybody: bool) -> AlertChanged:
     """Do it in one transaction with its note; only who may."""
     asker = asker_of(query)
-    if query.write is None:
-        raise Refused(Note("this process cannot write"))
-    async with query.write() as writer:
+    async with query.writing() as writer:
         owned = await find(writer.alerts, asker, public_id)
         if not anybody:
             may_change(owned, asker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from analytics.errors import AskError, Refused
 from analytics.evidence import Note
@@ -43,9 +44,7 @@ async def ask(
     owner = Owner(asker.platform, asker.enterprise, asker.team, asker.person)
     ppm = round(change * PPM_OF_PERCENT)
     new = NewWebhook(owner, asker.channel, host_of(address), wanted, gpus or (), ppm)
-    if query.write is None:
-        raise Refused(Note("this process cannot write"))
-    async with query.write() as writer:
+    async with query.writing() as writer:
         if len(await writer.webhooks.of_team(asker.platform, asker.enterprise, asker.team)) >= MOST_OF_TEAM:
             raise Refused(Note("webhooks at most: {n} a team; delete some first", {"n": MOST_OF_TEAM}))
         public_id, secret = await endpoints.add(writer, address, new, query.now)
@@ -55,8 +54,6 @@ async def ask(
 
 def host_of(url: str) -> str:
     """The host and port that may be shown of an address, whose path may hold a secret."""
-    from urllib.parse import urlsplit
-
     return urlsplit(url).netloc.rpartition("@")[2]
 
 

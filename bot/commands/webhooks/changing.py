@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from analytics.errors import NotFound, Refused
+from analytics.errors import NotFound
 from analytics.evidence import Note
 from analytics.market import HOUR
 from bot.commands.webhooks.owned import ID, ROLE, WEBHOOKS, asker_of, endpoints_of, find, note
@@ -31,9 +31,7 @@ Change = Callable[[Writer, WebhookRow], Awaitable[tuple[Note, str | None]]]
 async def _change(query: QueryContext, public_id: str, action: str, change: Change) -> WebhookChanged:
     """Do it in one transaction with its note."""
     asker = asker_of(query)
-    if query.write is None:
-        raise Refused(Note("this process cannot write"))
-    async with query.write() as writer:
+    async with query.writing() as writer:
         row = await find(writer.webhooks, asker, public_id)
         done, secret = await change(writer, row)
         await note(writer, asker, action, row.public_id, query.now)
