@@ -149,6 +149,12 @@ def build_poller(settings: Settings, store: Store, clock: SteadyClock) -> Poller
     )
 
 
+def refuse_misplaced(settings: Settings) -> None:
+    """Raise BadSettings where a secret is in another's place: it must not be shown to whom it is not for."""
+    if misplaced := settings.misplaced():
+        raise BadSettings("\n".join(misplaced.values()))
+
+
 async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str] = ()) -> None:
     """Run what was asked for until SIGINT or SIGTERM. ``chat``: the platforms to speak on where they are set up."""
     from bot.logs import set_up
@@ -156,6 +162,7 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
     from bot.webhooks.setup import build_deliveries, build_endpoints
 
     set_up()
+    refuse_misplaced(settings)
     # all note what people ask about, and change their settings in chat, beside the one that polls
     store = await open_store(settings.database_url, writer=True, alone=poll, wait=poll)
     gallery = Gallery()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot import credentials
 
 VAST_URL = "https://console.vast.ai"
 SLACK_API_URL = "https://slack.com/api/"
@@ -17,19 +20,27 @@ SECRETS = ("vast_api_key", "slack_bot_token", "slack_app_token", "slack_signing_
            "slack_client_secret", "discord_token", "secret_key")  # fmt: skip
 
 
+SCHEMES = {
+    "sqlite:///": "sqlite+aiosqlite:///",
+    "postgres://": "postgresql+asyncpg://",
+    "postgresql://": "postgresql+asyncpg://",
+}
+"""What a database's URL begins with, and the same with its driver."""
+
+
 class BadSettings(Exception):
     """The environment says something that cannot be used; the message names the variable and the mend."""
 
 
 def default_database() -> str:
     """A SQLite file in the platform's folder for user data."""
-    return f"sqlite+aiosqlite:///{user_data_path('spotbot', appauthor=False) / 'spotbot.db'}"
+    return str(user_data_path("spotbot", appauthor=False) / "spotbot.db")
 
 
 class Settings(BaseSettings):
     """Everything that can be set. Names are the environment variables in upper case."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8-sig", extra="ignore")
 
     database_url: str = Field(default_factory=default_database)
     port: int = Field(8080, ge=0, le=65535)
@@ -57,10 +68,19 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
-    @field_validator(*SECRETS, "home", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _blank_is_unset(cls, value: Any) -> Any:
-        return None if isinstance(value, str) and not value.strip() else value
+    def _bare(cls, values: Any) -> Any:
+        """Blanks and line ends around a value are nobody's intent; what is nothing else is not set."""
+        cleaned = {key: credentials.bare(value) if isinstance(value, str) else value for key, value in values.items()}
+        return {key: value for key, value in cleaned.items() if value != ""}
+
+    @field_validator(*(name for name in SECRETS if name != "secret_key"))
+    @classmethod
+    def _is_one_word(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and (wrong := credentials.fault(value.get_secret_value())):
+            raise ValueError(wrong)
+        return value
 
     @field_validator("secret_key")
     @classmethod
@@ -71,7 +91,11 @@ class Settings(BaseSettings):
             try:
                 SecretBox(value.get_secret_value())
             except ValueError:
-                raise ValueError("is not a key; `spotbot keys secret` makes one") from None
+                found = credentials.misplaced({"SPOTBOT_SECRET_KEY": value.get_secret_value()})
+                known = found.get("SPOTBOT_SECRET_KEY", "").removeprefix("SPOTBOT_SECRET_KEY is ")
+                raise ValueError(
+                    f"is not a key{f' but {known}' if known else ''}; `spotbot keys secret` makes one"
+                ) from None
         return value
 
     @field_validator("vast_url", "slack_api_url", "discord_api_url")
@@ -86,20 +110,37 @@ class Settings(BaseSettings):
     def _known_database(cls, value: str) -> str:
         return database_url(value)
 
+    def with_locale(self, locale: str) -> Settings:
+        """The same in a language's own spelling; whether it was said stays as it is."""
+        changed = self.model_copy(update={"locale": locale})
+        changed.__pydantic_fields_set__.intersection_update(self.model_fields_set)
+        return changed
+
+    def secrets(self) -> dict[str, str]:
+        """The secrets that are set, by variable."""
+        found = {name: getattr(self, name) for name in SECRETS}
+        return {variable(name): value.get_secret_value() for name, value in found.items() if value is not None}
+
+    def misplaced(self) -> dict[str, str]:
+        """Which variables hold a secret that belongs elsewhere, with a sentence each."""
+        return credentials.misplaced(self.secrets())
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return str(Settings.model_fields[name].validation_alias or name).upper()
+
 
 def database_url(text: str) -> str:
-    """The URL that SQLAlchemy wants: plain ``sqlite:``/``postgres:`` schemes and bare file paths are completed."""
-    for plain, full in (
-        ("sqlite:///", "sqlite+aiosqlite:///"),
-        ("postgres://", "postgresql+asyncpg://"),
-        ("postgresql://", "postgresql+asyncpg://"),
-    ):
-        if text.startswith(plain):
-            return full + text.removeprefix(plain)
-    if text.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
-        return text
+    """A URL with its driver, or the absolute path of a SQLite file: a plain path is nothing but the file's name."""
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError("has a line break or control character inside: write it as one line")
+    for plain, full in SCHEMES.items():
+        for scheme in (plain, full):
+            if text.startswith(scheme):
+                return full + text.removeprefix(scheme)
     if "://" not in text and text.strip():
-        return f"sqlite+aiosqlite:///{Path(text).expanduser().absolute()}"
+        return str(Path(os.path.expanduser(text)).absolute())  # Path's own raises for users that are none
     raise ValueError("use sqlite:///file.db or postgresql://user@host/database")
 
 
@@ -107,6 +148,8 @@ def load_settings(**overrides: Any) -> Settings:
     """The settings in force; raises BadSettings with one line for each thing that is wrong."""
     try:
         return Settings(**overrides)
+    except UnicodeDecodeError:
+        raise BadSettings(".env: is not text in UTF-8; save it anew as UTF-8") from None
     except ValidationError as error:
         lines = [f"{_variable(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
         raise BadSettings("\n".join(lines)) from None

@@ -288,6 +288,7 @@ async def test_a_chart_that_cannot_be_drawn_says_why(
 
 
 async def test_backtest_without_history_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    await migrate(_settings(tmp_path))
     assert await backtest(_settings(tmp_path), [], as_json=True) == 3
     assert await backtest(_settings(tmp_path), ["no such gpu"], as_json=True) == 2
     assert "import" in capsys.readouterr().err

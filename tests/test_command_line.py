@@ -20,6 +20,7 @@ def spotbot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(cli, arguments)
 
+    assert run("migrate").exit_code == 0
     return run
 
 

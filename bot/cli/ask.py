@@ -12,7 +12,7 @@ from analytics.errors import AskError
 from analytics.evidence import Note
 from bot.cli.stores import open_dispatcher, open_writer
 from bot.config import Settings
-from bot.store.engine import StoreError
+from bot.store.engine import StoreEmpty, StoreError
 
 if TYPE_CHECKING:
     from bot.presentation.chart import Theme
@@ -25,16 +25,16 @@ async def ask_once(settings: Settings, line: str, *, language: str, as_json: boo
     """Answer one line on the terminal; returns the exit code."""
     from rich.console import Console
 
-    from bot.faces.console.face import answer
-    from bot.presentation.problem_documents import STORE_DOWN
+    from bot.faces.console.face import answer, write_json
+    from bot.presentation.problem_documents import NOTHING_STORED, STORE_DOWN
 
     try:
         async with open_dispatcher(settings) as dispatcher:
             out, err = Console(), Console(stderr=True)
             return await answer(dispatcher, line, language=language, as_json=as_json, out=out, err=err)
-    except StoreError:
+    except StoreError as error:
         if as_json:
-            sys.stdout.write(STORE_DOWN.text())
+            write_json((NOTHING_STORED if isinstance(error, StoreEmpty) else STORE_DOWN).text())
         raise
 
 

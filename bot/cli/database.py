@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analytics.errors import AskError
-from bot.cli.stores import open_dispatcher, open_writer
+from bot.cli.stores import open_dispatcher, open_reader, open_writer
 from bot.config import Settings
-from bot.store.engine import open_store
 
 
 async def migrate(settings: Settings) -> None:
@@ -20,12 +19,9 @@ async def migrate(settings: Settings) -> None:
 
 async def backup(settings: Settings, file: Path) -> None:
     """Copy the database while it is in use."""
-    store = await open_store(settings.database_url, writer=False)
-    try:
+    async with open_reader(settings) as store:
         await store.backup(file)
         print(f"{file}: written")  # noqa: T201
-    finally:
-        await store.close()
 
 
 async def backtest(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from analytics.evidence import iso
 from bot.access import ALERTS, READ, WEBHOOKS
 from bot.cli.counted import counted
-from bot.cli.stores import open_writer
+from bot.cli.stores import open_reader, open_writer
 from bot.clock import SteadyClock
 from bot.config import Settings
 from bot.store.api_keys import KeyOwner
-from bot.store.engine import open_store
+from bot.store.engine import StoreEmpty
 
 SCOPES = (READ, ALERTS, WEBHOOKS)
 """What a key may do."""
@@ -80,12 +80,11 @@ def owned(scopes: Sequence[str], owner: str | None) -> KeyOwner | None:
 
 async def list_all(settings: Settings) -> None:
     """One line a key."""
-    store = await open_store(settings.database_url, writer=False)
     try:
-        async with store.reader() as reader:
+        async with open_reader(settings) as store, store.reader() as reader:
             keys = await reader.keys()
-    finally:
-        await store.close()
+    except StoreEmpty:
+        keys = []
     for key in keys:
         state = f"revoked {iso(key.revoked_at)}" if key.revoked_at is not None else "in force"
         to = key.owner

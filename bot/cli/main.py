@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -25,6 +26,9 @@ keys = typer.Typer(help="API keys for the HTTP API.", no_args_is_help=True)
 cli.add_typer(keys, name="keys")
 
 EXIT_USAGE, EXIT_BUSY, EXIT_STORE = 2, 3, 4
+
+EXIT_EMPTY = 3
+"""Where nothing is stored: that of a question with too little history."""
 
 
 def _language(asked: str) -> str:
@@ -56,7 +60,15 @@ def main() -> None:
     """Entry point of the console script."""
     # a question is answered before garbage matters, and collecting costs it a tenth of its time
     gc.disable()
+    replace_what_cannot_be_encoded()
     cli()
+
+
+def replace_what_cannot_be_encoded() -> None:
+    """Let standard output and error write “?” for what their encoding lacks, instead of ending in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _collect_from_now_on() -> None:
@@ -67,15 +79,22 @@ def _collect_from_now_on() -> None:
 
 
 def _settings(**overrides: Any) -> Settings:
-    from bot.config import BadSettings, load_settings
+    from bot.config import BadSettings
 
     try:
-        settings = load_settings(**overrides)
-        return settings.model_copy(update={"locale": _language(settings.locale.strip() or "en")})
+        return _read_settings(**overrides)
     except BadSettings as error:
         raise _fail(str(error), EXIT_USAGE) from None
+
+
+def _read_settings(**overrides: Any) -> Settings:
+    from bot.config import BadSettings, load_settings
+
+    settings = load_settings(**overrides)
+    try:
+        return settings.with_locale(_language(settings.locale))
     except typer.BadParameter as error:
-        raise _fail(f"SPOTBOT_LOCALE: {error.message}", EXIT_USAGE) from None
+        raise BadSettings(f"SPOTBOT_LOCALE: {error.message}") from None
 
 
 def _fail(message: str, code: int) -> typer.Exit:
@@ -90,12 +109,14 @@ def _run(work: Coroutine[Any, Any, int | None], *, stays: bool = True) -> None:
     from bot.app import CannotListen
     from bot.config import BadSettings
     from bot.faces.errors import AccessRefused
-    from bot.store.engine import StoreBusy, StoreError
+    from bot.store.engine import StoreBusy, StoreEmpty, StoreError
 
     try:
         code = asyncio.run(work)
     except StoreBusy as error:
         raise _fail(str(error), EXIT_BUSY) from None
+    except StoreEmpty as error:
+        raise _fail(str(error), EXIT_EMPTY) from None
     except StoreError as error:
         raise _fail(str(error), EXIT_STORE) from None
     except (CannotListen, BadSettings, AccessRefused) as error:
@@ -262,10 +283,16 @@ def backup(file: Annotated[Path, typer.Argument(help="where to write the copy; m
 
 @cli.command()
 def doctor() -> None:
-    """Check the configuration and say what to fix."""
+    """Check the configuration and say what to fix; makes and changes nothing."""
+    from bot.cli.doctor import bad_settings
     from bot.cli.doctor import doctor as doctor_app
+    from bot.config import BadSettings
 
-    _run(doctor_app(_settings()))
+    try:
+        settings = _read_settings()
+    except BadSettings as error:
+        raise typer.Exit(bad_settings(error)) from None
+    _run(doctor_app(settings))
 
 
 @keys.command("create")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analytics.market import Quality
-from bot.app import build_poller, close_source, steady_clock
+from bot.app import build_poller, close_source, refuse_misplaced, steady_clock
 from bot.cli.counted import counted
 from bot.cli.stores import open_writer
 from bot.config import Settings
@@ -26,6 +26,7 @@ async def poll(settings: Settings, *, once: bool) -> int:
     from bot.logs import set_up
 
     set_up()
+    refuse_misplaced(settings)
     async with open_writer(settings, wait=not once) as store:
         clock = await steady_clock(store)
         poller = build_poller(settings, store, clock)

@@ -15,9 +15,16 @@ from bot.store.engine import Store, open_store
 @asynccontextmanager
 async def open_dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
     """A dispatcher that only reads."""
-    store = await open_store(settings.database_url, writer=False)
-    try:
+    async with open_reader(settings) as store:
         yield Dispatcher(store, COMMANDS, SteadyClock(), home=settings.home)
+
+
+@asynccontextmanager
+async def open_reader(settings: Settings) -> AsyncIterator[Store]:
+    """The store for reading; raises StoreEmpty, and makes nothing, where nothing was ever stored."""
+    store = await open_store(settings.database_url, writer=False, create=False)
+    try:
+        yield store
     finally:
         await store.close()
 

@@ -45,6 +45,16 @@ STORE_DOWN = Problem(
 """The store's own words are for its owner only: they may name files and hosts."""
 
 
+NOTHING_STORED = Problem(
+    409,
+    "not-enough-history",
+    "Not enough history",
+    "nothing is stored yet: poll with spotbot run, or read files with spotbot import",
+    {"have": "no database", "need": "one complete poll"},
+)
+"""Of a program that only reads, where nothing was ever stored."""
+
+
 def of_question(error: AskError) -> Problem:
     """Why a question got no answer; a NotYet says what there is, what is needed and when it will do."""
     status, kind, title = next(known for tree, known in _KINDS.items() if isinstance(error, tree))

@@ -8,18 +8,18 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import make_url, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.store import schema
-from bot.store.errors import StoreBusy, StoreError, plain_errors
+from bot.store.errors import StoreBusy, StoreEmpty, StoreError, plain_errors
 from bot.store.leadership import LEASE_SECONDS, Leadership, State
 from bot.store.names import Names
 from bot.store.reader import Books, Reader
 from bot.store.tables import lease
 from bot.store.writer import Writer
 
-__all__ = ["Store", "StoreBusy", "StoreError", "open_store"]
+__all__ = ["Store", "StoreBusy", "StoreEmpty", "StoreError", "open_store"]
 
 
 class Site(Protocol):
@@ -49,21 +49,28 @@ class Site(Protocol):
 
 
 async def open_store(
-    url: str, *, writer: bool, alone: bool = True, wait: bool = False, lease_seconds: float = LEASE_SECONDS
+    url: str,
+    *,
+    writer: bool,
+    alone: bool = True,
+    wait: bool = False,
+    create: bool = True,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> Store:
-    """Open or create the store at an SQLAlchemy URL (``sqlite:///file`` or ``postgresql://...``).
+    """Open or create the store at a URL (``sqlite:///file`` or ``postgresql://...``) or a path, that of a SQLite file.
 
     ``writer=True`` brings old tables up to date and becomes the leader, or raises StoreBusy when there is one; with
     ``wait=True`` it then stands by in PostgreSQL until it can lead (see :meth:`Store.leads`).
     With ``alone=False`` it may write beside that one: for small changes by hand, such as API keys.
-    A place where nothing has been stored yet is made and reads as empty. Raises StoreError when it cannot be used.
+    A place where nothing has been stored yet is made and reads as empty; with ``create=False`` a reader leaves it as it
+    is and raises StoreEmpty. Raises StoreError when it cannot be used.
     """
     site = _site(url, stays=wait or not alone)
     leadership: Leadership | None = None
     try:
         with plain_errors():
             leadership = await site.lead(lease_seconds) if writer and alone else None
-            await _prepare(site, leadership, writer=writer)
+            await _prepare(site, leadership, writer=writer, create=create or writer)
             if leadership and not await leadership.renew() and not wait:
                 raise StoreBusy(leadership.rival)
     except BaseException as error:
@@ -75,20 +82,23 @@ async def open_store(
 
 
 def _site(url: str, *, stays: bool) -> Site:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
+    scheme, sign, _ = url.partition("://")
+    kind = scheme.partition("+")[0] if sign else "sqlite"
+    if kind == "sqlite":
         from bot.store.sqlite import SqliteSite
 
-        return SqliteSite(parsed)
-    if parsed.get_backend_name() in ("postgresql", "postgres"):
+        return SqliteSite(url)
+    if kind in ("postgresql", "postgres"):
         from bot.store.postgres import PostgresSite
 
-        return PostgresSite(parsed, idle_ends=stays)
+        return PostgresSite(url, idle_ends=stays)
     raise StoreError("spotbot stores in SQLite or PostgreSQL: sqlite:///file.db or postgresql://user@host/database")
 
 
-async def _prepare(site: Site, leadership: Leadership | None, *, writer: bool) -> None:
+async def _prepare(site: Site, leadership: Leadership | None, *, writer: bool, create: bool) -> None:
     found = await _version(site)
+    if found == schema.BLANK and not create:
+        raise StoreEmpty(site.where)
     if found < schema.HEAD and (writer or found == schema.BLANK):
         if found >= schema.LEASED and leadership and not await leadership.renew():
             raise StoreBusy(leadership.rival)

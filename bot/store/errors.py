@@ -1,7 +1,8 @@
 """What can go wrong with the store, in sentences for its owner.
 
 StoreError      the store cannot be used; says why
-└── StoreBusy   somebody else is writing; nothing is broken
+├── StoreBusy   somebody else is writing; nothing is broken
+└── StoreEmpty  nothing was ever stored there; says what to run
 """
 
 from __future__ import annotations
@@ -18,6 +19,17 @@ class StoreError(Exception):
 
 class StoreBusy(StoreError):
     """Another process is writing."""
+
+
+class StoreEmpty(StoreError):
+    """Nothing was ever stored there, and nothing was made."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(
+            f"Nothing is stored yet in {where}. `spotbot run` polls the market and stores it, `spotbot import FILE` "
+            "reads history from files, and `spotbot demo` plays on a market of its own."
+        )
 
 
 _SENTENCES: tuple[tuple[str, type[StoreError], str], ...] = (

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.store.errors import StoreError
 from bot.store.leadership import LEASE_SECONDS
+from bot.store.postgres_address import connect, postgres_address
 from bot.store.postgres_lease import PostgresLease
 
 LOCK_KEY = 0x73706F74
@@ -31,25 +34,25 @@ READ_TIMEOUT_MS = "30000"
 class PostgresSite:
     """A database and the ways into it. ``idle_ends``: a write that pauses too long ends; not for long work by hand."""
 
-    def __init__(self, url: URL, *, idle_ends: bool = False) -> None:
-        url = url.set(drivername="postgresql+asyncpg")
-        self.where = url.render_as_string(hide_password=True)
-        self._url, self._holder = url, f"{socket.gethostname()}:{os.getpid()}"
-        name = {"application_name": f"spotbot {self._holder}"}
-        self._named = {"server_settings": name}
+    def __init__(self, url: str, *, idle_ends: bool = False) -> None:
+        self._address = postgres_address(url)
+        self.where, self._holder = self._address.where, f"{socket.gethostname()}:{os.getpid()}"
         patience = {"idle_in_transaction_session_timeout": IDLE_MS} if idle_ends else {}
-        self.write = create_async_engine(
-            url,
-            connect_args={"server_settings": {**name, **patience}},
-            pool_size=2,
-            pool_pre_ping=True,
-        )
-        self.read = create_async_engine(
-            url,
-            connect_args={"server_settings": {**name, "statement_timeout": READ_TIMEOUT_MS}},
+        self.write = self._engine(patience, pool_size=2)
+        self.read = self._engine(
+            {"statement_timeout": READ_TIMEOUT_MS},
             pool_size=4,
-            pool_pre_ping=True,
             execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+        )
+
+    def _engine(self, session: Mapping[str, str], **options: Any) -> AsyncEngine:
+        named = {"application_name": f"spotbot {self._holder}", **session}
+        return create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=partial(connect, self._address, named),
+            connect_args=dict(self._address.driver),
+            pool_pre_ping=True,
+            **options,
         )
 
     def is_blank(self) -> bool:
@@ -66,8 +69,7 @@ class PostgresSite:
 
     async def lead(self, length: float) -> PostgresLease:
         """A claim to be the leader, not yet made."""
-        engine = create_async_engine(self._url, connect_args=self._named, pool_size=1, pool_pre_ping=True)
-        return PostgresLease(engine, self._holder, self.where, length)
+        return PostgresLease(self._engine({}, pool_size=1), self._holder, self.where, length)
 
     async def backup(self, target: Path) -> None:
         """Refused: PostgreSQL has its own tools."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import re
 import secrets
 import sqlite3
 import time
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import URL, event, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -21,7 +23,7 @@ from bot.store.leadership import State
 from bot.store.tables import lease
 
 PATIENCE_S = "5"
-"""How long to wait for another program's lock; ``?timeout=`` in the URL overrides it."""
+"""Seconds to wait for another program's lock; ``?timeout=`` in the URL overrides it."""
 
 READ_CACHE_KB = 2_000
 """Page cache of a reading connection: there are several, and the system caches the file as well."""
@@ -31,6 +33,28 @@ LOG_TRIES, LOG_PAUSE_S = 100, 0.05
 
 WRITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 READ_PRAGMAS = ("query_only=1", f"cache_size=-{READ_CACHE_KB}")
+
+
+def _file(url: str) -> tuple[str, str]:
+    """The file that a URL or a plain path names, and how long to wait for a lock. A path is taken to the letter."""
+    if "://" not in url:
+        return url, PATIENCE_S
+    _, _, rest = url.partition(":///")
+    before, mark, query = rest.rpartition("?")
+    pieces = [piece.partition("=") for piece in query.split("&")] if mark else []
+    if not all(sign and re.fullmatch(r"\w+", name) for name, sign, _ in pieces):
+        before, pieces = rest, []  # nothing that could be meant as parameters: the file's name has a question mark
+    said = {name: value for name, _, value in pieces}
+    patience = said.pop("timeout", PATIENCE_S)
+    if said or not re.fullmatch(r"\d+(\.\d+)?", patience):
+        raise StoreError(
+            f"DATABASE_URL: behind the ? of a SQLite file only timeout=SECONDS can stand, not “{query}”. "
+            "Where the file's name has a ?, write its path alone, without sqlite:///."
+        )
+    name = unquote(before if pieces else rest)
+    if name in ("", ":memory:"):
+        raise StoreError("SQLite needs a file: sqlite:///path/to/spotbot.db")
+    return name, patience
 
 
 class FileLock:
@@ -66,18 +90,16 @@ class FileLock:
 class SqliteSite:
     """A database file and the two ways into it."""
 
-    def __init__(self, url: URL) -> None:
-        if not url.database or url.database == ":memory:":
-            raise StoreError("SQLite needs a file: sqlite:///path/to/spotbot.db")
+    def __init__(self, url: str) -> None:
+        name, patience = _file(url)
         # Two ways to name one file must meet at one lock.
-        self.path = Path(url.database).expanduser().resolve()
+        self.path = Path(os.path.expanduser(name)).resolve()
         self.where = str(self.path)
         if self.path.is_dir():
             raise StoreError(f"{self.path} is a folder. Name a file in it, such as {self.path / 'spotbot.db'}.")
-        url = url.set(drivername="sqlite+aiosqlite", database=self.where)
-        url = url.update_query_dict({"timeout": PATIENCE_S, **url.query})
-        self.write = _engine(url, WRITE_PRAGMAS, "BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
-        self.read = _engine(url, READ_PRAGMAS, "BEGIN", pool_size=4)
+        place = URL.create("sqlite+aiosqlite", database=self.where, query={"timeout": patience})
+        self.write = _engine(place, WRITE_PRAGMAS, "BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
+        self.read = _engine(place, READ_PRAGMAS, "BEGIN", pool_size=4)
 
     def is_blank(self) -> bool:
         """Nothing has been written there yet."""

@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import pytest
 from apscheduler.triggers.cron import CronTrigger
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
@@ -156,7 +156,7 @@ async def test_a_stand_by_waits_and_takes_over_by_itself(postgres_url: str, lead
 async def test_a_leader_that_cannot_renew_stops_by_its_own_clock(postgres_url: str, leader: Store) -> None:
     await leader.close()
     now = [0.0]
-    site = PostgresSite(leader._site.read.url)
+    site = PostgresSite(leader.url)
     lease = PostgresLease(site.write, "a:1", "here", 10, clock=lambda: now[0])
     assert await lease.renew()
     now[0] = 9.9
@@ -336,7 +336,7 @@ async def test_whatever_goes_wrong_renewal_goes_on(postgres_url: str) -> None:
         again.set()
         return 0.0
 
-    site = PostgresSite(make_url(postgres_url))
+    site = PostgresSite(postgres_url)
     lease = PostgresLease(site.write, "a:1", "here", 0.001, clock)
     keeper = asyncio.create_task(lease.keep())
     await asyncio.wait([keeper, waiting := asyncio.create_task(again.wait())], return_when=asyncio.FIRST_COMPLETED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,22 @@ async def answer(dispatcher: Dispatcher, line: str, *, language: str, as_json: b
         for text in error_lines(error, words):
             err.print(text, markup=False, highlight=False, style="red")
         if as_json:
-            sys.stdout.write(of_question(error).text())
+            write_json(of_question(error).text())
         return exit_code(error)
     if as_json:
-        sys.stdout.write(to_json(found))
+        write_json(to_json(found))
     else:
         show(command.card(found, words), out)
     return 0
+
+
+def write_json(text: str) -> None:
+    """JSON to standard output; what its encoding lacks is escaped, so that the value stays the same."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # outside of strings JSON is ASCII, so a character may be escaped wherever it stands
+        text = "".join(some if some.isascii() else json.dumps(some)[1:-1] for some in text)
+    sys.stdout.write(text)
 
 
 def show(card: Card, out: Console) -> None:

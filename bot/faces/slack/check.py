@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
@@ -40,14 +39,9 @@ def half_configured(settings: Settings, *, sealed: bool) -> list[str]:
             bool(client and not sealed),
             "SPOTBOT_SECRET_KEY is missing: it encrypts the workspaces' tokens; `spotbot keys secret` makes one",
         ),
-        (_starts(bot, "xapp-"), "SLACK_BOT_TOKEN is an app-level token: it should begin with xoxb-"),
-        (_starts(app, "xoxb-"), "SLACK_APP_TOKEN is a bot token: it should begin with xapp-"),
     )
-    return [sentence for is_wrong, sentence in wrong if is_wrong]
-
-
-def _starts(token: SecretStr | None, head: str) -> bool:
-    return token is not None and token.get_secret_value().startswith(head)
+    misplaced = [sentence for name, sentence in settings.misplaced().items() if name.startswith("SLACK_")]
+    return misplaced + [sentence for is_wrong, sentence in wrong if is_wrong]
 
 
 async def check(settings: Settings) -> list[Finding]:
