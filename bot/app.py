@@ -169,7 +169,9 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
     try:
         clock = await steady_clock(store)
         endpoints = build_endpoints(settings)
-        dispatcher = Dispatcher(store, COMMANDS, clock, home=settings.home, endpoints=lambda: endpoints)
+        dispatcher = Dispatcher(
+            store, COMMANDS, clock, home=settings.home, language=settings.said_locale, endpoints=lambda: endpoints
+        )
         poller = build_poller(settings, store, clock) if poll else None
         faces = build_faces(settings, dispatcher, gallery, chat)
         if not (poll or web or faces):

@@ -116,6 +116,21 @@ class Settings(BaseSettings):
         changed.__pydantic_fields_set__.intersection_update(self.model_fields_set)
         return changed
 
+    @property
+    def said_locale(self) -> str | None:
+        """The language, where one was set rather than taken by default."""
+        return self.locale if "locale" in self.model_fields_set else None
+
+    def language_of(self, asked: str) -> str | None:
+        """The language asked for on the command line, where it is another than the one set; else as said_locale."""
+        return asked if asked != self.locale else self.said_locale
+
+    def sources(self) -> dict[str, str]:
+        """Where the value of each variable comes from: ``environment``, ``.env`` or ``default``."""
+        here = {name.upper() for name, value in os.environ.items() if credentials.bare(value)}
+        said = {name: "environment" if variable(name) in here else ".env" for name in self.model_fields_set}
+        return {variable(name): said.get(name, "default") for name in Settings.model_fields}
+
     def secrets(self) -> dict[str, str]:
         """The secrets that are set, by variable."""
         found = {name: getattr(self, name) for name in SECRETS}

@@ -50,6 +50,8 @@ async def test_on_an_empty_database_each_question_exits_3_without_a_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = _settings(tmp_path)
+    await migrate(settings)
+    capsys.readouterr()
     for command in COMMANDS[:10]:
         code, out, err = await _ask(settings, command.examples[0], capsys)
         problem = json.loads(out)
@@ -72,6 +74,8 @@ async def test_json_says_that_the_store_is_down_as_http_does(
 
 async def test_errors_are_told_in_the_askers_language(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = _settings(tmp_path)
+    await migrate(settings)
+    capsys.readouterr()
     code, _, err = await _ask(settings, "predikt RTX 4090", capsys, "pt-BR")
     assert code == 2
     assert "predict" in err

@@ -82,7 +82,14 @@ async def chat(settings: Settings, *, language: str) -> None:
     out = Console()
     async with open_writer(settings, alone=False) as store:
         clock = await steady_clock(store)
-        dispatcher = Dispatcher(store, COMMANDS, clock, home=settings.home, endpoints=lambda: build_endpoints(settings))
+        dispatcher = Dispatcher(
+            store,
+            COMMANDS,
+            clock,
+            home=settings.home,
+            language=settings.language_of(language),
+            endpoints=lambda: build_endpoints(settings),
+        )
         outbox = OutboxDispatcher(
             store, {PLATFORM: ConsoleSender(out)}, AlertMessages(store, clock, language).render, clock
         )

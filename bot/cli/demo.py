@@ -115,7 +115,14 @@ class DemoParts:
 async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt: bool, out: Console) -> None:
     store, market = parts.store, parts.market
     endpoints = Endpoints(SecretBox(new_key()), guard_of(settings.webhook_allow))  # the key is forgotten with the rest
-    dispatcher = Dispatcher(store, COMMANDS, parts.clock, home=settings.home, endpoints=lambda: endpoints)
+    dispatcher = Dispatcher(
+        store,
+        COMMANDS,
+        parts.clock,
+        home=settings.home,
+        language=settings.language_of(language),
+        endpoints=lambda: endpoints,
+    )
     names = vast_names(market.models)
     poller = Poller(
         store=store,

@@ -295,6 +295,14 @@ def doctor() -> None:
     _run(doctor_app(settings))
 
 
+@cli.command("settings")
+def settings_() -> None:
+    """What holds of the environment and `.env`, and where each value comes from; secrets are not shown."""
+    from bot.cli.settings import show
+
+    show(_settings())
+
+
 @keys.command("create")
 def keys_create(
     label: Annotated[str, typer.Argument(help="who it is for")],

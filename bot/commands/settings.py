@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from analytics.errors import AskError, Refused
 from analytics.evidence import Note, Plural
 from analytics.regions import place
-from bot.accounts import Asker, Preferences
+from bot.accounts import NO_PREFERENCES, Asker, Preferences
 from bot.commands.windows import zone
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
-from bot.presentation.words import LOCALES, Words
+from bot.presentation.words import LOCALES, Words, pick_language
 
 UNSET = frozenset(("none", "off", "default", "-", "nada"))
 """Takes a setting back."""
@@ -23,6 +23,18 @@ MOST_GPUS = 20
 """Default models at most: an answer about more is no answer."""
 
 
+ORDER = {
+    "language": ("you", "your chat profile", "the workspace", "the environment"),
+    "tz": ("you", "the workspace", "your chat profile"),
+    "home": ("you", "the workspace", "the environment"),
+    "gpus": ("you", "the workspace"),
+}
+"""Whose word holds, the first one first: that of bot.dispatch, for each setting."""
+
+DEFAULTS = {"language": "en", "tz": "UTC"}
+"""What holds where nobody said anything; of the others: nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What holds for one asker, and who said so."""
@@ -32,18 +44,23 @@ class Settings:
     platform_language: str | None
     platform_tz: str | None
     changed: bool
+    environment: Preferences = NO_PREFERENCES
 
 
 async def show(query: QueryContext) -> Settings:
     """What holds now."""
+    return _holding(query, query.own, query.team, changed=False)
+
+
+def _holding(query: QueryContext, mine: Preferences, team: Preferences, *, changed: bool) -> Settings:
     asker = _asker(query)
-    return Settings(query.own, query.team, asker.locale, asker.tz, changed=False)
+    return Settings(mine, team, asker.locale, asker.tz, changed, query.environment)
 
 
 def _asker(query: QueryContext) -> Asker:
     if query.asker is None:
         raise Refused(
-            Note("settings belong to people in chat; elsewhere the environment says SPOTBOT_LOCALE and SPOTBOT_HOME")
+            Note("settings belong to people in chat; elsewhere the environment holds: `spotbot settings` shows it")
         )
     return query.asker
 
@@ -55,7 +72,7 @@ async def me(
     asker = _asker(query)
     new = _changed(query.own, await _said(query, language, tz, home, gpus))
     await _save(query, asker, asker.person, new)
-    return Settings(new, query.team, asker.locale, asker.tz, new != query.own)
+    return _holding(query, new, query.team, changed=new != query.own)
 
 
 async def _said(
@@ -76,7 +93,7 @@ async def team(
     asker = _asker(query)
     new = _changed(query.team, await _said(query, language, tz, home, gpus))
     await _save(query, asker, "", new)
-    return Settings(query.own, new, asker.locale, asker.tz, new != query.team)
+    return _holding(query, query.own, new, changed=new != query.team)
 
 
 def _changed(old: Preferences, said: Preferences) -> Preferences:
@@ -116,26 +133,35 @@ async def forget(query: QueryContext) -> Settings:
     """Take back everything one has said."""
     asker = _asker(query)
     await _save(query, asker, asker.person, Preferences())
-    return Settings(Preferences(), query.team, asker.locale, asker.tz, query.own != Preferences())
+    return _holding(query, NO_PREFERENCES, query.team, changed=query.own != NO_PREFERENCES)
 
 
 def card(answer: Settings, words: Words) -> Card:
     """A line a setting: what holds, and who said so."""
     columns = (Column(words("setting")), Column(words("holds")), Column(words("said by")))
-    platform = Preferences(answer.platform_language, answer.platform_tz)
     rows = []
-    for name in ("language", "tz", "home", "gpus"):
-        by = next((by for by, some in _sayers(answer, platform) if getattr(some, name)), None)
-        value = getattr(answer.mine.over(answer.team).over(platform), name)
+    for name in ORDER:
+        value, by = held(answer, name)
         shown = ", ".join(value) if isinstance(value, tuple) else value
-        rows.append((name, shown or "–", words(by) if by else "–"))
+        rows.append((name, shown or "–", words(by)))
     lead = words("Saved.") if answer.changed else words("This holds for you.")
     notes = (words("change with, for example: {example}", example="settings me language=pt-BR tz=America/Sao_Paulo"),)
     return Card(words("Settings"), lead, (Table(words("Settings"), columns, tuple(rows)),), notes=notes)
 
 
-def _sayers(answer: Settings, platform: Preferences) -> tuple[tuple[str, Preferences], ...]:
-    return (("you", answer.mine), ("the workspace", answer.team), ("your chat profile", platform))
+def held(answer: Settings, name: str) -> tuple[str | tuple[str, ...] | None, str]:
+    """What really holds of a setting, and who said so: as questions of this asker are answered."""
+    profile = Preferences(pick_language(answer.platform_language, default="") or None, answer.platform_tz)
+    said = {
+        "you": answer.mine,
+        "the workspace": answer.team,
+        "your chat profile": profile,
+        "the environment": answer.environment,
+    }
+    for by in ORDER[name]:
+        if value := getattr(said[by], name):
+            return value, by
+    return DEFAULTS.get(name), "the default"
 
 
 PARAMS = (

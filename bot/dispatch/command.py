@@ -72,6 +72,8 @@ class QueryContext:
     """what the asker said"""
     team: Preferences = NO_PREFERENCES
     """what the asker's team said"""
+    environment: Preferences = NO_PREFERENCES
+    """what the environment says for all"""
     spent_until: int | None = None
     """when the market gives rows again, if none are left today"""
     request: Request | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from analytics.catalog import Catalog, load_catalog
 from analytics.errors import AskError, Refused
 from analytics.evidence import Note
-from bot.accounts import NO_PREFERENCES, Asker, permits
+from bot.accounts import NO_PREFERENCES, Asker, Preferences, permits
 from bot.dispatch.command import Command, QueryContext, Request
 from bot.dispatch.forms import FilledForm, OpenForm, changed, open_form
 from bot.dispatch.grammar import ReadLine, assign, called, find_command, line_for, read
@@ -49,12 +49,13 @@ class Answered:
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Asks commands of the stored market. ``clock`` gives UTC seconds."""
+    """Asks commands of the stored market. ``clock``: UTC seconds; ``home``, ``language``: of the environment."""
 
     store: Store
     commands: Sequence[Command]
     clock: Callable[[], int]
     home: str | None = None
+    language: str | None = None
     catalog: Catalog = field(default_factory=load_catalog)
     endpoints: Callable[[], Endpoints] | None = None
     turns: FairQueue = field(default_factory=lambda: FairQueue(AT_ONCE))
@@ -80,6 +81,7 @@ class Dispatcher:
                 asker=asker,
                 own=own,
                 team=team,
+                environment=Preferences(language=self.language, home=self.home),
                 spent_until=await reader.spent_until(now),
                 request=request,
                 write=partial(self.store.writer, beside=True),

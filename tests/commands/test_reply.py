@@ -194,7 +194,7 @@ async def test_two_questions_at_a_time(chat: Dispatcher) -> None:
 
 
 async def test_outside_of_chat_there_are_no_settings(chat: Dispatcher) -> None:
-    with pytest.raises(AskError, match="SPOTBOT_LOCALE"):
+    with pytest.raises(AskError, match="`spotbot settings`"):
         await chat.ask_line("settings")
 
 
