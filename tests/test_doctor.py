@@ -141,9 +141,14 @@ def spotbot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         ["backtest"],
         ["export", "a.csv"],
         ["backup", "copy.db"],
+        ["keys", "revoke", "spot_abc"],
+        ["keys", "reseal"],
     ],
 )
-def test_what_only_reads_makes_no_database_and_says_what_to_run(spotbot, tmp_path: Path, command: list[str]) -> None:
+def test_what_needs_something_stored_makes_no_database_and_says_what_to_run(
+    spotbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("SPOTBOT_SECRET_KEY", new_key())
     result = spotbot(*command)
     assert result.exit_code == 3
     assert "Nothing is stored yet" in result.output

@@ -96,7 +96,7 @@ async def list_all(settings: Settings) -> None:
 
 async def revoke(settings: Settings, prefix: str) -> int:
     """Make a key useless; 2 when none in force begins so."""
-    async with open_writer(settings, alone=False) as store, store.writer() as writer:
+    async with open_writer(settings, alone=False, create=False) as store, store.writer() as writer:
         done = await writer.revoke_key(prefix.rstrip("…"), SteadyClock()())
     print("revoked" if done else f"no key in force has the prefix {prefix}")  # noqa: T201
     return 0 if done else 2
@@ -111,7 +111,7 @@ async def reseal(settings: Settings) -> int:
         return 2
     vault = SecretBox(settings.secret_key.get_secret_value())
     try:
-        async with open_writer(settings, alone=False) as store, store.writer() as writer:
+        async with open_writer(settings, alone=False, create=False) as store, store.writer() as writer:
             rows = await writer.read.installations()
             for platform, enterprise, team, sealed, at in rows:
                 await writer.save_installation(platform, enterprise, team, vault.reseal(sealed), at)

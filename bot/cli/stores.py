@@ -30,9 +30,14 @@ async def open_reader(settings: Settings) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def open_writer(settings: Settings, *, alone: bool = True, wait: bool = False) -> AsyncIterator[Store]:
-    """The store for writing; ``alone=False`` beside a running spotbot, for small changes; ``wait``: as a stand-by."""
-    store = await open_store(settings.database_url, writer=True, alone=alone, wait=wait)
+async def open_writer(
+    settings: Settings, *, alone: bool = True, wait: bool = False, create: bool = True
+) -> AsyncIterator[Store]:
+    """The store for writing; ``alone=False`` beside a running spotbot, for small changes; ``wait``: as a stand-by.
+
+    ``create=False``: only where there is one, for what changes nothing but what is stored; else raises StoreEmpty.
+    """
+    store = await open_store(settings.database_url, writer=True, alone=alone, wait=wait, create=create)
     try:
         yield store
     finally:

@@ -62,15 +62,15 @@ async def open_store(
     ``writer=True`` brings old tables up to date and becomes the leader, or raises StoreBusy when there is one; with
     ``wait=True`` it then stands by in PostgreSQL until it can lead (see :meth:`Store.leads`).
     With ``alone=False`` it may write beside that one: for small changes by hand, such as API keys.
-    A place where nothing has been stored yet is made and reads as empty; with ``create=False`` a reader leaves it as it
-    is and raises StoreEmpty. Raises StoreError when it cannot be used.
+    A place where nothing has been stored yet is made and reads as empty; with ``create=False`` it is left as it is
+    and raises StoreEmpty. Raises StoreError when it cannot be used.
     """
     site = _site(url, stays=wait or not alone)
     leadership: Leadership | None = None
     try:
         with plain_errors():
             leadership = await site.lead(lease_seconds) if writer and alone else None
-            await _prepare(site, leadership, writer=writer, create=create or writer)
+            await _prepare(site, leadership, writer=writer, create=create)
             if leadership and not await leadership.renew() and not wait:
                 raise StoreBusy(leadership.rival)
     except BaseException as error:
