@@ -23,7 +23,7 @@ MARKS = {"ok": "ok  ", "off": "off ", "fix": "FIX "}
 OFF = (
     ("SLACK_BOT_TOKEN", ("slack_bot_token", "slack_client_id"), "and no SLACK_CLIENT_ID, so Slack is off"),
     ("DISCORD_TOKEN", ("discord_token",), "so Discord is off"),
-    ("VAST_API_KEY", ("vast_api_key",), "so the market is read without a key, and its limits count for this address"),
+    ("VAST_API_KEY", ("vast_api_key",), "so the market is read without a key, which is optional"),
     ("SPOTBOT_SECRET_KEY", ("secret_key",), "so webhooks cannot be added; `spotbot keys secret` makes one"),
 )
 """What need not be set: the variable, the settings any of which is enough, and what it means that none is."""
