@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -20,7 +21,7 @@ from bot.app import App
 from bot.cli.counted import counted
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
-from bot.config import Settings, database_url
+from bot.config import Settings
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.console.face import chat
 from bot.faces.console.sender import PERSON, PLATFORM, ConsoleSender
@@ -68,7 +69,7 @@ async def demo(settings: Settings, options: MarketOptions, *, language: str, pro
     out = Console()
     set_up(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="spotbot-demo-") as folder:
-        url = database_url(str(Path(folder) / "demo.db"))
+        url = f"sqlite+aiosqlite:///{quote(str(Path(folder) / 'demo.db'))}"
         store = await open_store(url, writer=True)
         try:
             began = time.monotonic()
