@@ -109,7 +109,13 @@ class App:
                 self.dispatcher, polling=self.poller is not None, row_budget=budget, leadership=state
             )
 
-        api = build_api(self.dispatcher, keys=stored_keys(self.dispatcher), health=health, require_key=self.require_key)
+        api = build_api(
+            self.dispatcher,
+            keys=stored_keys(self.dispatcher),
+            health=health,
+            require_key=self.require_key,
+            origins=self.settings.cors_origins,
+        )
         for face in self.faces:
             for path, methods, handler in face.routes:
                 api.add_route(path, handler, methods=methods, include_in_schema=False)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -26,6 +28,8 @@ SCHEMES = {
     "postgresql://": "postgresql+asyncpg://",
 }
 """What a database's URL begins with, and the same with its driver."""
+_USUAL_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
 class BadSettings(Exception):
@@ -45,6 +49,7 @@ class Settings(BaseSettings):
     database_url: str = Field(default_factory=default_database)
     port: int = Field(8080, ge=0, le=65535)
     host: str = Field("127.0.0.1", validation_alias="SPOTBOT_HOST")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="SPOTBOT_CORS_ORIGINS")
     vast_url: str = VAST_URL
     vast_api_key: SecretStr | None = None
     slack_bot_token: SecretStr | None = None
@@ -63,7 +68,7 @@ class Settings(BaseSettings):
     locale: str = Field("en", validation_alias="SPOTBOT_LOCALE")
     home: str | None = Field(None, validation_alias="SPOTBOT_HOME")
 
-    @field_validator("gpus", mode="before")
+    @field_validator("gpus", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
@@ -105,6 +110,11 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(exact_origin, value)))
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
@@ -144,6 +154,25 @@ class Settings(BaseSettings):
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     return str(Settings.model_fields[name].validation_alias or name).upper()
+
+
+def exact_origin(text: str) -> str:
+    """A web page's origin just as browsers send it; raises ValueError with what to write instead."""
+    want = "write each origin as browsers send it: https://app.example.com, with :PORT where it is not the usual one"
+    if "*" in text or text == "null":
+        raise ValueError(f"“{text}” is no exact origin; {want}")
+    try:
+        parts = urlsplit(text)
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError(f"“{text}” is no origin; {want}") from None
+    if scheme not in _USUAL_PORTS or not host.isascii() or not _HOST.fullmatch(host) or "@" in parts.netloc:
+        raise ValueError(f"“{text}” is no origin; {want}")
+    name = f"[{host}]" if ":" in host else host
+    origin = f"{scheme}://{name}" + ("" if port in (None, _USUAL_PORTS[scheme]) else f":{port}")
+    if text != origin:
+        raise ValueError(f"“{text}” is not what browsers send; write {origin}")
+    return origin
 
 
 def database_url(text: str) -> str:

@@ -128,6 +128,12 @@ async def _gpu(param: Param, text: str, query: QueryContext) -> str:
     return found[0]
 
 
+def with_unit(units: Mapping[str, float]) -> str:
+    """A pattern for JSON schemas, which know no flags: a number and one of the units, in either case."""
+    letters = ("".join(f"[{c}{c.upper()}]" if c.isalpha() else re.escape(c) for c in unit) for unit in units if unit)
+    return rf"^(0|[1-9][0-9]*)(\.[0-9]+)? ?({'|'.join(letters)})$"
+
+
 Primitive = Literal["text", "integer", "number", "boolean"]
 """What faces let people type."""
 
@@ -157,12 +163,12 @@ class Kind:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """Its JSON schema; where numbers may carry a unit ("3d", "50GB") texts pass too."""
+        """Its JSON schema; where numbers may carry a unit ("3d", "50GB") such texts pass too."""
         if self.primitive != "text":
             return {"type": self.primitive}
         text = {"type": "string", "maxLength": MAX_TEXT}
         if self.units:
-            return {"anyOf": [{"type": "number"}, text]}
+            return {"anyOf": [{"type": "number"}, text | {"pattern": with_unit(self.units)}]}
         return text if self.is_free_text or self.names_models else {"type": "string"}
 
 

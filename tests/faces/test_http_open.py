@@ -18,9 +18,12 @@ import pytest
 import bot.commands
 from analytics.evidence import Basis, Evidence, Note, plain
 from analytics.market import Quality
+from bot.dispatch.kinds import HOUR_UNITS, SIZE_UNITS, with_unit
 from bot.faces.http.api import build_api, serve, stored_keys
 from bot.faces.http.metrics import market_health
 from bot.faces.http.openapi import answer_schemas, document
+
+UNITS = (SIZE_UNITS, HOUR_UNITS)
 
 
 async def described(house, **options: Any) -> dict:
@@ -33,17 +36,16 @@ async def described(house, **options: Any) -> dict:
 async def test_a_command_made_up_here_is_in_the_document_with_its_parameters_by_kind(house):
     operation = (await described(house))["paths"]["/api/spot/price/{gpu_name}"]["get"]
     told = {param["name"]: param for param in operation["parameters"]}
-    text, measure = (
-        {"type": "string", "maxLength": 200},
-        {"anyOf": [{"type": "number"}, {"type": "string", "maxLength": 200}]},
-    )
+    text = {"type": "string", "maxLength": 200}
+    disk, hours = ({"anyOf": [{"type": "number"}, {**text, "pattern": with_unit(some)}]} for some in UNITS)
+    hours["anyOf"][0] |= {"minimum": 1, "maximum": 8760}
     assert (told["gpu_name"]["in"], told["gpu_name"]["required"]) == ("path", True)
     assert {name: param["in"] for name, param in told.items() if param["in"] != "query"} == {"gpu_name": "path"}
     assert told["hours"]["description"] == "how long"
     assert {name: param["schema"] for name, param in told.items()} == {
-        "gpu_name": text,
-        "hours": {**measure, "default": 100.0},
-        "disk": measure,
+        "gpu_name": {**text, "minLength": 1},
+        "hours": {**hours, "default": 100.0},
+        "disk": disk,
         "gpus": {"type": "integer", "minimum": 1, "maximum": 64, "default": 1},
         "budget": {"type": "number", "minimum": 0},
         "workload": {"type": "string", "enum": ["training", "inference"], "default": "training"},

@@ -11,7 +11,7 @@ import hashlib
 import math
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -33,12 +33,13 @@ from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.shared_answers import SharedAnswers
 from bot.faces.http.connections import ACCEPT_AT_ONCE, Connection, ConnectionLimiter, shortage_told_once
+from bot.faces.http.cors import let_browsers_call
 from bot.faces.http.metrics import MEDIA_TYPE as EXPOSITION
 from bot.faces.http.metrics import Health, Meter, version
 from bot.faces.http.openapi import document
 from bot.faces.http.page import POLICY, page
 from bot.faces.http.parameters import body_texts, given, merged, request_of
-from bot.faces.http.problems import handlers, of_fault, reply
+from bot.faces.http.problems import handlers, of_fault, reply, route_path
 from bot.fair_queue import ANYBODY, Waiter
 from bot.presentation.words import Words, pick_language
 from bot.store.api_keys import ApiKey
@@ -86,8 +87,11 @@ def build_api(
     health: Callable[[], Awaitable[Health]],
     require_key: bool = True,
     timer: Callable[[], float] = time.monotonic,
+    origins: Sequence[str] = (),
 ) -> FastAPI:
-    """The API over a counter's commands. ``timer`` gives the seconds that quotas and latencies are counted in."""
+    """The API over a counter's commands. ``timer`` gives the seconds that quotas and latencies are counted in;
+    pages of ``origins`` may call it from a browser.
+    """
     authorizer = Authorizer(keys if require_key else None, Quotas(timer))
     meter, shared = Meter(), SharedAnswers(dispatcher)
     routes: list[tuple[str, Handler, list[str]]] = [
@@ -99,19 +103,22 @@ def build_api(
     ]
     without_key = open_routes(dispatcher, meter, health, shared, require_key=require_key)
     routes += [(path, handler, READING) for path, handler in without_key.items()]
-    known = list(dict.fromkeys(path for path, _, _ in routes if path != "/"))
+    methods: dict[str, list[str]] = {}
+    for path, _, some in routes:
+        methods.setdefault(path, []).extend(some)
     api = FastAPI(
         title="spotbot",
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        exception_handlers=handlers(known),
+        exception_handlers=handlers(methods),
     )
     api.router.route_class = NameRoute
-    for path, handler, methods in routes:
-        api.add_api_route(path, handler, methods=methods, include_in_schema=False)
+    for path, handler, some in routes:
+        api.add_api_route(path, handler, methods=some, include_in_schema=False)
     api.add_middleware(ErrorMiddleware, meter=meter, timer=timer)
+    let_browsers_call(api, origins)
     return api
 
 
@@ -277,17 +284,12 @@ class ErrorMiddleware:
         try:
             await self.app(scope, receive, dressed)
         except Exception as error:
-            fault = of_fault(error, _route(scope))
+            fault = of_fault(error, route_path(scope))
             if status:  # half of another answer is sent already: only the broken connection can tell
                 raise
             await reply(fault)(scope, receive, dressed)
         if status:
-            self.meter.saw(_route(scope), status, self.timer() - begun)
-
-
-def _route(scope: Scope) -> str:
-    """The declared path that a request met; one word for all others, so that nobody can make up a million of them."""
-    return str(getattr(scope.get("route"), "path", "unmatched"))
+            self.meter.saw(route_path(scope), status, self.timer() - begun)
 
 
 async def serve(

@@ -14,22 +14,51 @@ from pydantic_core import core_schema
 from analytics.evidence import Note
 from bot.dispatch.command import Ask, Command, Param
 from bot.dispatch.kinds import KINDS
-from bot.faces.http.parameters import MAX_REQUEST_NAME
+from bot.faces.http.parameters import MAX_ADDRESS, MAX_BODY, MAX_REQUEST_NAME
 from bot.faces.http.problems import MEDIA_TYPE as PROBLEM
 from bot.webhooks.events import MODELS
 
 Schema = dict[str, Any]
 
+FAULTS = {
+    "500": "A fault of ours; `id` finds it in the log",
+    "503": "The market or the store cannot be read right now, or every connection is in use",
+}
+
 ERRORS = {
     "400": "The question does not fit; `suggestions` says what would",
-    "401": "No key, or not a valid one",
     "403": "Refused, or the key lacks the scope of this operation",
     "404": "Names a thing that is not here; `suggestions` names the nearest",
     "409": "Not enough history: `have`, `need` and, where it is known, `ready_at`",
-    "429": "The key's quota is spent; see Retry-After",
-    "500": "A fault of ours; `id` finds it in the log",
-    "503": "The market or the store cannot be read right now",
+    "414": f"Path and query together have more than {MAX_ADDRESS} bytes",
+    **FAULTS,
 }
+
+ERRORS_OF_KEYS = {"401": "No key, or not a valid one", "429": "The key's quota is spent; see Retry-After"}
+"""Where a key is asked for."""
+
+ERRORS_OF_BODIES = {
+    "413": f"The body has more than {MAX_BODY} bytes",
+    "415": "The body is not said to be application/json",
+}
+"""Where there is a body."""
+
+BESIDE = (
+    "A path has no other methods than those below, and HEAD where it has GET: all others are answered 405, with "
+    "`Allow`; other paths are answered 404, with `suggestions`. What is no HTTP/1.1, or has a head of over 64 KiB, "
+    "is answered 400 in plain text, and the connection is closed."
+)
+"""What no operation can say."""
+
+_NUMBER, _TEXT = {"schema": {"type": "integer", "minimum": 0}}, {"schema": {"type": "string"}}
+QUOTA_HEADERS = {f"RateLimit-{name}": _NUMBER for name in ("Limit", "Remaining", "Reset")}
+HEADERS_OF_STATUS: dict[str, Schema] = {
+    "304": {"ETag": {**_TEXT, "required": True}},
+    "401": {"WWW-Authenticate": {**_TEXT, "required": True}},
+    "429": {"Retry-After": {**_NUMBER, "required": True}, **QUOTA_HEADERS},
+    "503": {"Retry-After": _NUMBER},
+}
+"""Headers worth reading beside the document of an error."""
 
 SIGNED = {
     "webhook-id": "names the event: the same at each attempt",
@@ -105,9 +134,10 @@ def returned_by(ask: Ask) -> Any:
 def parameter(param: Param, path: str) -> Schema:
     """One parameter of an operation; those with a place in the path are always required."""
     in_path = f"{{{param.name}}}" in path
+    required = in_path or param.required
     schema = KINDS[param.kind].schema
-    limits = {"minimum": param.minimum, "maximum": param.maximum} if schema.get("type") in ("integer", "number") else {}
-    schema |= {name: limit for name, limit in limits.items() if limit is not None}
+    for form in schema.get("anyOf", [schema]):
+        form |= _limits(param, form["type"], required=required)
     if param.choices:
         schema["enum"] = list(param.choices)
     if param.default not in (None, ()):
@@ -117,38 +147,73 @@ def parameter(param: Param, path: str) -> Schema:
     return {
         "name": param.name,
         "in": "path" if in_path else "query",
-        "required": in_path or param.required,
+        "required": required,
         "description": param.help,
         "schema": schema,
     }
+
+
+def _limits(param: Param, primitive: str, *, required: bool) -> Schema:
+    """What a parameter's declaration says of values of this JSON type: an empty text is as none."""
+    if primitive == "string":
+        return {"minLength": 1} if required and not param.choices else {}
+    limits = {"minimum": param.minimum, "maximum": param.maximum} if primitive in ("integer", "number") else {}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _or_null(schema: Schema) -> Schema:
+    """The schema of a member that may be null as well, which is as not given."""
+    beside: Schema = {name: schema[name] for name in ("default", "examples") if name in schema}
+    form = {name: value for name, value in schema.items() if name not in beside}
+    return {"anyOf": [*form.get("anyOf", [form]), {"type": "null"}], **beside}
 
 
 def _given(command: Command) -> Schema:
     """Where parameters go: those that are not in the path into the query, or the body of what has one."""
     described = [parameter(param, command.path or "") for param in command.params]
     headers = [IDEMPOTENCY_KEY] if command.idempotency else []
-    if command.method not in ("POST", "PATCH"):
+    if not _has_body(command):
         return {"parameters": described}
     members = [param for param in described if param["in"] == "query"]
+    forms = {param["name"]: param["schema"] if param["required"] else _or_null(param["schema"]) for param in members}
     schema = {
         "type": "object",
-        "properties": {param["name"]: {**param["schema"], "description": param["description"]} for param in members},
+        "properties": {
+            param["name"]: {**forms[param["name"]], "description": param["description"]} for param in members
+        },
         "required": [param["name"] for param in members if param["required"]],
+        "additionalProperties": False,
     }
-    body = {"content": {"application/json": {"schema": schema}}}
+    body = {"required": bool(schema["required"]), "content": {"application/json": {"schema": schema}}}
     return {"parameters": [*(param for param in described if param["in"] == "path"), *headers], "requestBody": body}
+
+
+def _has_body(command: Command) -> bool:
+    return command.method in ("POST", "PATCH")
+
+
+def refusal(status: str, text: str) -> Schema:
+    """One status that comes with a problem document."""
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    headers = HEADERS_OF_STATUS.get(status)
+    return {"description": text, **({"headers": headers} if headers else {}), "content": content}
 
 
 def operation(command: Command, answer: Schema, *, require_key: bool) -> Schema:
     """One command as an operation of its path."""
+    headers = {} if command.acts else HEADERS_OF_STATUS["304"]
     answered = {
         "description": "The answer, with its evidence",
-        "headers": {"ETag": {"schema": {"type": "string"}}},
+        "headers": headers | (QUOTA_HEADERS if require_key else {}),
         "content": {"application/json": {"schema": answer}},
     }
-    unchanged = {} if command.acts else {"304": {"description": "Unchanged since the ETag sent"}}
-    problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    refused = {status: {"description": text, "content": problem} for status, text in ERRORS.items()}
+    unchanged = {} if command.acts else {"304": {"description": "Unchanged since the ETag sent", "headers": headers}}
+    errors = {
+        **ERRORS,
+        **(ERRORS_OF_KEYS if require_key else {}),
+        **(ERRORS_OF_BODIES if _has_body(command) else {}),
+    }
+    refused = {status: refusal(status, text) for status, text in sorted(errors.items())}
     return {
         "operationId": command.name.replace(" ", "_"),
         "summary": command.summary,
@@ -160,7 +225,10 @@ def operation(command: Command, answer: Schema, *, require_key: bool) -> Schema:
 
 def _open(name: str, summary: str, media: str, schema: Schema, *also: str) -> Schema:
     content = {media: {"schema": schema}}
-    responses = {status: {"description": summary, "content": content} for status in ("200", *also)}
+    responses = {status: refusal(status, text) for status, text in FAULTS.items()}
+    for status in ("200", *also):
+        said = responses.get(status, {"description": summary, "content": {}})
+        responses[status] = {**said, "content": {**said["content"], **content}}
     return {"get": {"operationId": name, "summary": summary, "responses": responses, "security": []}}
 
 
@@ -193,7 +261,12 @@ def document(commands: Sequence[Command], version: str, *, require_key: bool) ->
     paths["/metrics"] = _open("metrics", "Figures for Prometheus", "text/plain", text)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "spotbot", "version": version, "summary": "Questions to the GPU spot market"},
+        "info": {
+            "title": "spotbot",
+            "version": version,
+            "summary": "Questions to the GPU spot market",
+            "description": BESIDE,
+        },
         "paths": paths,
         "webhooks": {name: {"post": _event(name, answers[name])} for name in MODELS},
         "components": {

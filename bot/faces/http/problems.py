@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from analytics.errors import AskError
 from bot.presentation.problem_documents import STORE_DOWN, Problem, of_question
@@ -54,14 +55,23 @@ def of_fault(error: Exception, route: str) -> Problem:
     return Problem(500, "fault", "Internal error", detail, {"id": fault_id})
 
 
-def handlers(paths: Sequence[str]) -> Handlers:
-    """What FastAPI is to do with each kind of expected error."""
+def route_path(scope: Scope) -> str:
+    """The declared path that a request met; one word for all others, so that nobody can make up a million of them."""
+    return str(getattr(scope.get("route"), "path", "unmatched"))
+
+
+def handlers(methods: Mapping[str, Sequence[str]]) -> Handlers:
+    """What FastAPI is to do with each kind of expected error, where these paths have these methods."""
+    paths = [path for path in methods if path != "/"]
 
     async def question(request: Request, error: AskError) -> Response:
         return reply(of_question(error))
 
     async def http(request: Request, error: HTTPException) -> Response:
-        return reply(of_http(error, request.scope["path"], paths), error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # Starlette knows the methods of one route, and a path may have several
+            headers["Allow"] = ", ".join(methods.get(route_path(request.scope), ())) or headers.get("Allow", "")
+        return reply(of_http(error, request.scope["path"], paths), headers)
 
     async def store(request: Request, error: StoreError) -> Response:
         log.warning("store_unavailable", error=str(error))
