@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
+JUDGE := .venv/schemathesis/.ready
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,7 +30,12 @@ check: $(STAMP)  ## format, lint, types, import contracts, tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto
 
-acceptance: $(STAMP)  ## run against the stand-in services beside the checkout
+$(JUDGE): benchmarks/schemathesis.txt $(STAMP)
+	@$(BIN)/python -m venv --clear .venv/schemathesis
+	@.venv/schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/schemathesis.txt
+	@touch $@
+
+acceptance: $(STAMP) $(JUDGE)  ## run against the stand-in services beside the checkout
 	$(BIN)/python -m benchmarks.acceptance
 
 bench: $(STAMP)  ## speed and memory, as tables beside a raw baseline
@@ -38,10 +44,12 @@ bench: $(STAMP)  ## speed and memory, as tables beside a raw baseline
 pictures: $(STAMP)  ## draw the README's pictures from simulated markets
 	$(BIN)/python -m benchmarks.pictures
 
-constraints: $(STAMP)  ## resolve constraints.txt anew from pyproject.toml
+constraints: $(STAMP)  ## resolve the pinned packages anew
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-annotate --no-header --extra test --extra bench --upgrade requirements-build.in pyproject.toml -o constraints.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-annotate --no-header --upgrade benchmarks/schemathesis.in -o benchmarks/schemathesis.txt
 
 clean:  ## remove what the other targets made
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -129,7 +129,7 @@ async def test_it_is_told_in_the_channel_of_the_keys_owner(programs: Programs) -
 
 async def test_a_program_has_no_direct_messages(programs: Programs) -> None:
     mine = await programs.of(HERE)
-    refused = problem(await mine.post("/api/alerts", json={**RULE, "to": "dm"}), 400)
+    refused = problem(await mine.post("/api/alerts", json={**RULE, "to": "dm"}), 403)
     assert "no direct messages" in refused["detail"]
     assert await ids(mine) == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from analytics.errors import AskError, NotFound, Refused
+from analytics.errors import NotFound, Refused
 from analytics.evidence import Note
 from bot.accounts import Asker, permits
 from bot.alerts.codec import load_rule, load_state
@@ -87,7 +87,7 @@ def may_change(owned: Owned, asker: Asker) -> None:
 def may_be_told(asker: Asker, *, direct: bool) -> None:
     """A program has a channel and reads no direct messages."""
     if direct and asker.person.startswith(KEY_PERSON):
-        raise AskError(Note("an API key has no direct messages; its alerts are told in its channel"))
+        raise Refused(Note("an API key has no direct messages; its alerts are told in its channel"))
 
 
 async def note(

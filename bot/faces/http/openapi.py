@@ -144,10 +144,12 @@ def parameter(param: Param, path: str) -> Schema:
         schema["default"] = list(param.default) if isinstance(param.default, tuple) else param.default
     if param.suggest:
         schema["examples"] = list(param.suggest)
+    empty = {} if required else {"allowEmptyValue": True}
     return {
         "name": param.name,
         "in": "path" if in_path else "query",
         "required": required,
+        **empty,
         "description": param.help,
         "schema": schema,
     }
