@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -27,15 +27,25 @@ class SecretBox:
         """The document, encrypted."""
         return self._fernet.encrypt(json.dumps([label, document]).encode())
 
-    def open(self, label: str, sealed: bytes, *, ttl: int | None = None) -> dict[str, Any]:
-        """The document again; raises CannotOpen. ``ttl``: refuse what was sealed more seconds ago."""
+    def open(
+        self,
+        label: str,
+        sealed: bytes,
+        *,
+        ttl: int | None = None,
+        is_earlier: Callable[[str], bool] = lambda label: False,
+    ) -> dict[str, Any]:
+        """The document again; raises CannotOpen. ``ttl``: refuse what was sealed more seconds ago.
+
+        ``is_earlier``: whether a label is another one that the same thing had before.
+        """
         try:
             found, document = json.loads(self._fernet.decrypt(sealed, ttl))
         except InvalidToken:
             raise CannotOpen(
                 "SPOTBOT_SECRET_KEY does not open what is stored: was it changed? Put the old key behind a comma."
             ) from None
-        if found != label:
+        if found != label and not (isinstance(found, str) and is_earlier(found)):
             raise CannotOpen(f"what is stored for {label} belongs elsewhere")
         return dict(document)
 

@@ -74,8 +74,8 @@ def owned(scopes: Sequence[str], owner: str | None) -> KeyOwner | None:
     form = OWNERS.get(platform)
     if form is None or not form[0].fullmatch(address):
         raise CannotMake(f"an owner is a team and the channel where its alerts are told: {examples}")
-    *enterprise, team, channel = address.split(":")
-    return KeyOwner(platform, team, channel, "".join(enterprise))
+    *_, team, channel = address.split(":")  # an organisation before them says nothing more: the team is the identity
+    return KeyOwner(platform, team, channel)
 
 
 async def list_all(settings: Settings) -> None:
@@ -113,8 +113,8 @@ async def reseal(settings: Settings) -> int:
     try:
         async with open_writer(settings, alone=False, create=False) as store, store.writer() as writer:
             rows = await writer.read.installations()
-            for platform, enterprise, team, sealed, at in rows:
-                await writer.save_installation(platform, enterprise, team, vault.reseal(sealed), at)
+            for platform, team, sealed, at in rows:
+                await writer.save_installation(platform, team, vault.reseal(sealed), at)
             endpoints = await writer.webhooks.sealed()
             for id_, sealed in endpoints:
                 await writer.webhooks.change(id_, SteadyClock()(), sealed=vault.reseal(sealed))

@@ -15,6 +15,9 @@ from bot.store.webhooks import WebhookWrites
 TEAM = ""
 """In the place of a person: the whole team."""
 
+NO_ENTERPRISE = ""
+"""In the place of Slack's organisation, which a workspace may join and leave: the team alone says which one it is."""
+
 
 class AccountReads(Reads):
     """Reading them."""
@@ -27,16 +30,18 @@ class AccountReads(Reads):
         found = {row.person: Preferences(row.language, row.tz, row.home, _split(row.gpus)) for row in rows}
         return found.get(asker.person, NO_PREFERENCES), found.get(TEAM, NO_PREFERENCES)
 
-    async def installation(self, platform: str, enterprise: str, team: str) -> bytes | None:
-        """The sealed tokens of a workspace; None where the app is not installed."""
+    async def installation(self, platform: str, team: str) -> tuple[bytes, int] | None:
+        """The sealed tokens of a workspace, and since when; None where the app is not installed."""
         i = t.installation.c
-        query = select(i.sealed).where(i.platform == platform, i.enterprise == enterprise, i.team == team)
-        rows = await self._rows(query)
-        return bytes(rows[0].sealed) if rows else None
+        query = select(i.sealed, i.installed_at).where(i.platform == platform, i.team == team)
+        rows = await self._rows(query.order_by(i.installed_at.desc()))
+        return (bytes(rows[0].sealed), rows[0].installed_at) if rows else None
 
-    async def installations(self) -> list[tuple[str, str, str, bytes, int]]:
-        """All of them: platform, enterprise, team, sealed tokens, since when."""
-        return [tuple(row) for row in await self._rows(select(t.installation))]
+    async def installations(self) -> list[tuple[str, str, bytes, int]]:
+        """All of them, the oldest first: platform, team, sealed tokens, since when."""
+        i = t.installation.c
+        query = select(i.platform, i.team, i.sealed, i.installed_at).order_by(i.installed_at)
+        return [tuple(row) for row in await self._rows(query)]
 
 
 class AccountWrites(Reads):
@@ -55,18 +60,19 @@ class AccountWrites(Reads):
         )
         await put(self._conn, t.preferences, [row])
 
-    async def save_installation(self, platform: str, enterprise: str, team: str, sealed: bytes, at: int) -> None:
-        """Keep the sealed tokens of a workspace in place of older ones."""
-        await put(self._conn, t.installation, [(platform, enterprise, team, sealed, at)])
+    async def save_installation(self, platform: str, team: str, sealed: bytes, at: int) -> None:
+        """Keep the sealed tokens of a workspace in place of older ones, whichever organisation it was in then."""
+        i = t.installation.c
+        await self._conn.execute(delete(t.installation).where(i.platform == platform, i.team == team))
+        await put(self._conn, t.installation, [(platform, NO_ENTERPRISE, team, sealed, at)])
 
-    async def forget_team(self, platform: str, enterprise: str, team: str) -> None:
+    async def forget_team(self, platform: str, team: str) -> None:
         """Remove everything that is known of a workspace: it left."""
         w, i = t.preferences.c, t.installation.c
         await self._conn.execute(delete(t.preferences).where(w.platform == platform, w.team == team))
-        here = (i.platform == platform, i.enterprise == enterprise, i.team == team)
-        await self._conn.execute(delete(t.installation).where(*here))
-        await OutboxWrites(self._conn).forget_team(platform, enterprise, team)
-        await WebhookWrites(self._conn, self._names).forget_team(platform, enterprise, team)
+        await self._conn.execute(delete(t.installation).where(i.platform == platform, i.team == team))
+        await OutboxWrites(self._conn).forget_team(platform, team)
+        await WebhookWrites(self._conn, self._names).forget_team(platform, team)
         await AuditWrites(self._conn).forget_team(platform, team)
 
 

@@ -227,11 +227,11 @@ class OutboxWrites(OutboxReads):
         served = update(t.destination).where(d.last_served_at > now)
         await self._conn.execute(served.values(last_served_at=now, next_at=now, lease_until=0, lease_token=None))
 
-    async def forget_team(self, platform: str, enterprise: str, team: str) -> None:
+    async def forget_team(self, platform: str, team: str) -> None:
         """Remove the alerts, messages and destinations of a team that left."""
         d, a = t.destination.c, t.alert.c
-        theirs = select(d.id).where(d.platform == platform, d.enterprise == enterprise, d.team == team)
-        own = (a.platform == platform, a.enterprise == enterprise, a.team == team)
+        theirs = select(d.id).where(d.platform == platform, d.team == team)
+        own = (a.platform == platform, a.team == team)
         await self._conn.execute(delete(t.alert).where(*own))
         await self._conn.execute(delete(t.message).where(t.message.c.destination_id.in_(theirs)))
         await self._conn.execute(delete(t.destination).where(d.id.in_(theirs)))

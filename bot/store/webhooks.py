@@ -263,9 +263,9 @@ class WebhookWrites(WebhookReads):
         if rows:
             await put(self._conn, webhook_price, rows)
 
-    async def forget_team(self, platform: str, enterprise: str, team: str) -> None:
+    async def forget_team(self, platform: str, team: str) -> None:
         """Remove the endpoints of a team that left, with their log and messages."""
-        own = _team(platform, enterprise, team)
+        own = and_(webhook.c.platform == platform, webhook.c.team == team)
         found = (await self._conn.execute(select(webhook.c.id, webhook.c.destination_id).where(own))).all()
         ids, destinations = [row[0] for row in found], [row[1] for row in found]
         for table in (webhook_attempt, webhook_price):

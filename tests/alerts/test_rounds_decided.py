@@ -301,7 +301,7 @@ async def test_a_rule_of_a_team_that_left_is_gone_with_its_messages(store: Store
     theirs = await market_.add(rule(), owner=replace(OWNER, platform="discord"))
     await market_.prices(LOW, LOW)
     async with store.writer() as writer:
-        await writer.outbox.forget_team(OWNER.platform, OWNER.enterprise, OWNER.team)
+        await writer.outbox.forget_team(OWNER.platform, OWNER.team)
     await market_.prices(HIGH)
     await market_.wait(20 * STEP)
     async with store.reader() as reader:

@@ -129,7 +129,7 @@ async def test_a_workspace_that_is_not_known_is_told_kindly(many: Home) -> None:
 async def stored(home: Home, team: str) -> tuple[bool, Preferences]:
     async with home.dispatcher.store.reader() as reader:
         mine, _ = await reader.preferences(Asker("slack", team, "U1"))
-        return await reader.installation("slack", "", team) is not None, mine
+        return await reader.installation("slack", team) is not None, mine
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ async def test_another_process_may_install_a_workspace_again(many: Home) -> None
     token = "xoxb-new"
     many.slack.teams[token] = "T2"
     async with many.dispatcher.store.writer() as writer:
-        sealed = SecretBox(KEY).seal(label("", "T2"), {"token": token})
-        await writer.save_installation("slack", "", "T2", sealed, NOW)
+        sealed = SecretBox(KEY).seal(label("T2"), {"token": token})
+        await writer.save_installation("slack", "T2", sealed, NOW)
     assert (await many.hear("monitor 4090", team="T2")).text.startswith("Spot prices")
 
 
@@ -195,8 +195,8 @@ async def test_a_removal_that_cannot_be_stored_is_tried_again(many: Home, monkey
 
 async def test_a_token_sealed_with_a_lost_key_reads_as_not_installed(many: Home) -> None:
     async with many.dispatcher.store.writer() as writer:
-        sealed = SecretBox(new_key()).seal(label("", "T5"), {"token": "xoxb-5"})
-        await writer.save_installation("slack", "", "T5", sealed, NOW)
+        sealed = SecretBox(new_key()).seal(label("T5"), {"token": "xoxb-5"})
+        await writer.save_installation("slack", "T5", sealed, NOW)
     with capture_logs() as logs:
         answer = await many.hear("monitor", team="T5")
     assert "not installed" in answer.text
@@ -212,7 +212,7 @@ async def test_nothing_is_sent_uninvited_to_a_workspace_that_removed_the_app(man
     message = Message("m1", Address("slack", "T2", "C1"), Card("title", "lead"), "en")
     await install(many, "T2")
     assert isinstance(await many.face.sender.send(message), Delivered)
-    many.face.answers.leave(("", "T2"))
+    many.face.answers.presence.leave("T2")
     calls = len(many.slack.calls)
     assert await many.face.sender.send(message) == Rejected("the app was removed", gone=True)
     assert len(many.slack.calls) == calls

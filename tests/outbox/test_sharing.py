@@ -210,7 +210,7 @@ async def test_a_team_that_leaves_takes_its_messages_along(store: Store) -> None
         await flood(outbox, team, 2, 4)
     await outbox.pass_()
     async with store.writer() as writer:
-        await writer.forget_team("slack", "", "T1")
+        await writer.forget_team("slack", "T1")
     async with store.reader() as reader:
         assert await reader.outbox.counts() == {"queued": 4}
         assert await reader.outbox.message("T1/0/fire") is None

@@ -27,14 +27,14 @@ async def test_wishes_are_kept_by_person_and_team(store: Store) -> None:
 async def test_a_workspace_that_leaves_is_forgotten_and_no_other(store: Store) -> None:
     async with store.writer() as writer:
         for team in ("T1", "T2"):
-            await writer.save_installation("slack", "", team, b"old", 1)
-            await writer.save_installation("slack", "", team, team.encode(), 2)
+            await writer.save_installation("slack", team, b"old", 1)
+            await writer.save_installation("slack", team, team.encode(), 2)
             await writer.save_preferences("slack", team, "U1", HERS)
     async with store.writer() as writer:
-        await writer.forget_team("slack", "", "T1")
+        await writer.forget_team("slack", "T1")
     async with store.reader() as reader:
-        assert await reader.installation("slack", "", "T1") is None
-        assert await reader.installation("slack", "", "T2") == b"T2"
-        assert await reader.installations() == [("slack", "", "T2", b"T2", 2)]
+        assert await reader.installation("slack", "T1") is None
+        assert await reader.installation("slack", "T2") == (b"T2", 2)
+        assert await reader.installations() == [("slack", "T2", b"T2", 2)]
         assert await reader.preferences(ANA) == (NO_PREFERENCES, NO_PREFERENCES)
         assert (await reader.preferences(Asker("slack", "T2", "U1")))[0] == HERS

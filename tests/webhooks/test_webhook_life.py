@@ -278,7 +278,7 @@ async def test_a_team_that_leaves_takes_its_endpoints_along(hooks: WebhookMarket
     await hooks.deliver()
     await hooks.price(HIGH, LOW)
     async with hooks.store.writer() as writer:
-        await writer.forget_team("slack", "", "T1")
+        await writer.forget_team("slack", "T1")
         assert await writer.webhooks.of_team("slack", "", "T1") == []
         assert len(await writer.webhooks.sealed()) == 1
         assert await writer.outbox.counts() == {"delivered": 1}  # the other team's challenge

@@ -168,7 +168,7 @@ class DiscordResponder:
             for pause in (*FORGET_PAUSES, None):
                 try:
                     async with self._dispatcher.store.writer(beside=True) as writer:
-                        await writer.forget_team(PLATFORM, "", str(guild_id))
+                        await writer.forget_team(PLATFORM, str(guild_id))
                     log.info("forgot a server", guild=guild_id)
                     return
                 except StoreError as error:

@@ -26,6 +26,7 @@ from bot.faces.slack.chart_uploads import ChartUploads, Draws
 from bot.faces.slack.check import check, half_configured
 from bot.faces.slack.form_views import CALLBACK, first_field
 from bot.faces.slack.installations import Handler, Installed, OneWorkspace, Workspaces, oauth_flow, routes
+from bot.faces.slack.presence import Presence
 from bot.faces.slack.responder import (
     Call,
     SlackResponder,
@@ -92,10 +93,13 @@ def build_slack(
         )
     uploads = web_client(settings.slack_api_url, retry=False)
     pictures = ChartUploads(gallery, uploads)
-    answers = SlackResponder(dispatcher, workspaces, Members(client), pictures, client, settings.locale, sleep=sleep)
-    sender = SlackSender(answers.token, answers.gone.__contains__, uploads, pictures, dispatcher.clock, sleep)
+    people = Members(client)
+    presence = Presence(dispatcher.store, workspaces, client, dispatcher.clock, sleep)
+    answers = SlackResponder(dispatcher, presence, people, pictures, client, settings.locale, sleep=sleep)
+    presence.on_leave = answers.left
+    sender = SlackSender(presence.token, presence.gone.__contains__, uploads, pictures, dispatcher.clock, sleep)
     if isinstance(workspaces, Installed):
-        workspaces.arrived = answers.arrived
+        workspaces.arrived = presence.arrived
     return SlackFace(settings, answers, sender, flow, sleep=sleep)
 
 
@@ -270,8 +274,8 @@ def _listen_to_events(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
         ours = event.get("type") == "app_uninstalled" or bool((event.get("tokens") or {}).get("bot"))
         call = _call_of_event(body, "")
         if ours and call.team and once.first(f"event {body.get('event_id')}"):
-            answers.leave(call.workspace)
-            begin(answers.forget(call.workspace))
+            at = body.get("event_time")
+            begin(answers.presence.removed(call.team, at if isinstance(at, int) else None))
 
     @app.event(_ANY)
     async def other(ack: AsyncAck) -> None:
@@ -279,7 +283,7 @@ def _listen_to_events(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
 
 
 def _can_answer(call: Call) -> bool:
-    return bool(call.team and call.answer_to.startswith(("https://", "http://")))
+    return call.answer_to.startswith(("https://", "http://"))
 
 
 def _keys(call: Call, body: dict[str, Any], action: dict[str, Any]) -> list[str]:
@@ -292,4 +296,7 @@ def _keys(call: Call, body: dict[str, Any], action: dict[str, Any]) -> list[str]
 
 
 def _call_of_event(body: dict[str, Any], person: str) -> Call:
-    return Call(str(body.get("enterprise_id") or ""), str(body.get("team_id") or ""), person)
+    """The workspace stands at the top, or only with the authorizations."""
+    given = body.get("authorizations")
+    first = given[0] if isinstance(given, list) and given and isinstance(given[0], dict) else {}
+    return Call(str(body.get("team_id") or first.get("team_id") or ""), person)

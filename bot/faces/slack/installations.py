@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import structlog
 from slack_bolt.adapter.starlette.async_handler import to_starlette_response
-from slack_bolt.error import BoltError
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_bolt.request.async_request import AsyncBoltRequest
@@ -48,11 +47,18 @@ class NotInstalled(Exception):
     """A workspace that did not install the app, or has removed it."""
 
 
-class Workspaces(Protocol):
-    """Whose tokens we have."""
+class CannotServe(Exception):
+    """A kind of installation that is not served; its text says what to do instead."""
 
-    async def token(self, enterprise: str, team: str) -> str:
+
+class Workspaces(Protocol):
+    """Whose tokens we have. A workspace is known by its team: it may join an organisation, and leave it."""
+
+    async def token(self, team: str) -> str:
         """The bot token of a workspace; raises NotInstalled."""
+
+    async def since(self, team: str) -> int | None:
+        """The second at which it was installed, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +67,13 @@ class OneWorkspace:
 
     bot_token: str
 
-    async def token(self, enterprise: str, team: str) -> str:
+    async def token(self, team: str) -> str:
         """That token: the app is installed nowhere else."""
         return self.bot_token
+
+    async def since(self, team: str) -> int | None:
+        """Nobody told."""
+        return None
 
 
 @dataclass(slots=True)
@@ -73,37 +83,58 @@ class Installed(AsyncInstallationStore):
     store: Store
     vault: SecretBox
     clock: Callable[[], int]
-    arrived: Callable[[str, str], None] = field(default=lambda enterprise, team: None)
+    arrived: Callable[[str], None] = field(default=lambda team: None)
 
-    async def token(self, enterprise: str, team: str) -> str:
+    async def token(self, team: str) -> str:
         """The bot token of a workspace; raises NotInstalled. Read each time: another process may have removed it."""
         async with self.store.reader() as reader:
-            sealed = await reader.installation("slack", enterprise, team)
-        if sealed is None:
+            found = await reader.installation("slack", team)
+        if found is None:
             raise NotInstalled
         try:
-            return str(self.vault.open(label(enterprise, team), sealed)["token"])
+            document = self.vault.open(label(team), found[0], is_earlier=lambda other: _is_of(other, team))
         except CannotOpen as error:
             log.error("slack_token_sealed", team=team, reason=str(error))
             raise NotInstalled from None
+        return str(document["token"])
+
+    async def since(self, team: str) -> int | None:
+        """The second at which it was installed; None where it is not."""
+        async with self.store.reader() as reader:
+            found = await reader.installation("slack", team)
+        return None if found is None else found[1]
 
     async def async_save(self, installation: Installation) -> None:
-        """Keep the tokens of a workspace, sealed; raises BoltError for a kind of installation that cannot be served."""
-        enterprise, team = installation.enterprise_id or "", installation.team_id or ""
-        if not team or not installation.bot_token:
-            raise BoltError("only installations in one workspace, with a bot, can be served")
+        """Keep the tokens of a workspace, sealed; raises CannotServe."""
+        team = installation.team_id or ""
+        if installation.is_enterprise_install or not team:
+            raise CannotServe(ONE_WORKSPACE)
+        if not installation.bot_token:
+            raise CannotServe("Slack gave no bot token: the app needs a bot, as its manifest says.")
         if installation.bot_refresh_token:
-            raise BoltError("switch token rotation off for this Slack app, as its manifest says")
-        sealed = self.vault.seal(label(enterprise, team), {"token": installation.bot_token})
-        self.arrived(enterprise, team)  # before it is stored, lest a removal under way take it for the old one
+            raise CannotServe("Switch token rotation off for this Slack app, as its manifest says; then install again.")
+        sealed = self.vault.seal(label(team), {"token": installation.bot_token})
+        self.arrived(team)  # before it is stored, lest a removal under way take it for the old one
         async with self.store.writer(beside=True) as writer:
-            await writer.save_installation("slack", enterprise, team, sealed, self.clock())
+            await writer.save_installation("slack", team, sealed, self.clock())
         log.info("slack_installed", team=team)
 
 
-def label(enterprise: str, team: str) -> str:
-    """What a workspace's tokens are sealed for."""
-    return f"slack:{enterprise}:{team}"
+ONE_WORKSPACE = (
+    "spotbot is installed in one workspace at a time, not in a whole organisation. Open /slack/install again, and "
+    "choose a workspace in the list on Slack's page before you allow it."
+)
+
+
+def label(team: str) -> str:
+    """What a workspace's tokens are sealed for; an organisation stood between the colons once."""
+    return f"slack::{team}"
+
+
+def _is_of(other: str, team: str) -> bool:
+    """Whether a label is one of the same workspace, from when its organisation was part of the name."""
+    platform, _, rest = other.partition(":")
+    return platform == "slack" and rest.partition(":")[2] == team
 
 
 class States(AsyncOAuthStateStore):
@@ -171,6 +202,9 @@ def routes(flow: AsyncOAuthFlow) -> list[tuple[str, list[str], Handler]]:
         )
         try:
             return to_starlette_response(await flow.handle_callback(asked))
+        except CannotServe as error:
+            log.warning("slack_install_refused", reason=str(error))
+            return PlainTextResponse(str(error), 400)
         except StoreError as error:
             log.warning("slack_install_failed", reason=str(error))
             return PlainTextResponse("The installation could not be stored. Please install again in a minute.", 503)

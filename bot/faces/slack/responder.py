@@ -20,19 +20,16 @@ from bot.faces.burst_gate import BurstGate
 from bot.faces.slack.blocks import RUN, SHARE, Picture, Sheet, asked_again, home, message, sheet
 from bot.faces.slack.chart_uploads import LOOKED_AT, ChartUploads
 from bot.faces.slack.form_views import Submission, error_text, form_view, is_sealed, read_submission
-from bot.faces.slack.installations import NotInstalled, Workspaces
+from bot.faces.slack.installations import NotInstalled
+from bot.faces.slack.presence import Presence
 from bot.faces.slack.retries import Sleep
-from bot.faces.slack.web_api import NOBODY, UNREACHED, Members, error_of, post
+from bot.faces.slack.web_api import AGAIN, NOBODY, UNREACHED, Members, Refusal, error_of, post
 from bot.presentation.card import Card
 from bot.presentation.error_cards import busy_card, fault_card
 from bot.presentation.words import Words
 from bot.store.engine import StoreError
 
 log = structlog.get_logger()
-
-FORGET_AGAIN = (5.0, 30.0, 120.0, 600.0)
-"""Pauses between tries to remove a workspace from the store."""
-
 
 FORM_PATIENCE = 2.0
 """Seconds that a modal waits to hear what is wrong with it: Slack takes an answer within three."""
@@ -42,7 +39,6 @@ FORM_PATIENCE = 2.0
 class Call:
     """Somebody who waits for an answer, and where it goes."""
 
-    enterprise: str
     team: str
     person: str
     channel: str = ""
@@ -50,23 +46,17 @@ class Call:
     """the response_url"""
     name: str = ""
 
-    @property
-    def workspace(self) -> tuple[str, str]:
-        """Enterprise (empty outside of one) and team."""
-        return self.enterprise, self.team
-
 
 def call_of_command(body: Mapping[str, Any]) -> Call:
     """Who typed a command."""
-    names = ("enterprise_id", "team_id", "user_id", "channel_id", "response_url", "user_name")
+    names = ("team_id", "user_id", "channel_id", "response_url", "user_name")
     return Call(*(str(body.get(name) or "") for name in names))
 
 
 def call_of_action(body: Mapping[str, Any]) -> Call:
     """Who clicked a button."""
-    user, team, enterprise, channel = (body.get(n) or {} for n in ("user", "team", "enterprise", "channel"))
+    user, team, channel = (body.get(n) or {} for n in ("user", "team", "channel"))
     return Call(
-        str(enterprise.get("id") or ""),
         str(team.get("id") or user.get("team_id") or ""),
         str(user.get("id") or ""),
         str(channel.get("id") or ""),
@@ -117,14 +107,12 @@ class SlackResponder:
     """Answers commands, buttons and the opening of the App Home."""
 
     dispatcher: Dispatcher
-    workspaces: Workspaces
+    presence: Presence
     people: Members
     pictures: ChartUploads
     client: AsyncWebClient
     locale: str
     sleep: Sleep = asyncio.sleep
-    gone: dict[tuple[str, str], str | None] = field(default_factory=dict)
-    """workspaces that removed the app, with the token they had: nothing is sent there until they have another"""
     _late: set[asyncio.Task[str]] = field(default_factory=set)
     """sheets that are still being answered"""
 
@@ -150,14 +138,15 @@ class SlackResponder:
 
         What it carries was sealed when it was opened: an answer goes nowhere else.
         """
+        words = Words(self.locale, self.dispatcher.clock())
         try:
-            token = await self.token(call.workspace)
+            token = await self.presence.asked_of(call.team)
         except (NotInstalled, StoreError) as error:
             log.warning("slack_form_not_answered", team=call.team, reason=type(error).__name__)
-            return ""
+            return _shown(_not_installed(words) if isinstance(error, NotInstalled) else busy_card(words))
         if not is_sealed(sent, token):
             log.warning("slack_form_changed", team=call.team)
-            return ""
+            return error_text(words("This form is no longer good. Close it, and open it again with its button."))
         answering = asyncio.create_task(self._answer_form(call, sent.filled))
         self._late.add(answering)
         answering.add_done_callback(self._late.discard)
@@ -167,13 +156,13 @@ class SlackResponder:
     async def home(self, call: Call) -> None:
         """Show the App Home to whoever opened it."""
         try:
-            token = await self.token(call.workspace)
+            token = await self.presence.asked_of(call.team)
             asker = await self._asker(call, token)
             status = await reply(self.dispatcher, asker, "status", default=self.locale)
             settings = await reply(self.dispatcher, asker, "settings show", default=self.locale)
             view = home(status.words, self.dispatcher.commands, status.card, settings.card if settings.ok else None)
-            if call.workspace not in self.gone:
-                await self.client.views_publish(user_id=call.person, view=view, token=token)
+            if not await self.presence.has_left(call.team):
+                await self._publish(call, view, token)
         except NotInstalled:
             log.warning("slack_not_installed", team=call.team)
         except (SlackClientError, *UNREACHED) as error:
@@ -182,51 +171,28 @@ class SlackResponder:
         except Exception:  # the edge of the face
             log.exception("slack_home_failed", team=call.team)
 
-    def leave(self, workspace: tuple[str, str]) -> None:
-        """Stop sending to a workspace at once."""
-        self.gone[workspace] = None
-        self.people.forget(workspace[1])
-        self.pictures.forget(workspace[1])
+    def left(self, team: str) -> None:
+        """A workspace removed the app: nothing that is remembered of it holds for those who install it again."""
+        self.people.forget(team)
+        self.pictures.forget(team)
 
-    async def forget(self, workspace: tuple[str, str]) -> None:
-        """Remove what is stored of a workspace that left."""
-        enterprise, team = workspace
-        for pause in (*FORGET_AGAIN, 0.0):
+    async def _publish(self, call: Call, view: dict[str, Any], token: str) -> None:
+        """Twice is once: what the network loses goes again."""
+        for pause in (*AGAIN, None):
             try:
-                had = await self._had(workspace)
-                async with self.dispatcher.store.writer(beside=True) as writer:
-                    if workspace not in self.gone:  # it has installed the app again meanwhile
-                        return
-                    await writer.forget_team("slack", enterprise, team)
-                self.gone[workspace] = had
-                log.info("slack_workspace_forgotten", team=team)
+                await self.client.views_publish(user_id=call.person, view=view, token=token)
+            except UNREACHED:
+                if pause is None:
+                    raise
+                await self.sleep(pause)
+            else:
                 return
-            except StoreError as error:
-                log.warning("slack_workspace_not_forgotten", team=team, reason=str(error), again_in=pause)
-            await self.sleep(pause)
-
-    def arrived(self, enterprise: str, team: str) -> None:
-        """A workspace installed the app."""
-        self.gone.pop((enterprise, team), None)
-
-    async def token(self, workspace: tuple[str, str]) -> str:
-        """The bot token of a workspace, also of one that has come back; raises NotInstalled."""
-        token = await self.workspaces.token(*workspace)
-        if self.gone.get(workspace) not in (None, token):  # another process saw it install the app again
-            del self.gone[workspace]
-        return token
-
-    async def _had(self, workspace: tuple[str, str]) -> str:
-        try:
-            return await self.workspaces.token(*workspace)
-        except NotInstalled:
-            return ""
 
     async def _guarded(self, call: Call, work: Callable[[str], Awaitable[None]]) -> None:
         """Do it; whatever happens, whoever waits hears a sentence."""
         words = Words(self.locale, self.dispatcher.clock())
         try:
-            await work(await self.token(call.workspace))
+            await work(await self.presence.asked_of(call.team))
         except NotInstalled:
             log.warning("slack_not_installed", team=call.team)
             await self._tell(call, _not_installed(words), words)
@@ -241,9 +207,8 @@ class SlackResponder:
     async def _asker(self, call: Call, token: str) -> Asker:
         who = await self.people.who(call.team, call.person, token) if call.person else NOBODY
         may_call = None if permits(who.role, "manager") else ()  # Slack does not tell more
-        return Asker(
-            "slack", call.team, call.person, call.channel, who.role, who.locale, who.tz, call.enterprise, may_call
-        )
+        asker = Asker("slack", call.team, call.person, call.channel, who.role, who.locale, who.tz)
+        return replace(asker, mentionable=may_call)
 
     async def _ask(self, call: Call, token: str, line: str, number: int = 0, *, replace: bool = False) -> None:
         asker = await self._asker(call, token)
@@ -264,8 +229,8 @@ class SlackResponder:
             if view is None:
                 raise ValueError("the form is too large")
             await self.client.views_open(trigger_id=trigger, view=view, token=token)
-        except (SlackApiError, ValueError) as error:
-            reason = error_of(error) if isinstance(error, SlackApiError) else str(error)
+        except (SlackApiError, ValueError, *UNREACHED) as error:
+            reason = error_of(error) if isinstance(error, SlackApiError) else f"{type(error).__name__}: {error}"
             log.warning("slack_form_not_opened", team=call.team, reason=reason)
             await self._tell(call, _not_opened(words, line), words)
 
@@ -282,8 +247,7 @@ class SlackResponder:
         await self._guarded(call, work)
         if not found or found[0].ok:
             return ""
-        card = found[0].card
-        return error_text(" ".join((card.lead, *card.notes)))
+        return _shown(found[0].card)
 
     async def _share(self, call: Call, token: str, line: str, number: int) -> None:
         asker = await self._asker(call, token)
@@ -294,41 +258,48 @@ class SlackResponder:
         who = (await self.people.who(call.team, call.person, token)).name or call.name or call.person
         shared = sheet(found.card, found.words, line=found.line, number=number, by=who)
         wrong = await self._send(call, token, shared, {"response_type": "in_channel", "replace_original": False})
-        if wrong:
-            await self._tell(call, _not_shared(found), found.words)
+        if wrong is not None:
+            await self._tell(call, _perhaps_shared(found) if wrong.unsure else _not_shared(found), found.words)
 
     async def _tell(self, call: Call, card: Card, words: Words) -> None:
         """Say something of which nothing can be made that might fail."""
         how = {"response_type": "ephemeral", "replace_original": False}
         await self._post(call, {**message(sheet(card, words), plainly=True), **how})
 
-    async def _send(self, call: Call, token: str, found: Sheet, how: Mapping[str, Any]) -> str:
+    async def _send(self, call: Call, token: str, found: Sheet, how: Mapping[str, Any]) -> Refusal | None:
         """Bring an answer, in simpler blocks where Slack refuses the better ones; gives what is wrong, or nothing."""
-        if call.workspace in self.gone:
-            return "gone"
+        if await self.presence.has_left(call.team):
+            return GONE
         pictures: Sequence[Picture] = await self.pictures.of(
             found.card.charts, team=call.team, language=found.words.language, token=token, person=call.person
         )
-        wrong = await self._post(call, {**message(found, pictures=pictures), **how})
-        if _refused(wrong) and any(picture.fresh for picture in pictures):
-            await self.sleep(LOOKED_AT)
-            wrong = await self._post(call, {**message(found, pictures=pictures), **how})
-        if _refused(wrong):
-            wrong = await self._post(call, {**message(found, plainly=True), **how})
+        forms = [message(found, pictures=pictures), message(found, plainly=True)]
+        if any(picture.fresh for picture in pictures):
+            forms.insert(0, forms[0])
+        wrong: Refusal | None = None
+        for body in forms:
+            if wrong is not None and body is forms[0]:
+                await self.sleep(LOOKED_AT)
+            if await self.presence.has_left(call.team):
+                return GONE
+            wrong = await self._post(call, {**body, **how})
+            if wrong is None or not wrong.of_message:
+                break
         return wrong
 
-    async def _post(self, call: Call, body: Mapping[str, Any]) -> str:
-        if call.workspace in self.gone:
-            return "gone"
+    async def _post(self, call: Call, body: Mapping[str, Any]) -> Refusal | None:
         wrong = await post(call.answer_to, body, sleep=self.sleep)
-        if wrong:
-            log.warning("slack_answer_refused", team=call.team, reason=wrong)
+        if wrong is not None:
+            log.warning("slack_answer_refused", team=call.team, reason=wrong.reason)
         return wrong
 
 
-def _refused(wrong: str) -> bool:
-    """Whether it is the message that Slack does not like."""
-    return wrong.startswith("400") or "invalid_" in wrong
+GONE = Refusal("the app was removed")
+
+
+def _shown(card: Card) -> str:
+    """A card where there is room for a sentence."""
+    return error_text(" ".join((card.lead, *card.notes)))
 
 
 def _not_installed(words: Words) -> Card:
@@ -342,6 +313,15 @@ def _not_opened(words: Words, line: str) -> Card:
     return Card(
         words("The form could not be shown"),
         words("Press the button again, or type what should change: {example}", example=f"/spot {line} …"),
+    )
+
+
+def _perhaps_shared(found: Reply) -> Card:
+    return Card(
+        found.words("It is not known whether that was shared"),
+        found.words(
+            "Slack's answer was lost. Look into the channel; if it is not there, ask again and share that answer."
+        ),
     )
 
 

@@ -43,7 +43,6 @@ MOST_GROUPS = 5
 
 _USER_GROUP = re.compile(r"S[A-Z0-9]{1,20}")
 
-Workspace = tuple[str, str]
 Way = tuple[str, dict[str, Any]]
 
 
@@ -51,9 +50,9 @@ Way = tuple[str, dict[str, Any]]
 class SlackSender:
     """Implements :class:`bot.outbox.sender.Sender`. ``client`` must not retry: what was lost may have arrived."""
 
-    token: Callable[[Workspace], Awaitable[str]]
+    token: Callable[[str], Awaitable[str]]
     """of a workspace; raises NotInstalled or StoreError"""
-    is_gone: Callable[[Workspace], bool]
+    is_gone: Callable[[str], bool]
     """whether a workspace removed the app"""
     client: AsyncWebClient
     pictures: ChartUploads
@@ -78,8 +77,8 @@ class SlackSender:
         address = message.address
         try:
             async with asyncio.timeout(self.preparing):
-                token = await self.token(_workspace(address))
-                if self.is_gone(_workspace(address)):
+                token = await self.token(address.team)
+                if self.is_gone(address.team):
                     return Rejected("the app was removed", gone=True)
                 channel = await self._channel(message, token)
                 if not isinstance(channel, str):
@@ -134,10 +133,10 @@ class SlackSender:
         async for form, is_brief in self._forms(ready):
             if too_long and not is_brief:
                 continue
-            if self.is_gone(_workspace(ready.message.address)):
+            if self.is_gone(ready.message.address.team):
                 return Rejected("the app was removed", gone=True)
             found = await self._posted(ready, way, form)
-            if not (isinstance(found, Rejected) and found.reason in BAD_BLOCKS | TOO_LONG):
+            if not (isinstance(found, Rejected) and (found.reason in BAD_BLOCKS | TOO_LONG or _pictured(form, found))):
                 return found
             log.warning("slack_message_simplified", id=ready.message.id, reason=found.reason)
             too_long, delivery = found.reason in TOO_LONG, found
@@ -213,8 +212,10 @@ class _Ready:
         yield POST, {"channel": channel}
 
 
-def _workspace(address: Address) -> Workspace:
-    return address.enterprise, address.team
+def _pictured(form: dict[str, Any], refused: Rejected) -> bool:
+    """Whether it may be the picture that is refused: nothing was posted, and the place takes messages."""
+    shows = any(block["type"] == "image" for block in form["blocks"])
+    return shows and not refused.gone and refused.reason not in LOST_EARLIER
 
 
 def _mentions(groups: Sequence[str]) -> list[dict[str, Any]]:

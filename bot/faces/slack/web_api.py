@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiohttp import ClientError
+from aiohttp import ClientConnectorError, ClientError
 from cachetools import FIFOCache
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -39,6 +39,13 @@ REFUSALS = frozenset(
 """What Slack says of a token that will not become valid by waiting."""
 
 
+AGAIN = (1.0, 3.0)
+"""Seconds before what the network lost on its way to a person is sent again, as often as there are pauses."""
+
+SPENT = ("used_url", "expired_url")
+"""What Slack says of a response_url that takes nothing more."""
+
+
 def error_of(error: SlackApiError) -> str:
     """Slack's name for what is wrong; in an outage it answers with pages instead."""
     data = error.response.data
@@ -51,20 +58,44 @@ def pause_after(error: SlackApiError, pause: float) -> float:
     return max(pause, retry_after(error.response.headers)) if error.response.status_code == 429 else pause
 
 
-async def post(url: str, body: Mapping[str, Any], *, sleep: Sleep = asyncio.sleep) -> str:
-    """Post to a response_url; gives what is wrong, or nothing. Never raises."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something was not brought. ``unsure``: it may have been. ``of_message``: another message might be taken."""
+
+    reason: str
+    unsure: bool = False
+    of_message: bool = False
+
+
+async def post(url: str, body: Mapping[str, Any], *, sleep: Sleep = asyncio.sleep) -> Refusal | None:
+    """Post to a response_url; gives what is wrong, or nothing. Never raises.
+
+    What was lost on the way goes again to a person alone: twice costs them less than nothing. To everybody it does not.
+    """
     hook = AsyncWebhookClient(url, timeout=TIMEOUT, retry_handlers=retrying(sleep), logger=quiet)
-    for last in (False, True):
-        try:
-            found = await hook.send_dict(dict(body))
-        except UNREACHED as error:
-            return f"unreachable: {type(error).__name__}"
-        if found.status_code < 500 or last:
+    again = () if body.get("response_type") == "in_channel" else AGAIN
+    for pause in (*again, None):
+        wrong = await _posted(hook, body)
+        if wrong is None or not wrong.unsure or pause is None:
             break
-        await sleep(1.0)
-    if found.status_code == 200 and '"ok":false' not in found.body.replace(" ", ""):
-        return ""
-    return f"{found.status_code} {found.body[:200]}"
+        log.info("slack_answer_again", reason=wrong.reason)
+        await sleep(pause)
+    return wrong
+
+
+async def _posted(hook: AsyncWebhookClient, body: Mapping[str, Any]) -> Refusal | None:
+    """One try, in which only what cannot have been heard is repeated."""
+    try:
+        found = await hook.send_dict(dict(body))
+    except ClientConnectorError as error:
+        return Refusal(f"unreachable: {type(error).__name__}")
+    except UNREACHED as error:
+        return Refusal(f"lost: {type(error).__name__}", unsure=True)
+    status, said = found.status_code, found.body.replace(" ", "")
+    if status == 200 and '"ok":false' not in said:
+        return None
+    spent = status in (404, 410, 429) or any(name in said for name in SPENT)
+    return Refusal(f"{status} {found.body[:200]}", unsure=status >= 500, of_message=status < 500 and not spent)
 
 
 @dataclass(frozen=True, slots=True)
