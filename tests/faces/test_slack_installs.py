@@ -28,13 +28,13 @@ from tests.fakes.stored import NOW
 pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
 
 
-async def install(home: Home, team: str) -> httpx.Response:
+async def install(home: Home, team: str, enterprise: str = "") -> httpx.Response:
     """Go through the two pages as a browser would."""
     assert home.web is not None
     page = await home.web.get("/slack/install")
     assert page.status_code == 302
     asked = parse_qs(urlsplit(page.headers["location"]).query)
-    back = {"code": home.slack.consent(team), "state": asked["state"][0]}
+    back = {"code": home.slack.consent(team, enterprise=enterprise), "state": asked["state"][0]}
     return await home.web.get(f"/slack/oauth_redirect?{urlencode(back)}", headers={"Cookie": cookie_of(page)})
 
 
@@ -148,14 +148,15 @@ async def test_removing_the_app_stops_everything_and_leaves_nothing(
     many.face.answers.people.forget("T2")
     await many.slack.say("predict 4090", team="T2")
     with capture_logs():
+        many.slack.revoke("T2")
         await many.slack.event(kind, team="T2", **more)
         gate.set()
         await many.idle()
-        assert len(many.slack.messages) == seen  # not even the answer that was under way
+        told = [message.text for message in many.slack.messages[seen:]]  # not even the answer that was under way
+        assert all(text.startswith("spotbot is not installed in this workspace") for text in told)
         assert await stored(many, "T2") == (False, Preferences())
-        await many.slack.say("monitor", team="T2")
-        await many.idle()
-    assert len(many.slack.messages) == seen
+        answer = await many.hear("monitor", team="T2")
+    assert answer.text.startswith("spotbot is not installed in this workspace")
     assert (await stored(many, "T3"))[1].language == "pt-BR"
     assert await many.hear("monitor", team="T3")
     await install(many, "T2")

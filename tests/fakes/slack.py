@@ -71,7 +71,7 @@ class FakeSlack(Channels):
         self.over_http: httpx.AsyncClient | None = None
         self.url = ""
         self._hooks: dict[str, tuple[str, str, str, Message | None]] = {}
-        self._codes: dict[str, str] = {}
+        self._codes: dict[str, tuple[str, str]] = {}
         self._uses: dict[str, int] = defaultdict(int)
         self._runner: web.AppRunner | None = None
 
@@ -136,21 +136,27 @@ class FakeSlack(Channels):
 
     async def submit(self, view: Mapping[str, Any], *, person: str = "U1", team: str = "T1", **texts: str) -> str:
         """Send a modal back with other texts in some of its fields."""
+        return await self.send(self.submission(view, person=person, team=team, **texts))
+
+    def submission(
+        self, view: Mapping[str, Any], *, person: str = "U1", team: str = "T1", **texts: str
+    ) -> dict[str, Any]:
+        """The payload of a modal that is sent back."""
         fields = {block["block_id"]: block["element"] for block in view["blocks"]}
         values = {
             name: {element["action_id"]: {"type": element["type"], "value": texts.get(name, element["initial_value"])}}
             for name, element in fields.items()
         }
-        payload = {
+        return {
             "type": "view_submission", "user": {"id": person, "name": person.lower(), "team_id": team},
             "team": {"id": team}, "enterprise": None, "trigger_id": self._id("trigger"), "response_urls": [],
             "view": {**view, "state": {"values": values}},
         }  # fmt: skip
-        return await self.send(payload)
 
-    def event_of(self, kind: str, *, team: str = "T1", **event: Any) -> dict[str, Any]:
-        """The payload of an event."""
+    def event_of(self, kind: str, *, team: str = "T1", at: int | None = None, **event: Any) -> dict[str, Any]:
+        """The payload of an event, of a second where one is told."""
         return {
+            **({} if at is None else {"event_time": at}),
             "type": "event_callback", "team_id": team, "api_app_id": "A1", "event_id": self._id("Ev"),
             "event": {"type": kind, **event}, "authorizations": [{"team_id": team, "is_enterprise_install": False}],
         }  # fmt: skip
@@ -275,8 +281,18 @@ class FakeSlack(Channels):
 
     async def _hook(self, request: web.Request) -> web.Response:
         self.calls.append("response_url")
+        lost = self.troubles["response_url"][0].lost if self.troubles["response_url"] else ""
         if (trouble := await self._trouble("response_url")) is not None:
             return trouble
+        if lost != "before":
+            answer = await self._hooked(request)
+        if lost:
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
+        return answer
+
+    async def _hooked(self, request: web.Request) -> web.Response:
         hook, body = request.match_info["hook"], await request.json()
         self._uses[hook] += 1
         reason = "used_url" if self._uses[hook] > 5 else wrong_with(body.get("blocks", []), 50)
@@ -313,21 +329,26 @@ class FakeSlack(Channels):
 
     # installing
 
-    def consent(self, team: str) -> str:
-        """Somebody of a workspace agrees; gives the code."""
+    def revoke(self, team: str) -> None:
+        """As Slack does when a workspace removes the app."""
+        self.teams = {token: of for token, of in self.teams.items() if of != team}
+
+    def consent(self, team: str, *, enterprise: str = "") -> str:
+        """Somebody of a workspace agrees, or without one somebody of an organisation for all of it; gives the code."""
         code = self._id("code")
-        self._codes[code] = team
+        self._codes[code] = (team, enterprise)
         return code
 
     def _access(self, given: dict[str, Any]) -> dict[str, Any]:
-        team = self._codes.pop(str(given.get("code")), None)
-        if team is None:
+        team, enterprise = self._codes.pop(str(given.get("code")), ("", ""))
+        if not (team or enterprise):
             return {"ok": False, "error": "invalid_code"}
-        token = self._id(f"xoxb-of-{team}")
-        self.teams[token] = team
+        token = self._id(f"xoxb-of-{team or enterprise}")
+        self.teams[token] = team or enterprise
         return {
             "ok": True, "access_token": token, "token_type": "bot", "scope": SCOPES, "bot_user_id": "UB",
-            "team": {"id": team, "name": team}, "enterprise": None, "is_enterprise_install": False, "app_id": "A1",
+            "team": {"id": team, "name": team} if team else None, "is_enterprise_install": not team, "app_id": "A1",
+            "enterprise": {"id": enterprise, "name": enterprise} if enterprise else None,
             "authed_user": {"id": "U1"},
         }  # fmt: skip
 

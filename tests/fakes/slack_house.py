@@ -79,6 +79,12 @@ class Home:
         await until(lambda: len(self.slack.messages) > seen)
         return self.slack.messages[seen]
 
+    async def press_edit(self, made: Message, name: str, **more: Any) -> None:
+        """Press the button that opens the form of an alert."""
+        click = self.slack.click_on(made, made.buttons[0], **more)
+        click["actions"][0] |= {"action_id": "spot_form_0", "value": f"0 alert edit {name}"}
+        await self.slack.send(click)
+
     async def start(self) -> None:
         self.running = asyncio.create_task(self.face.run(self.stop))
         if self.face.line is not None:

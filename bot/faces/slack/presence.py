@@ -127,8 +127,9 @@ class Presence:
 
         A workspace that is taken to have left is so no more where its token works.
         """
+        asks_after = team in self.gone or team in self._deciding
         token = await self.token(team)
-        if await self.has_left(team):
+        if asks_after and await self.has_left(team):
             if not await self._works(team):
                 raise NotInstalled
             self.gone.pop(team, None)

@@ -42,6 +42,9 @@ REFUSALS = frozenset(
 AGAIN = (1.0, 3.0)
 """Seconds before what the network lost on its way to a person is sent again, as often as there are pauses."""
 
+OF_MESSAGE = (200, 400, 413, 422)
+"""Statuses of what Slack does not like in a message; the others are of the place, or of the moment."""
+
 SPENT = ("used_url", "expired_url")
 """What Slack says of a response_url that takes nothing more."""
 
@@ -94,8 +97,8 @@ async def _posted(hook: AsyncWebhookClient, body: Mapping[str, Any]) -> Refusal 
     status, said = found.status_code, found.body.replace(" ", "")
     if status == 200 and '"ok":false' not in said:
         return None
-    spent = status in (404, 410, 429) or any(name in said for name in SPENT)
-    return Refusal(f"{status} {found.body[:200]}", unsure=status >= 500, of_message=status < 500 and not spent)
+    of_message = status in OF_MESSAGE and not any(name in said for name in SPENT)
+    return Refusal(f"{status} {found.body[:200]}", unsure=status >= 500, of_message=of_message)
 
 
 @dataclass(frozen=True, slots=True)
