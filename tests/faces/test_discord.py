@@ -201,9 +201,6 @@ async def test_a_server_that_removes_the_app_is_forgotten(server: Guild) -> None
     await server.idle()
     async with server.dispatcher.store.reader() as reader:
         assert await reader.preferences(Asker("discord", GUILD, "x")) == (NO_PREFERENCES, NO_PREFERENCES)
-    edits = len(server.discord.sent("@original", "PATCH"))
-    await server.press(asked.original, "spot:refresh")
-    assert len(server.discord.sent("@original", "PATCH")) == edits
 
 
 async def test_a_cards_own_buttons_run_their_line_for_who_presses_them(server: Guild) -> None:

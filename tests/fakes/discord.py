@@ -89,6 +89,8 @@ class FakeDiscord(Channels):
         self.asked: dict[str, Asked] = {}
         self.gateway_log: list[str] = []
         self.guilds = [GUILD]
+        self.members: set[str] = set()
+        """servers that the bot can read"""
         self.endpoint: str | None = None
         self.stuck = False
         """let requests for the callback wait until this is over"""
@@ -329,6 +331,7 @@ class FakeDiscord(Channels):
                 r"GET /users/@me/guilds",
                 lambda call: [guild_object(key) | {"owner": False, "permissions": "0"} for key in self.guilds],
             ),
+            (r"GET /guilds/(\d+)", lambda call, key: guild_object(key) if key in self.members else refusal(404, 10004)),
             (r"(?:GET|PUT) /applications/\d+/commands", self._commands),
             (r"POST /interactions/(\d+)/([^/]+)/callback", self._callback),
             (r"PATCH /webhooks/\d+/([^/]+)/messages/@original", self._edit),

@@ -18,7 +18,7 @@ from bot.commands import COMMANDS
 from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.kinds import MONEY_UNITS, quantity
-from bot.faces.discord import replies
+from bot.faces.discord import replies, responder
 from bot.faces.discord.command_tree import valid_name
 from bot.faces.discord.face import DiscordFace
 from bot.faces.discord.responder import DiscordResponder
@@ -159,6 +159,7 @@ async def discord_dispatcher(market_file: Path, tmp_path: Path) -> AsyncIterator
 async def discord(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeDiscord]:
     """A Discord; what the network loses is sent again at once."""
     monkeypatch.setattr(replies, "PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(responder, "FORGET_PAUSES", (0.01, 0.01))
     async with FakeDiscord() as fake:
         yield fake
 

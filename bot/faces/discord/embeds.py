@@ -44,6 +44,8 @@ class Message:
 
     embeds: list[discord.Embed]
     pictures: Sequence[Picture] = field(default=())
+    plain: Message | None = None
+    """the same without pictures, where there are some"""
 
     def files(self) -> list[discord.File]:
         """The pictures as attachments; to be called for each sending, because sending reads them up."""
@@ -123,7 +125,8 @@ def message(
         if n:
             embeds.append(discord.Embed(colour=GREY))
         embeds[n].set_image(url=f"attachment://{_file(n)}")
-    return Message(embeds, pictures)
+    bare = message(card, words, line=line, number=number, count=count) if pictures else None
+    return Message(embeds, pictures, bare)
 
 
 def can_ask_again(line: str) -> bool:

@@ -197,8 +197,16 @@ class SpotClient(discord.AutoShardedClient):
         self.answers.joined(guild.id)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        """A server removed the app."""
-        await self.answers.forget(guild.id)
+        """A server removed the app, now or before it added it again."""
+
+        async def is_member() -> bool:
+            try:
+                await self.fetch_guild(guild.id, with_counts=False)
+            except (discord.NotFound, discord.Forbidden):
+                return False
+            return True
+
+        await self.answers.forget(guild.id, is_member)
 
     async def _register(self) -> None:
         pause = FIRST_PAUSE

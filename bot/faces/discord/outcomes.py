@@ -14,6 +14,12 @@ UNKNOWN_MESSAGE, ALREADY_A_THREAD, TOO_LARGE, BAD_FORM = 10008, 160004, 40005, 5
 UNKNOWN_CHANNEL = 10003
 MISSING_ACCESS, MISSING_PERMISSIONS, WRONG_CHANNEL = 50001, 50013, 50024
 
+EXPLICIT = 20009
+"""A picture that the filter of the server takes for what must not be seen."""
+
+NO_PICTURE = frozenset((TOO_LARGE, MISSING_PERMISSIONS, BAD_FORM, EXPLICIT))
+"""Refusals of a message with pictures that may be for the pictures alone: without them it may be taken."""
+
 GONE = frozenset(
     (
         *(UNKNOWN_CHANNEL, 10004, 10013),  # the last two: server, person

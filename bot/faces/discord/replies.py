@@ -12,6 +12,7 @@ import structlog
 from discord import ui
 
 from bot.faces.discord.embeds import Message, message
+from bot.faces.discord.outcomes import NO_PICTURE
 from bot.faces.discord.sdk import NETWORK
 from bot.presentation.card import Card
 from bot.presentation.words import Words
@@ -25,6 +26,9 @@ PATIENCE = 60.0
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds before what the network lost is sent again."""
+
+TOO_LARGE_STATUS = 413
+"""What Discord's edge answers, without a code, to more than it lets through."""
 
 NOBODY = discord.AllowedMentions.none()
 
@@ -45,14 +49,16 @@ async def acknowledge(interaction: Interaction) -> bool:
 
 
 async def edit(interaction: Interaction, shown: Message, view: ui.View | None) -> None:
-    """Put an answer in the place of what is there."""
+    """Put an answer in the place of what is there, without its pictures where Discord refuses them."""
 
-    async def send() -> object:
-        return await interaction.edit_original_response(
-            embeds=shown.embeds, attachments=shown.files(), view=view, allowed_mentions=NOBODY
+    async def send(shown: Message) -> None:
+        await _persistently(
+            lambda: interaction.edit_original_response(
+                embeds=shown.embeds, attachments=shown.files(), view=view, allowed_mentions=NOBODY
+            )
         )
 
-    await _persistently(send)
+    await _at_least_text(shown, send)
 
 
 async def edit_buttons(interaction: Interaction, view: ui.View) -> None:
@@ -62,10 +68,14 @@ async def edit_buttons(interaction: Interaction, view: ui.View) -> None:
 
 async def post(interaction: Interaction, shown: Message, view: ui.View, content: str) -> None:
     """Send an answer for everybody. Only once: who does not know whether it arrived must not send it again."""
-    async with asyncio.timeout(PATIENCE):
+
+    async def send(shown: Message) -> None:
         await interaction.followup.send(
             content, embeds=shown.embeds, files=shown.files(), view=view, allowed_mentions=NOBODY, ephemeral=False
         )
+
+    async with asyncio.timeout(PATIENCE):
+        await _at_least_text(shown, send)
 
 
 async def tell(interaction: Interaction, card: Card, words: Words) -> None:
@@ -74,8 +84,8 @@ async def tell(interaction: Interaction, card: Card, words: Words) -> None:
     if interaction.type is discord.InteractionType.application_command:
         await edit(interaction, shown, None)
         return
-    async with asyncio.timeout(PATIENCE):
-        await interaction.followup.send(embeds=shown.embeds, allowed_mentions=NOBODY, ephemeral=True)
+    # twice costs a person less than nothing
+    await _persistently(lambda: interaction.followup.send(embeds=shown.embeds, allowed_mentions=NOBODY, ephemeral=True))
 
 
 def is_lost(error: BaseException) -> bool:
@@ -89,6 +99,17 @@ def one_line(error: BaseException) -> str:
     """An error for the log, on one line; addresses of answers hold the right to answer."""
     text = _SECRET.sub(r"\1…", str(error))
     return f"{type(error).__name__}: {text}"
+
+
+async def _at_least_text(shown: Message, send: Callable[[Message], Awaitable[None]]) -> None:
+    """What was refused was not shown, so another form of it doubles nothing."""
+    try:
+        await send(shown)
+    except discord.HTTPException as error:
+        if shown.plain is None or not (error.code in NO_PICTURE or error.status == TOO_LARGE_STATUS):
+            raise
+        log.warning("sent without pictures", error=one_line(error))
+        await send(shown.plain)
 
 
 async def _persistently(send: Callable[[], Awaitable[object]]) -> None:

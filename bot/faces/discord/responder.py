@@ -102,6 +102,7 @@ class DiscordResponder:
     async def open_form(self, interaction: Interaction, line: str) -> None:
         """Show the form of a command line: the modal itself is the acknowledgement."""
         with self._tracked():
+            self._evidently_there(interaction)
             if not self._once.first(str(interaction.id)):
                 return
             try:
@@ -161,18 +162,26 @@ class DiscordResponder:
         except (*NETWORK, discord.DiscordException) as second:
             log.warning("not told", id=identity, interaction=interaction.id, error=one_line(second))
 
-    async def forget(self, guild_id: int) -> None:
-        """A server removed the app: send nothing there any more, and remove what is known of it."""
+    async def forget(self, guild_id: int, is_member: Callable[[], Awaitable[bool]]) -> None:
+        """A server removed the app: send nothing there any more, and remove what is known of it.
+
+        Unless Discord says that it has the app (``is_member``): the news is of before it was added again.
+        """
         self._left.add(guild_id)
         with self._tracked():
             for pause in (*FORGET_PAUSES, None):
                 try:
+                    if await is_member():
+                        self.joined(guild_id)
                     async with self._dispatcher.store.writer(beside=True) as writer:
+                        if guild_id not in self._left:
+                            log.info("a server has the app", guild=guild_id)
+                            return
                         await writer.forget_team(PLATFORM, str(guild_id))
                     log.info("forgot a server", guild=guild_id)
                     return
-                except StoreError as error:
-                    log.warning("server not forgotten", guild=guild_id, error=str(error), again_in=pause)
+                except (StoreError, *NETWORK, discord.DiscordException) as error:
+                    log.warning("server not forgotten", guild=guild_id, error=one_line(error), again_in=pause)
                 if pause is not None:
                     await asyncio.sleep(pause)
 
@@ -192,12 +201,18 @@ class DiscordResponder:
     async def _handle(self, interaction: Interaction, work: Work) -> None:
         """Acknowledge, then do the work; once, although a dropped connection may deliver an interaction twice."""
         with self._tracked():
+            self._evidently_there(interaction)
             if not self._once.first(str(interaction.id)) or not await self._acknowledged(interaction):
                 return
             try:
                 await work()
             except Exception as error:  # the edge of a face: a person must hear something, and the log must hold it
                 await self.failed(interaction, error)
+
+    def _evidently_there(self, interaction: Interaction) -> None:
+        """Whoever asks through a server's app has it there, whatever was heard before."""
+        if interaction.guild_id is not None and serves_guild(interaction):
+            self.joined(interaction.guild_id)
 
     async def _acknowledged(self, interaction: Interaction) -> bool:
         """Acknowledge, and let others do so: an answer that is computed keeps them waiting."""
@@ -217,8 +232,7 @@ class DiscordResponder:
 
     async def _show(self, interaction: Interaction, answer: Reply, number: int = 0, *, public: bool = False) -> None:
         shown, view = await self._page(interaction, answer, number, public=public)
-        if interaction.guild_id not in self._left:
-            await edit(interaction, shown, view)
+        await edit(interaction, shown, view)
 
     async def _post(self, interaction: Interaction, line: str) -> None:
         answer = await self._reply(interaction, line, public=True)
@@ -228,7 +242,7 @@ class DiscordResponder:
             return
         shown, view = await self._page(interaction, answer, 0, public=True)
         who = answer.words("shared by {who}", who=interaction.user.display_name)
-        if view is None or interaction.guild_id in self._left:
+        if view is None:
             return
         try:
             await post(interaction, shown, view, f"-# {escape(who)}")
@@ -236,6 +250,10 @@ class DiscordResponder:
             log.warning("not shared", interaction=interaction.id, error=one_line(error))
             self._shared.forget(_content(interaction.message))
             await self._not_shared(interaction, "spotbot may not write in this channel.")
+        except (*NETWORK, discord.DiscordServerError) as error:  # it may be there: not again, and not in silence
+            log.warning("perhaps not shared", interaction=interaction.id, error=one_line(error))
+            self._shared.forget(_content(interaction.message))
+            await tell(interaction, _perhaps_shared(answer.words), answer.words)
         else:
             await edit_buttons(interaction, _without_share(interaction.message))
 
@@ -291,6 +309,13 @@ def _outdated_card(words: Words) -> Card:
     return Card(
         words("This command has changed"),
         words("Discord still shows you an older one. Reload Discord and ask again."),
+    )
+
+
+def _perhaps_shared(words: Words) -> Card:
+    return Card(
+        words("It is not known whether that was shared"),
+        words("Discord's answer was lost. Look into the channel; if it is not there, share it again."),
     )
 
 

@@ -23,7 +23,7 @@ from bot.faces.discord.outcomes import (
     ALREADY_A_THREAD,
     BAD_FORM,
     LOST_EDIT,
-    MISSING_PERMISSIONS,
+    NO_PICTURE,
     NO_REPLY,
     NO_THREAD,
     TOO_LARGE,
@@ -163,7 +163,7 @@ class DiscordSender:
             try:
                 return Delivered(await self._request(put(form)))
             except _Stopped as stopped:
-                attached = bool(form.pictures) and stopped.code == MISSING_PERMISSIONS  # it may be the files alone
+                attached = bool(form.pictures) and stopped.code in NO_PICTURE
                 if not attached and stopped.code not in (TOO_LARGE, BAD_FORM):
                     raise
                 log.warning("Discord message simplified", id=ready.message.id, code=stopped.code)
