@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import zoneinfo
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from analytics.evidence import Note, Plural
 from analytics.market import usd
 from bot.alerts.decide import Decision, Reason, free_at
 from bot.alerts.rules import PPM, Direction, Kind, Rule, Unit
+from bot.zones import zone_or_utc
 
 SENTENCES: Mapping[Reason, Note] = {
     Reason.NOT_MET: Note("{value}: not {condition}"),
@@ -137,5 +137,5 @@ def _clock(at: int | None, now: int, zone: str) -> str:
     """The time of day; with its date where that is another day."""
     if at is None:
         return "–"
-    then, today = (dt.datetime.fromtimestamp(second, zoneinfo.ZoneInfo(zone)) for second in (at, now))
+    then, today = (dt.datetime.fromtimestamp(second, zone_or_utc(zone)) for second in (at, now))
     return f"{then:%H:%M}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import zoneinfo
 from dataclasses import dataclass
+
+from bot.zones import zone_or_utc
 
 DAY_MINUTES = 1440
 _JUMPS = 3
@@ -42,5 +43,5 @@ class Quiet:
         return after
 
     def _minute(self, at: int) -> int:
-        local = dt.datetime.fromtimestamp(at, zoneinfo.ZoneInfo(self.zone))
+        local = dt.datetime.fromtimestamp(at, zone_or_utc(self.zone))
         return local.hour * 60 + local.minute

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Iterator
 
 from analytics.errors import AskError
@@ -11,6 +10,7 @@ from analytics.market import DAY
 from bot.alerts.places import is_group
 from bot.alerts.quiet import DAY_MINUTES, Quiet
 from bot.alerts.rules import KINDS, PPM, Kind, Measure, Metric, Rule, Series
+from bot.zones import find_zone
 
 MAX_READINGS = 10
 """Most readings in a row (ours: at a poll in five minutes, most of an hour; longer is said with ``for``)."""
@@ -134,7 +134,5 @@ def _quiet(quiet: Quiet) -> Iterator[Note]:
         yield Note("quiet hours run from a time of day to a time of day")
     if quiet.start == quiet.end:
         yield Note("quiet hours cannot last all day")
-    try:
-        zoneinfo.ZoneInfo(quiet.zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+    if find_zone(quiet.zone) is None:
         yield Note("tz: no time zone of that name")

@@ -107,9 +107,9 @@ def _changed(old: Preferences, said: Preferences) -> Preferences:
         home=_word(said.home, old.home),
         gpus=() if said.gpus is NO_MODELS else said.gpus or old.gpus,
     )
-    if new.tz:
+    if new.tz and new.tz != old.tz:  # what was stored may have become unknown, and is not what is asked now
         zone(new.tz)
-    if new.home and place(new.home) is None:
+    if new.home and new.home != old.home and place(new.home) is None:
         raise AskError(
             Note("home: no place of that name is known"), suggestions=("Berlin, DE", "Sao Paulo, BR", "52.5,13.4")
         )

@@ -14,8 +14,7 @@ from analytics.market import HOUR
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Chart, Column, Heat, Table
 from bot.presentation.words import Words
-
-UTC = "UTC"
+from bot.zones import UTC, find_zone
 
 
 async def ask(query: QueryContext, *, gpu_name: str, hours: float | None = None, tz: str = UTC) -> SafeWindows:
@@ -30,16 +29,14 @@ async def ask(query: QueryContext, *, gpu_name: str, hours: float | None = None,
 
 def zone(name: str) -> dt.tzinfo:
     """The time zone of an IANA name; an unknown one is an AskError with near names."""
-    if name.upper() == UTC:
-        return dt.UTC
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+    found = find_zone(name)
+    if found is None:
         known = {zone_name.lower(): zone_name for zone_name in zoneinfo.available_timezones()}
         near = difflib.get_close_matches(name.lower().replace(" ", "_"), known, n=3)
         places = [z for z in sorted(known.values()) if name.lower().replace(" ", "_") in z.lower()][:3]
         suggestions = list(dict.fromkeys([*places, *(known[match] for match in near)]))
-        raise AskError(Note("tz: no time zone of that name"), suggestions=suggestions) from None
+        raise AskError(Note("tz: no time zone of that name"), suggestions=suggestions)
+    return found
 
 
 def card(answer: SafeWindows, words: Words) -> Card:

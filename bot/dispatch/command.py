@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from analytics.catalog import Catalog, resolve
@@ -15,6 +16,7 @@ from bot.access import READ
 from bot.accounts import NO_PREFERENCES, Asker, Preferences, Role
 from bot.presentation.card import Card
 from bot.presentation.words import Words
+from bot.zones import UTC, find_zone
 
 if TYPE_CHECKING:
     from bot.store.reader import ModelRow, Reader
@@ -57,6 +59,12 @@ class Request:
     digest: str
 
 
+UNKNOWN_ZONE = "the time zone “{tz}” of your settings or your profile is not known; times are in {used}"
+
+SHOWN = 40
+"""Characters that are repeated of what is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueryContext:
     """What a command may ask: the stored market at one instant, the catalogue, and who asks, from where."""
@@ -80,6 +88,8 @@ class QueryContext:
     """which request acts, where it may be sent twice"""
     write: Callable[[], AbstractAsyncContextManager[Writer]] | None = None
     """a transaction of its own, for commands that act"""
+    passed_over: list[Note] = field(default_factory=list)
+    """what of a profile or of stored preferences cannot be followed: said beside the answer"""
     endpoints: Callable[[], Endpoints] | None = None
     """what seals and checks endpoints of webhooks, in processes that may add some"""
 
@@ -93,6 +103,14 @@ class QueryContext:
     def preferences(self) -> Preferences:
         """The asker's, completed by the team's."""
         return self.own.over(self.team)
+
+    def zone(self) -> str:
+        """The first time zone that the asker, the team and the asker's profile name and that there is; else UTC."""
+        named = [name for name in (self.own.tz, self.team.tz, self.asker.tz if self.asker else None) if name]
+        used = next((name for name in named if find_zone(name) is not None), UTC)
+        for name in itertools.takewhile(lambda name: name != used, named):
+            self.passed_over.append(Note(UNKNOWN_ZONE, {"tz": name[:SHOWN], "used": used}))
+        return used
 
     async def basis(self, models: Sequence[str], *, offers: int = 0) -> Basis:
         """The age and extent of the data about these models: the oldest latest poll, the longest history."""

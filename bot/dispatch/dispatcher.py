@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from analytics.catalog import Catalog, load_catalog
 from analytics.errors import AskError, Refused
 from analytics.evidence import Note
 from bot.accounts import NO_PREFERENCES, Asker, Preferences, permits
-from bot.dispatch.command import Command, QueryContext, Request
+from bot.dispatch.command import SHOWN, Command, QueryContext, Request
 from bot.dispatch.forms import FilledForm, OpenForm, changed, open_form
 from bot.dispatch.grammar import ReadLine, assign, called, find_command, line_for, read
 from bot.dispatch.kinds import KINDS
@@ -31,6 +30,8 @@ AT_ONCE = 2
 Question = str | tuple[Command, Mapping[str, str]] | FilledForm
 """A line of text, a command with the texts of its parameters, or a sheet that was filled in."""
 
+UNKNOWN_MODEL = "the model “{gpu}” of your settings is not known any more; it was left out"
+
 OnSnapshot = Callable[[QueryContext], None]
 """Told the query of a question before it is answered."""
 
@@ -45,6 +46,8 @@ class Answered:
     command: Command
     answer: Any
     line: str = ""
+    passed_over: tuple[Note, ...] = ()
+    """what of the asker's profile or stored preferences could not be followed"""
 
 
 @dataclass(slots=True)
@@ -115,9 +118,10 @@ class Dispatcher:
             if isinstance(question, FilledForm):
                 _check_permitted(command, asker)
                 given = await changed(command, question, given, query)
-            found = await self._ask(command, given, query)
+            found = await self._ask(command, given, query, is_gpu)
         repeats = asker is not None and not command.acts
-        return Answered(command, found, self._line(command, given, is_gpu, question) if repeats else "")
+        line = self._line(command, given, is_gpu, question) if repeats else ""
+        return Answered(command, found, line, _each_once(query.passed_over))
 
     async def open_form(self, line: str, asker: Asker, *, on_snapshot: OnSnapshot = lambda query: None) -> OpenForm:
         """The sheet on which a line's command can be asked, with what holds now; raises as ``answer`` does."""
@@ -145,9 +149,11 @@ class Dispatcher:
             return nullcontext()
         return self.turns.turn(waiter if asker is None else asker.waiter)
 
-    async def _ask(self, command: Command, given: Mapping[str, str], query: QueryContext) -> Any:
+    async def _ask(
+        self, command: Command, given: Mapping[str, str], query: QueryContext, is_gpu: Callable[[str], bool]
+    ) -> Any:
         _check_permitted(command, query.asker)
-        values = await convert(command, with_preferences(command, given, query), query)
+        values = await convert(command, with_preferences(command, given, query, is_gpu), query)
         self._remember(command, values)
         return await command.ask(query, **values)
 
@@ -189,6 +195,10 @@ class Dispatcher:
                 self.usage.asked((value,) if isinstance(value, str) else value)
 
 
+def _each_once(notes: Sequence[Note]) -> tuple[Note, ...]:
+    return tuple(note for n, note in enumerate(notes) if note not in notes[:n])
+
+
 def _permitted(command: Command, asker: Asker | None) -> bool:
     return asker is None or permits(asker.role, command.role)
 
@@ -202,19 +212,28 @@ def _who(command: Command) -> dict[str, Any]:
     return {"command": command.name, "role": Note(command.role or "nobody")}
 
 
-def with_preferences(command: Command, given: Mapping[str, str], query: QueryContext) -> Mapping[str, str]:
-    """What was given, and where nothing was, the asker's preferences: models and the time zone."""
+def with_preferences(
+    command: Command, given: Mapping[str, str], query: QueryContext, is_gpu: Callable[[str], bool]
+) -> Mapping[str, str]:
+    """What was given, and where nothing was, the asker's preferences: models and the time zone.
+
+    What was typed is refused where it is not known; what was not typed now is passed over, and that is said.
+    """
     if query.asker is None or command.acts:
         return given
-    preferences = dataclasses.replace(query.preferences, tz=query.preferences.tz or query.asker.tz)
     filled = dict(given)
     for param in command.params:
         if filled.get(param.name, "").strip():
             continue
-        if param.kind == "gpu" and preferences.gpus and param.required:
-            filled[param.name] = preferences.gpus[0]
-        elif param.kind == "gpus" and preferences.gpus:
-            filled[param.name] = ",".join(preferences.gpus)
-        elif param.name == "tz" and preferences.tz:
-            filled[param.name] = preferences.tz
+        if param.kind == "gpus" or (param.kind == "gpu" and param.required):
+            gpus = _known_models(query, is_gpu)
+            filled[param.name] = ",".join(gpus if param.kind == "gpus" else gpus[:1])
+        elif param.name == "tz":
+            filled[param.name] = query.zone()
     return filled
+
+
+def _known_models(query: QueryContext, is_gpu: Callable[[str], bool]) -> Sequence[str]:
+    unknown = [name for name in query.preferences.gpus if not is_gpu(name)]
+    query.passed_over.extend(Note(UNKNOWN_MODEL, {"gpu": name[:SHOWN]}) for name in unknown)
+    return [name for name in query.preferences.gpus if name not in unknown]

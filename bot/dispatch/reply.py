@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
 
 from analytics.errors import AskError
+from analytics.evidence import Note
 from bot.accounts import Asker
-from bot.dispatch.command import Command, QueryContext
+from bot.dispatch.command import SHOWN, Command, QueryContext
 from bot.dispatch.dispatcher import Answered, Dispatcher, OnSnapshot, Question
 from bot.dispatch.forms import OpenForm
 from bot.presentation.card import Action, Card
 from bot.presentation.error_cards import busy_card, error_card, fault_card, slow_card
-from bot.presentation.words import Words, pick_language
+from bot.presentation.words import Words, is_language, pick_language
 from bot.store.errors import StoreError
 
 log = structlog.get_logger()
@@ -31,6 +32,12 @@ PATIENCE = 60
 
 LANGUAGE_PATIENCE = 2
 """Seconds more for looking up in which language to say so."""
+
+
+UNKNOWN_LANGUAGE = "the language “{language}” of your settings or your profile is not known; answers come in “{used}”"
+
+LONGEST_TAG = 35
+"""Characters of a locale tag that are looked at (source: RFC 5646, 4.4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,8 @@ async def form(dispatcher: Dispatcher, asker: Asker, line: str, *, default: str)
 
 def _shown(answered: Answered, words: Words) -> Reply:
     card = answered.command.card(answered.answer, words)
+    if answered.passed_over:
+        card = replace(card, notes=(*card.notes, *map(words, answered.passed_over)))
     return Reply(card, words, answered.line, answered.answer, answered.command)
 
 
@@ -88,6 +97,8 @@ async def _guarded(
     def choose_language(query: QueryContext) -> None:
         nonlocal words
         words = Words(_language(query, asker, default, public=public), dispatcher.clock())
+        if not public:
+            query.passed_over.extend(_unknown_languages(query, asker, words.language))
 
     try:
         async with asyncio.timeout(PATIENCE):
@@ -110,9 +121,17 @@ async def _guarded(
 
 
 def _language(query: QueryContext, asker: Asker, default: str, *, public: bool) -> str:
-    if public:
-        return query.team.language or default
-    return query.own.language or pick_language(asker.locale, query.team.language or default)
+    common = pick_language(query.team.language, default)
+    return common if public else pick_language(query.own.language, pick_language(asker.locale, common))
+
+
+def _unknown_languages(query: QueryContext, asker: Asker, used: str) -> Iterator[Note]:
+    """What is to be said of tags that name no language. Of a language that is only not on offer, nothing."""
+    for tag in (query.own.language, asker.locale):
+        if tag and pick_language(tag, ""):
+            return
+        if tag and not is_language(tag[:LONGEST_TAG]):
+            yield Note(UNKNOWN_LANGUAGE, {"language": tag[:SHOWN], "used": used})
 
 
 def actions(words: Words, line: str, *, number: int = 0, count: int = 1, shared: bool = False) -> tuple[Action, ...]:

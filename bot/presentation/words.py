@@ -60,6 +60,19 @@ def pick_language(asked: str | None, default: str = "en") -> str:
     return default
 
 
+@functools.cache
+def is_language(tag: str) -> bool:
+    """Whether a locale tag begins with a language that CLDR knows, on offer here or not."""
+    from babel import Locale, UnknownLocaleError
+
+    head = tag.replace("_", "-").split("-")[0].strip().lower()
+    try:
+        Locale.parse(head)
+    except (ValueError, UnknownLocaleError):
+        return False
+    return True
+
+
 class Words:
     """Texts and figures of one language. ``now`` (UTC seconds) is what ages are counted from."""
 

@@ -116,8 +116,7 @@ async def reason(query: QueryContext, owned: Owned) -> Note:
     rule, state = owned.rule, owned.state
     reading = await latest(query, rule)
     decision = Decision(state, Reason.NO_READING) if reading is None else decide(rule, state, reading, query.now)
-    zone = query.preferences.tz or (query.asker.tz if query.asker else None) or "UTC"
-    return explain(rule, decision, query.now, zone)
+    return explain(rule, decision, query.now, query.zone())
 
 
 async def latest(query: QueryContext, rule: Rule) -> Reading | None:

@@ -135,7 +135,7 @@ def _quiet(query: QueryContext, text: str, tz: str | None) -> Quiet | None:
     minutes = [int(hour) * 60 + int(minute or 0) for hour, minute in _pairs(match)] if match else []
     if not match or any(minute > 59 for minute in (int(match[2] or 0), int(match[4] or 0))) or max(minutes) > 24 * 60:
         raise AskError(Note("quiet hours: say from when to when"), suggestions=("22:00-08:00",))
-    name = tz or query.preferences.tz or (query.asker.tz if query.asker else None) or "UTC"
+    name = tz or query.zone()
     zone(name)
     return Quiet(minutes[0] % (24 * 60), minutes[1] % (24 * 60), name)
 

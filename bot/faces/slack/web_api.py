@@ -178,4 +178,5 @@ def person_of(user: Mapping[str, Any], team: str) -> Member:
     profile = user.get("profile") or {}
     names = (profile.get("display_name"), profile.get("real_name"), user.get("real_name"), user.get("name"))
     name = next((str(name) for name in names if name), "")
-    return Member("admin" if admin else "member", user.get("locale"), user.get("tz"), name)
+    locale, tz = (value if isinstance(value, str) else None for value in (user.get("locale"), user.get("tz")))
+    return Member("admin" if admin else "member", locale, tz, name)
