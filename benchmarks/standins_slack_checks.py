@@ -142,6 +142,28 @@ async def trouble(slack: SlackStandIn) -> None:
         await slack.post("fault", clear=True)
 
 
+async def lost(slack: SlackStandIn) -> None:
+    """Connections that break off on the way of an answer."""
+    await slack.post("fault", method="response_url", count=1, drop=True)
+    answer = await slack.ask("monitor 4090")
+    check("a lost answer is sent again", "Spot prices" in visible(answer))
+    for before, there in ((True, 0), (False, 1)):
+        await slack.post("fault", method="response_url", count=1, drop=True, before=before)
+        shared = (
+            await slack.post(
+                "block_action",
+                action_id="spot_share",
+                wait=5,
+                until_messages=there + 1,
+                channel=answer["channel"],
+                ts=answer["ts"],
+                user=(MEMBER, BOSS)[there],
+            )
+        )["messages"]
+        told = [message for message in shared if "not known whether" in visible(message)]
+        check("a lost share is told and not doubled", (len(told), len(shared)) == (1, there + 1), len(shared))
+
+
 async def drops(slack: SlackStandIn) -> None:
     """The socket ends in every way while a command is under way."""
     ways: tuple[dict[str, Any], ...] = ({"abrupt": True}, {"reason": "refresh_requested"}, {"reason": "warning"})
@@ -212,25 +234,48 @@ async def installs(slack: SlackStandIn) -> None:
     """A workspace installs the app, asks, removes it, and installs it again."""
     check("unknown workspace is told", "not installed" in visible(await slack.ask("status")))
     for _ in range(2):
-        page = await slack.http.get(f"{slack.web}/slack/install", allow_redirects=False)
-        consent = await slack.http.get(page.headers["Location"], allow_redirects=False)
-        back = parse_qs(urlsplit(consent.headers["Location"]).query)
-        cookie = page.headers["Set-Cookie"].split(";")[0]
-        query = urlencode({"code": back["code"][0], "state": back["state"][0]})
-        done = await slack.http.get(f"{slack.web}/slack/oauth_redirect?{query}", headers={"Cookie": cookie})
-        again = await slack.http.get(f"{slack.web}/slack/oauth_redirect?{query}", headers={"Cookie": cookie})
-        check("installed once", (done.status, again.status) == (200, 401), (done.status, again.status))
+        check("installed once", await consented(slack) == (200, 401))
         check("answered", "Price forecast" in await slack.say("predict 4090"))
+        await in_organisation(slack)
+        await slack.post("event", type="app_uninstalled", event_time=1)  # by far older than the installation
+        await slack.idle()
+        check("a late removal removes nothing", "Price forecast" in await slack.say("predict 4090"))
         before = len(await slack.get("messages"))
         asking = asyncio.create_task(slack.post("slash", text="history 3090", wait=3))
         await asyncio.sleep(0.01)
         await slack.post("event", type="app_uninstalled", retry=False)
         await slack.idle()
-        await slack.post("slash", text="status", wait=1)
+        told = await slack.post("slash", text="status", wait=30, until_messages=1)
         await asking
-        check("silent after its removal", len(await slack.get("messages")) <= before + 1)
+        check("told after its removal", "not installed" in visible(told["messages"][0]))
+        check("and no more than that", len(await slack.get("messages")) <= before + 2)
         async with slack.dispatcher.store.reader() as reader:
             check("nothing is kept", await reader.installations() == [])
+
+
+async def consented(slack: SlackStandIn) -> tuple[int, int]:
+    """Go through the pages of an installation; the statuses of its end, and of the same once more."""
+    page = await slack.http.get(f"{slack.web}/slack/install", allow_redirects=False)
+    consent = await slack.http.get(page.headers["Location"], allow_redirects=False)
+    back = parse_qs(urlsplit(consent.headers["Location"]).query)
+    cookie = page.headers["Set-Cookie"].split(";")[0]
+    query = urlencode({"code": back["code"][0], "state": back["state"][0]})
+    done = await slack.http.get(f"{slack.web}/slack/oauth_redirect?{query}", headers={"Cookie": cookie})
+    again = await slack.http.get(f"{slack.web}/slack/oauth_redirect?{query}", headers={"Cookie": cookie})
+    return done.status, again.status
+
+
+async def in_organisation(slack: SlackStandIn) -> None:
+    """Commands and clicks that carry an organisation, here or there; and an installation in all of it."""
+    found = await slack.post("slash", text="monitor 4090", enterprise="E0ABC", wait=30, until_messages=1)
+    message = found["messages"][0]
+    check("a command in an organisation", "Spot prices" in visible(message))
+    where = {"channel": message["channel"], "ts": message["ts"], "user": MEMBER, "enterprise": "E0ABC", "wait": 5}
+    for place in ("team", "top"):
+        clicked = await slack.post("block_action", action_id="spot_refresh", where=place, **where)
+        check(f"a click in an organisation ({place})", len(clicked["edited"]) == 1)
+    await slack.post("oauth", enterprise="E0ABC", org_wide=True, count=1)
+    check("an organisation is told to choose", (await consented(slack))[0] == 400)
 
 
 async def unreachable(dispatcher: Dispatcher, folder: Path) -> None:
@@ -275,7 +320,7 @@ async def run_mode(mode: str, dispatcher: Dispatcher, gallery: Gallery, folder: 
         await at_once(slack, count, strained=True)
         found = await slack.violations()
         check("no violation", not found, found[:3])
-        for part in (trouble, *([drops] if mode == "socket" else [])):
+        for part in (trouble, lost, *([drops] if mode == "socket" else [])):
             print(f"== {mode} {part.__name__}: {(part.__doc__ or '').strip()}", flush=True)
             await part(slack)
         found = [v for v in await slack.violations() if v["level"] == "error" and not _provoked(v)]
