@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from analytics.errors import NotFound
 from analytics.evidence import Note
+from analytics.typed_text import plain_text
 
 LONGEST_NAME = 64
 """Longer texts are refused unread: the longest listed GPU name has 19 characters (source: data/gpus.csv)."""
@@ -124,9 +125,17 @@ def _matches(text: str, candidates: Sequence[str], vram_of: Callable[[str], int 
     return plain or same or [name for name in fitting if core in _core(name)[1]]
 
 
-def _nearest(text: str, candidates: Sequence[str]) -> tuple[str, ...]:
+_LOOK_ALIKE = (("o", "0"), ("oli", "011"))
+"""Letters that are typed for digits; the fewer first, for ``L4O`` is an L40."""
+
+
+def _nearest(text: str, candidates: Sequence[str], vram_of: Callable[[str], int | None]) -> tuple[str, ...]:
     from rapidfuzz import fuzz, process
 
+    for letters in _LOOK_ALIKE:
+        meant = _matches(text.lower().translate(str.maketrans(*letters)), candidates, vram_of)
+        if meant:
+            return tuple(meant[:SUGGESTIONS])
     core = _spelt(_split_memory(text.lower())[0])
     cores = {name: _core(name)[0] for name in candidates}
     found = process.extract(core, cores, scorer=fuzz.ratio, limit=SUGGESTIONS, score_cutoff=LIKENESS)
@@ -135,10 +144,11 @@ def _nearest(text: str, candidates: Sequence[str]) -> tuple[str, ...]:
 
 def resolve(text: str, candidates: Sequence[str], vram_of: Callable[[str], int | None]) -> tuple[str, ...]:
     """Those ``candidates`` that ``text`` may mean, in their order; raises NotFound with near names."""
+    text = plain_text(text)
     if len(text) > LONGEST_NAME or not _words(text):
         raise NotFound(Note("“{text}” is not a GPU name.", {"text": shown(text)}))
     found = _matches(text, candidates, vram_of)
     if not found:
         note = Note("No GPU model called “{text}” is known here.", {"text": shown(text)})
-        raise NotFound(note, suggestions=_nearest(text, candidates))
+        raise NotFound(note, suggestions=_nearest(text, candidates, vram_of))
     return tuple(found)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 
 from analytics.errors import NotYet
-from analytics.evidence import Basis, Evidence, Note, Plural, iso
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, iso
 from analytics.market import HOUR, WORLD, ChangeBand, HourPoint, Offer, Quote, Scope, usd
 from analytics.slices import minimal_slices
 
@@ -226,6 +226,8 @@ class Monitor:
     total_gpus_tracked: int
     price_trends: tuple[PriceTrend, ...]
     evidence: Evidence
+    limit: int | None = field(default=None, metadata=OMIT)
+    """how many models were asked for, where that was said"""
 
 
 def monitor(listings: Sequence[Listing], basis: Basis, *, scope: Scope, limit: int | None = None) -> Monitor:
@@ -249,7 +251,7 @@ def monitor(listings: Sequence[Listing], basis: Basis, *, scope: Scope, limit: i
     method = Note(
         "median of min_bid per GPU-hour over free minimal slices of {hosts}, weighted by GPUs", {"hosts": hosts}
     )
-    return Monitor(iso(basis.now), len(listings), trends, basis.evidence(method, tuple(caveats)))
+    return Monitor(iso(basis.now), len(listings), trends, basis.evidence(method, tuple(caveats)), limit)
 
 
 def nothing_polled() -> NotYet:

@@ -26,13 +26,14 @@ import aiohttp
 import psutil
 
 from analytics.errors import AskError
+from analytics.quantities import ENGLISH, quantity
 from benchmarks.processes import ROOT, TOOLS, free_port, running, strain
 from benchmarks.standins_senders import on_discord
 from bot.commands import COMMANDS
 from bot.config import Settings
 from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.kinds import MONEY_UNITS, quantity
+from bot.dispatch.kinds import KINDS
 from bot.faces.discord.command_tree import valid_name
 from bot.faces.discord.face import DiscordFace, build_discord
 from bot.faces.discord.responder import ChartRenderer
@@ -168,12 +169,13 @@ def _typed(command: Command, name: str, text: str) -> Any:
         raise CannotBeTyped(f"there is no field {name}")
     if kind == "flag":
         return text.lower() in ("yes", "true", "1", "on", "sim")
-    if kind not in ("int", "number", "money", "percent"):
+    spec = KINDS[kind]
+    if spec.primitive == "text" or spec.units is None:
         return text
-    value = quantity(text.removesuffix("%"), MONEY_UNITS)
+    value = quantity(text, spec.units, ENGLISH, spec.before)
     if value is None:
         raise CannotBeTyped(f"{name} takes a number")
-    return int(value) if kind == "int" else value
+    return int(value) if spec.primitive == "integer" else value
 
 
 def buttons(message: Mapping[str, Any]) -> list[str]:

@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from analytics.market import DAY, HOUR, MICRO, WORLD
+from analytics.quantities import PLAIN, NumberFormat
 from bot.alerts.places import ALL
 from bot.alerts.rules import PPM, Direction, Kind, Metric, Rule
 
 _METRICS: Mapping[Metric, str] = {Metric.CURRENT: "", Metric.FLOOR: "floor ", Metric.ON_DEMAND: "on-demand "}
 
 
-def condition_text(rule: Rule, *, decimal_comma: bool = False) -> str:
+def condition_text(rule: Rule, written: NumberFormat = PLAIN) -> str:
     """The condition, such as ``floor < 0.35 in EU``, with numbers as the reader's language writes them."""
     text = _WRITERS[rule.kind](rule)
-    return text.replace(".", ",") if decimal_comma else text
+    return text.replace(".", written.decimal)
 
 
 def is_writable(rule: Rule) -> bool:

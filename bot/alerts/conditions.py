@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,7 +10,9 @@ from decimal import Decimal
 from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.market import DAY, HOUR, MICRO, WORLD
-from analytics.quantities import read_decimal
+from analytics.quantities import ENGLISH, NumberFormat, read_decimal, rewritten
+from analytics.typed_text import plain_text
+from analytics.units import foreign_currency
 from bot.alerts.offer_filters import FILTER, LONGEST_NUMBER, OFFER_WORDS, read_filters
 from bot.alerts.places import region_named
 from bot.alerts.rules import PPM, Direction, Kind, Metric, OfferFilter
@@ -53,10 +54,7 @@ class Condition:
     offer: OfferFilter | None = None
 
 
-_SIGNS = {"&lt;": "<", "&gt;": ">", "≤": "<=", "≥": ">=", "⩽": "<=", "⩾": ">=", "=<": "<=", "=>": ">="}
-_QUOTES = dict.fromkeys('"`“”„«»', " ")
-_FULL_WIDTH = {chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)}
-_PASTED = str.maketrans({**_FULL_WIDTH, **_QUOTES})
+_SIGNS = {"≤": "<=", "≥": ">=", "⩽": "<=", "⩾": ">=", "=<": "<=", "=>": ">="}
 _METRICS: Mapping[str, Metric] = {
     **dict.fromkeys(("floor", "cheapest", "piso", "mínimo", "minimo"), Metric.FLOOR),
     **dict.fromkeys(("on-demand", "on demand", "ondemand", "sob demanda"), Metric.ON_DEMAND),
@@ -77,36 +75,41 @@ _DOWN = ("drops", "drop", "falls", "fall", "cai", "cair", "queda de")
 _UP = ("rises", "rise", "climbs", "sobe", "subir", "alta de")
 
 
-def parse(text: str, *, decimal_comma: bool = False) -> Condition:
+def parse(text: str, written: NumberFormat = ENGLISH) -> Condition:
     """The condition that a text means; raises AskError with examples where it means none."""
     plain = _plain(text) if len(text) <= LONGEST_TEXT else ""
     for form, make in _FORMS:
         match = form.fullmatch(plain)
         if match:
-            return make(match, decimal_comma)
+            return make(match, written)
     shown = "".join(c for c in text if c.isprintable())[:60]
+    currency = foreign_currency(plain)
+    if currency:
+        raise AskError(
+            Note("“{given}” is in {currency}; amounts are in US dollars", {"given": shown, "currency": currency})
+        )
     raise AskError(Note("“{given}” is no condition that can be watched", {"given": shown}), suggestions=EXAMPLES)
 
 
 def _plain(text: str) -> str:
     """As one would type it: signs in ASCII, single spaces, no quotation marks, nothing that is not seen."""
-    seen = "".join(char for char in text if unicodedata.category(char) != "Cf")
-    typed = seen.translate(_PASTED).strip(" '‘’").lower()
+    typed = plain_text(text).replace('"', " ").strip(" '").lower()
     for sign, meant in _SIGNS.items():
         typed = typed.replace(sign, meant)
     return " ".join(re.sub(r"(<=|>=|<|>)", r" \1 ", typed).split()).rstrip(".,;!")
 
 
-def _number(match: re.Match[str], decimal_comma: bool, group: str = "number") -> Decimal:
-    number = read_decimal(match[group], decimal_comma=decimal_comma)
+def _number(match: re.Match[str], written: NumberFormat, group: str = "number") -> Decimal:
+    number = read_decimal(match[group], written)
     if number is None or len(match[group]) > LONGEST_NUMBER:
-        raise AskError(Note("“{given}” is not a number", {"given": match[group]}), suggestions=("0.35", "1500"))
+        note = Note("“{given}” is not a number", {"given": match[group]})
+        raise AskError(note, suggestions=rewritten(match[group], written) or written.samples)
     return number
 
 
-def _probability(match: re.Match[str], decimal_comma: bool, group: str = "number") -> int:
+def _probability(match: re.Match[str], written: NumberFormat, group: str = "number") -> int:
     """In ppm: a percentage with its sign, or a share of 1; "with 80" could be either."""
-    number = _number(match, decimal_comma, group)
+    number = _number(match, written, group)
     if not match["percent"] and number > 1:
         note = Note("“{given}” is no probability: say it with %, or as a share of 1", {"given": match[group]})
         raise AskError(note, suggestions=("80%", "0.8"))
@@ -120,8 +123,8 @@ def _whole(value: Decimal, finest: Note) -> int:
     return int(value)
 
 
-def _micro(match: re.Match[str], decimal_comma: bool) -> int:
-    return _whole(_number(match, decimal_comma) * MICRO, Note("prices are told to a millionth of a dollar"))
+def _micro(match: re.Match[str], written: NumberFormat) -> int:
+    return _whole(_number(match, written) * MICRO, Note("prices are told to a millionth of a dollar"))
 
 
 def _region(match: re.Match[str]) -> str:
@@ -140,47 +143,47 @@ def _metric(match: re.Match[str]) -> Metric:
     return _METRICS[match["metric"] or "price"]
 
 
-def _price(match: re.Match[str], decimal_comma: bool) -> Condition:
+def _price(match: re.Match[str], written: NumberFormat) -> Condition:
     direction, at_threshold = _SIDES[match["side"]]
     kind = Kind.BELOW if direction is Direction.BELOW else Kind.ABOVE
-    threshold = _micro(match, decimal_comma)
+    threshold = _micro(match, written)
     return Condition(kind, threshold, direction, _metric(match), _region(match), at_threshold=at_threshold)
 
 
-def _crosses(match: re.Match[str], decimal_comma: bool) -> Condition:
+def _crosses(match: re.Match[str], written: NumberFormat) -> Condition:
     up = match["way"] in ("above", "up", "acima", "acima de", "para cima")
     direction = Direction.ABOVE if up else Direction.BELOW
-    return Condition(Kind.CROSSES, _micro(match, decimal_comma), direction, _metric(match), _region(match))
+    return Condition(Kind.CROSSES, _micro(match, written), direction, _metric(match), _region(match))
 
 
-def _moves(match: re.Match[str], decimal_comma: bool) -> Condition:
+def _moves(match: re.Match[str], written: NumberFormat) -> Condition:
     finest = Note("a change is told to a ten-thousandth of a percent")
-    change = _whole(_number(match, decimal_comma) * PPM / 100, finest)
+    change = _whole(_number(match, written) * PPM / 100, finest)
     window = _seconds(match)
     if match["move"] in _DOWN:
         return Condition(Kind.DROPS, PPM - change, Direction.BELOW, _metric(match), window=window)
     return Condition(Kind.RISES, PPM + change, Direction.ABOVE, _metric(match), window=window)
 
 
-def _new_low(match: re.Match[str], decimal_comma: bool) -> Condition:
+def _new_low(match: re.Match[str], written: NumberFormat) -> Condition:
     return Condition(Kind.NEW_LOW, PPM, Direction.BELOW, _metric(match), window=_seconds(match))
 
 
-def _available(match: re.Match[str], decimal_comma: bool) -> Condition:
-    gpus = _whole(_number(match, decimal_comma), Note("GPUs are counted in whole numbers")) + (match["side"] == ">")
+def _available(match: re.Match[str], written: NumberFormat) -> Condition:
+    gpus = _whole(_number(match, written), Note("GPUs are counted in whole numbers")) + (match["side"] == ">")
     return Condition(Kind.AVAILABLE, gpus, Direction.ABOVE, region=_region(match))
 
 
-def _risk(match: re.Match[str], decimal_comma: bool) -> Condition:
+def _risk(match: re.Match[str], written: NumberFormat) -> Condition:
     direction, at_threshold = _SIDES[match["side"]]
-    threshold, window = _probability(match, decimal_comma), _seconds(match)
+    threshold, window = _probability(match, written), _seconds(match)
     return Condition(Kind.RISK_ABOVE, threshold, direction, window=window, at_threshold=at_threshold)
 
 
-def _predicted(match: re.Match[str], decimal_comma: bool) -> Condition:
+def _predicted(match: re.Match[str], written: NumberFormat) -> Condition:
     direction, at_threshold = _SIDES[match["side"]]
-    level = _probability(match, decimal_comma, "chance") if match["chance"] else USUAL_LEVEL
-    threshold, window = _micro(match, decimal_comma), _seconds(match)
+    level = _probability(match, written, "chance") if match["chance"] else USUAL_LEVEL
+    threshold, window = _micro(match, written), _seconds(match)
     return Condition(Kind.PREDICTED_BELOW, threshold, direction, window=window, at_threshold=at_threshold, level=level)
 
 
@@ -188,10 +191,10 @@ def _sides(direction: Direction) -> str:
     return _any_of({word: side for word, side in _SIDES.items() if side[0] is direction})
 
 
-def _offer(match: re.Match[str], decimal_comma: bool) -> Condition:
+def _offer(match: re.Match[str], written: NumberFormat) -> Condition:
     at_threshold = _SIDES[match["side"]][1]
-    filters = read_filters(match["filters"], decimal_comma=decimal_comma)
-    threshold = _micro(match, decimal_comma)
+    filters = read_filters(match["filters"], written)
+    threshold = _micro(match, written)
     if match["place"] is not None and filters.region is not None:
         raise AskError(Note("{name} was given twice", {"name": "region"}))
     region = _region(match) if filters.region is None else filters.region
@@ -223,7 +226,7 @@ _BELOW = _any_of({word: side for word, side in _SIDES.items() if side[0] is Dire
 _OFFER = f"(?:{'|'.join(OFFER_WORDS)})"
 _OFFER_MONEY = _MONEY.replace("[0-9.,]+", "[0-9.,]*[0-9]")  # a comma behind it separates
 _FILTERS = rf"(?P<filters>(?:[ ,;]+{FILTER}.*)?)"
-_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], bool], Condition]], ...] = tuple(
+_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], NumberFormat], Condition]], ...] = tuple(
     (re.compile(pattern), make)
     for pattern, make in (
         (rf"{_METRIC}(?P<side>{_any_of(_SIDES)}) ?{_MONEY}{_PLACE}", _price),

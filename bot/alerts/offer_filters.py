@@ -10,7 +10,7 @@ from typing import Any
 
 from analytics.errors import AskError
 from analytics.evidence import Note
-from analytics.quantities import read_decimal
+from analytics.quantities import NumberFormat, read_decimal
 from bot.alerts.places import region_named
 from bot.alerts.rules import PPM, OfferFilter
 
@@ -59,23 +59,23 @@ class Filters:
     region: str | None = None
 
 
-def read_filters(text: str, *, decimal_comma: bool = False) -> Filters:
+def read_filters(text: str, written: NumberFormat) -> Filters:
     """The filters of a text in lower case; raises AskError where one is none, or is said twice."""
     before, *parts = _STARTS.split(text)
     said: dict[str, Any] = {}
     for name, value in zip(map(_NAMES.__getitem__, parts[::2]), parts[1::2], strict=True):
         if name in said:
             raise AskError(Note("{name} was given twice", {"name": name}))
-        said[name] = _value(name, value.strip(" ,;"), decimal_comma)
+        said[name] = _value(name, value.strip(" ,;"), written)
     if before.strip():
         raise _unread(before)
     offer = OfferFilter(said.get("gpus", 1), said.get("reliability", 0), said.get("disk", 0))
     return Filters(offer, said.get("region"))
 
 
-def _value(name: str, text: str, decimal_comma: bool) -> Any:
+def _value(name: str, text: str, written: NumberFormat) -> Any:
     try:
-        return _READ[name](text, decimal_comma)
+        return _READ[name](text, written)
     except ValueError:
         given = {"given": _shown(text), "name": name}
         raise AskError(Note("“{given}” is no value of {name}", given), suggestions=_EXAMPLES.get(name, ())) from None
@@ -89,9 +89,9 @@ def _unread(text: str) -> AskError:
     return AskError(Note("“{given}” says nothing of an offer", {"given": _shown(text)}), suggestions=SUGGESTIONS)
 
 
-def _read(form: re.Pattern[str], text: str, decimal_comma: bool) -> tuple[Decimal, str | None]:
+def _read(form: re.Pattern[str], text: str, written: NumberFormat) -> tuple[Decimal, str | None]:
     match = form.fullmatch(text)
-    number = read_decimal(match["number"], decimal_comma=decimal_comma) if match else None
+    number = read_decimal(match["number"], written) if match else None
     if match is None or number is None or len(match["number"]) > LONGEST_NUMBER:
         raise ValueError(text)
     return number, match.groupdict().get("unit")
@@ -103,32 +103,32 @@ def _whole(value: Decimal, text: str) -> int:
     return int(value)
 
 
-def _gpus(text: str, decimal_comma: bool) -> int:
-    number, _ = _read(_COUNT, text, decimal_comma)
+def _gpus(text: str, written: NumberFormat) -> int:
+    number, _ = _read(_COUNT, text, written)
     return _whole(number, text)
 
 
-def _reliability(text: str, decimal_comma: bool) -> int:
+def _reliability(text: str, written: NumberFormat) -> int:
     """A fraction or a percentage; a number above 1 without its sign might be a slip, so it is none."""
-    number, unit = _read(_SHARE, text, decimal_comma)
+    number, unit = _read(_SHARE, text, written)
     share = number / 100 if unit else number
     if share > 1:
         raise AskError(Note("a reliability lies between 0% and 100%"), suggestions=("reliability>=98%",))
     return _whole(share * PPM, text)
 
 
-def _disk(text: str, decimal_comma: bool) -> int:
-    number, unit = _read(_SIZE, text, decimal_comma)
+def _disk(text: str, written: NumberFormat) -> int:
+    number, unit = _read(_SIZE, text, written)
     if not number:
         raise ValueError(text)
     return _whole(number * _GB[unit], text)
 
 
-def _region(text: str, decimal_comma: bool) -> str:
+def _region(text: str, written: NumberFormat) -> str:
     return region_named(text)
 
 
-_READ: Mapping[str, Callable[[str, bool], Any]] = {
+_READ: Mapping[str, Callable[[str, NumberFormat], Any]] = {
     "gpus": _gpus,
     "region": _region,
     "reliability": _reliability,

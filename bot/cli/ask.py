@@ -48,7 +48,7 @@ async def draw_once(settings: Settings, line: str, file: Path, *, language: str,
     async with open_dispatcher(settings) as dispatcher:
         words = Words(language, dispatcher.clock())
         try:
-            command, found = await dispatcher.ask_line(line)
+            command, found = await dispatcher.ask_line(line, language)
             charts = command.card(found, words).charts
             if not charts:
                 raise AskError(Note("The answer to “{command}” has no chart.", {"command": line}))

@@ -114,7 +114,7 @@ COMMAND = Command(
     path="/api/spot/availability",
     params=(
         Param("gpu", "gpu", "the model", required=True),
-        Param("gpus", "int", "GPUs needed on one machine", default=1, minimum=1, maximum=64),
+        Param("gpus", "gpu_count", "GPUs needed on one machine", default=1, minimum=1, maximum=64),
         Param(
             "home", "text", "where to estimate latency from, e.g. Sao Paulo, BR", positional=False, aliases=("from",)
         ),

@@ -143,7 +143,7 @@ COMMAND = Command(
     summary="Which GPUs to rent for a monthly budget, spot and on demand",
     path="/api/spot/fleet-strategy",
     params=(
-        Param("budget", "money", "USD a month", required=True, minimum=0.01, maximum=10_000_000),
+        Param("budget", "usd_per_month", "USD a month", required=True, minimum=0.01, maximum=10_000_000),
         Param("workload", "choice", "what it is for", default="training", choices=tuple(SPEEDS)),
         Param("reliability", "choice", "how much must survive", default="medium", choices=tuple(LEVELS)),
         Param("hours_per_month", "hours", "hours that it runs a month", default=DEFAULT_HOURS, minimum=1, maximum=744),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.dispatch.command import Command, Param, QueryContext
-from bot.dispatch.grammar import find_command
+from bot.dispatch.verbs import find_command
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import Words
 

@@ -110,7 +110,7 @@ COMMAND = Command(
     path="/api/spot/history/{gpu_name}",
     params=(
         Param("gpu_name", "gpu", "the model", required=True),
-        Param("days", "int", "how many days back", default=DEFAULT_DAYS, minimum=1, maximum=MOST_DAYS),
+        Param("days", "days", "how many days back", default=DEFAULT_DAYS, minimum=1, maximum=MOST_DAYS),
     ),
     ask=ask,
     card=card,

@@ -90,7 +90,7 @@ COMMAND = Command(
     summary="How often tenants are interrupted and for how long, by model",
     path="/api/spot/interruption-rates",
     params=(
-        Param("period", "choice", "how far back to look", default="7d", choices=tuple(PERIODS)),
+        Param("period", "period", "how far back to look", default="7d", choices=tuple(PERIODS)),
         Param("gpu", "gpus", "models to show; all when not given"),
     ),
     ask=ask,

@@ -13,7 +13,7 @@ from bot.presentation.words import Words
 from bot.store.reader import ModelRow
 
 SHOWN = 15
-"""Rows of the card's table; the JSON has them all."""
+"""Rows of the card's table where nobody said how many; the JSON has them all."""
 
 
 async def ask(query: QueryContext, *, gpu: tuple[str, ...] | None, scope: str, limit: int | None) -> Monitor:
@@ -52,7 +52,7 @@ def _listing(
 
 def card(answer: Monitor, words: Words) -> Card:
     """What moves, then a line a model."""
-    shown = answer.price_trends[:SHOWN]
+    shown = answer.price_trends[: answer.limit or SHOWN]
     columns = (
         Column(words("GPU")),
         Column(words("price"), "right"),
@@ -65,8 +65,8 @@ def card(answer: Monitor, words: Words) -> Card:
     )
     rows = tuple(_cells(trend, words) for trend in shown)
     notes = [words(note) for note in answer.evidence.caveats]
-    if len(answer.price_trends) > SHOWN:
-        notes.append(words("more models in the full answer: {n}", n=len(answer.price_trends) - SHOWN))
+    if len(answer.price_trends) > len(shown):
+        notes.append(words("more models in the full answer: {n}", n=len(answer.price_trends) - len(shown)))
     if len(shown) == 1 and shown[0].why is not None:
         notes.append(words(shown[0].why))
     table = Table(words("Spot prices, USD per GPU-hour"), columns, rows)

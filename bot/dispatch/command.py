@@ -12,10 +12,11 @@ from analytics.catalog import Catalog, resolve
 from analytics.errors import Refused
 from analytics.evidence import Basis, Note
 from analytics.market import Quality
+from analytics.quantities import PLAIN, NumberFormat
 from bot.access import READ
 from bot.accounts import NO_PREFERENCES, Asker, Preferences, Role
 from bot.presentation.card import Card
-from bot.presentation.words import Words
+from bot.presentation.words import NUMBERS, Words
 from bot.zones import UTC, find_zone
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Param:
     """names whose ``name=value`` words are part of its text"""
     leads: tuple[str, ...] = ()
     """first words of its text that may come before the models"""
+    joins: tuple[str, ...] = ()
+    """words that belong to a number before them: ``7 B``"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class QueryContext:
     """a transaction of its own, for commands that act"""
     passed_over: list[Note] = field(default_factory=list)
     """what of a profile or of stored preferences cannot be followed: said beside the answer"""
+    language: str | None = None
+    """in which the question is written, one of :data:`bot.presentation.words.LOCALES`; None where nobody typed it"""
     endpoints: Callable[[], Endpoints] | None = None
     """what seals and checks endpoints of webhooks, in processes that may add some"""
 
@@ -98,6 +103,11 @@ class QueryContext:
         if self.write is None:
             raise Refused(Note("this process cannot write"))
         return self.write()
+
+    @property
+    def numbers(self) -> NumberFormat:
+        """How the numbers of the question are written."""
+        return NUMBERS[self.language] if self.language else PLAIN
 
     @property
     def preferences(self) -> Preferences:

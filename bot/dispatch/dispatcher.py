@@ -14,11 +14,13 @@ from analytics.evidence import Note
 from bot.accounts import NO_PREFERENCES, Asker, Preferences, permits
 from bot.dispatch.command import SHOWN, Command, QueryContext, Request
 from bot.dispatch.forms import FilledForm, OpenForm, changed, open_form
-from bot.dispatch.grammar import ReadLine, assign, called, find_command, line_for, read
+from bot.dispatch.grammar import ReadLine, assign, line_for, read
 from bot.dispatch.kinds import KINDS
 from bot.dispatch.params import convert, gpu_test, takes_models
 from bot.dispatch.usage import Usage
+from bot.dispatch.verbs import IsGpu, called, find_command
 from bot.fair_queue import ANYBODY, FairQueue, Waiter
+from bot.presentation.words import pick_language
 
 if TYPE_CHECKING:
     from bot.store.engine import Store
@@ -69,9 +71,13 @@ class Dispatcher:
 
     @asynccontextmanager
     async def query_context(
-        self, asker: Asker | None = None, request: Request | None = None
+        self, asker: Asker | None = None, request: Request | None = None, *, default: str | None = None
     ) -> AsyncIterator[QueryContext]:
-        """A query on one snapshot of the store."""
+        """A query on one snapshot of the store.
+
+        ``default``: the language of a question that a person typed, where neither they nor their team say one; None
+        where no person did, and numbers are written as programs write them.
+        """
         async with self.store.reader() as reader:
             now = self.clock()  # after the snapshot was taken: nothing in it is of later
             own, team = (NO_PREFERENCES, NO_PREFERENCES) if asker is None else await reader.preferences(asker)
@@ -87,6 +93,7 @@ class Dispatcher:
                 environment=Preferences(language=self.language, home=self.home),
                 spent_until=await reader.spent_until(now),
                 request=request,
+                language=None if default is None else language_of(asker, own, team, default),
                 write=partial(self.store.writer, beside=True),
                 endpoints=self.endpoints,
             )
@@ -98,20 +105,25 @@ class Dispatcher:
         *,
         waiter: Waiter = ANYBODY,
         request: Request | None = None,
+        default: str | None = "en",
         on_snapshot: OnSnapshot = lambda query: None,
     ) -> Answered:
         """The answer to a question, from one snapshot of the store; raises the tree of :mod:`analytics.errors`.
 
         In chat (``asker``) the role must permit it, and what was not said is taken from the asker's preferences.
-        Elsewhere ``waiter`` says whose turn it takes. ``on_snapshot`` is told the query before any of these errors.
+        Elsewhere ``waiter`` says whose turn it takes. ``default``: as for ``query_context``. ``on_snapshot`` is told
+        the query before any of these errors.
         """
         try:
             command, said = self._called(question)
         except AskError:  # who asked hears of it in a language that only the store knows
-            async with self.query_context(asker) as query:
+            async with self.query_context(asker, default=default) as query:
                 on_snapshot(query)
             raise
-        async with self._turn(command, asker, waiter), self.query_context(asker, request) as query:
+        async with (
+            self._turn(command, asker, waiter),
+            self.query_context(asker, request, default=default) as query,
+        ):
             on_snapshot(query)
             is_gpu = gpu_test(self.catalog, await query.known() if takes_models(command) else ())
             given = said if isinstance(said, Mapping) else assign(command, said, is_gpu)
@@ -120,28 +132,42 @@ class Dispatcher:
                 given = await changed(command, question, given, query)
             found = await self._ask(command, given, query, is_gpu)
         repeats = asker is not None and not command.acts
-        line = self._line(command, given, is_gpu, question) if repeats else ""
+        line = self._line(command, given, is_gpu, question, query) if repeats else ""
         return Answered(command, found, line, _each_once(query.passed_over))
 
-    async def open_form(self, line: str, asker: Asker, *, on_snapshot: OnSnapshot = lambda query: None) -> OpenForm:
+    async def open_form(
+        self, line: str, asker: Asker, *, default: str = "en", on_snapshot: OnSnapshot = lambda query: None
+    ) -> OpenForm:
         """The sheet on which a line's command can be asked, with what holds now; raises as ``answer`` does."""
-        command, said = called(line, self.commands)
-        async with self.query_context(asker) as query:
+        command, said = self._called_by(line)
+        async with self.query_context(asker, default=default) as query:
             on_snapshot(query)
             _check_permitted(command, asker)
             is_gpu = gpu_test(self.catalog, await query.known() if takes_models(command) else ())
             return await open_form(command, line, assign(command, said, is_gpu), query)
 
     def _line(
-        self, command: Command, given: Mapping[str, str], is_gpu: Callable[[str], bool], question: Question
+        self,
+        command: Command,
+        given: Mapping[str, str],
+        is_gpu: IsGpu,
+        question: Question,
+        query: QueryContext,
     ) -> str:
-        typed = question.strip() if isinstance(question, str) else None
-        return line_for(command, given, lambda text: read(text, self.commands, is_gpu), typed)
+        """What asks the same again, in whatever language it is read: whoever presses a button may have another."""
+        kinds = {param.name: KINDS[param.kind] for param in command.params}
+        texts = {name: kinds[name].plain(text, query) if name in kinds else text for name, text in given.items()}
+        typed = question.strip() if isinstance(question, str) and texts == given else None
+        return line_for(command, texts, lambda text: read(text, self.commands, is_gpu), typed)
 
     def _called(self, question: Question) -> tuple[Command, Sequence[str] | Mapping[str, str]]:
         if isinstance(question, FilledForm):
-            return called(question.line, self.commands)
-        return called(question, self.commands) if isinstance(question, str) else question
+            return self._called_by(question.line)
+        return self._called_by(question) if isinstance(question, str) else question
+
+    def _called_by(self, line: str) -> tuple[Command, Sequence[str]]:
+        """The command of a line, before the store is asked: of models, those that are listed are known."""
+        return called(line, self.commands, gpu_test(self.catalog, ()))
 
     def _turn(self, command: Command, asker: Asker | None, waiter: Waiter) -> AbstractAsyncContextManager[None]:
         """A turn for what is computed. What acts may wait for the database, and must not keep questions waiting."""
@@ -166,12 +192,12 @@ class Dispatcher:
         waiter: Waiter = ANYBODY,
         request: Request | None = None,
     ) -> Any:
-        """The answer to a command whose parameters are given as texts, as data alone."""
-        return (await self.answer((command, given), asker, waiter=waiter, request=request)).answer
+        """The answer to a program's question: a command, and its parameters as texts; as data alone."""
+        return (await self.answer((command, given), asker, waiter=waiter, request=request, default=None)).answer
 
-    async def ask_line(self, line: str) -> tuple[Command, Any]:
-        """The command that a line of text calls, and its answer."""
-        answered = await self.answer(line)
+    async def ask_line(self, line: str, language: str = "en") -> tuple[Command, Any]:
+        """The command that a line of text in this language calls, and its answer."""
+        answered = await self.answer(line, default=language)
         return answered.command, answered.answer
 
     async def line_reader(self) -> ReadLine:
@@ -193,6 +219,12 @@ class Dispatcher:
             value = values[param.name]
             if value and KINDS[param.kind].names_models:
                 self.usage.asked((value,) if isinstance(value, str) else value)
+
+
+def language_of(asker: Asker | None, own: Preferences, team: Preferences, default: str) -> str:
+    """In which language somebody writes and reads: as they set it, as their platform says, as their team set it."""
+    platform = asker.locale if asker else None
+    return pick_language(own.language, pick_language(platform, pick_language(team.language, default)))
 
 
 def _each_once(notes: Sequence[Note]) -> tuple[Note, ...]:

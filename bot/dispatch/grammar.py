@@ -1,8 +1,10 @@
 """Free text to a command and named texts: ``predict rtx 4090``, ``cost llama2-7b 50GB gpu=a100``.
 
-Rules, in this order: ``name=value`` is taken as said; a word that is one of a parameter's choices goes there; a number
-with a unit goes to the parameter of that unit; what is left fills the remaining parameters in the order of their
-declaration, a GPU name taking as many words as still make a name.
+Rules, in this order: ``name=value`` and ``--name value`` are taken as said; a word that is one of a parameter's choices
+goes there; a number with a unit, also one word away, goes to the parameter of that unit; what is left fills the
+remaining parameters in the order of their declaration, a GPU name taking as many words as still make a name.
+
+Nothing here reads a number: what looks like one goes to its parameter, and whether it is one is for its reader to say.
 """
 
 from __future__ import annotations
@@ -14,105 +16,26 @@ from collections.abc import Callable, Mapping, Sequence
 from rapidfuzz import fuzz, process
 
 from analytics.errors import AskError
-from analytics.evidence import Note, Plural
+from analytics.evidence import Note
+from analytics.units import GPUS
 from bot.dispatch.command import Command, Param
-from bot.dispatch.kinds import KINDS, is_quantity, shorten
-from bot.dispatch.params import own_name
+from bot.dispatch.kinds import KINDS, Kind, shorten
+from bot.dispatch.params import own_name, unknown_name
+from bot.dispatch.verbs import IsGpu, called
 
-MAX_LINE = 1000
-NEAR_ENOUGH = 50
-"""Least similarity (0-100) of a verb worth suggesting."""
-HELP = "help"
-HELP_WORDS = frozenset((HELP, "--help", "-h", "?", "ajuda"))
-SHOWS = ("list", "show")
-"""Members of a group that its name alone calls."""
+LONGEST_UNIT = 3
+"""Words that a unit may have: "USD a month"."""
+NEAR_ENOUGH = 70
+"""Least similarity (0-100) of a word worth suggesting for another."""
 ReadLine = Callable[[str], tuple[Command, dict[str, str]]]
 """Reads a line as a command and the texts of its parameters."""
-_QUOTES = str.maketrans("“”„‟«»‘’‚", '""""""\'\'\'')
-_ENTITY = re.compile(r"&(lt|gt|amp);")
-_COMPARISON = re.compile(r"([<>≤≥]=?)(?=(?:us)?\$?[.,]?\d)", re.IGNORECASE)
-_TOKEN = re.compile(r"""(?:[^\s"'=]+=)?(?:"[^"]*"|'[^']*')|[^\s]+""")
+_NUMBER = re.compile(r"[0-9][0-9.,]*")
+_OPTION = re.compile(r"--[a-z]", re.IGNORECASE)
 
 
-def tokens(line: str) -> list[str]:
-    """Words of a line; quoted words stay together, quotes (also typographic ones) are taken off."""
-    if len(line) > MAX_LINE:
-        raise AskError(
-            Note(
-                Plural(
-                    "that is {n} character long; at most {limit} can be read",
-                    "that is {n} characters long; at most {limit} can be read",
-                ),
-                {"n": len(line), "limit": MAX_LINE},
-            )
-        )
-    found = _TOKEN.findall(_ENTITY.sub(_entity, line).translate(_QUOTES))
-    apart = [part for token in found for part in _comparisons_apart(token)]
-    return [re.sub(r"""(^|=)(["'])(.*)\2$""", r"\1\3", token) for token in apart]
-
-
-def _entity(match: re.Match[str]) -> str:
-    """Chat platforms send these signs so."""
-    return {"lt": "<", "gt": ">", "amp": "&"}[match[1]]
-
-
-def _comparisons_apart(token: str) -> list[str]:
-    """``4090<0.35`` as three words; what is quoted or named stays whole."""
-    if '"' in token or "'" in token or re.match(r"\w+=", token):
-        return [token]
-    return [part for part in _COMPARISON.split(token) if part]
-
-
-def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Command, Sequence[str]]:
-    """The command that a line's first one or two words name, and the words left.
-
-    A group alone ("settings") means what lists or shows it; followed by none of its verbs, its default. Raises
-    AskError with the nearest verbs when there is none.
-    """
-    by_name = {command.name: command for command in commands}
-    lower = [word.lower() for word in words]
-    verb = lower[0].lstrip("/")
-    for length in (2, 1):
-        name = " ".join([verb, *lower[1:length]])
-        if len(words) >= length and name in by_name:
-            return by_name[name], words[length:]
-    group = [name for name in by_name if name.split()[0] == verb]
-    shown = next((name for member in SHOWS for name in group if name.split()[1] == member), None)
-    if shown and len(words) == 1:
-        return by_name[shown], ()
-    default = next((name for name in group if by_name[name].group_default), None)
-    if default:
-        return by_name[default], words[1:]
-    if group:
-        given = {"given": shorten(" ".join(words[:2]))}
-        raise AskError(Note("there is no command “{given}”", given), suggestions=group)
-    verbs = list(dict.fromkeys(name.split()[0] for name in by_name))
-    ranked = process.extract(verb[:40], verbs, scorer=fuzz.ratio, limit=3)
-    near = tuple(name for name, score, _ in ranked if score >= NEAR_ENOUGH)
-    raise AskError(Note("there is no command “{given}”", {"given": shorten(words[0])}), suggestions=near or verbs)
-
-
-def called(line: str, commands: Sequence[Command]) -> tuple[Command, Sequence[str]]:
-    """The command that a line calls and the words left for its parameters: all that can be read without models.
-
-    Nothing, and ``help`` behind a verb, call the command ``help`` where there is one.
-    """
-    words = tokens(line)
-    if words and words[0].lower() in {"/spot", "spot", "spotbot"}:
-        words = words[1:]
-    helper = next((command for command in commands if command.name == HELP), None)
-    if helper and (not words or (len(words) > 1 and words[-1].lower() in HELP_WORDS)):
-        words = [HELP, *words[:-1]]
-    elif helper and words[0].lower() in HELP_WORDS:
-        words = [HELP, *words[1:]]
-    if not words:
-        raise AskError(Note("say what you want to know"), suggestions=tuple(command.name for command in commands))
-    return find_command(words, commands)
-
-
-def read(line: str, commands: Sequence[Command], is_gpu: Callable[[str], bool]) -> tuple[Command, dict[str, str]]:
+def read(line: str, commands: Sequence[Command], is_gpu: IsGpu) -> tuple[Command, dict[str, str]]:
     """The command that a line calls and the text of each parameter it gives; ``is_gpu``: do these words name a GPU."""
-    command, rest = called(line, commands)
+    command, rest = called(line, commands, is_gpu)
     return command, assign(command, rest, is_gpu)
 
 
@@ -137,39 +60,91 @@ def line_for(command: Command, given: Mapping[str, str], read_again: ReadLine, q
     return " ".join([command.name, *(f'{name}="{text.replace(chr(34), "")}"' for name, text in texts.items())])
 
 
-def assign(command: Command, words: Sequence[str], is_gpu: Callable[[str], bool]) -> dict[str, str]:
+def assign(command: Command, words: Sequence[str], is_gpu: IsGpu) -> dict[str, str]:
     """Which word belongs to which parameter."""
     given: dict[str, str] = {}
-    rest = [word for word in words if not _named(command, word, given)]
+    rest = _without_options(command, words, given)
+    rest = [word for word in rest if not _named(command, word, given)]
     free = [param for param in command.params if param.positional and param.name not in given]
-    rest = [word for word in rest if not _by_look(free, word, given)]
+    rest = _joined(free, rest, is_gpu)
+    rest = _without_measured(free, rest, given, is_gpu)
     for param in free:
         if rest and param.name not in given:
             lead = _leads(param, free, rest)
-            taken = _take(param, rest[lead:], is_gpu, last=param is free[-1])
-            if taken:
-                given[param.name] = " ".join(rest[lead : lead + taken])
-                rest = rest[:lead] + rest[lead + taken :]
+            texts, left = _take(param, rest[lead:], is_gpu, last=param is free[-1])
+            if texts:
+                given[param.name] = ",".join(texts)
+                rest = [*rest[:lead], *left]
     if rest:
-        note = Note(
-            "{command}: “{given}” was not understood", {"command": command.name, "given": shorten(" ".join(rest))}
-        )
-        raise AskError(note, suggestions=command.examples)
+        raise _not_understood(command, rest)
     return given
+
+
+def _without_options(command: Command, words: Sequence[str], given: dict[str, str]) -> list[str]:
+    """The words but those of ``--name value``, which are taken as said."""
+    rest: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if not _OPTION.match(word):
+            rest.append(word)
+        elif "=" in word:
+            rest.append(word.lstrip("-"))
+        else:
+            name = _name(command, word)
+            if name not in {param.name for param in command.params}:
+                raise unknown_name(command, name)
+            _give(name, left.pop(0) if left else "", given)
+    return rest
 
 
 def _named(command: Command, word: str, given: dict[str, str]) -> bool:
     name, equals, value = word.partition("=")
-    name = name.lower().replace("-", "_")
-    if not equals or not name.isidentifier():
+    if not equals or not name.replace("-", "_").isidentifier():
         return False
+    name = name.lower().replace("-", "_")
     if any(name in param.inner for param in command.params):
         return False
-    name = own_name(command, name)
+    _give(own_name(command, name), value, given)
+    return True
+
+
+def _name(command: Command, option: str) -> str:
+    return own_name(command, option.lstrip("-").lower().replace("-", "_"))
+
+
+def _give(name: str, value: str, given: dict[str, str]) -> None:
     if name in given:
         raise AskError(Note("{name} was given twice", {"name": shorten(name)}))
     given[name] = value
-    return True
+
+
+def _joined(free: Sequence[Param], words: Sequence[str], is_gpu: IsGpu) -> list[str]:
+    """The words, a number and the unit behind it, or the sign before it, made one: ``100 h``, ``US$ 400``, ``7 B``."""
+    joined: list[str] = []
+    at = 0
+    while at < len(words):
+        most = min(LONGEST_UNIT + 1, len(words) - at)
+        size = next((n for n in range(most, 1, -1) if _belong(free, words[at : at + n], is_gpu)), 1)
+        joined.append(("" if size == 2 else " ").join(words[at : at + size]))
+        at += size
+    return joined
+
+
+def _belong(free: Sequence[Param], words: Sequence[str], is_gpu: IsGpu) -> bool:
+    """Whether these words are one quantity of a parameter."""
+    first, second = words[0], words[1].lower()
+    if len(words) == 2 and _NUMBER.fullmatch(first) and any(second in param.joins for param in free):
+        return True
+    text = " ".join(words)
+    kinds = [KINDS[param.kind] for param in free if KINDS[param.kind].is_measured(text)]
+    if not kinds or any(_is_model(free, name, is_gpu) for name in (text, "".join(words))):
+        return False  # "4090 D" is a GPU, not so many days
+    return not (second in GPUS and _is_model(free, first, is_gpu))
+
+
+def _is_model(free: Sequence[Param], text: str, is_gpu: IsGpu) -> bool:
+    return any(KINDS[param.kind].names_models for param in free) and is_gpu(text)
 
 
 def _leads(param: Param, free: Sequence[Param], rest: Sequence[str]) -> int:
@@ -178,34 +153,65 @@ def _leads(param: Param, free: Sequence[Param], rest: Sequence[str]) -> int:
     return int(any(first in other.leads for other in free))
 
 
-def _by_look(free: Sequence[Param], word: str, given: dict[str, str]) -> bool:
-    for param in free:
-        if param.name in given:
-            continue
-        chosen = param.kind == "choice" and word.lower() in {choice.lower() for choice in param.choices}
-        if chosen or _has_unit(param, word):
-            given[param.name] = word
-            return True
-    return False
+def _without_measured(free: Sequence[Param], words: Sequence[str], given: dict[str, str], is_gpu: IsGpu) -> list[str]:
+    """The words but those that say by themselves where they go: choices, and numbers with a unit."""
+    rest = []
+    for at, word in enumerate(words):
+        taker = next((param for param in free if param.name not in given and _goes_to(param, word)), None)
+        if taker is None or (KINDS[taker.kind].is_number and _in_a_model(free, words, at, is_gpu)):
+            rest.append(word)
+        else:
+            given[taker.name] = word
+    return rest
 
 
-def _has_unit(param: Param, word: str) -> bool:
+def _goes_to(param: Param, word: str) -> bool:
     kind = KINDS[param.kind]
-    measured = bool(kind.units) and not word[-1:].isdigit() and is_quantity(kind, word)
-    return measured or bool(kind.signs and word.startswith(kind.signs))
+    return kind.is_measured(word) or (kind.is_choice and word.lower() in {choice.lower() for choice in param.choices})
 
 
-def _take(param: Param, rest: Sequence[str], is_gpu: Callable[[str], bool], *, last: bool) -> int:
-    """How many of the remaining words go to this parameter."""
+def _in_a_model(free: Sequence[Param], words: Sequence[str], at: int, is_gpu: IsGpu) -> bool:
+    """Whether a word is a model's name, or the end of one: ``4090D``, ``a100 80GB``."""
+    return any(_is_model(free, " ".join(words[start : at + 1]), is_gpu) for start in range(max(0, at - 3), at + 1))
+
+
+def _take(param: Param, rest: Sequence[str], is_gpu: IsGpu, *, last: bool) -> tuple[list[str], Sequence[str]]:
+    """The texts of this parameter among the remaining words, and the words that are left."""
     kind = KINDS[param.kind]
     if kind.names_models:
-        named = next((n for n, word in enumerate(rest) if not any(map(str.isalnum, word))), len(rest))
-        for n in range(named, 0, -1):  # a sign alone is no part of a name
-            if is_gpu(" ".join(rest[:n])):
-                return n
-        return len(rest) if last or param.required else 0
+        return _take_models(kind, rest, is_gpu, all_left=last or param.required)
     if kind.is_number:
-        return int(is_quantity(kind, rest[0]))
-    if kind.is_free_text:
-        return len(rest) if last else 1
-    return int(param.required)
+        taken = int(kind.resembles(rest[0]))
+    elif kind.is_free_text:
+        taken = len(rest) if last else 1
+    else:
+        taken = int(param.required)
+    return [" ".join(rest[:taken])] if taken else [], rest[taken:]
+
+
+def _take_models(kind: Kind, rest: Sequence[str], is_gpu: IsGpu, *, all_left: bool) -> tuple[list[str], Sequence[str]]:
+    """The models that the next words name, each with as many words as still name one; several where the kind is so."""
+    models: list[str] = []
+    while rest and (kind.several or not models):
+        signs = next((n for n, word in enumerate(rest) if not any(map(str.isalnum, word))), len(rest))
+        words = next((n for n in range(signs, 0, -1) if is_gpu(" ".join(rest[:n]))), 0)
+        if not words:  # a sign alone is no part of a name
+            break
+        models.append(" ".join(rest[:words]))
+        rest = rest[words:]
+    if not models and all_left:
+        return [" ".join(rest)], ()
+    return models, rest
+
+
+def _not_understood(command: Command, rest: Sequence[str]) -> AskError:
+    """What to say of words that are left: the nearest thing that could be meant, else how the command is used."""
+    known = [choice for param in command.params for choice in param.choices]
+    known += [f"{param.name}=" for param in command.params]
+    near = [
+        found[0]
+        for word in rest
+        if (found := process.extractOne(word.lower()[:40], known, scorer=fuzz.ratio, score_cutoff=NEAR_ENOUGH))
+    ]
+    given = {"command": command.name, "given": shorten(" ".join(rest))}
+    return AskError(Note("{command}: “{given}” was not understood", given), suggestions=near or command.examples)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from analytics import units
 from analytics.errors import AskError
 from analytics.evidence import Note
-from analytics.quantities import read_decimal
+from analytics.quantities import QuantityText, plain_quantity, quantity, rewritten, split_quantity
+from analytics.units import DOLLARS, NO_UNITS, Units, foreign_currency, is_foreign_amount
 from bot.dispatch.command import Param, QueryContext
 
 MAX_TEXT = 200
 """Longest accepted value; a longer one is nobody's GPU name."""
 
-_NUMBER = re.compile(r"(?P<sign>[-+]?)(?P<digits>[\d.,_]*\d)\.?(?P<power>(?:e[-+]?\d{1,3})?)", re.IGNORECASE)
-HOUR_UNITS = {
-    **dict.fromkeys(("", "h", "hr", "hrs", "hour", "hours", "hora", "horas"), 1.0),
-    **dict.fromkeys(("m", "min"), 1 / 60),
-    **dict.fromkeys(("d", "day", "days", "dia", "dias"), 24.0),
-    **dict.fromkeys(("w", "week", "weeks", "semana", "semanas"), 168.0),
-}
-SIZE_UNITS = {"": 1.0, "gb": 1.0, "g": 1.0, "gib": 1.073741824, "mb": 0.001, "m": 0.001, "tb": 1000.0, "t": 1000.0}
-MONEY_UNITS = {"": 1.0, "usd": 1.0, "/h": 1.0, "/hr": 1.0, "/hour": 1.0, "usd/h": 1.0, "/month": 1.0, "/mo": 1.0}
 EVERYTHING = frozenset(("all", "any", "every", "tudo", "todas", "todos"))
 """Says of a parameter that takes models: all of them."""
 _YES = {"1", "true", "yes", "on", "y", "sim"}
@@ -45,28 +37,44 @@ def shorten(text: str, width: int = 40) -> str:
     return clean if len(clean) <= width else clean[: width - 1] + "…"
 
 
-def quantity(text: str, units: Mapping[str, float]) -> float | None:
-    """A number with an optional unit ("$0.35", "2,5%", "100 h"), or None when it is not one; "1,500" has a group."""
-    body = text.strip().lower().removeprefix("us$").removeprefix("$").strip()
-    match = _NUMBER.match(body)
-    if not match:
-        return None
-    factor = units.get(body[match.end() :].strip())
-    number = read_decimal(match["digits"].replace("_", ""))
-    if number is None or factor is None:
-        return None
-    value = float(f"{match['sign']}{number:f}{match['power']}") * factor
-    return value if math.isfinite(value) else None
+def _refusal(param: Param, text: str, query: QueryContext) -> AskError:
+    """The error for a text that is no quantity of its kind: whether its currency, its number or all of it."""
+    kind, shown = KINDS[param.kind], {"name": param.name, "given": shorten(text)}
+    currency = foreign_currency(text) if kind.before else None
+    if currency:
+        return AskError(
+            Note("{name}: “{given}” is in {currency}; amounts are in US dollars", shown | {"currency": currency})
+        )
+    parts = kind.split(text)
+    if parts is None:
+        return bad(param, text, kind.want)
+    options = rewritten(parts.digits, query.numbers)
+    if not options:
+        whole, fraction = query.numbers.samples
+        note = Note(
+            "{name}: “{given}” is no number; write it such as {whole} or {fraction}",
+            shown | {"whole": whole, "fraction": fraction},
+        )
+        return AskError(note)
+    write = Note("write {number}", {"number": options[0]})
+    if len(options) > 1:
+        write = Note("write {number} or {other}", {"number": options[0], "other": options[1]})
+    return AskError(Note("{name}: “{given}” does not fit; {want}", shown | {"want": write}))
 
 
-def _measure(units: Mapping[str, float], want: str) -> Callable[[Param, str, QueryContext], Awaitable[float]]:
-    async def convert(param: Param, text: str, query: QueryContext) -> float:
-        value = quantity(text, units)
-        if value is None:
-            raise bad(param, text, want)
-        return _in_range(param, value)
+async def _number(param: Param, text: str, query: QueryContext) -> float:
+    kind = KINDS[param.kind]
+    value = quantity(text, kind.units or NO_UNITS, query.numbers, kind.before)
+    if value is None:
+        raise _refusal(param, text, query)
+    return _in_range(param, value)
 
-    return convert
+
+async def _whole(param: Param, text: str, query: QueryContext) -> int:
+    value = await _number(param, text, query)
+    if not value.is_integer():
+        raise bad(param, text, KINDS[param.kind].want)
+    return int(value)
 
 
 def _in_range(param: Param, value: float) -> float:
@@ -87,13 +95,6 @@ def _edge(param: Param, value: float) -> Note:
     return Note(KINDS[param.kind].edge, {"n": float(value)})
 
 
-async def _int(param: Param, text: str, query: QueryContext) -> int:
-    value = quantity(text, {"": 1.0, "x": 1.0, "gpus": 1.0, "gpu": 1.0})
-    if value is None or value != int(value):
-        raise bad(param, text, "give a whole number")
-    return int(_in_range(param, value))
-
-
 async def _text(param: Param, text: str, query: QueryContext) -> str:
     return text.strip()
 
@@ -102,6 +103,15 @@ async def _choice(param: Param, text: str, query: QueryContext) -> str:
     wanted = text.strip().lower()
     for choice in param.choices:
         if choice.lower() == wanted:
+            return choice
+    raise bad(param, text, "choose one of those offered")
+
+
+async def _period(param: Param, text: str, query: QueryContext) -> str:
+    """The choice that is as long as what was said."""
+    hours = quantity(text, units.PERIOD_HOURS, query.numbers)
+    for choice in param.choices:
+        if hours is not None and quantity(choice, units.PERIOD_HOURS, query.numbers) == hours:
             return choice
     raise bad(param, text, "choose one of those offered")
 
@@ -145,21 +155,22 @@ class Kind:
     read: Callable[[Param, str, QueryContext], Awaitable[Any]]
     """the typed value of a text; raises AskError with what to write"""
     primitive: Primitive = "text"
-    units: Mapping[str, float] = field(default_factory=dict)
-    """units of its numbers; in free text a word with such a unit goes here"""
+    units: Units | None = None
+    """units of its numbers; in free text a number with such a unit goes here"""
+    before: Sequence[str] = ()
+    """signs that may stand before its numbers"""
+    want: str = ""
+    """what to give, where a text is no number of its kind"""
     edge: str = "{n}"
     """how a limit is written, the same in every language"""
-    signs: tuple[str, ...] = ()
-    """a word that begins so goes here"""
+    is_choice: bool = False
+    """takes one of the parameter's choices"""
     is_free_text: bool = False
     """takes any word, and the last such parameter all that are left"""
     names_models: bool = False
     """takes as many words as still name a model"""
-
-    @property
-    def is_number(self) -> bool:
-        """Whether its texts are numbers."""
-        return bool(self.units) or self.primitive in ("integer", "number")
+    several: bool = False
+    """takes several models"""
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -167,31 +178,57 @@ class Kind:
         if self.primitive != "text":
             return {"type": self.primitive}
         text = {"type": "string", "maxLength": MAX_TEXT}
-        if self.units:
+        if self.units and not self.is_choice:
             return {"anyOf": [{"type": "number"}, text | {"pattern": with_unit(self.units)}]}
         return text if self.is_free_text or self.names_models else {"type": "string"}
 
+    @property
+    def is_number(self) -> bool:
+        """Whether its texts are numbers."""
+        return self.units is not None
 
-_PLAIN = {"": 1.0, "%": 1.0, "x": 1.0}
+    def resembles(self, text: str) -> bool:
+        """Whether a text looks like one of its quantities, in whatever language its number is written."""
+        return self.split(text) is not None or self._is_foreign(text)
+
+    def is_measured(self, text: str) -> bool:
+        """Whether it looks so and says what it is a number of, so that no other parameter can be meant."""
+        parts = self.split(text)
+        return self._is_foreign(text) if parts is None else bool(parts.unit or parts.before)
+
+    def split(self, text: str) -> QuantityText | None:
+        """The parts of what looks like one of its quantities, None where it does not."""
+        return None if self.units is None else split_quantity(text, self.units, self.before)
+
+    def _is_foreign(self, text: str) -> bool:
+        return bool(self.before) and is_foreign_amount(text)
+
+    def plain(self, text: str, query: QueryContext) -> str:
+        """A text of this kind with numbers that every language reads alike."""
+        return plain_quantity(text, self.units, query.numbers, self.before) if self.units else text
+
+
 KINDS: Mapping[str, Kind] = {
     "gpu": Kind(_gpu, names_models=True),
-    "gpus": Kind(_gpus, names_models=True),
+    "gpus": Kind(_gpus, names_models=True, several=True),
     "text": Kind(_text, is_free_text=True),
-    "choice": Kind(_choice),
+    "choice": Kind(_choice, is_choice=True),
+    "period": Kind(_period, units=units.PERIOD_HOURS, is_choice=True),
     "flag": Kind(_flag, "boolean"),
-    "int": Kind(_int, "integer"),
-    "number": Kind(_measure({"": 1.0}, "give a number"), "number"),
-    "percent": Kind(_measure({"": 1.0, "%": 1.0}, "give a percentage such as 5%"), "number", edge="{n}%"),
-    "money": Kind(
-        _measure(MONEY_UNITS, "give an amount in USD such as 0.35"), "number", MONEY_UNITS, "${n}", signs=("$",)
+    "int": Kind(_whole, "integer", NO_UNITS, want="give a whole number"),
+    "gpu_count": Kind(_whole, "integer", units.GPUS, want="give a whole number"),
+    "days": Kind(_whole, "integer", units.DAYS, want="give a whole number of days such as 30"),
+    "number": Kind(_number, "number", NO_UNITS, want="give a number"),
+    "percent": Kind(_number, "number", units.PERCENT, want="give a percentage such as 5%", edge="{n}%"),
+    "usd_per_hour": Kind(
+        _number, "number", units.USD_PER_HOUR, DOLLARS, "give an amount in USD an hour such as 0.35", "${n}"
     ),
-    "hours": Kind(_measure(HOUR_UNITS, "give a number of hours such as 100 or 3d"), units=HOUR_UNITS, edge="{n} h"),
-    "gigabytes": Kind(_measure(SIZE_UNITS, "give a size such as 50GB"), units=SIZE_UNITS, edge="{n} GB"),
+    "usd_per_month": Kind(
+        _number, "number", units.USD_PER_MONTH, DOLLARS, "give an amount in USD a month such as 500", "${n}"
+    ),
+    "hours": Kind(_number, units=units.HOURS, want="give a number of hours such as 100 or 3d", edge="{n} h"),
+    "gigabytes": Kind(_number, units=units.GIGABYTES, want="give a size such as 50GB", edge="{n} GB"),
 }
-"""``gpu``: one model (ambiguous names ask back); ``gpus``: every model that a name may mean, as a tuple; ``money``: USD
-as float; ``hours``: "100", "100h", "3d" as float; ``gigabytes``: "50", "50GB", "1.5TB" as float."""
-
-
-def is_quantity(kind: Kind, text: str) -> bool:
-    """Whether a text is a number that this kind takes."""
-    return quantity(text, kind.units or _PLAIN) is not None
+"""``gpu``: one model (ambiguous names ask back); ``gpus``: every model that a name may mean, as a tuple; ``period``: a
+choice that is a length of time, as its text; ``usd_...``: USD as float; ``hours``: "100", "100h", "3d" as float;
+``days``: "7", "7d", "2 weeks" as int; ``gigabytes``: "50", "50GB", "1.5TB" as float."""

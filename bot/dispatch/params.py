@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from rapidfuzz import fuzz, process
+
 from analytics.catalog import Catalog, resolve
 from analytics.errors import AskError
 from analytics.evidence import Note, Plural
@@ -38,6 +40,14 @@ def own_name(command: Command, name: str) -> str:
     return next((param.name for param in command.params if name in param.aliases), name)
 
 
+def unknown_name(command: Command, name: str) -> AskError:
+    """The error for a parameter that a command does not have: those that it has, the most alike first."""
+    known = [param.name for param in command.params]
+    alike = [near for near, *_ in process.extract(name[:40], known, scorer=fuzz.ratio, limit=None)]
+    note = Note("{command} has no parameter “{name}”", {"command": command.name, "name": shorten(name)})
+    return AskError(note, suggestions=alike)
+
+
 def _named(command: Command, given: Mapping[str, str]) -> dict[str, str]:
     """The texts under the parameters' own names."""
     named: dict[str, str] = {}
@@ -55,8 +65,7 @@ async def convert(command: Command, given: Mapping[str, str], query: QueryContex
     known = {param.name: param for param in command.params}
     for name in given:
         if name not in known:
-            note = Note("{command} has no parameter “{name}”", {"command": command.name, "name": shorten(name)})
-            raise AskError(note, suggestions=tuple(known))
+            raise unknown_name(command, name)
     values = {}
     for param in command.params:
         text = given.get(param.name, "")

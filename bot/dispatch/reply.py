@@ -15,7 +15,7 @@ from analytics.errors import AskError
 from analytics.evidence import Note
 from bot.accounts import Asker
 from bot.dispatch.command import SHOWN, Command, QueryContext
-from bot.dispatch.dispatcher import Answered, Dispatcher, OnSnapshot, Question
+from bot.dispatch.dispatcher import Answered, Dispatcher, OnSnapshot, Question, language_of
 from bot.dispatch.forms import OpenForm
 from bot.presentation.card import Action, Card
 from bot.presentation.error_cards import busy_card, error_card, fault_card, slow_card
@@ -61,7 +61,7 @@ async def reply(
     """
 
     async def work(on_snapshot: OnSnapshot) -> Answered:
-        return await dispatcher.answer(question, asker, on_snapshot=on_snapshot)
+        return await dispatcher.answer(question, asker, default=default, on_snapshot=on_snapshot)
 
     return await _guarded(dispatcher, asker, default, work, _shown, public=public)
 
@@ -70,7 +70,7 @@ async def form(dispatcher: Dispatcher, asker: Asker, line: str, *, default: str)
     """The sheet that a line opens, or the reply that says why there is none; never raises."""
 
     async def work(on_snapshot: OnSnapshot) -> OpenForm:
-        return await dispatcher.open_form(line, asker, on_snapshot=on_snapshot)
+        return await dispatcher.open_form(line, asker, default=default, on_snapshot=on_snapshot)
 
     return await _guarded(dispatcher, asker, default, work, lambda opened, words: (opened, words))
 
@@ -121,8 +121,9 @@ async def _guarded(
 
 
 def _language(query: QueryContext, asker: Asker, default: str, *, public: bool) -> str:
-    common = pick_language(query.team.language, default)
-    return common if public else pick_language(query.own.language, pick_language(asker.locale, common))
+    if public:
+        return pick_language(query.team.language, default)
+    return language_of(asker, query.own, query.team, default)
 
 
 def _unknown_languages(query: QueryContext, asker: Asker, used: str) -> Iterator[Note]:

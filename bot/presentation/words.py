@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from analytics.evidence import AHEAD_SECONDS, Evidence, Freshness, Note, Plural
+from analytics.quantities import ENGLISH, PORTUGUESE
 
 LOCALES = {"en": "en_US", "pt-BR": "pt_BR"}
 """Languages on offer -> the CLDR locale of their numbers."""
+
+NUMBERS = {"en": ENGLISH, "pt-BR": PORTUGUESE}
+"""How each writes numbers."""
 
 _FOLDER = Path(__file__).with_name("locales")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.quantities import ENGLISH, PORTUGUESE, NumberFormat
 from bot.alerts.condition_text import condition_text
 from bot.alerts.conditions import EXAMPLES, Condition, parse
 from bot.alerts.rules import Kind
@@ -15,11 +16,11 @@ from tests.fakes.stored import NOW
 AHEAD = ("risk >= 0.75% in 6h", "predicted <= 0.3 in 6h with 65.5%")
 
 
-def again(condition: Condition, *, comma: bool) -> Condition:
-    return parse(condition_text(rule_of("RTX 4090", condition, NOW), decimal_comma=comma), decimal_comma=comma)
+def again(condition: Condition, written: NumberFormat) -> Condition:
+    return parse(condition_text(rule_of("RTX 4090", condition, NOW), written), written)
 
 
-@pytest.mark.parametrize("comma", [False, True])
+@pytest.mark.parametrize("written", [ENGLISH, PORTUGUESE])
 @pytest.mark.parametrize(
     "text",
     [
@@ -33,23 +34,23 @@ def again(condition: Condition, *, comma: bool) -> Condition:
         "offer < 1 reliability>=98.25% region=EU-North",
     ],
 )
-def test_each_example_is_written_as_it_is_read(text: str, comma: bool) -> None:
+def test_each_example_is_written_as_it_is_read(text: str, written: NumberFormat) -> None:
     condition = parse(text)
-    assert again(condition, comma=comma) == condition
+    assert again(condition, written) == condition
 
 
 def test_every_kind_that_can_be_typed_has_an_example_here() -> None:
     assert {parse(text).kind for text in EXAMPLES} == set(Kind)
 
 
-@given(st.integers(1, 10**9), st.sampled_from(["<", "<=", ">", ">="]), st.booleans())
-def test_a_price_to_the_millionth_stays_the_same(micro: int, sign: str, comma: bool) -> None:
+@given(st.integers(1, 10**9), st.sampled_from(["<", "<=", ">", ">="]), st.sampled_from([ENGLISH, PORTUGUESE]))
+def test_a_price_to_the_millionth_stays_the_same(micro: int, sign: str, written: NumberFormat) -> None:
     condition = parse(f"{sign} {micro / 10**6:.6f}")
     assert condition.threshold == micro
-    assert again(condition, comma=comma) == condition
+    assert again(condition, written) == condition
 
 
 @given(st.integers(1, 999_999), st.sampled_from(["drops", "rises"]), st.integers(1, 9999), st.sampled_from("hd"))
 def test_a_change_to_the_ten_thousandth_of_a_percent_stays_the_same(ppm: int, way: str, n: int, unit: str) -> None:
     condition = parse(f"{way} {ppm / 10**4:.4f}% in {n}{unit}")
-    assert again(condition, comma=False) == condition
+    assert again(condition, ENGLISH) == condition

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.errors import AskError
 from analytics.market import DAY, HOUR, MICRO
+from analytics.quantities import ENGLISH, PLAIN, PORTUGUESE, NumberFormat
 from bot.alerts.conditions import EXAMPLES, LONGEST_TEXT, Condition, parse
 from bot.alerts.rules import PPM, Direction, Kind, Metric, OfferFilter
-from bot.presentation.words import Words
+from bot.presentation.words import NUMBERS, Words
 
+tags = st.sampled_from(sorted(NUMBERS))
 BELOW, ABOVE = Direction.BELOW, Direction.ABOVE
 PRICE = Condition(Kind.BELOW, 350_000, BELOW)
 FLOOR = Condition(Kind.BELOW, 350_000, BELOW, Metric.FLOOR)
@@ -75,15 +80,50 @@ SAME: dict[Condition, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("comma", [False, True], ids=["en", "pt"])
+@pytest.mark.parametrize("written", [ENGLISH, PORTUGUESE], ids=["en", "pt"])
 @pytest.mark.parametrize(("meant", "text"), [(meant, text) for meant, texts in SAME.items() for text in texts])
-def test_what_people_write_and_paste(meant: Condition, text: str, comma: bool) -> None:
-    assert parse(text, decimal_comma=comma) == meant
+def test_what_people_write_and_paste(meant: Condition, text: str, written: NumberFormat) -> None:
+    if _has_comma(text) and written is ENGLISH:
+        with pytest.raises(AskError) as refused:
+            parse(text, written)
+        assert not _has_comma(" ".join(refused.value.suggestions))
+    else:
+        assert parse(text, written) == meant
+
+
+def _has_comma(text: str) -> bool:
+    return re.search(r"\d,\d", unicodedata.normalize("NFKC", text)) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "suggestions"),
+    [
+        ("< 0,35", ENGLISH, ("0.35",)),
+        ("< 1,500", PLAIN, ("1500", "1.5")),
+        ("< 1.500", PORTUGUESE, None),
+        ("< 1.2.3", PORTUGUESE, ("1.500", "1,5")),
+    ],
+)
+def test_a_number_of_another_language_is_refused_with_what_to_write(
+    text: str, written: NumberFormat, suggestions: tuple[str, ...] | None
+) -> None:
+    if suggestions is None:
+        assert parse(text, written).threshold == 1500 * MICRO
+        return
+    with pytest.raises(AskError) as refused:
+        parse(text, written)
+    assert refused.value.suggestions == suggestions
+
+
+@pytest.mark.parametrize(("text", "code"), [("< R$ 0,35", "BRL"), ("< €0.35", "EUR"), ("< 0.35 euros", "EUR")])
+def test_a_price_in_another_currency_is_refused_by_its_name(text: str, code: str) -> None:
+    with pytest.raises(AskError, match=code):
+        parse(text)
 
 
 def test_where_a_rule_watches() -> None:
     assert parse("floor < 0.35 in EU-North").region == "EU-North"
-    assert parse("piso < 0,35 na Ásia").region == "Asia-*"
+    assert parse("piso < 0,35 na Ásia", PORTUGUESE).region == "Asia-*"
     with pytest.raises(AskError) as refused:
         parse("available >= 8 in Atlantis")
     assert "EU" in refused.value.suggestions
@@ -91,19 +131,19 @@ def test_where_a_rule_watches() -> None:
 
 def test_what_has_two_meanings_follows_the_language() -> None:
     texts = ("> 1,500", "> 1.500", "available 1,500", "rises 1.500% in 6h")
-    english, portuguese = ([_threshold(text, comma) for text in texts] for comma in (False, True))
+    english, portuguese = ([_threshold(text, written) for text in texts] for written in (ENGLISH, PORTUGUESE))
     assert english == [1500 * MICRO, 1_500_000, 1500, PPM + 15_000]
     assert portuguese == [1_500_000, 1500 * MICRO, None, PPM * 16]
 
 
-def _threshold(text: str, comma: bool) -> int | None:
+def _threshold(text: str, written: NumberFormat) -> int | None:
     try:
-        return parse(text, decimal_comma=comma).threshold
+        return parse(text, written).threshold
     except AskError:
         return None
 
 
-@pytest.mark.parametrize("comma", [False, True], ids=["en", "pt"])
+@pytest.mark.parametrize("written", [ENGLISH, PORTUGUESE], ids=["en", "pt"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -130,9 +170,9 @@ def _threshold(text: str, comma: bool) -> int | None:
         "on-demand offer < 0.3", "floor offer < 0.3", "offer < 0.3 gpus>=2 region=EU<script>",
     ],
 )  # fmt: skip
-def test_what_means_nothing_for_certain_is_refused(text: str, comma: bool) -> None:
+def test_what_means_nothing_for_certain_is_refused(text: str, written: NumberFormat) -> None:
     with pytest.raises(AskError):
-        parse(text, decimal_comma=comma)
+        parse(text, written)
 
 
 @pytest.mark.parametrize(
@@ -146,19 +186,19 @@ def test_long_texts_are_refused_unread(text: str) -> None:
     assert len(str(refused.value)) < LONGEST_TEXT
 
 
-@pytest.mark.parametrize("comma", [False, True], ids=["en", "pt"])
+@pytest.mark.parametrize("written", [ENGLISH, PORTUGUESE], ids=["en", "pt"])
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_examples_mean_something(example: str, comma: bool) -> None:
-    parse(example, decimal_comma=comma)
+def test_the_examples_mean_something(example: str, written: NumberFormat) -> None:
+    parse(example, written)
 
 
-@given(st.integers(0, 10**9), st.sampled_from([0, 1, 2, 3, 4, 6]), st.booleans(), st.sampled_from(["< ", "&lt;", "≤"]))
-def test_a_printed_price_reads_back_as_the_same(micro: int, digits: int, comma: bool, side: str) -> None:
-    words = Words("pt-BR" if comma else "en", 0)
+@given(st.integers(0, 10**9), st.sampled_from([0, 1, 2, 3, 4, 6]), tags, st.sampled_from(["< ", "&lt;", "≤"]))
+def test_a_printed_price_reads_back_as_the_same(micro: int, digits: int, tag: str, side: str) -> None:
+    words, written = Words(tag, 0), NUMBERS[tag]
     printed = words.money(micro / MICRO, digits)
-    assert abs(parse(side + printed, decimal_comma=comma).threshold - micro) * 10**digits <= MICRO / 2 + 1
+    assert abs(parse(side + printed, written).threshold - micro) * 10**digits <= MICRO / 2 + 1
     exact = words.money(micro / MICRO, 6)
-    assert parse(side + exact, decimal_comma=comma).threshold == micro
+    assert parse(side + exact, written).threshold == micro
 
 
 PIECES = st.sampled_from(
@@ -166,10 +206,10 @@ PIECES = st.sampled_from(
 )
 
 
-@given(st.lists(PIECES | st.text(max_size=5), max_size=8).map("".join), st.booleans())
-def test_any_text_is_a_condition_or_refused(text: str, comma: bool) -> None:
+@given(st.lists(PIECES | st.text(max_size=5), max_size=8).map("".join), tags.map(NUMBERS.__getitem__))
+def test_any_text_is_a_condition_or_refused(text: str, written: NumberFormat) -> None:
     try:
-        found = parse(text, decimal_comma=comma)
+        found = parse(text, written)
     except AskError:
         return
     assert 0 <= abs(found.threshold) < 10**27

@@ -101,7 +101,8 @@ async def test_a_test_message_lists_what_matches_now(chat: tuple[Market, Home]) 
     ],
 )
 async def test_what_people_write_is_the_same_rule(chat: tuple[Market, Home], line: str) -> None:
-    answered = await chat[0].dispatcher.answer(line, ASKER)
+    language = "pt-BR" if "oferta" in line else "en"
+    answered = await chat[0].dispatcher.answer(line, ASKER, default=language)
     wanted = answered.answer.offer
     assert (wanted.gpus, wanted.reliability_ppm, wanted.disk_gb, answered.answer.threshold) == (2, 980_000, 100, 0.3)
     said = str(answered.answer.rule)

@@ -14,11 +14,16 @@ import bot.dispatch
 from analytics.errors import AskError
 from analytics.evidence import Note
 from bot.dispatch.command import Command, Param
-from bot.dispatch.grammar import find_command, read, tokens
+from bot.dispatch.grammar import line_for, read
+from bot.dispatch.kinds import KINDS
+from bot.dispatch.verbs import find_command, tokens
 from bot.presentation.card import Card
 from bot.presentation.words import Words
 
-MODELS = {"4090", "rtx 4090", "rtx4090", "h100", "h100 sxm", "a100 sxm4 80gb"}
+MODELS = {
+    *("4090", "rtx 4090", "rtx4090", "h100", "h100 sxm", "a100 sxm4 80gb"),
+    *("3090", "4090d", "4090 d", "a100", "a100 80gb"),
+}
 
 
 async def _ask(query: Any, **values: Any) -> None: ...
@@ -44,17 +49,31 @@ COMMANDS = (
     ),
     _command(
         "fleet",
-        Param("budget", "money", "", required=True),
+        Param("budget", "usd_per_month", "", required=True),
         Param("workload", "choice", "", choices=("training", "inference")),
         Param("hours_per_month", "number", "", positional=False),
     ),
-    _command("monitor", Param("gpu", "gpus", "")),
+    _command("monitor", Param("gpu", "gpus", ""), Param("limit", "int", "")),
+    _command(
+        "llm",
+        Param("model_size", "text", "", required=True, joins=("b",)),
+        Param("min_vram", "gigabytes", ""),
+        Param("max_price", "usd_per_hour", ""),
+    ),
+    _command("history", Param("gpu_name", "gpu", "", required=True), Param("days", "days", "")),
+    _command("interruptions", Param("period", "period", "", choices=("7d", "30d")), Param("gpu", "gpus", "")),
+    _command("availability", Param("gpu", "gpu", "", required=True), Param("gpus", "gpu_count", "")),
 )
+WITH_HELP = (*COMMANDS, _command("help", Param("verb", "text", "")))
 
 
 def _read(line: str) -> tuple[str, dict[str, str]]:
-    command, given_texts = read(line, COMMANDS, lambda text: text.lower() in MODELS)
+    command, given_texts = read(line, COMMANDS, _is_gpu)
     return command.name, given_texts
+
+
+def _is_gpu(text: str) -> bool:
+    return all(name.strip().lower() in MODELS for name in text.split(","))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +100,114 @@ def _read(line: str) -> tuple[str, dict[str, str]]:
 )
 def test_a_line_names_a_command_and_its_texts(line: str, name: str, texts: dict[str, str]) -> None:
     assert _read(line) == (name, texts)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "texts"),
+    [
+        ("savings 4090 100 h", "savings", {"gpu": "4090", "hours": "100h"}),
+        ("savings 4090 3 days", "savings", {"gpu": "4090", "hours": "3days"}),
+        ("savings 4090 1,5h", "savings", {"gpu": "4090", "hours": "1,5h"}),
+        ("savings 4090 1.500 h", "savings", {"gpu": "4090", "hours": "1.500h"}),
+        ("savings 4090 D 100h", "savings", {"gpu": "4090 D", "hours": "100h"}),
+        ("savings 4090D 100h", "savings", {"gpu": "4090D", "hours": "100h"}),
+        ("cost llama2-7b 50 GB", "cost", {"model": "llama2-7b", "dataset_size": "50GB"}),
+        ("cost llama2-7b 1.5 TB h100", "cost", {"model": "llama2-7b", "dataset_size": "1.5TB", "gpu": "h100"}),
+        ("cost llama2-7b a100 80 GB", "cost", {"model": "llama2-7b", "gpu": "a100 80GB"}),
+        ("cost llama2-7b a100 80GB", "cost", {"model": "llama2-7b", "gpu": "a100 80GB"}),
+        ("cost llama2-7b h100 80GB", "cost", {"model": "llama2-7b", "gpu": "h100", "dataset_size": "80GB"}),
+        ("fleet training 400 USD", "fleet", {"workload": "training", "budget": "400USD"}),
+        ("fleet training US$ 400", "fleet", {"workload": "training", "budget": "US$400"}),
+        ("fleet $ 400 training", "fleet", {"workload": "training", "budget": "$400"}),
+        ("fleet 400$", "fleet", {"budget": "400$"}),
+        ("fleet 400 USD a month", "fleet", {"budget": "400 USD a month"}),
+        ("fleet training €400", "fleet", {"workload": "training", "budget": "€400"}),
+        ("fleet R$ 400", "fleet", {"budget": "R$400"}),
+        ("fleet 400 EUR", "fleet", {"budget": "400EUR"}),
+        ("llm 7 B", "llm", {"model_size": "7B"}),
+        ("llm 70B $2", "llm", {"model_size": "70B", "max_price": "$2"}),
+        ("history 4090 7d", "history", {"gpu_name": "4090", "days": "7d"}),
+        ("history 4090 2 weeks", "history", {"gpu_name": "4090", "days": "2weeks"}),
+        ("interruptions 30 days", "interruptions", {"period": "30days"}),
+        ("interruptions 30d 4090", "interruptions", {"period": "30d", "gpu": "4090"}),
+        ("availability 4090 8 gpus", "availability", {"gpu": "4090", "gpus": "8gpus"}),
+        ("availability 4090 8x", "availability", {"gpu": "4090", "gpus": "8x"}),
+        ("monitor 4090 3090", "monitor", {"gpu": "4090,3090"}),
+        ("monitor rtx 4090 h100 sxm 20", "monitor", {"gpu": "rtx 4090,h100 sxm", "limit": "20"}),
+        ("llm 7B --max-price 0.5", "llm", {"model_size": "7B", "max_price": "0.5"}),
+        ("llm 7B --max-price=0.5", "llm", {"model_size": "7B", "max_price": "0.5"}),
+        ("llm —max-price 0.5 7B", "llm", {"model_size": "7B", "max_price": "0.5"}),
+    ],
+)
+def test_a_quantity_may_be_written_as_answers_print_it(line: str, name: str, texts: dict[str, str]) -> None:
+    assert _read(line) == (name, texts)
+
+
+@pytest.mark.parametrize(
+    ("line", "texts"),
+    [
+        ("savings 4090 100 h", "savings 4090 100h"),
+        ("monitor rtx 4090 h100 sxm 20", "monitor rtx 4090,h100 sxm 20"),
+        ("fleet 400 USD a month", "fleet 400 USD a month"),
+        ("cost llama2-7b a100 80 GB", "cost llama2-7b a100 80GB"),
+    ],
+)
+def test_what_was_read_is_written_so_that_it_is_read_again(line: str, texts: str) -> None:
+    def again(text: str) -> tuple[Command, dict[str, str]]:
+        return read(text, COMMANDS, _is_gpu)
+
+    assert line_for(*again(line), again) == texts
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "\u200bpredict rtx 4090",
+        "\ufeffpredict rtx 4090",
+        "`predict rtx 4090`",
+        "```\npredict rtx 4090\n```",
+        "*predict rtx 4090*",
+        "ｐｒｅｄｉｃｔ ｒｔｘ ４０９０",
+        "predict\u00a0rtx\u202f4090",
+        "predict “rtx 4090”",
+        "predict &quot;rtx 4090&quot;",
+        "<@U012ABC> predict rtx 4090",
+        "@spotbot predict rtx 4090",
+        "prever rtx 4090",
+        "Previsão rtx 4090",
+        "PRE\u00advER rtx 4090",
+        "predict —gpu-name 'rtx 4090'",
+    ],
+)
+def test_a_line_is_cleaned_once_before_anything_is_read(line: str) -> None:
+    assert _read(line) == ("predict", {"gpu_name": "rtx 4090"})
+
+
+@pytest.mark.parametrize("line", ["predict --help", "predict —help", "predict –help", "ajuda predict", "predict ?"])
+def test_help_is_asked_for_in_many_ways(line: str) -> None:
+    command, texts = read(line, WITH_HELP, _is_gpu)
+    assert (command.name, texts) == ("help", {"verb": "predict"})
+
+
+@pytest.mark.parametrize(
+    ("line", "suggestions"),
+    [
+        ("fleet trianing 500", ("training",)),
+        ("llm 7B --max-prce 0.5", ("max_price", "min_vram", "model_size")),
+        ("predicao 4090", ("predict", "monitor")),
+        ("monitorr", ("monitor",)),
+        ("how much is a 4090", ("monitor 4090",)),
+        ("quanto custa uma rtx 4090?", ("monitor rtx 4090",)),
+        ("will the 4090 be cheaper tonight?", ("predict 4090", "monitor 4090")),
+        ("o que economizo contra a AWS com a 3090", ("savings 3090",)),
+        ("which GPU fits llama 70B", ("llm 70b",)),
+        ("how do I spend $500 a month", ("fleet $500",)),
+    ],
+)
+def test_what_is_nearly_understood_gets_what_was_perhaps_meant(line: str, suggestions: tuple[str, ...]) -> None:
+    with pytest.raises(AskError) as caught:
+        _read(line)
+    assert caught.value.suggestions == suggestions
 
 
 def test_an_unknown_gpu_still_reaches_its_parameter_to_be_suggested_about() -> None:
@@ -134,11 +261,13 @@ def test_every_text_of_the_framework_is_translated() -> None:
     folder = Path(bot.dispatch.__file__).parent
     sources = [
         folder / "grammar.py",
+        folder / "verbs.py",
         folder / "params.py",
         folder / "kinds.py",
         folder.parent / "faces" / "console" / "face.py",
     ]
     texts = {text for file in sources for text in _texts(ast.parse(file.read_text(encoding="utf-8")))}
+    texts |= {kind.want for kind in KINDS.values() if kind.want}
     portuguese = Words("pt-BR", 0)
     assert len(texts) > 20
     untranslated = [text for text in texts if portuguese(Note(text)) == text]
@@ -149,7 +278,7 @@ def _texts(tree: ast.AST) -> Iterator[str]:
     """What is passed to Note(...), Plural(...), words(...) or as the wish of bad(...)/_measure(...)."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-            places = {"Note": 0, "Plural": 0, "words": 0, "bad": 2, "_measure": 1}
+            places = {"Note": 0, "Plural": 0, "words": 0, "bad": 2}
             place = places.get(node.func.id)
             if place is not None and isinstance(node.args[place], ast.Constant):
                 yield node.args[place].value

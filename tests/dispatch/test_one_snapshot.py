@@ -21,8 +21,8 @@ from sqlalchemy import Engine, event
 from analytics.market import DAY, HOUR, Scope
 from bot.accounts import Asker
 from bot.commands import COMMANDS
-from bot.dispatch import grammar
 from bot.dispatch import reply as replies
+from bot.dispatch import verbs
 from bot.dispatch.dispatcher import AT_ONCE, Dispatcher
 from bot.dispatch.reply import reply
 from bot.faces.console.face import answer
@@ -63,7 +63,7 @@ class Cost:
             self.transactions[-1].append(statement)
 
     def called(self, frame: FrameType, what: str, argument: Any) -> None:
-        if what == "call" and frame.f_code is grammar.tokens.__code__:
+        if what == "call" and frame.f_code is verbs.tokens.__code__:
             self.lines.append(frame.f_locals["line"])
 
     @property

@@ -81,7 +81,7 @@ PRICE = Command(
         Param("hours", "hours", "how long", default=100.0, minimum=1, maximum=8760),
         Param("disk", "gigabytes", "disk"),
         Param("gpus", "int", "how many", default=1, minimum=1, maximum=64),
-        Param("budget", "money", "at most", minimum=0),
+        Param("budget", "usd_per_month", "at most", minimum=0),
         Param("workload", "choice", "what for", choices=("training", "inference"), default="training"),
         Param("spot", "flag", "interruptible"),
         Param("note", "text", "anything", suggest=("mine",)),

@@ -14,7 +14,7 @@ from tests.faces.test_http import problem
 PARAMS = (
     Param("id", "text", "which"),
     Param("gpus", "gpus", "models"),
-    Param("usd", "money", "at most", minimum=0),
+    Param("usd", "usd_per_month", "at most", minimum=0),
     Param("on", "flag", "whether"),
 )
 

@@ -18,12 +18,13 @@ import pytest
 import bot.commands
 from analytics.evidence import Basis, Evidence, Note, plain
 from analytics.market import Quality
-from bot.dispatch.kinds import HOUR_UNITS, SIZE_UNITS, with_unit
+from analytics.units import GIGABYTES, HOURS
+from bot.dispatch.kinds import with_unit
 from bot.faces.http.api import build_api, serve, stored_keys
 from bot.faces.http.metrics import market_health
 from bot.faces.http.openapi import answer_schemas, document
 
-UNITS = (SIZE_UNITS, HOUR_UNITS)
+UNITS = (GIGABYTES, HOURS)
 
 
 async def described(house, **options: Any) -> dict:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 import bot.commands
+from analytics.quantities import PLAIN, quantity
+from analytics.units import GIGABYTES, HOURS
 from bot.dispatch.command import Param
-from bot.dispatch.kinds import HOUR_UNITS, KINDS, SIZE_UNITS, quantity, with_unit
+from bot.dispatch.kinds import KINDS, with_unit
 from bot.faces.http.openapi import document, parameter
 from bot.faces.http.parameters import MAX_ADDRESS, MAX_BODY
 from tests.faces.test_http import PRICE_OF_4090, problem
@@ -47,13 +49,13 @@ def test_a_declaration_is_not_changed_by_its_description():
     assert parameter(wide, "/")["schema"]["anyOf"][0] == {"type": "number"}
 
 
-@pytest.mark.parametrize("units", [HOUR_UNITS, SIZE_UNITS], ids=["hours", "sizes"])
+@pytest.mark.parametrize("units", [HOURS, GIGABYTES], ids=["hours", "sizes"])
 def test_texts_with_a_unit_are_those_that_are_read(units):
     pattern = re.compile(with_unit(units))
     for unit in filter(None, units):
         for text in (f"3{unit}", f"0.5 {unit}", f"12{unit.upper()}"):
             assert pattern.search(text), text
-            assert quantity(text, units) is not None
+            assert quantity(text, units, PLAIN) is not None
     for text in ("3", "", "3kg", "h", "1,5h", "1_5h", "3hh", "x3h", "3h x", "007h", "-3h"):
         assert not pattern.search(text), text
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from analytics.quantities import ENGLISH, quantity
 from bot.commands import COMMANDS
 from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.kinds import MONEY_UNITS, quantity
+from bot.dispatch.kinds import KINDS
 from bot.faces.discord import replies, responder
 from bot.faces.discord.command_tree import valid_name
 from bot.faces.discord.face import DiscordFace
@@ -137,12 +138,13 @@ def _typed(command: Command, name: str, text: str) -> Any:
         raise CannotBeTyped(f"there is no field {name}")
     if kind == "flag":
         return text.lower() in ("yes", "true", "1", "on", "sim")
-    if kind not in ("int", "number", "money", "percent"):
+    spec = KINDS[kind]
+    if spec.primitive == "text" or spec.units is None:
         return text
-    value = quantity(text.removesuffix("%"), MONEY_UNITS)
+    value = quantity(text, spec.units, ENGLISH, spec.before)
     if value is None:
         raise CannotBeTyped(f"{name} takes a number")
-    return int(value) if kind == "int" else value
+    return int(value) if spec.primitive == "integer" else value
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from bot.commands.alerts.options import (
     CONDITION,
     OPTIONS,
     condition_of,
-    decimal_comma,
     option_texts,
     rule_of,
     with_options,
@@ -133,7 +132,7 @@ async def texts_now(query: QueryContext, given: Mapping[str, str]) -> Mapping[st
     asker = asker_of(query)
     owned = await find(query.reader.alerts, asker, given.get("id", ""))
     may_change(owned, asker)
-    shown = {"condition": condition_text(owned.rule, decimal_comma=decimal_comma(query))}
+    shown = {"condition": condition_text(owned.rule, query.numbers)}
     return shown | option_texts(owned.rule)
 
 

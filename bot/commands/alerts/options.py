@@ -57,13 +57,7 @@ _HOUR_OPTIONS = {"hold": "hold_seconds", "repeat": "repeat_seconds"}
 
 def condition_of(query: QueryContext, text: str) -> Condition:
     """The condition that a text means in the asker's language."""
-    return parse(text, decimal_comma=decimal_comma(query))
-
-
-def decimal_comma(query: QueryContext) -> bool:
-    """Whether the asker's language writes 0,35."""
-    language = query.preferences.language or (query.asker.locale if query.asker else None) or "en"
-    return language.lower().startswith("pt")
+    return parse(text, query.numbers)
 
 
 def rule_of(model: str, condition: Condition, now: int) -> Rule:

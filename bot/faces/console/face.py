@@ -33,7 +33,7 @@ async def answer(dispatcher: Dispatcher, line: str, *, language: str, as_json: b
     """Answer one line on a terminal; returns the exit code. JSON goes to stdout, also that of a problem."""
     words = Words(language, dispatcher.clock())
     try:
-        command, found = await dispatcher.ask_line(line)
+        command, found = await dispatcher.ask_line(line, language)
     except AskError as error:
         for text in error_lines(error, words):
             err.print(text, markup=False, highlight=False, style="red")

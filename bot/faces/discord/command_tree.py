@@ -7,12 +7,12 @@ import math
 import re
 import textwrap
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import discord
 from discord import app_commands
 
+from analytics.quantities import write_decimal
 from bot.dispatch.command import Command, Param
 from bot.dispatch.kinds import KINDS, Primitive
 from bot.presentation.words import Words
@@ -98,11 +98,11 @@ class Completed(Option):
 
 
 def as_text(value: Any) -> str:
-    """An option's value as people would type it: no ``.0``, no exponents."""
+    """An option's value in digits that are read alike in every language: Discord has read the number already."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return format(Decimal(repr(value)).normalize(), "f")
+        return write_decimal(value)
     return str(value)
 
 

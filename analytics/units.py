@@ -1,0 +1,83 @@
+"""Units and currencies by the names that people give them, in English and Portuguese."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+
+Units = Mapping[str, float]
+"""The units that a number may have, in lower case, and how many of the first one each is; "" stands for none."""
+
+
+def _named(table: Mapping[str, float], *, bare: bool = True) -> Units:
+    """Units by each of their names; ``bare``: a number without one counts in the first."""
+    found = {name: factor for names, factor in table.items() for name in names.split()}
+    return {"": 1.0} | found if bare else found
+
+
+_TIMES: Mapping[str, float] = {
+    "h hr hrs hour hours hora horas gpu-h gpu-hour gpu-hours": 1.0,
+    "s sec secs second seconds seg segundo segundos": 1 / 3600,
+    "m min mins minute minutes minuto minutos": 1 / 60,
+    "d day days dia dias": 24.0,
+    "w week weeks semana semanas": 168.0,
+}
+NO_UNITS: Units = {"": 1.0}
+PERCENT: Units = {"": 1.0, "%": 1.0}
+HOURS = _named(_TIMES)
+PERIOD_HOURS = _named(_TIMES, bare=False)
+"""Hours again, where a bare number might as well be days."""
+DAYS = _named(
+    {"d day days dia dias": 1.0, "w week weeks semana semanas": 7.0, "h hr hrs hour hours hora horas": 1 / 24}
+)
+GIGABYTES = _named({"gb g": 1.0, "gib": 1.073741824, "mb m": 0.001, "tb t": 1000.0, "tib": 1099.511627776})
+GPUS = _named({"gpus gpu x": 1.0})
+
+DOLLARS = ("us$", "usd", "$")
+"""What may stand before an amount in USD, longer ones first."""
+_DOLLARS = ("", *DOLLARS, "dollar", "dollars", "dólar", "dólares", "dolar", "dolares")
+
+
+def _amounts(*periods: str) -> Units:
+    """USD, said or not, a period, said or not."""
+    return {dollars + period: 1.0 for dollars, period in itertools.product(_DOLLARS, ("", *periods))}
+
+
+USD = _amounts()
+USD_PER_HOUR = _amounts("/h", "/hr", "/hour", "/hora", "/gpu-h", "/gpu-hour", "/gpu/h", "/gpu/hr", "/gpu/hour")
+USD_PER_MONTH = _amounts("/month", "/mo", "/mês", "/mes")
+
+_CURRENCIES: Mapping[str, str] = {
+    "€ eur euro euros": "EUR",
+    "r$ brl real reais": "BRL",
+    "£ gbp pound pounds libra libras": "GBP",
+    "¥ jpy yen iene ienes": "JPY",
+    "₹ inr rupee rupees rúpia rúpias": "INR",
+    "cny rmb yuan": "CNY",
+    "ca$ c$ cad": "CAD",
+    "au$ a$ aud": "AUD",
+    "mx$ mxn": "MXN",
+    "chf": "CHF",
+    "sek": "SEK",
+    "pln zł": "PLN",
+    "₽ rub": "RUB",
+    "₩ krw": "KRW",
+}
+_FOREIGN = {sign: code for signs, code in _CURRENCIES.items() for sign in signs.split()}
+_ANY_FOREIGN = "|".join(re.escape(sign) for sign in sorted(_FOREIGN, key=len, reverse=True))
+_FOREIGN_AMOUNT = re.compile(
+    rf"(?<![\w$])(?:(?P<before>{_ANY_FOREIGN}) ?[0-9.,]*[0-9]|[0-9][0-9.,]* ?(?P<after>{_ANY_FOREIGN}))(?![\w$])",
+    re.IGNORECASE,
+)
+
+
+def foreign_currency(text: str) -> str | None:
+    """The code of the currency that an amount in this text is in; None where that may be the US dollar."""
+    found = _FOREIGN_AMOUNT.search(text)
+    return _FOREIGN[(found["before"] or found["after"]).lower()] if found else None
+
+
+def is_foreign_amount(text: str) -> bool:
+    """Whether a text is an amount in another currency and nothing else."""
+    return _FOREIGN_AMOUNT.fullmatch(text.strip()) is not None
