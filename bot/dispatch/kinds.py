@@ -185,7 +185,7 @@ class Kind:
     @property
     def is_number(self) -> bool:
         """Whether its texts are numbers."""
-        return self.units is not None
+        return self.units is not None and not self.is_choice
 
     def resembles(self, text: str) -> bool:
         """Whether a text looks like one of its quantities, in whatever language its number is written."""

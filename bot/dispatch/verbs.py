@@ -101,7 +101,9 @@ def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Com
     AskError with the nearest verbs when there is none.
     """
     by_name = {command.name: command for command in commands}
-    lower = [_OTHER_NAMES.get(plain, plain) for plain in map(without_accents, words[:2])]
+    own = {word for name in by_name for word in name.split()}
+    plain = [without_accents(word) for word in words[:2]]
+    lower = [word if word in own else _OTHER_NAMES.get(word, word) for word in plain]
     verb = lower[0].lstrip("/")
     for length in (2, 1):
         name = " ".join([verb, *lower[1:length]])
