@@ -9,18 +9,26 @@ AskError                the question cannot be understood or is out of range; sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from analytics.evidence import Note
 
 
 class AskError(Exception):
-    """A question that gets no answer, and what its asker can do about it."""
+    """A question that gets no answer, and what its asker can do about it.
 
-    def __init__(self, note: Note, *, suggestions: Sequence[str] = ()) -> None:
+    ``suggestions``: words or values that would do; ``instead``: whole questions that can be asked instead, each behind
+    what it is called; ``about``: the name of the parameter that is at fault, where it is one.
+    """
+
+    def __init__(
+        self, note: Note, *, suggestions: Sequence[str] = (), instead: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(str(note))
         self.note = note
         self.suggestions = tuple(suggestions)
+        self.instead = dict(instead or {})
+        self.about: str | None = None
 
 
 class NotFound(AskError):

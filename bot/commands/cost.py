@@ -186,7 +186,7 @@ COMMAND = Command(
     params=(
         Param(
             "model",
-            "text",
+            "llm",
             "a model or a size",
             required=True,
             joins=("b",),

@@ -105,7 +105,7 @@ COMMAND = Command(
     params=(
         Param(
             "model_size",
-            "text",
+            "llm",
             "a size or a model",
             required=True,
             joins=("b",),

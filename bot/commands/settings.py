@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analytics.errors import AskError, Refused
 from analytics.evidence import Note, Plural
@@ -12,6 +12,7 @@ from bot.commands.windows import zone
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import LOCALES, Words, pick_language
+from bot.zones import find_zone
 
 UNSET = frozenset(("none", "off", "default", "-", "nada"))
 """Takes a setting back."""
@@ -49,12 +50,19 @@ class Settings:
 
 async def show(query: QueryContext) -> Settings:
     """What holds now."""
+    query.zone()  # of one that is not known it is said that it does not hold
     return _holding(query, query.own, query.team, changed=False)
 
 
 def _holding(query: QueryContext, mine: Preferences, team: Preferences, *, changed: bool) -> Settings:
     asker = _asker(query)
-    return Settings(mine, team, asker.locale, asker.tz, changed, query.environment)
+    profile = _followed(Preferences(tz=asker.tz)).tz
+    return Settings(_followed(mine), _followed(team), asker.locale, profile, changed, query.environment)
+
+
+def _followed(said: Preferences) -> Preferences:
+    """What can be followed of it: a time zone that is not known does not hold."""
+    return replace(said, tz=said.tz if said.tz and find_zone(said.tz) else None)
 
 
 def _asker(query: QueryContext) -> Asker:

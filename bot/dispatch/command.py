@@ -91,8 +91,8 @@ class QueryContext:
     """which request acts, where it may be sent twice"""
     write: Callable[[], AbstractAsyncContextManager[Writer]] | None = None
     """a transaction of its own, for commands that act"""
-    passed_over: list[Note] = field(default_factory=list)
-    """what of a profile or of stored preferences cannot be followed: said beside the answer"""
+    remarks: list[Note] = field(default_factory=list)
+    """what is to be said beside the answer: how the question was taken, what of a profile cannot be followed"""
     language: str | None = None
     """in which the question is written, one of :data:`bot.presentation.words.LOCALES`; None where nobody typed it"""
     endpoints: Callable[[], Endpoints] | None = None
@@ -119,7 +119,7 @@ class QueryContext:
         named = [name for name in (self.own.tz, self.team.tz, self.asker.tz if self.asker else None) if name]
         used = next((name for name in named if find_zone(name) is not None), UTC)
         for name in itertools.takewhile(lambda name: name != used, named):
-            self.passed_over.append(Note(UNKNOWN_ZONE, {"tz": name[:SHOWN], "used": used}))
+            self.remarks.append(Note(UNKNOWN_ZONE, {"tz": name[:SHOWN], "used": used}))
         return used
 
     async def basis(self, models: Sequence[str], *, offers: int = 0) -> Basis:
@@ -150,6 +150,11 @@ class QueryContext:
     async def known(self) -> tuple[str, ...]:
         """Every model that the store has seen, busiest first."""
         return tuple(row.name for row in await self.reader.models())
+
+    async def with_prices(self, models: Sequence[str]) -> tuple[str, ...]:
+        """Those of these models of which a complete poll is stored."""
+        polled = {row.name for row in await self.reader.models() if row.last_good_at is not None}
+        return tuple(model for model in models if model in polled)
 
     async def resolve(self, text: str) -> tuple[str, ...]:
         """The models a typed name may mean, the store's own first; raises NotFound with suggestions."""

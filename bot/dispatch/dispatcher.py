@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 AT_ONCE = 2
 """Questions computed at a time. More would share the same processor, and keep acknowledgements waiting behind them."""
 
+OFFERED_INSTEAD = 5
+"""Questions that are offered where one cannot be answered: a row of buttons holds no more."""
+
 Question = str | tuple[Command, Mapping[str, str]] | FilledForm
 """A line of text, a command with the texts of its parameters, or a sheet that was filled in."""
 
@@ -48,7 +51,7 @@ class Answered:
     command: Command
     answer: Any
     line: str = ""
-    passed_over: tuple[Note, ...] = ()
+    remarks: tuple[Note, ...] = ()
     """what of the asker's profile or stored preferences could not be followed"""
 
 
@@ -130,10 +133,14 @@ class Dispatcher:
             if isinstance(question, FilledForm):
                 _check_permitted(command, asker)
                 given = await changed(command, question, given, query)
-            found = await self._ask(command, given, query, is_gpu)
+            try:
+                found = await self._ask(command, given, query, is_gpu)
+            except AskError as error:
+                error.instead = error.instead or self._instead(error, command, given, is_gpu, query)
+                raise
         repeats = asker is not None and not command.acts
         line = self._line(command, given, is_gpu, question, query) if repeats else ""
-        return Answered(command, found, line, _each_once(query.passed_over))
+        return Answered(command, found, line, _each_once(query.remarks))
 
     async def open_form(
         self, line: str, asker: Asker, *, default: str = "en", on_snapshot: OnSnapshot = lambda query: None
@@ -155,10 +162,22 @@ class Dispatcher:
         query: QueryContext,
     ) -> str:
         """What asks the same again, in whatever language it is read: whoever presses a button may have another."""
-        kinds = {param.name: KINDS[param.kind] for param in command.params}
-        texts = {name: kinds[name].plain(text, query) if name in kinds else text for name, text in given.items()}
+        texts = _plainly(command, given, query)
         typed = question.strip() if isinstance(question, str) and texts == given else None
         return line_for(command, texts, lambda text: read(text, self.commands, is_gpu), typed)
+
+    def _instead(
+        self, error: AskError, command: Command, given: Mapping[str, str], is_gpu: IsGpu, query: QueryContext
+    ) -> dict[str, str]:
+        """The same question with each value that would do in place of the one that does not."""
+        if error.about is None or query.asker is None or "," in given.get(error.about, ""):
+            return {}
+        texts = _plainly(command, given, query)
+
+        def line(value: str) -> str:
+            return line_for(command, {**texts, str(error.about): value}, lambda text: read(text, self.commands, is_gpu))
+
+        return {value: line(value) for value in error.suggestions[:OFFERED_INSTEAD]}
 
     def _called(self, question: Question) -> tuple[Command, Sequence[str] | Mapping[str, str]]:
         if isinstance(question, FilledForm):
@@ -227,6 +246,12 @@ def language_of(asker: Asker | None, own: Preferences, team: Preferences, defaul
     return pick_language(own.language, pick_language(platform, pick_language(team.language, default)))
 
 
+def _plainly(command: Command, given: Mapping[str, str], query: QueryContext) -> dict[str, str]:
+    """Texts whose numbers every language reads alike."""
+    kinds = {param.name: KINDS[param.kind] for param in command.params}
+    return {name: kinds[name].plain(text, query) if name in kinds else text for name, text in given.items()}
+
+
 def _each_once(notes: Sequence[Note]) -> tuple[Note, ...]:
     return tuple(note for n, note in enumerate(notes) if note not in notes[:n])
 
@@ -267,5 +292,5 @@ def with_preferences(
 
 def _known_models(query: QueryContext, is_gpu: Callable[[str], bool]) -> Sequence[str]:
     unknown = [name for name in query.preferences.gpus if not is_gpu(name)]
-    query.passed_over.extend(Note(UNKNOWN_MODEL, {"gpu": name[:SHOWN]}) for name in unknown)
+    query.remarks.extend(Note(UNKNOWN_MODEL, {"gpu": name[:SHOWN]}) for name in unknown)
     return [name for name in query.preferences.gpus if name not in unknown]

@@ -10,9 +10,20 @@ from typing import Any, Literal
 from analytics import units
 from analytics.errors import AskError
 from analytics.evidence import Note
-from analytics.quantities import QuantityText, plain_quantity, quantity, rewritten, split_quantity
+from analytics.hardware.llm_lookup import find_llm
+from analytics.quantities import (
+    QuantityText,
+    plain_quantity,
+    quantity,
+    read_decimal,
+    rewritten,
+    split_quantity,
+    write_decimal,
+)
 from analytics.units import DOLLARS, NO_UNITS, Units, foreign_currency, is_foreign_amount
 from bot.dispatch.command import Param, QueryContext
+
+_LLM_SIZE = re.compile(r"(?P<experts>(?:[0-9]{1,3}x)?)(?P<digits>[0-9][0-9.,]*) ?(?P<unit>[kmbt]?)", re.IGNORECASE)
 
 MAX_TEXT = 200
 """Longest accepted value; a longer one is nobody's GPU name."""
@@ -48,7 +59,13 @@ def _refusal(param: Param, text: str, query: QueryContext) -> AskError:
     parts = kind.split(text)
     if parts is None:
         return bad(param, text, kind.want)
-    options = rewritten(parts.digits, query.numbers)
+    return _unreadable(param, text, parts.digits, query)
+
+
+def _unreadable(param: Param, text: str, digits: str, query: QueryContext) -> AskError:
+    """The error for digits that write no number in the question's language: how they may have to be written."""
+    shown = {"name": param.name, "given": shorten(text)}
+    options = rewritten(digits, query.numbers)
     if not options:
         whole, fraction = query.numbers.samples
         note = Note(
@@ -130,12 +147,30 @@ async def _gpus(param: Param, text: str, query: QueryContext) -> tuple[str, ...]
 
 
 async def _gpu(param: Param, text: str, query: QueryContext) -> str:
+    """The one model that a name means, or of several the one that has prices here."""
     found = await query.resolve(text)
-    if len(found) > 1:
-        raise AskError(
-            Note("“{given}” may mean several models; say which", {"given": shorten(text)}), suggestions=found
-        )
-    return found[0]
+    if len(found) == 1:
+        return found[0]
+    priced = await query.with_prices(found)
+    if len(priced) != 1:
+        note = Note("“{given}” may mean several models; say which", {"given": shorten(text)})
+        raise AskError(note, suggestions=list(dict.fromkeys((*priced, *found))))
+    taken = {"given": shorten(text), "model": priced[0]}
+    query.remarks.append(Note("“{given}” may mean several models; {model} is the one that has prices here", taken))
+    return priced[0]
+
+
+async def _llm(param: Param, text: str, query: QueryContext) -> str:
+    """A language model's name, or a size whose number is then written as programs write it."""
+    name = text.strip()
+    size = _LLM_SIZE.fullmatch(name)
+    if size:
+        number = read_decimal(size["digits"], query.numbers)
+        if number is None:
+            raise _unreadable(param, text, size["digits"], query)
+        name = f"{size['experts']}{number.normalize():f}{size['unit']}"
+    find_llm(name, query.catalog)
+    return name
 
 
 def with_unit(units: Mapping[str, float]) -> str:
@@ -167,6 +202,8 @@ class Kind:
     """takes one of the parameter's choices"""
     is_free_text: bool = False
     """takes any word, and the last such parameter all that are left"""
+    names_llm: bool = False
+    """takes the name or the size of a language model"""
     names_models: bool = False
     """takes as many words as still name a model"""
     several: bool = False
@@ -205,6 +242,9 @@ class Kind:
 
     def plain(self, text: str, query: QueryContext) -> str:
         """A text of this kind with numbers that every language reads alike."""
+        if self.names_llm and (size := _LLM_SIZE.fullmatch(text.strip())):
+            number = read_decimal(size["digits"], query.numbers)
+            return text if number is None else text.replace(size["digits"], write_decimal(number), 1)
         return plain_quantity(text, self.units, query.numbers, self.before) if self.units else text
 
 
@@ -212,6 +252,7 @@ KINDS: Mapping[str, Kind] = {
     "gpu": Kind(_gpu, names_models=True),
     "gpus": Kind(_gpus, names_models=True, several=True),
     "text": Kind(_text, is_free_text=True),
+    "llm": Kind(_llm, is_free_text=True, names_llm=True),
     "choice": Kind(_choice, is_choice=True),
     "period": Kind(_period, units=units.PERIOD_HOURS, is_choice=True),
     "flag": Kind(_flag, "boolean"),
@@ -230,5 +271,5 @@ KINDS: Mapping[str, Kind] = {
     "gigabytes": Kind(_number, units=units.GIGABYTES, want="give a size such as 50GB", edge="{n} GB"),
 }
 """``gpu``: one model (ambiguous names ask back); ``gpus``: every model that a name may mean, as a tuple; ``period``: a
-choice that is a length of time, as its text; ``usd_...``: USD as float; ``hours``: "100", "100h", "3d" as float;
-``days``: "7", "7d", "2 weeks" as int; ``gigabytes``: "50", "50GB", "1.5TB" as float."""
+choice that is a length of time, as its text; ``llm``: a name or a size, as text; ``usd_...``: USD as float; ``hours``:
+"100", "100h", "3d" as float; ``days``: "7", "7d", "2 weeks" as int; ``gigabytes``: "50", "50GB", "1.5TB" as float."""

@@ -77,7 +77,11 @@ async def convert(command: Command, given: Mapping[str, str], query: QueryContex
                 )
             )
         if text.strip():
-            values[param.name] = await KINDS[param.kind].read(param, text, query)
+            try:
+                values[param.name] = await KINDS[param.kind].read(param, text, query)
+            except AskError as error:
+                error.about = param.name
+                raise
         elif param.required:
             values_help = {"command": command.name, "name": param.name, "example": command.examples[0]}
             raise AskError(Note("{command} needs {name}; for example: {example}", values_help))

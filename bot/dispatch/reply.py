@@ -75,11 +75,14 @@ async def form(dispatcher: Dispatcher, asker: Asker, line: str, *, default: str)
     return await _guarded(dispatcher, asker, default, work, lambda opened, words: (opened, words))
 
 
-def _shown(answered: Answered, words: Words) -> Reply:
+def card_of(answered: Answered, words: Words) -> Card:
+    """The answer's card, which says first how the question was taken."""
     card = answered.command.card(answered.answer, words)
-    if answered.passed_over:
-        card = replace(card, notes=(*card.notes, *map(words, answered.passed_over)))
-    return Reply(card, words, answered.line, answered.answer, answered.command)
+    return replace(card, notes=(*map(words, answered.remarks), *card.notes))
+
+
+def _shown(answered: Answered, words: Words) -> Reply:
+    return Reply(card_of(answered, words), words, answered.line, answered.answer, answered.command)
 
 
 async def _guarded(
@@ -98,7 +101,7 @@ async def _guarded(
         nonlocal words
         words = Words(_language(query, asker, default, public=public), dispatcher.clock())
         if not public:
-            query.passed_over.extend(_unknown_languages(query, asker, words.language))
+            query.remarks.extend(_unknown_languages(query, asker, words.language))
 
     try:
         async with asyncio.timeout(PATIENCE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
 
@@ -119,16 +120,17 @@ def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Com
     if group:
         given = {"given": shorten(" ".join(words[:2]))}
         raise AskError(Note("there is no command “{given}”", given), suggestions=group)
-    raise UnknownVerb(words[0], _near(verb, by_name), by_name)
+    raise UnknownVerb(words, _near(verb, by_name), by_name)
 
 
 class UnknownVerb(AskError):
     """No command is called so. ``near``: the verbs that look like it; where there are none, all are suggested."""
 
-    def __init__(self, typed: str, near: Sequence[str], names: Collection[str]) -> None:
+    def __init__(self, words: Sequence[str], near: Sequence[str], names: Collection[str]) -> None:
         known = dict.fromkeys(name.split()[0] for name in names)
-        note = Note("there is no command “{given}”", {"given": shorten(typed)})
-        super().__init__(note, suggestions=near or list(known))
+        note = Note("there is no command “{given}”", {"given": shorten(words[0])})
+        lines = [shlex.join([verb, *words[1:]]) for verb in near]
+        super().__init__(note, suggestions=near or list(known), instead={line: line for line in lines})
         self.near = near
 
 
@@ -161,7 +163,6 @@ def called(line: str, commands: Sequence[Command], is_gpu: IsGpu) -> tuple[Comma
     except UnknownVerb as unknown:
         instead = asked_plainly([without_accents(word) for word in words], commands, is_gpu)
         if instead and not unknown.near:
-            raise AskError(
-                Note("that is a question, not a command; this is how to ask it"), suggestions=instead
-            ) from None
+            note = Note("that is a question, not a command; this is how to ask it")
+            raise AskError(note, suggestions=instead, instead={line: line for line in instead}) from None
         raise

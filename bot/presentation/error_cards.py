@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analytics.errors import AskError, NotYet
 from analytics.evidence import iso
-from bot.presentation.card import Card
+from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
 
 SUGGESTED = 8
@@ -24,10 +24,11 @@ def error_lines(error: AskError, words: Words) -> list[str]:
 
 
 def error_card(error: AskError, words: Words) -> Card:
-    """The same as a card."""
+    """The same as a card, with what can be asked instead as buttons."""
     title = words("Not enough data yet") if isinstance(error, NotYet) else words("That cannot be answered")
     first, *rest = error_lines(error, words)
-    return Card(title, first, notes=tuple(rest))
+    instead = tuple(Action(label, line) for label, line in error.instead.items())
+    return Card(title, first, notes=tuple(rest), actions=instead)
 
 
 def fault_card(identity: str, words: Words) -> Card:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from analytics.catalog import load_catalog, resolve
 from analytics.errors import AskError, NotFound
+from analytics.evidence import Note
 from analytics.quantities import ENGLISH, PLAIN, PORTUGUESE, NumberFormat
 from bot.commands import COMMANDS
 from bot.dispatch.command import Command, Param
@@ -23,6 +24,12 @@ class FakeDesk:
 
     def __init__(self, numbers: NumberFormat = ENGLISH) -> None:
         self.numbers = numbers
+        self.catalog = load_catalog()
+        self.priced: tuple[str, ...] = ()
+        self.remarks: list[Note] = []
+
+    async def with_prices(self, models: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(model for model in models if model in self.priced)
 
     async def resolve(self, text: str) -> tuple[str, ...]:
         return resolve(text, load_catalog(), ("RTX 4090", "H100 SXM"))
@@ -146,6 +153,45 @@ async def test_an_ambiguous_gpu_asks_back() -> None:
     with pytest.raises(AskError, match="several models") as caught:
         await _value("gpu", "a100")
     assert {"A100 SXM4 80GB", "A100 PCIE 40GB"} <= set(caught.value.suggestions)
+
+
+async def test_of_several_models_the_one_that_has_prices_is_taken_and_that_is_said() -> None:
+    desk, command = FakeDesk(), _command(Param("p", "gpu", ""))
+    desk.priced = ("A100 SXM4 80GB", "RTX 4090")
+    assert await convert(command, {"p": "a100"}, desk) == {"p": "A100 SXM4 80GB"}  # type: ignore[arg-type]
+    assert [str(note) for note in desk.remarks] == [
+        "“a100” may mean several models; A100 SXM4 80GB is the one that has prices here"
+    ]
+
+
+async def test_of_several_models_those_that_have_prices_are_offered_first() -> None:
+    desk = FakeDesk()
+    desk.priced = ("A100 SXM4 80GB", "A100 PCIE 40GB")
+    with pytest.raises(AskError, match="several models") as caught:
+        await convert(_command(Param("p", "gpu", "")), {"p": "a100"}, desk)  # type: ignore[arg-type]
+    assert set(caught.value.suggestions[:2]) == set(desk.priced)
+    assert len(caught.value.suggestions) > 2
+    assert caught.value.about == "p"
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "value"),
+    [
+        ("7B", ENGLISH, "7B"),
+        ("7,5B", PORTUGUESE, "7.5B"),
+        ("1.5B", PLAIN, "1.5B"),
+        ("8x7b", ENGLISH, "8x7b"),
+        ("llama2-7b", PORTUGUESE, "llama2-7b"),
+        ("7,5B", ENGLISH, None),
+        ("lama2-7b", ENGLISH, None),
+    ],
+)
+async def test_a_language_model_is_a_name_or_a_size(text: str, written: NumberFormat, value: str | None) -> None:
+    if value is None:
+        with pytest.raises(AskError):
+            await _value("llm", text, written)
+    else:
+        assert await _value("llm", text, written) == value
 
 
 async def test_a_near_miss_is_suggested() -> None:

@@ -82,6 +82,14 @@ async def test_a_stored_zone_that_is_unknown_keeps_no_other_setting_from_being_c
     assert (await say(asked, "settings me language=pt-BR")).ok
 
 
+async def test_settings_do_not_show_an_unknown_zone_as_what_holds(asked: Dispatcher) -> None:
+    found = await say(asked, "settings", tz="Mars/Phobos")
+    cells = [cell for table in found.card.tables for row in table.rows for cell in row]
+    assert "UTC" in cells
+    assert "Mars/Phobos" not in cells
+    assert any("“Mars/Phobos”" in note for note in found.card.notes)
+
+
 async def test_a_stored_model_that_is_unknown_is_left_out_and_is_said(asked: Dispatcher) -> None:
     await stored(asked, gpus=("RTX 0001", "RTX 4090"))
     note = "the model “RTX 0001” of your settings is not known any more; it was left out"

@@ -251,7 +251,7 @@ def test_half_a_configuration_is_refused_by_name(said: dict[str, str], named: st
 
 
 @pytest.mark.parametrize("said", [{"slack_signing_secret": SECRET}, {"slack_app_token": APP}])
-def test_whatever_is_said_of_slack_alone_is_not_passed_over(said: dict[str, str]) -> None:
+def test_whatever_is_said_of_slack_alone_is_not_remarks(said: dict[str, str]) -> None:
     with pytest.raises(BadSettings, match="SLACK_BOT_TOKEN"):
         build_faces(slack_settings("http://127.0.0.1:1", **said), None, Gallery(), ["slack"])  # type: ignore[arg-type]
 

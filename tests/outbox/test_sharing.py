@@ -133,7 +133,7 @@ async def test_two_processes_share_without_doubling(store_two: tuple[Store, Stor
     assert min(len(outbox.sender.attempts) for outbox in (first, second)) > 0
 
 
-async def test_a_place_that_another_process_locks_is_passed_over(store_two: tuple[Store, Store]) -> None:
+async def test_a_place_that_another_process_locks_is_remarks(store_two: tuple[Store, Store]) -> None:
     one, two = store_two
     outbox = Outbox(one)
     await outbox.queue(await outbox.to("C1"), "alert/1/1/fire")

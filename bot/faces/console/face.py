@@ -10,7 +10,7 @@ from analytics.errors import AskError, MarketDown, NotYet, Refused
 from analytics.evidence import to_json
 from bot.accounts import Asker
 from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.reply import reply
+from bot.dispatch.reply import card_of, reply
 from bot.presentation.card import Card, Spark
 from bot.presentation.error_cards import error_lines
 from bot.presentation.problem_documents import of_question
@@ -33,7 +33,7 @@ async def answer(dispatcher: Dispatcher, line: str, *, language: str, as_json: b
     """Answer one line on a terminal; returns the exit code. JSON goes to stdout, also that of a problem."""
     words = Words(language, dispatcher.clock())
     try:
-        command, found = await dispatcher.ask_line(line, language)
+        answered = await dispatcher.answer(line, default=language)
     except AskError as error:
         for text in error_lines(error, words):
             err.print(text, markup=False, highlight=False, style="red")
@@ -41,9 +41,9 @@ async def answer(dispatcher: Dispatcher, line: str, *, language: str, as_json: b
             write_json(of_question(error).text())
         return exit_code(error)
     if as_json:
-        write_json(to_json(found))
+        write_json(to_json(answered.answer))
     else:
-        show(command.card(found, words), out)
+        show(card_of(answered, words), out)
     return 0
 
 
