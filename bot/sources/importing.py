@@ -242,6 +242,9 @@ def _form(path: Path, kind: Kind | None, first: Sequence[Line]) -> Form:
         header = [cell.strip().lower() for cell in csv_cells(content.removeprefix(b"\xef\xbb\xbf"))]
     except BadLine as error:
         raise ImportFault(f"{path}: the first line is not a header ({error})") from error
+    repeated = dict.fromkeys(name for name in header if name and header.count(name) > 1)
+    if repeated:
+        raise ImportFault(f"{path}: the header names a column more than once: {', '.join(repeated)}")
     return Form(_kind(path, kind, [header]), csv_reader(header), header=number)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -83,6 +84,9 @@ def to_offer(row: Any) -> Offer | str:
     )
 
 
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+
+
 def clean(value: Any, *, cut: bool = False) -> str:
     """A text without control, direction and other unseen characters; empty if none, or too long and not to be cut."""
     if not isinstance(value, str) or (len(value) > LONGEST_TEXT and not cut):
@@ -92,8 +96,10 @@ def clean(value: Any, *, cut: bool = False) -> str:
 
 
 def number(value: Any) -> float | None:
-    """A finite number, written as one or as text; None for everything else."""
+    """A finite number, written as one or as programs write one; None for everything else (Python would take 0_35)."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
         return None
     try:
         result = float(value)

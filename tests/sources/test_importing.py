@@ -183,6 +183,11 @@ def test_bad_lines_are_skipped_counted_and_named(file: Any) -> None:
         ({"on_demand_per_gpu": ""}, "on_demand_per_gpu is not a price: ''"),
         ({"min_bid_per_gpu": -1}, "min_bid_per_gpu is not a price: '-1'"),
         ({"min_bid_per_gpu": "1e999"}, "min_bid_per_gpu is not a price: '1e999'"),
+        *(
+            ({"min_bid_per_gpu": text}, f"min_bid_per_gpu is not a price: '{text}'")
+            for text in ("0_35", "0,35", "1,500", "٠.٣٥", "0x1", "1.2.3")
+        ),
+        ({"num_gpus": "1_0"}, "num_gpus is not a whole number from 1: '1_0'"),
         ({"rentable": "perhaps"}, "rentable is not 1 or 0: 'perhaps'"),
         ({"verified": ""}, "verified is not 1 or 0: ''"),
         ({"reliability": 2}, "reliability is not between 0 and 1: '2'"),
@@ -257,6 +262,7 @@ def test_times_are_read_in_many_forms(text: str) -> None:
         (gzip.compress(csv_text([GOOD] * 99))[:-20], None, "damaged after line"),
         (b"\x1f\x8brubbish", None, "damaged after line 0"),
         (b"\x00" * (import_lines.LONGEST_LINE + 1), None, "not a header"),
+        (b"ts_utc,gpu_name,region,price,Price\n1,a,b,1,2\n", None, "the header names a column more than once: price"),
     ],
 )
 def test_a_file_that_cannot_be_imported_says_why(file: Any, content: bytes, kind: Any, says: str) -> None:
