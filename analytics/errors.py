@@ -18,7 +18,8 @@ class AskError(Exception):
     """A question that gets no answer, and what its asker can do about it.
 
     ``suggestions``: words or values that would do; ``instead``: whole questions that can be asked instead, each behind
-    what it is called; ``about``: the name of the parameter that is at fault, where it is one.
+    what it is called; ``about``: the name of the parameter that is at fault, where it is one; ``remarks``: how the
+    question was taken.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class AskError(Exception):
         self.suggestions = tuple(suggestions)
         self.instead = dict(instead or {})
         self.about: str | None = None
+        self.remarks: tuple[Note, ...] = ()
 
 
 class NotFound(AskError):

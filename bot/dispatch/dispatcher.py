@@ -137,6 +137,7 @@ class Dispatcher:
                 found = await self._ask(command, given, query, is_gpu)
             except AskError as error:
                 error.instead = error.instead or self._instead(error, command, given, is_gpu, query)
+                error.remarks = _each_once(query.remarks)
                 raise
         repeats = asker is not None and not command.acts
         line = self._line(command, given, is_gpu, question, query) if repeats else ""

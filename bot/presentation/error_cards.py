@@ -18,6 +18,7 @@ def error_lines(error: AskError, words: Words) -> list[str]:
         lines += [words("There is: {have}", have=error.have), words("Needed: {need}", need=error.need)]
         if error.ready_at is not None:
             lines.append(words("It will do at {at} if polling goes on.", at=iso(error.ready_at)))
+    lines += [words(remark) for remark in error.remarks]
     if error.suggestions:
         lines.append(words("Try: {suggestions}", suggestions=", ".join(error.suggestions[:SUGGESTED])))
     return lines

@@ -53,6 +53,13 @@ async def test_where_one_of_several_models_has_prices_it_is_taken_and_that_is_sa
     assert found.card.notes[0] == "“h100” may mean several models; H100 SXM is the one that has prices here"
 
 
+async def test_what_was_taken_is_also_said_where_that_has_no_answer(chat: Dispatcher) -> None:
+    chat.clock = lambda: NOW + 30 * 86_400
+    found = await said(chat, "predict h100")
+    assert found.ok is False
+    assert any("H100 SXM is the one that has prices here" in note for note in found.card.notes)
+
+
 @pytest.mark.parametrize(
     ("line", "label", "instead"),
     [
