@@ -142,6 +142,35 @@ def _nearest(text: str, candidates: Sequence[str], vram_of: Callable[[str], int 
     return tuple(str(key) for _, _, key in found)
 
 
+@functools.lru_cache(maxsize=_CACHED)
+def _all_words(name: str) -> tuple[str, ...]:
+    return tuple(_words(name))
+
+
+def begun(text: str, candidates: Sequence[str]) -> tuple[str, ...]:
+    """Those ``candidates`` that ``text`` may be the beginning of, or a part.
+
+    First those whose name without brand begins so (``40``), then those of whose words each typed one is the beginning
+    of another (``a100 8``), then those that hold it; each in their order.
+    """
+    words = _words(plain_text(text)[:LONGEST_NAME])
+    core = "".join(_without_brands(words))
+    if not core:
+        return ()
+    tests: tuple[Callable[[str], bool], ...] = (
+        lambda name: _core(name)[0].startswith(core) or _core(name)[0].startswith(SPELLINGS.get(core, core)),
+        lambda name: _begin_words(words, _all_words(name)),
+        lambda name: "".join(words) in "".join(_all_words(name)),
+    )
+    return tuple(dict.fromkeys(name for test in tests for name in candidates if test(name)))
+
+
+def _begin_words(typed: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether each typed word begins one of the words, in their order."""
+    left = iter(words)
+    return all(any(word.startswith(start) for word in left) for start in typed)
+
+
 def resolve(text: str, candidates: Sequence[str], vram_of: Callable[[str], int | None]) -> tuple[str, ...]:
     """Those ``candidates`` that ``text`` may mean, in their order; raises NotFound with near names."""
     text = plain_text(text)

@@ -191,6 +191,7 @@ COMMAND = Command(
             required=True,
             joins=("b",),
             suggest=("llama2-7b", "llama3-8b", "mistral-7b"),
+            offers="llms",
         ),
         Param("gpu", "gpus", "a model or family; all if not given"),
         Param("dataset_size", "gigabytes", "text to train on; 1 GB if not given", minimum=1e-6, maximum=1e6),

@@ -110,6 +110,7 @@ COMMAND = Command(
             required=True,
             joins=("b",),
             suggest=("7B", "13B", "30B", "70B", "8x7B"),
+            offers="llms",
         ),
         Param("min_vram", "gigabytes", "least memory of one GPU", minimum=0),
         Param("max_price", "usd_per_hour", "most USD per hour for the whole machine", minimum=0),

@@ -176,7 +176,12 @@ PARAMS = (
     Param("language", "choice", "of answers", choices=(*LOCALES, "none")),
     Param("tz", "text", "time zone, e.g. America/Sao_Paulo; “none” takes it back", positional=False),
     Param("home", "text", "where you are, for latencies, e.g. Berlin, DE; “none” takes it back", positional=False),
-    Param("gpus", "text", "models meant when you name none, commas between them; “none” takes them back"),
+    Param(
+        "gpus",
+        "text",
+        "models meant when you name none, commas between them; “none” takes them back",
+        offers="gpus",
+    ),
 )
 
 SHOW = Command(

@@ -42,6 +42,8 @@ class Param:
     maximum: float | None = None
     suggest: tuple[str, ...] = ()
     """values worth offering where the face can complete (models are offered from the market)"""
+    offers: Literal["gpus", "llms"] | None = None
+    """what else is offered of a text: models of the market, several with commas; language models of the catalogue"""
     positional: bool = True
     """may be given without its name in free text"""
     aliases: tuple[str, ...] = ()

@@ -99,14 +99,26 @@ def _without_options(command: Command, words: Sequence[str], given: dict[str, st
 
 
 def _named(command: Command, word: str, given: dict[str, str]) -> bool:
+    said = named_in(command, word)
+    if said is not None:
+        _give(*said, given)
+    return said is not None
+
+
+def named_in(command: Command, word: str) -> tuple[str, str] | None:
+    """The name and the text of a word such as ``name=value``; None where it is none, or part of a parameter's text."""
     name, equals, value = word.partition("=")
     if not equals or not name.replace("-", "_").isidentifier():
-        return False
+        return None
     name = name.lower().replace("-", "_")
     if any(name in param.inner for param in command.params):
-        return False
-    _give(own_name(command, name), value, given)
-    return True
+        return None
+    return own_name(command, name), value
+
+
+def option_name(command: Command, word: str) -> str | None:
+    """The name in a word such as ``--name``, whose value is the next word; None where it is no such word."""
+    return _name(command, word) if _OPTION.match(word) and "=" not in word else None
 
 
 def _name(command: Command, option: str) -> str:

@@ -25,7 +25,7 @@ CALLS = frozenset(("/spot", "spot", "spotbot", "@spotbot"))
 """Words before a question that only say whom it is for."""
 SHOWS = ("list", "show")
 """Members of a group that its name alone calls."""
-_OTHER_NAMES = {
+OTHER_NAMES = {
     other: own
     for own, others in {
         "monitor": "monitorar preco precos price prices",
@@ -104,7 +104,7 @@ def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Com
     by_name = {command.name: command for command in commands}
     own = {word for name in by_name for word in name.split()}
     plain = [without_accents(word) for word in words[:2]]
-    lower = [word if word in own else _OTHER_NAMES.get(word, word) for word in plain]
+    lower = [word if word in own else OTHER_NAMES.get(word, word) for word in plain]
     verb = lower[0].lstrip("/")
     for length in (2, 1):
         name = " ".join([verb, *lower[1:length]])
@@ -137,9 +137,16 @@ class UnknownVerb(AskError):
 def _near(verb: str, names: Collection[str]) -> Sequence[str]:
     """Verbs that look like it, or have another name that does."""
     verbs = dict.fromkeys(name.split()[0] for name in names)
-    by_look = {name: name for name in verbs} | {other: own for other, own in _OTHER_NAMES.items() if own in verbs}
+    by_look = {name: name for name in verbs} | {other: own for other, own in OTHER_NAMES.items() if own in verbs}
     alike = process.extract(verb[:40], list(by_look), scorer=fuzz.ratio, limit=8, score_cutoff=NEAR_ENOUGH)
     return list(dict.fromkeys(by_look[name] for name, *_ in alike))[:3]
+
+
+def without_call(words: Sequence[str]) -> Sequence[str]:
+    """The words but those at the beginning that only say whom they are for."""
+    while words and (words[0].lower() in CALLS or re.fullmatch(r"<@[!&]?\w+>", words[0])):
+        words = words[1:]
+    return words
 
 
 def called(line: str, commands: Sequence[Command], is_gpu: IsGpu) -> tuple[Command, Sequence[str]]:
@@ -148,9 +155,7 @@ def called(line: str, commands: Sequence[Command], is_gpu: IsGpu) -> tuple[Comma
     Nothing, and ``help`` behind a verb, call the command ``help`` where there is one. A line that calls none but asks
     something in plain words is answered by what to type instead; ``is_gpu`` may know listed models only.
     """
-    words = tokens(line)
-    while words and (words[0].lower() in CALLS or re.fullmatch(r"<@[!&]?\w+>", words[0])):
-        words = words[1:]
+    words = without_call(tokens(line))
     helper = next((command for command in commands if command.name == HELP), None)
     if helper and (not words or (len(words) > 1 and words[-1].lower() in HELP_WORDS)):
         words = [HELP, *words[:-1]]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 EXIT_CODES: dict[type[AskError], int] = {NotYet: 3, MarketDown: 4, Refused: 5, AskError: 2}
 """Exit code of ``spotbot ask`` by kind of error, first match wins."""
 
+EXITS = ("exit", "quit")
+"""What ends a chat."""
+
 
 def exit_code(error: AskError) -> int:
     """What ``spotbot ask`` exits with for this error."""
@@ -85,14 +88,11 @@ def _spark(spark: Spark, width: int) -> RenderableType:
 async def chat(dispatcher: Dispatcher, asker: Asker, *, language: str, out: Console) -> None:
     """A prompt with completion and history until ``exit`` or end of input. Alerts are printed above it."""
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import WordCompleter
     from prompt_toolkit.patch_stdout import patch_stdout
 
-    async with dispatcher.query_context() as query:
-        models = await query.known()
-    verbs = [command.name for command in dispatcher.commands]
-    completer = WordCompleter([*verbs, *models, "help", "exit"], ignore_case=True, sentence=False)
-    session: PromptSession[str] = PromptSession(completer=completer)
+    from bot.faces.console.completer import LineCompleter
+
+    session: PromptSession[str] = PromptSession(completer=LineCompleter(dispatcher))
     words = Words(language, dispatcher.clock())
     out.print(
         words("Type a question such as {example}, “help”, or “exit”.", example=dispatcher.commands[0].examples[0])
@@ -103,7 +103,7 @@ async def chat(dispatcher: Dispatcher, asker: Asker, *, language: str, out: Cons
                 line = (await session.prompt_async("/spot ")).strip()
         except (EOFError, KeyboardInterrupt):
             return
-        if line in ("exit", "quit"):
+        if line in EXITS:
             return
         if line:
             show((await reply(dispatcher, asker, line, default=language)).card, out)

@@ -15,6 +15,7 @@ from discord import app_commands
 from analytics.quantities import write_decimal
 from bot.dispatch.command import Command, Param
 from bot.dispatch.kinds import KINDS, Primitive
+from bot.dispatch.offers import takes_models
 from bot.presentation.words import Words
 
 Interaction = discord.Interaction[Any]
@@ -170,7 +171,7 @@ def _leaf(name: str, command: Command, asked: Asked, suggest: Suggest) -> app_co
 
 def _parameter(key: str, param: Param, suggest: Suggest) -> inspect.Parameter:
     option = Option(param)
-    offers = KINDS[param.kind].names_models or param.suggest or param.choices
+    offers = takes_models(param) or param.offers or param.suggest or param.choices
     if option.type is discord.AppCommandOptionType.string and offers and not option.choices:
         option = Completed(param, suggest)
     default = inspect.Parameter.empty if param.required else None
