@@ -6,10 +6,10 @@ Nothing is read here: what a value would be is asked of the grammar, by reading 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analytics.catalog import Catalog, resolve
+from analytics.catalog import Catalog
 from analytics.errors import AskError
 from analytics.typed_text import plain_text
 from bot.dispatch.command import Command, Param
@@ -20,8 +20,10 @@ from bot.dispatch.offers import (
     beginning,
     is_value,
     matching,
+    meant,
     model_list,
     ranked,
+    said,
     takes_models,
     takes_several,
     values,
@@ -147,26 +149,32 @@ class Completion:
         free = [param for param in command.params if param.name not in given]
         fits = [param for param in free if any(one.startswith(name) for one in (param.name, *param.aliases))]
         found = [*found, *(Offer(f"{param.name}=", start) for param in fits)]
-        if found or begun or not typed or self._is_understood(command, [*words, *tokens(typed)]):
+        if found or begun or not typed:
             return found
-        return next((offers for place in places if (offers := self._alike_at(command, place))), [])
+        try:
+            if self._is_understood(assign(command, [*words, *tokens(typed)], self._is_gpu), command):
+                return []
+        except AskError as error:
+            known = {*(f"{param.name}=" for param in free), *(one for param in free for one in param.choices)}
+            found = [Offer(text, start) for text in error.suggestions if text in known]
+        return found or next((offers for place in places if (offers := self._alike_at(command, place))), [])
 
     def _given(self, command: Command, words: Sequence[str]) -> dict[str, str]:
         """What the words give; of words that cannot be read, what is named."""
         try:
             return assign(command, words, self._is_gpu)
         except AskError:
-            return dict(said for word in words if (said := named_in(command, word.lstrip("-"))))
+            return dict(pair for word in words if (pair := named_in(command, word.lstrip("-"))))
 
     def _named(self, command: Command, words: Sequence[str], line: str, given: dict[str, str]) -> list[Offer] | None:
         """Values behind ``name=`` or ``--name``; None where no name is before them."""
         start, _ = _current(line)
         raw = line[start:]
         option = option_name(command, words[-1]) if words else None
-        said = (option, raw) if option else named_in(command, plain_text(raw).lstrip("-"))
-        if said is None:
+        pair = (option, raw) if option else named_in(command, plain_text(raw).lstrip("-"))
+        if pair is None:
             return None
-        name, text = said
+        name, text = pair
         param = next((param for param in command.params if param.name == name), None)
         if param is None or (name in given and not option):
             return []
@@ -190,23 +198,32 @@ class Completion:
             called = self._called(line[:start])
             if called and called[0] is command:
                 typed, finished = plain_text(line[start:]).strip(" \"'"), start < current == len(line)
-                head, comma, last = typed.rpartition(",")
-                if comma and any(takes_several(param) for param in command.params):
-                    at = start + line[start:].rindex(",") + 1 if "," in line[start:] else start
+                head, _, last = typed.rpartition(",")
+                if head and "," in line[start:] and self._is_gpu(head):
+                    at = start + line[start:].rindex(",") + 1
                     yield _Place(at, last.strip(), [*called[1], *head.split()], finished and bool(last.strip()))
                 else:
                     yield _Place(start, typed, called[1], finished)
 
     def _values_at(self, command: Command, place: _Place) -> list[Offer]:
         """Values that may stand there and are begun by what is typed there."""
+        given = self._given(command, place.before)
         found: list[str] = []
         for param in command.params:
-            if param.positional and takes_models(param):
-                models = [name for name in self._models_at(param, place) if name not in self._taken(command, place)]
+            if not param.positional or self._is_full(param, given):
+                continue
+            if takes_models(param):
+                taken = said(given.get(param.name, ""), self.known, self.catalog)
+                models = [name for name in self._models_at(param, place) if name not in taken]
                 found += models if models and self._is_read(command, place, param, models[0]) else []
-            if param.positional:
-                found += [text for text in self._begun(param, place) if self._is_read(command, place, param, text)]
+            found += [text for text in self._begun(param, place) if self._is_read(command, place, param, text)]
         return [Offer(text, place.start) for text in dict.fromkeys(found)]
+
+    def _is_full(self, param: Param, given: Mapping[str, str]) -> bool:
+        """Whether it is given, and no word more is taken for it; what names no model may be of another parameter."""
+        if takes_models(param) and not takes_several(param):
+            return self._is_gpu(given.get(param.name, ""))
+        return param.name in given and not takes_several(param)
 
     def _models_at(self, param: Param, place: _Place) -> list[str]:
         if not place.typed:
@@ -214,33 +231,17 @@ class Completion:
         if KINDS[param.kind].is_measured(place.typed):
             return []
         if place.finished and self._is_gpu(place.typed):  # said already; a family may still become one model
-            several = takes_several(param) or place.typed.lower() in self.known
-            found = () if several else resolve(place.typed, self.catalog, self.known)
+            found = () if takes_several(param) else meant(place.typed, self.known, self.catalog)
             return list(found) if len(found) > 1 else []
         return beginning(place.typed, self.known, self.catalog)
 
     def _begun(self, param: Param, place: _Place) -> list[str]:
-        """Choices and suggestions that begin so; language models also that hold it, unless it is finished."""
-        texts, typed = values_of(param, self.catalog), place.typed.lower()
-        begin = [text for text in texts if text.lower().startswith(typed)]
-        if place.finished:
-            return [] if any(text.lower() == typed for text in texts) else begin
-        return (ranked(typed, texts) if param.offers == "llms" else begin)[:MOST]
-
-    def _taken(self, command: Command, place: _Place) -> set[str]:
-        """Models that are said before."""
-        given = self._given(command, place.before)
-        names = [
-            name for param in command.params if takes_models(param) for name in given.get(param.name, "").split(",")
-        ]
-        return {model for name in names if name and self._is_gpu(name) for model in self._one(name)}
-
-    def _one(self, name: str) -> Sequence[str]:
-        try:
-            found = resolve(name, self.catalog, self.known)
-        except AskError:  # "all"
-            return ()
-        return found if len(found) == 1 else ()
+        """Choices and suggestions that begin so; language models also that hold it, where it is one word."""
+        texts = values_of(param, self.catalog)
+        if place.finished and any(text.lower() == place.typed.lower() for text in texts):
+            return []
+        parts = param.offers == "llms" and not place.finished and " " not in place.typed
+        return ranked(place.typed, texts, parts=parts)[:MOST]
 
     def _is_read(self, command: Command, place: _Place, param: Param, text: str) -> bool:
         """Whether the grammar takes the text as a value of this parameter where it would stand."""
@@ -253,16 +254,12 @@ class Completion:
 
     # -- what is not understood
 
-    def _is_understood(self, command: Command, words: Sequence[str]) -> bool:
-        """Whether a line can stand as it is."""
-        try:
-            given = assign(command, words, self._is_gpu)
-        except AskError:
-            return False
-        params = [param for param in command.params if param.name in given]
+    def _is_understood(self, given: Mapping[str, str], command: Command) -> bool:
+        """Whether what a line gives can stand as it is."""
         return all(
             self._is_gpu(given[param.name]) if takes_models(param) else is_value(param, given[param.name], self.catalog)
-            for param in params
+            for param in command.params
+            if param.name in given
         )
 
     def _alike_at(self, command: Command, place: _Place) -> list[Offer]:

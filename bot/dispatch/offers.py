@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rapidfuzz import fuzz, process
 
@@ -72,10 +72,11 @@ def matching(typed: str, known: Sequence[str], catalog: Catalog) -> list[str]:
 def beginning(typed: str, known: Sequence[str], catalog: Catalog) -> list[str]:
     """Those of them that a typed text names, begins or is a part of."""
     listed = [gpu.name for gpu in catalog.gpus]
-    return list(dict.fromkeys([*_meant(typed, known, catalog), *begun(typed, known), *begun(typed, listed)]))
+    return list(dict.fromkeys([*meant(typed, known, catalog), *begun(typed, known), *begun(typed, listed)]))
 
 
-def _meant(typed: str, known: Sequence[str], catalog: Catalog) -> Sequence[str]:
+def meant(typed: str, known: Sequence[str], catalog: Catalog) -> Sequence[str]:
+    """The models that it names; empty where it names none."""
     try:
         return resolve(typed, catalog, known)
     except AskError:
@@ -86,7 +87,7 @@ def _leading(typed: str, known: Sequence[str], catalog: Catalog) -> Sequence[str
     """What all typed words but the last ones name, and what they were perhaps to name: ``4090 ti``, ``4O9O``."""
     words = typed[:LONGEST].split()
     heads = (" ".join(words[:end]) for end in range(len(words) - 1, 0, -1))
-    found = next((models for head in heads if (models := _meant(head, known, catalog))), ())
+    found = next((models for head in heads if (models := meant(head, known, catalog))), ())
     try:
         return [*found, *resolve(typed, catalog, known)]
     except AskError as error:
@@ -96,15 +97,15 @@ def _leading(typed: str, known: Sequence[str], catalog: Catalog) -> Sequence[str
 def model_list(typed: str, known: Sequence[str], catalog: Catalog, first: Sequence[str] = ()) -> list[str]:
     """Lists of models, the last of which a typed list has begun; where nothing is, ``first`` come before all others."""
     head, comma, last = typed.rpartition(",")
-    taken = {model for name in head.split(",") if name.strip() for model in (name.strip(), *_one(name, known, catalog))}
+    taken = said(head, known, catalog)
     found = matching(last, known, catalog) if last.strip() else dict.fromkeys((*first, *known))
     return [f"{head}{comma}{name}" for name in found if name not in taken]
 
 
-def _one(name: str, known: Sequence[str], catalog: Catalog) -> Sequence[str]:
-    """The model that a name means, where it means one only."""
-    meant = _meant(name, known, catalog)
-    return meant if len(meant) == 1 else ()
+def said(typed: str, known: Sequence[str], catalog: Catalog) -> set[str]:
+    """The models that a typed list has already, as far as each of its names means one only."""
+    found = [(name.strip(), meant(name, known, catalog)) for name in typed.split(",")]
+    return {model for name, models in found for model in (name, *(models if len(models) == 1 else ()))}
 
 
 def values(param: Param, typed: str, catalog: Catalog) -> list[str]:
@@ -127,18 +128,20 @@ def values_of(param: Param, catalog: Catalog) -> list[str]:
     return list(dict.fromkeys((*param.suggest, *param.choices, *flags, *named)))
 
 
-def ranked(typed: str, texts: Sequence[str]) -> list[str]:
-    """The texts that hold what is typed, those that are or begin so first."""
+def ranked(typed: str, texts: Sequence[str], *, parts: bool = True) -> list[str]:
+    """The texts that are what is typed, that begin so, and with ``parts`` that hold it, a word's beginning first."""
     text = typed.strip().lower()
     letters = _OTHER.sub("", text)
     words = [word for word in _OTHER.split(text) if word]
-    levels = (
+    levels: list[Callable[[str], object]] = [
         lambda low: low == text,
-        lambda low: low.startswith(text),
-        lambda low: letters and _OTHER.sub("", low).startswith(letters),
-        lambda low: text in low,
-        lambda low: words and all(word in low for word in words),
-    )
+        lambda low: low.startswith(text) or (letters and _OTHER.sub("", low).startswith(letters)),
+    ]
+    if parts:
+        levels += [
+            lambda low: any(part.startswith(text) for part in re.split(r"[\s-]", low)),
+            lambda low: text in low or (words and all(word in low for word in words)),
+        ]
     return list(dict.fromkeys(one for level in levels for one in texts if level(one.lower())))
 
 

@@ -30,8 +30,8 @@ class LineCompleter(Completer):
         line = document.text_before_cursor
         for offer in self._completion.offers(line):
             yield Shown(offer.text, start_position=offer.start - len(line), display=offer.text)
-        if line and line == line.strip():
-            yield from (Shown(word, start_position=-len(line)) for word in EXITS[:1] if word.startswith(line.lower()))
+        if EXITS[0].startswith(line.lower()):
+            yield Shown(EXITS[0], start_position=-len(line))
 
     async def get_completions_async(
         self, document: Document, complete_event: CompleteEvent
