@@ -153,7 +153,7 @@ def begun(text: str, candidates: Sequence[str]) -> tuple[str, ...]:
     First those whose name without brand begins so (``40``), then those of whose words each typed one is the beginning
     of another (``a100 8``), then those that hold it; each in their order.
     """
-    words = _words(plain_text(text)[:LONGEST_NAME])
+    words = _words(re.sub(r"\bsu(?:pe?)?$", "s", plain_text(text)[:LONGEST_NAME].lower()))  # "4080 super", half typed
     core = "".join(_without_brands(words))
     if not core:
         return ()

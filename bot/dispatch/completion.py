@@ -194,10 +194,14 @@ class Completion:
         """Where the value that is typed may begin, the farthest back first, and last at the cursor."""
         current, _ = _current(line)
         starts = [word.start() for word in _WORD.finditer(line)][-LONGEST_VALUE:]
+        settled = False
         for start in dict.fromkeys([*starts, current]):
+            if settled and start < current:  # inside a model's name
+                continue
             called = self._called(line[:start])
             if called and called[0] is command:
                 typed, finished = plain_text(line[start:]).strip(" \"'"), start < current == len(line)
+                settled = finished and self._is_gpu(typed)
                 head, _, last = typed.rpartition(",")
                 if head and "," in line[start:] and self._is_gpu(head):
                     at = start + line[start:].rindex(",") + 1
@@ -209,15 +213,18 @@ class Completion:
         """Values that may stand there and are begun by what is typed there."""
         given = self._given(command, place.before)
         found: list[str] = []
+        unseen: list[str] = []
         for param in command.params:
             if not param.positional or self._is_full(param, given):
                 continue
             if takes_models(param):
                 taken = said(given.get(param.name, ""), self.known, self.catalog)
                 models = [name for name in self._models_at(param, place) if name not in taken]
-                found += models if models and self._is_read(command, place, param, models[0]) else []
+                models = models if models and self._is_read(command, place, param, models[0]) else []
+                seen = max((n for n, name in enumerate(models, start=1) if name in self.known), default=0)
+                found, unseen = [*found, *models[:seen]], [*unseen, *models[seen:]]
             found += [text for text in self._begun(param, place) if self._is_read(command, place, param, text)]
-        return [Offer(text, place.start) for text in dict.fromkeys(found)]
+        return [Offer(text, place.start) for text in dict.fromkeys([*found, *unseen])]
 
     def _is_full(self, param: Param, given: Mapping[str, str]) -> bool:
         """Whether it is given, and no word more is taken for it; what names no model may be of another parameter."""
@@ -263,9 +270,10 @@ class Completion:
         )
 
     def _alike_at(self, command: Command, place: _Place) -> list[Offer]:
-        """Values that look like what is typed there."""
+        """Values that look like what is typed there; a model is not offered instead of it and a word of another."""
+        head, _, last = place.typed.rpartition(" ")
         found: list[str] = []
-        for param in command.params if place.typed else ():
+        for param in () if self._is_gpu(head) and not beginning(last, self.known, self.catalog) else command.params:
             models = matching(place.typed, self.known, self.catalog) if takes_models(param) else []
             texts = [*models[:MOST], *(values(param, place.typed, self.catalog) if param.offers == "llms" else ())]
             found += texts if texts and param.positional and self._is_read(command, place, param, texts[0]) else []

@@ -135,7 +135,8 @@ def ranked(typed: str, texts: Sequence[str], *, parts: bool = True) -> list[str]
     words = [word for word in _OTHER.split(text) if word]
     levels: list[Callable[[str], object]] = [
         lambda low: low == text,
-        lambda low: low.startswith(text) or (letters and _OTHER.sub("", low).startswith(letters)),
+        lambda low: low.startswith(text),
+        lambda low: letters and _OTHER.sub("", low).startswith(letters),
     ]
     if parts:
         levels += [

@@ -4,8 +4,12 @@ import io
 import json
 
 import pytest
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 from rich.console import Console
 
+from bot.dispatch.offers import KEPT_SECONDS
+from bot.faces.console.completer import LineCompleter
 from bot.faces.console.face import answer
 
 PRICE_OF_4090 = "/api/spot/price/RTX%204090"
@@ -47,3 +51,15 @@ async def test_json_prints_the_very_answer_of_http_too(house, capsys):
     async with house.client() as web:
         told = await web.get(PRICE_OF_4090)
     assert await _ask(house, "price 4090", capsys) == (0, told.text, "")
+
+
+async def test_models_that_appeared_since_are_offered_at_the_prompt(house) -> None:
+    completer, document = LineCompleter(house.dispatcher), Document("price ")
+
+    async def offered() -> list[str]:
+        return [shown.text async for shown in completer.get_completions_async(document, CompleteEvent())]
+
+    assert "L40S" not in await offered()
+    await house.polled(model="L40S")
+    house.clock.now += KEPT_SECONDS
+    assert (await offered())[0] == "L40S"

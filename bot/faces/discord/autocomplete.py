@@ -46,11 +46,9 @@ class Suggestions:
         return [typed, *found] if is_value(param, typed, self._dispatcher.catalog) else [*found, typed]
 
     async def _gpus(self, interaction: discord.Interaction[Any], typed: str, *, several: bool) -> list[str]:
-        known, catalog = await self._known.read(), self._dispatcher.catalog
-        if typed.strip() and not several:
-            return matching(typed, known, catalog)
-        mine: tuple[str, ...] = ()
-        if not typed.rpartition(",")[2].strip():
+        catalog = self._dispatcher.catalog
+        if not typed.strip() or (several and typed.rstrip().endswith(",")):
             async with self._dispatcher.query_context(asker_of(interaction)) as query:
-                mine = query.preferences.gpus
-        return model_list(typed, known, catalog, mine)
+                return model_list(typed, await query.known(), catalog, query.preferences.gpus)
+        find = model_list if several else matching
+        return find(typed, await self._known.read(), catalog)
