@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from prompt_toolkit.document import Document
 from analytics.catalog import load_catalog
 from analytics.errors import AskError
 from bot.commands import COMMANDS
+from bot.dispatch.command import Command
 from bot.dispatch.completion import Completion
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.grammar import read
@@ -221,7 +221,7 @@ async def test_a_store_that_cannot_be_read_takes_no_offers_away(market_file: Pat
 
 
 COMPLETION = Completion(COMMANDS, load_catalog(), NAMES)
-IS_GPU: Callable[[str], bool] = gpu_test(load_catalog(), NAMES)
+IS_GPU = gpu_test(load_catalog(), NAMES)
 PARTS = (
     *(word for command in COMMANDS for example in command.examples for word in example.split()),
     *(
@@ -279,7 +279,7 @@ def test_whatever_is_typed_completion_answers(line: str) -> None:
 
 @given(start=st.sampled_from(COMMANDS), line=st.lists(st.sampled_from(PARTS), max_size=4).map(" ".join))
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
-def test_an_offer_makes_no_line_worse(start, line: str) -> None:
+def test_an_offer_makes_no_line_worse(start: Command, line: str) -> None:
     """What could be read is read still, unless a name waits for its value."""
     typed = f"{start.name} {line} "
     try:
