@@ -6,6 +6,8 @@ import re
 import unicodedata
 
 _FULL_WIDTH = {code + 0xFEE0: code for code in range(0x21, 0x7F)}
+"""Full-width forms of ASCII (source: Unicode, U+FF01 to U+FF5E)."""
+
 _QUOTES = str.maketrans("“”„‟«»‘’‚‛", '""""""' + "''''")
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|nbsp|#39);")
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"', "&#39;": "'", "&nbsp;": " "}

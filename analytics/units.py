@@ -16,12 +16,18 @@ def _named(table: Mapping[str, float], *, bare: bool = True) -> Units:
     return {"": 1.0} | found if bare else found
 
 
+_SECOND, _MINUTE, _DAY, _WEEK = 1 / 3600, 1 / 60, 24.0, 168.0
+"""Hours of each (source: what the words mean)."""
+
+_GIB, _TIB = 1.073741824, 1099.511627776
+"""Gigabytes of a gibibyte and of a tebibyte (source: IEC 80000-13)."""
+
 _TIMES: Mapping[str, float] = {
     "h hr hrs hour hours hora horas gpu-h gpu-hour gpu-hours": 1.0,
-    "s sec secs second seconds seg segundo segundos": 1 / 3600,
-    "m min mins minute minutes minuto minutos": 1 / 60,
-    "d day days dia dias": 24.0,
-    "w week weeks semana semanas": 168.0,
+    "s sec secs second seconds seg segundo segundos": _SECOND,
+    "m min mins minute minutes minuto minutos": _MINUTE,
+    "d day days dia dias": _DAY,
+    "w week weeks semana semanas": _WEEK,
 }
 NO_UNITS: Units = {"": 1.0}
 PERCENT: Units = {"": 1.0, "%": 1.0}
@@ -29,9 +35,13 @@ HOURS = _named(_TIMES)
 PERIOD_HOURS = _named(_TIMES, bare=False)
 """Hours again, where a bare number might as well be days."""
 DAYS = _named(
-    {"d day days dia dias": 1.0, "w week weeks semana semanas": 7.0, "h hr hrs hour hours hora horas": 1 / 24}
+    {
+        "d day days dia dias": 1.0,
+        "w week weeks semana semanas": _WEEK / _DAY,
+        "h hr hrs hour hours hora horas": 1 / _DAY,
+    }
 )
-GIGABYTES = _named({"gb g": 1.0, "gib": 1.073741824, "mb m": 0.001, "tb t": 1000.0, "tib": 1099.511627776})
+GIGABYTES = _named({"gb g": 1.0, "gib": _GIB, "mb m": 1 / 1000, "tb t": 1000.0, "tib": _TIB})
 GPUS = _named({"gpus gpu x": 1.0})
 
 DOLLARS = ("us$", "usd", "$")
