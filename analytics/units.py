@@ -42,6 +42,7 @@ DAYS = _named(
     }
 )
 GIGABYTES = _named({"gb g": 1.0, "gib": _GIB, "mb m": 1 / 1000, "tb t": 1000.0, "tib": _TIB})
+"""Sizes (source: SI prefixes; disks and datasets are sold so)."""
 GPUS = _named({"gpus gpu x": 1.0})
 
 DOLLARS = ("us$", "usd", "$")
