@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import structlog
@@ -19,6 +21,8 @@ from structlog.dev import plain_traceback
 from bot.store.engine import Store, open_store
 from tests.fakes.postgres import Databases, postgres_server
 from tests.fakes.stored import fill
+
+T = TypeVar("T")
 
 # No test measures time: a first import of scipy is slow, and that is no failure.
 settings.register_profile("untimed", deadline=None)
@@ -86,9 +90,48 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+async def _make_tables(url: str) -> None:
+    await (await open_store(url, writer=True)).close()
+
+
+def _run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run something to its end in a loop of its own, also where one is running: an async fixture may want it first."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+@pytest.fixture(scope="session")
+def file_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store to copy: every migration, a tenth of a second of work, is run once and not for each test."""
+    file = tmp_path_factory.mktemp("tables") / "spotbot.db"
+    _run_apart(_make_tables(f"sqlite:///{file}"))
+    return file
+
+
+@pytest.fixture(scope="session")
+def database_with_tables(postgres: Databases) -> Iterator[str]:
+    """The same in PostgreSQL."""
+    url = _run_apart(postgres.create())
+    _run_apart(_make_tables(url))
+    yield url
+    _run_apart(postgres.drop(url))
+
+
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[Store]:
+def sqlite_tables(sqlite_url: str, file_with_tables: Path) -> str:
+    """A file with the tables of this code, and nothing in them."""
+    shutil.copy(file_with_tables, sqlite_url.removeprefix("sqlite:///"))
+    return sqlite_url
+
+
+@pytest.fixture
+async def store(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Store]:
     """An empty store to write and read, on either database."""
+    if database_url.startswith("sqlite"):
+        request.getfixturevalue("sqlite_tables")
+    else:
+        like: str = request.getfixturevalue("database_with_tables")
+        await request.getfixturevalue("postgres").create(like=like, instead_of=database_url)
     opened = await open_store(database_url, writer=True)
     yield opened
     await opened.close()

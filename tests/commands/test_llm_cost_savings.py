@@ -32,9 +32,9 @@ def market(at: int) -> list[Offer]:
 
 
 @pytest.fixture
-async def store(sqlite_url: str) -> AsyncIterator[Store]:
+async def store(sqlite_tables: str) -> AsyncIterator[Store]:
     """An empty store; what differs between databases is tested with the store."""
-    opened = await open_store(sqlite_url, writer=True)
+    opened = await open_store(sqlite_tables, writer=True)
     yield opened
     await opened.close()
 

@@ -23,9 +23,9 @@ NOW = 1_790_000_000
 
 
 @pytest.fixture
-async def store(sqlite_url: str) -> AsyncIterator[Store]:
+async def store(sqlite_tables: str) -> AsyncIterator[Store]:
     """Three models, of which the last in the alphabet is followed; a poll of each quality."""
-    opened = await open_store(sqlite_url, writer=True)
+    opened = await open_store(sqlite_tables, writer=True)
     polls = [
         Poll(model, NOW - ago, quality, interval=300)
         for model, ago, quality in (

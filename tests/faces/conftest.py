@@ -142,8 +142,8 @@ class House:
 
 
 @pytest.fixture
-async def house(sqlite_url):
-    store = await open_store(sqlite_url, writer=True)
+async def house(sqlite_tables):
+    store = await open_store(sqlite_tables, writer=True)
     clock = Clock()
     yield House(Dispatcher(store, (PRICE, TROUBLE), clock), clock)
     await store.close()

@@ -79,23 +79,28 @@ def _programs(home: Path) -> tuple[Path, dict[str, Any]]:
     return home / WHEEL / VERSION / "bin", _NOBODY
 
 
+def _name(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
+
+
 class Databases:
     """Fresh databases on a server."""
 
     def __init__(self, url: str) -> None:
         self.url = url.replace("+asyncpg", "")
 
-    async def create(self) -> str:
-        """A new, empty one; gives its URL."""
-        name = f"spotbot_{uuid.uuid4().hex}"
-        await self._run(f'CREATE DATABASE "{name}"')
+    async def create(self, *, like: str | None = None, instead_of: str | None = None) -> str:
+        """A new one, empty or a copy of one to which nobody is connected, maybe in place of another; gives its URL."""
+        name = _name(instead_of) if instead_of else f"spotbot_{uuid.uuid4().hex}"
+        if instead_of:
+            await self.drop(instead_of)
+        await self._run(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{_name(like)}"' if like else ""))
         before, _, query = self.url.partition("?")
         return f"{before.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
 
     async def drop(self, url: str) -> None:
         """Remove one, whoever is still connected."""
-        name = url.partition("?")[0].rpartition("/")[2]
-        await self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await self._run(f'DROP DATABASE "{_name(url)}" WITH (FORCE)')
 
     async def _run(self, statement: str) -> None:
         conn = await asyncpg.connect(self.url)

@@ -17,9 +17,9 @@ NOON = 1_800_000_000 // DAY * DAY + 12 * HOUR
 
 
 @pytest.fixture
-async def store(sqlite_url: str) -> AsyncIterator[Store]:
+async def store(sqlite_tables: str) -> AsyncIterator[Store]:
     """Nothing here depends on the database, so one will do."""
-    opened = await open_store(sqlite_url, writer=True)
+    opened = await open_store(sqlite_tables, writer=True)
     yield opened
     await opened.close()
 

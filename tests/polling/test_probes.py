@@ -34,8 +34,8 @@ Rows = list[dict[str, Any]]
 
 
 @pytest.fixture
-async def store(sqlite_url: str) -> AsyncIterator[Store]:
-    opened = await open_store(sqlite_url, writer=True)
+async def store(sqlite_tables: str) -> AsyncIterator[Store]:
+    opened = await open_store(sqlite_tables, writer=True)
     yield opened
     await opened.close()
 
