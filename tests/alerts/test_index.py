@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -112,25 +111,13 @@ STEPS = st.one_of(
 )
 
 
-@pytest.fixture(scope="module")
-def blank() -> Any:
-    """A database without rows, to be copied."""
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_make(f"sqlite:///{folder}/blank.db"))
-        yield Path(folder) / "blank.db"
-
-
-async def _make(url: str) -> None:
-    store = await open_store(url, writer=True)
-    await store.checkpoint()
-    await store.close()
-
-
 @settings(max_examples=15)
 @given(some=st.lists(rules(), min_size=3, max_size=12), steps=st.lists(STEPS, min_size=8, max_size=24))
-def test_the_index_wakes_whatever_brute_force_decides(blank: Path, some: list[Rule], steps: list[Any]) -> None:
+def test_the_index_wakes_whatever_brute_force_decides(
+    file_with_tables: Path, some: list[Rule], steps: list[Any]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(blank, f"{folder}/market.db")
+        shutil.copy(file_with_tables, f"{folder}/market.db")
         asyncio.run(_compare(f"sqlite:///{folder}/market.db", some, steps))
 
 

@@ -53,11 +53,11 @@ async def again(store: Store) -> None:
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_killed_round_is_whole_or_not_there(database_url: str, point: str) -> None:
-    store = await open_store(database_url, writer=True, alone=False)
+async def test_a_killed_round_is_whole_or_not_there(database_tables: str, point: str) -> None:
+    store = await open_store(database_tables, writer=True, alone=False)
     alerts = await prepare(store)
     before = await look(store, alerts)
-    assert await killed(database_url, point) == -signal.SIGKILL
+    assert await killed(database_tables, point) == -signal.SIGKILL
     after = await look(store, alerts)
     assert (after == before) is (point != "after commit")
     await again(store)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,9 @@ from tests.fakes.stored import NOW
 
 
 @pytest.fixture
-async def chat(tmp_path: Path) -> AsyncIterator[Dispatcher]:
+async def chat(sqlite_tables: str) -> AsyncIterator[Dispatcher]:
     """A dispatcher whose environment says Portuguese and Berlin."""
-    store = await open_store(f"sqlite:///{tmp_path / 'chat.db'}", writer=True)
+    store = await open_store(sqlite_tables, writer=True)
     yield Dispatcher(store, COMMANDS, lambda: NOW, home="Berlin, DE", language="pt-BR")
     await store.close()
 

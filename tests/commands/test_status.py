@@ -96,12 +96,12 @@ async def test_how_polls_went_is_said_in_the_readers_language(store: Store) -> N
     assert not any(word in notes for word in ("complete ", "capped", "suspect ", "failed"))
 
 
-async def test_who_polls_is_said_and_in_sqlite_left_open(store: Store, postgres_url: str) -> None:
+async def test_who_polls_is_said_and_in_sqlite_left_open(store: Store, postgres_tables: str) -> None:
     unknown = await _status(store)
     assert (unknown.leader, unknown.leader_since, unknown.leader_last) == (None, None, None)
     assert not any("leads" in note for note in _card(unknown).notes)
-    leader = await open_store(postgres_url, writer=True)
-    reading = await open_store(postgres_url, writer=False)
+    leader = await open_store(postgres_tables, writer=True)
+    reading = await open_store(postgres_tables, writer=False)
     _, led = await Dispatcher(reading, COMMANDS, lambda: NOW).ask_line("status")
     holder = f"{socket.gethostname()}:{os.getpid()}"
     assert (led.leader, led.leader_last) == (holder, None)

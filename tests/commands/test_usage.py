@@ -38,10 +38,10 @@ async def asked(store: Store) -> dict[str, int | None]:
         return {row.name: row.asked_at for row in await reader.models()}
 
 
-async def test_a_question_of_one_process_makes_a_model_urgent_in_another(database_url: str) -> None:
-    leading = await open_store(database_url, writer=True)
+async def test_a_question_of_one_process_makes_a_model_urgent_in_another(database_tables: str) -> None:
+    leading = await open_store(database_tables, writer=True)
     await fill(leading)
-    beside = await open_store(database_url, writer=True, alone=False)
+    beside = await open_store(database_tables, writer=True, alone=False)
     dispatcher = Dispatcher(beside, COMMANDS, lambda: NOW)
     await dispatcher.ask_line("availability RTX 4090")
     await dispatcher.store.settled()
@@ -73,11 +73,11 @@ async def test_the_same_model_is_noted_seldom(store: Store) -> None:
         assert (await asked(store))["L40S"] == (NOW if now < NOW + NOTED_EVERY else NOW + NOTED_EVERY)
 
 
-async def test_where_nothing_can_be_noted_questions_are_answered(sqlite_url: str) -> None:
-    store = await open_store(sqlite_url, writer=True)
+async def test_where_nothing_can_be_noted_questions_are_answered(sqlite_tables: str) -> None:
+    store = await open_store(sqlite_tables, writer=True)
     await fill(store)
     await store.close()
-    reading = await open_store(sqlite_url, writer=False)
+    reading = await open_store(sqlite_tables, writer=False)
     dispatcher = Dispatcher(reading, COMMANDS, lambda: NOW)
     await dispatcher.ask_line("availability L40S")
     await dispatcher.store.settled()
@@ -85,11 +85,11 @@ async def test_where_nothing_can_be_noted_questions_are_answered(sqlite_url: str
     await reading.close()
 
 
-async def test_a_note_that_failed_is_made_up_for(sqlite_url: str) -> None:
-    store = await open_store(f"{sqlite_url}?timeout=0.01", writer=True)
+async def test_a_note_that_failed_is_made_up_for(sqlite_tables: str) -> None:
+    store = await open_store(f"{sqlite_tables}?timeout=0.01", writer=True)
     await fill(store)
     dispatcher = Dispatcher(store, COMMANDS, lambda: NOW)
-    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as other:
+    with closing(sqlite3.connect(sqlite_tables.removeprefix("sqlite:///"))) as other:
         other.execute("BEGIN IMMEDIATE")
         dispatcher.usage.asked(["L40S"])
         await store.settled()
@@ -114,13 +114,13 @@ async def test_the_use_of_a_key_is_noted(store: Store) -> None:
     assert key.last_used_at == NOW
 
 
-async def test_a_web_process_tells_the_one_that_polls(sqlite_url: str) -> None:
+async def test_a_web_process_tells_the_one_that_polls(sqlite_tables: str) -> None:
     """Two processes as the Procfile starts them."""
-    leading = await open_store(sqlite_url, writer=True)
+    leading = await open_store(sqlite_tables, writer=True)
     await Collector(leading).record(NOW, [poll(NOW, offer(1), offer(2))])
     async with leading.writer() as writer:
         secret, _ = await writer.create_key("partner", scopes=("read",), per_minute=60, at=NOW)
-    environment = {**os.environ, "DATABASE_URL": sqlite_url, "PORT": "0", "VAST_URL": "http://127.0.0.1:9"}
+    environment = {**os.environ, "DATABASE_URL": sqlite_tables, "PORT": "0", "VAST_URL": "http://127.0.0.1:9"}
     web = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "web"),
         env=environment,

@@ -89,11 +89,9 @@ class Databases:
     def __init__(self, url: str) -> None:
         self.url = url.replace("+asyncpg", "")
 
-    async def create(self, *, like: str | None = None, instead_of: str | None = None) -> str:
-        """A new one, empty or a copy of one to which nobody is connected, maybe in place of another; gives its URL."""
-        name = _name(instead_of) if instead_of else f"spotbot_{uuid.uuid4().hex}"
-        if instead_of:
-            await self.drop(instead_of)
+    async def create(self, *, like: str | None = None) -> str:
+        """A new one, empty or a copy of one to which nobody is connected; gives its URL."""
+        name = f"spotbot_{uuid.uuid4().hex}"
         await self._run(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{_name(like)}"' if like else ""))
         before, _, query = self.url.partition("?")
         return f"{before.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -107,10 +108,14 @@ async def _everything(store: Store) -> tuple:
 SEEN = [(1, 2, 3), (1, 2), (1,), (1, 3), (1, 2, 3), (2, 3), (2, 3), (1, 2, 3)]
 
 
-async def test_together_singly_or_across_restarts_the_books_are_the_same(tmp_path: Path) -> None:
+async def test_together_singly_or_across_restarts_the_books_are_the_same(
+    tmp_path: Path, file_with_tables: Path
+) -> None:
     rounds = [_round(T0 + n * 7 * STEP, *machines) for n, machines in enumerate(SEEN)]
     rounds = [(at, [Poll(p.model, p.at, p.quality, p.offers, 7 * STEP) for p in polls]) for at, polls in rounds]
-    files = [f"sqlite:///{tmp_path / name}" for name in ("together", "singly", "restarted")]
+    files = [
+        f"sqlite:///{shutil.copy(file_with_tables, tmp_path / name)}" for name in ("together", "singly", "restarted")
+    ]
     together, singly, restarted = [await open_store(file, writer=True) for file in files]
     await Collector(together).record_many(rounds)
     collector = Collector(singly)

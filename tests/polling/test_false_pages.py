@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import random
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -254,24 +255,27 @@ EDITS: st.SearchStrategy[Edit] = st.one_of(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), EDITS, st.booleans())
-def test_one_false_page_changes_nothing_after_any_history(polls: list[Rows], edit: Edit, restarted: bool) -> None:
-    asyncio.run(_one_false_page(polls, edit, restarted))
-
-
-async def _one_false_page(polls: Sequence[Rows], edit: Edit, restarted: bool) -> None:
+def test_one_false_page_changes_nothing_after_any_history(
+    file_with_tables: Path, polls: list[Rows], edit: Edit, restarted: bool
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        store = await open_store(f"sqlite:///{Path(folder) / 'spotbot.db'}", writer=True)
-        async with watched(store) as watch:
-            for rows in polls[:-1]:
-                told = await watch.see(rows)
-                assert told.quality is Quality.COMPLETE, told.note
-            before = await watch.books()
-            if restarted:
-                watch.restart()
-            told = await watch.see(edit(polls[-2]))
-            assert told.quality in (Quality.SUSPECT, Quality.FAILED), told
-            assert told.note
-            assert await watch.books() == before
-            told = await watch.see(polls[-1])
+        file = shutil.copy(file_with_tables, folder)
+        asyncio.run(_one_false_page(file, polls, edit, restarted))
+
+
+async def _one_false_page(file: Path, polls: Sequence[Rows], edit: Edit, restarted: bool) -> None:
+    store = await open_store(f"sqlite:///{file}", writer=True)
+    async with watched(store) as watch:
+        for rows in polls[:-1]:
+            told = await watch.see(rows)
             assert told.quality is Quality.COMPLETE, told.note
-        await store.close()
+        before = await watch.books()
+        if restarted:
+            watch.restart()
+        told = await watch.see(edit(polls[-2]))
+        assert told.quality in (Quality.SUSPECT, Quality.FAILED), told
+        assert told.note
+        assert await watch.books() == before
+        told = await watch.see(polls[-1])
+        assert told.quality is Quality.COMPLETE, told.note
+    await store.close()

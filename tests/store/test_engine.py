@@ -34,13 +34,13 @@ def file_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
-async def test_a_second_writer_is_refused_and_told_why(database_url: str) -> None:
-    first = await open_store(database_url, writer=True)
+async def test_a_second_writer_is_refused_and_told_why(database_tables: str) -> None:
+    first = await open_store(database_tables, writer=True)
     with pytest.raises(StoreBusy, match=rf"[Aa]nother .*{os.getpid()}.*Stop it"):
-        await open_store(database_url, writer=True)
+        await open_store(database_tables, writer=True)
     await save(first, entry())
     await first.close()
-    second = await open_store(database_url, writer=True)
+    second = await open_store(database_tables, writer=True)
     assert await models(second) == [MODEL]
     await second.close()
 
@@ -53,9 +53,9 @@ async def test_another_name_of_the_same_file_is_the_same_store(sqlite_url: str) 
     await first.close()
 
 
-async def test_a_reader_beside_the_writer_reads_and_may_not_write(database_url: str, store: Store) -> None:
+async def test_a_reader_beside_the_writer_reads_and_may_not_write(database_tables: str, store: Store) -> None:
     await save(store, entry())
-    reading = await open_store(database_url, writer=False)
+    reading = await open_store(database_tables, writer=False)
     assert await models(reading) == [MODEL]
     with pytest.raises(StoreError, match="reading only"):
         await save(reading, entry())
@@ -68,8 +68,8 @@ async def test_reading_connections_cannot_change_anything(store: Store) -> None:
             await conn.execute(text("UPDATE lease SET epoch = 7"))
 
 
-async def test_small_changes_may_be_made_beside_the_writer(database_url: str, store: Store) -> None:
-    hand = await open_store(database_url, writer=True, alone=False)
+async def test_small_changes_may_be_made_beside_the_writer(database_tables: str, store: Store) -> None:
+    hand = await open_store(database_tables, writer=True, alone=False)
     async with hand.writer() as writer:
         await writer.create_key("partner", scopes=("read",), per_minute=60, at=AT)
     await hand.close()
@@ -117,8 +117,8 @@ async def test_a_writer_reads_what_it_has_written_and_others_do_not_yet(store: S
         assert await models(store) == []
 
 
-async def test_no_update_is_lost(database_url: str, store: Store) -> None:
-    beside = await open_store(database_url, writer=True, alone=False)
+async def test_no_update_is_lost(database_tables: str, store: Store) -> None:
+    beside = await open_store(database_tables, writer=True, alone=False)
 
     async def count(through: Store) -> None:
         for _ in range(15):
@@ -167,9 +167,9 @@ async def test_a_killed_writer_leaves_whole_rounds_and_no_lock(sqlite_url: str) 
     await store.close()
 
 
-async def test_a_disk_that_refuses_a_write_undoes_the_round_and_is_survived(sqlite_url: str) -> None:
+async def test_a_disk_that_refuses_a_write_undoes_the_round_and_is_survived(sqlite_tables: str) -> None:
     done = await run(
-        sqlite_url,
+        sqlite_tables,
         "await save(store, entry())",
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, -1))",
@@ -190,10 +190,10 @@ async def test_a_disk_that_refuses_a_write_undoes_the_round_and_is_survived(sqli
     )
 
 
-async def test_a_lock_held_by_another_program_stops_writes_but_not_reads(sqlite_url: str) -> None:
-    store = await open_store(f"{sqlite_url}?timeout=0.05", writer=True)
+async def test_a_lock_held_by_another_program_stops_writes_but_not_reads(sqlite_tables: str) -> None:
+    store = await open_store(f"{sqlite_tables}?timeout=0.05", writer=True)
     await save(store, entry())
-    other = sqlite3.connect(file_of(sqlite_url), isolation_level=None)
+    other = sqlite3.connect(file_of(sqlite_tables), isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreBusy, match="locked by another program"):
         await save(store, entry(AT + 300))
@@ -204,8 +204,8 @@ async def test_a_lock_held_by_another_program_stops_writes_but_not_reads(sqlite_
     await store.close()
 
 
-async def test_a_full_disk_undoes_the_round_and_is_survived(sqlite_url: str) -> None:
-    store = await open_store(sqlite_url, writer=True)
+async def test_a_full_disk_undoes_the_round_and_is_survived(sqlite_tables: str) -> None:
+    store = await open_store(sqlite_tables, writer=True)
     await save(store, entry())
     # SQLite answers with the same SQLITE_FULL as on a full disk.
     await _limit_pages(store, 1)
@@ -226,8 +226,8 @@ async def _limit_pages(store: Store, pages: int) -> None:
         await conn.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
 
-async def test_a_backup_taken_while_writing_is_the_last_whole_state(sqlite_url: str, tmp_path: Path) -> None:
-    store = await open_store(sqlite_url, writer=True)
+async def test_a_backup_taken_while_writing_is_the_last_whole_state(sqlite_tables: str, tmp_path: Path) -> None:
+    store = await open_store(sqlite_tables, writer=True)
     await save(store, entry())
     copy = tmp_path / "copy.db"
     async with store.writer() as writer:
@@ -257,9 +257,9 @@ async def test_a_backup_taken_while_writing_is_the_last_whole_state(sqlite_url: 
     ],
 )
 async def test_a_backup_that_cannot_be_written_is_said_plainly(
-    sqlite_url: str, tmp_path: Path, target: str, says: str
+    sqlite_tables: str, tmp_path: Path, target: str, says: str
 ) -> None:
-    store = await open_store(sqlite_url, writer=True)
+    store = await open_store(sqlite_tables, writer=True)
     (tmp_path / "a_file").write_text("kept")
     (tmp_path / "a_folder").mkdir()
     with pytest.raises(StoreError, match=says):
@@ -288,24 +288,24 @@ async def test_postgres_is_backed_up_by_its_own_tools(postgres_url: str, tmp_pat
     await store.close()
 
 
-async def test_damage_is_found(sqlite_url: str) -> None:
-    store = await open_store(sqlite_url, writer=True)
+async def test_damage_is_found(sqlite_tables: str) -> None:
+    store = await open_store(sqlite_tables, writer=True)
     await save(store, *(entry(AT + n * 300) for n in range(300)))
     await store.close()
-    with file_of(sqlite_url).open("rb+") as file:
+    with file_of(sqlite_tables).open("rb+") as file:
         file.seek(-10 * 4096, os.SEEK_END)  # behind the schema, which every opening reads
         file.write(b"\xff" * 10 * 4096)
-    reading = await open_store(sqlite_url, writer=False)
+    reading = await open_store(sqlite_tables, writer=False)
     assert await reading.integrity() != []
     await reading.close()
 
 
-async def test_the_write_ahead_log_is_folded_in(sqlite_url: str) -> None:
-    store = await open_store(sqlite_url, writer=True)
+async def test_the_write_ahead_log_is_folded_in(sqlite_tables: str) -> None:
+    store = await open_store(sqlite_tables, writer=True)
     await save(store, entry())
-    assert _size(f"{file_of(sqlite_url)}-wal") > 0
+    assert _size(f"{file_of(sqlite_tables)}-wal") > 0
     await store.checkpoint()
-    assert _size(f"{file_of(sqlite_url)}-wal") == 0
+    assert _size(f"{file_of(sqlite_tables)}-wal") == 0
     await store.close()
 
 
@@ -313,22 +313,22 @@ def _size(path: str) -> int:
     return os.stat(path).st_size
 
 
-async def test_tables_of_a_newer_program_are_left_alone(database_url: str) -> None:
-    store = await open_store(database_url, writer=True)
+async def test_tables_of_a_newer_program_are_left_alone(database_tables: str) -> None:
+    store = await open_store(database_tables, writer=True)
     async with store._site.write.begin() as conn:
         await conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     await store.close()
     for writer in (True, False):
         with pytest.raises(StoreError, match=r"newer spotbot.*Upgrade"):
-            await open_store(database_url, writer=writer)
+            await open_store(database_tables, writer=writer)
 
 
 async def test_older_tables_are_brought_up_by_a_writer_only(
-    database_url: str, store: Store, monkeypatch: pytest.MonkeyPatch
+    database_tables: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "HEAD", "9999")
     with pytest.raises(StoreError, match=r"older tables.*migrate"):
-        await open_store(database_url, writer=False)
+        await open_store(database_tables, writer=False)
 
 
 async def test_tables_of_strangers_are_left_alone(database_url: str) -> None:

@@ -54,15 +54,15 @@ async def rounds(store: Store) -> int | None:
 
 
 @pytest.fixture
-async def leader(postgres_url: str) -> AsyncIterator[Store]:
-    store = await open_store(postgres_url, writer=True)
+async def leader(postgres_tables: str) -> AsyncIterator[Store]:
+    store = await open_store(postgres_tables, writer=True)
     yield store
     await store.close()
 
 
 @pytest.fixture
-async def standby(postgres_url: str, leader: Store) -> AsyncIterator[Store]:
-    store = await open_store(postgres_url, writer=True, wait=True)
+async def standby(postgres_tables: str, leader: Store) -> AsyncIterator[Store]:
+    store = await open_store(postgres_tables, writer=True, wait=True)
     yield store
     await store.close()
 
@@ -81,25 +81,25 @@ async def polling(store: Store) -> AsyncIterator[tuple[Poller, FakeVast]]:
             await poller.source.aclose()
 
 
-async def test_leadership_survives_the_loss_of_every_connection(postgres_url: str, leader: Store) -> None:
+async def test_leadership_survives_the_loss_of_every_connection(postgres_tables: str, leader: Store) -> None:
     others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    await sql(postgres_url, f"SELECT pg_terminate_backend(pid, 10000) {others}")
+    await sql(postgres_tables, f"SELECT pg_terminate_backend(pid, 10000) {others}")
     with pytest.raises(StoreBusy, match=rf"Another spotbot .*:{os.getpid()}\) leads .*Stop it first"):
-        await open_store(postgres_url, writer=True)
+        await open_store(postgres_tables, writer=True)
     await save(leader)
     assert await leader.renew()
     assert leader.epoch == 1
 
 
 async def test_a_stale_leader_commits_nothing_and_asks_the_market_nothing(
-    postgres_url: str, leader: Store, standby: Store
+    postgres_tables: str, leader: Store, standby: Store
 ) -> None:
     async with polling(leader) as (poller, market):
         await poller.turn()
         await poller.turn()  # tells the store what is followed, now that it knows the name
         asked = len(market.queries)
         assert asked == 1
-        await run_out(postgres_url)
+        await run_out(postgres_tables)
         assert await standby.renew()
         now = poller.clock()
         poller.clock = SteadyClock(floor=now + 400)  # the next poll is due, and nothing about the plan has changed
@@ -117,11 +117,11 @@ async def test_a_stale_leader_commits_nothing_and_asks_the_market_nothing(
 
 
 async def test_a_leader_that_was_deposed_leads_again_when_nobody_does(
-    postgres_url: str, leader: Store, standby: Store
+    postgres_tables: str, leader: Store, standby: Store
 ) -> None:
     async with polling(leader) as (poller, market):
         await poller.turn()
-        await run_out(postgres_url)
+        await run_out(postgres_tables)
         await standby.renew()
         await leader.renew()
         assert not leader.leads()
@@ -137,15 +137,15 @@ async def test_a_leader_that_was_deposed_leads_again_when_nobody_does(
         assert len(market.queries) == 1
 
 
-async def test_a_stand_by_waits_and_takes_over_by_itself(postgres_url: str, leader: Store) -> None:
-    standby = await open_store(postgres_url, writer=True, wait=True, lease_seconds=6)  # looks each 0.6 s
+async def test_a_stand_by_waits_and_takes_over_by_itself(postgres_tables: str, leader: Store) -> None:
+    standby = await open_store(postgres_tables, writer=True, wait=True, lease_seconds=6)  # looks each 0.6 s
     assert (standby.leads(), standby.state, standby.epoch) == (False, "standing by", None)
     async with polling(standby) as (poller, market):
         assert await poller.turn() > 0
         assert market.queries == []
         with pytest.raises(StoreBusy, match="does not lead"):
             await save(standby)
-        await run_out(postgres_url)
+        await run_out(postgres_tables)
         async with asyncio.timeout(30):
             while not standby.leads():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
@@ -153,7 +153,7 @@ async def test_a_stand_by_waits_and_takes_over_by_itself(postgres_url: str, lead
     await standby.close()
 
 
-async def test_a_leader_that_cannot_renew_stops_by_its_own_clock(postgres_url: str, leader: Store) -> None:
+async def test_a_leader_that_cannot_renew_stops_by_its_own_clock(postgres_tables: str, leader: Store) -> None:
     await leader.close()
     now = [0.0]
     site = PostgresSite(leader.url)
@@ -170,7 +170,7 @@ async def test_a_leader_that_cannot_renew_stops_by_its_own_clock(postgres_url: s
 
 
 async def test_a_renewal_that_is_late_is_made_up_for_before_a_write(
-    postgres_url: str, leader: Store, standby: Store
+    postgres_tables: str, leader: Store, standby: Store
 ) -> None:
     lease = leader._leadership
     assert isinstance(lease, PostgresLease)
@@ -178,7 +178,7 @@ async def test_a_renewal_that_is_late_is_made_up_for_before_a_write(
     assert leader.state == "lost"
     await save(leader)
     assert (leader.state, leader.epoch) == ("leader", 1)
-    await run_out(postgres_url)
+    await run_out(postgres_tables)
     await standby.renew()
     lease._until = 0.0
     with pytest.raises(StoreBusy):
@@ -192,10 +192,10 @@ async def test_a_long_write_does_not_keep_the_lease_from_being_renewed(leader: S
         assert await leader.renew()
 
 
-async def test_nobody_takes_over_amid_a_write(postgres_url: str, leader: Store, standby: Store) -> None:
+async def test_nobody_takes_over_amid_a_write(postgres_tables: str, leader: Store, standby: Store) -> None:
     async with leader.writer() as writer:
         await writer.save_round(AT, [entry()])
-        await run_out(postgres_url)
+        await run_out(postgres_tables)
         assert not await standby.renew()
     assert await rounds(standby) == AT
     assert await standby.renew()
@@ -208,9 +208,9 @@ async def test_a_write_left_open_by_a_stopped_process_ends_with_the_lease(standb
 
 
 async def test_an_end_that_a_clock_set_back_has_put_too_far_ahead_counts_as_none(
-    postgres_url: str, standby: Store
+    postgres_tables: str, standby: Store
 ) -> None:
-    await sql(postgres_url, "UPDATE leader SET expires_at = now() + interval '1 day'")
+    await sql(postgres_tables, "UPDATE leader SET expires_at = now() + interval '1 day'")
     assert await standby.renew()
 
 
@@ -221,9 +221,9 @@ async def test_a_stand_by_makes_small_changes_beside_the_leader(standby: Store) 
         assert [key.label for key in await reader.keys()] == ["partner"]
 
 
-async def test_losing_and_regaining_is_logged_once_each(postgres_url: str, leader: Store, standby: Store) -> None:
+async def test_losing_and_regaining_is_logged_once_each(postgres_tables: str, leader: Store, standby: Store) -> None:
     with capture_logs() as said:
-        await run_out(postgres_url)
+        await run_out(postgres_tables)
         await standby.renew()
         for _ in range(3):
             await leader.renew()
@@ -272,13 +272,13 @@ async def test_a_fetch_under_way_ends_before_its_next_request() -> None:
 
 @pytest.mark.parametrize("command", ["poll --once", "migrate", "import FILE"])
 async def test_what_must_lead_is_refused_beside_a_leader(
-    database_url: str, tmp_path, monkeypatch: pytest.MonkeyPatch, command: str
+    database_tables: str, tmp_path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("DATABASE_URL", database_tables)
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "offers.csv"
     file.write_text("ts_utc\n")
-    leading = await open_store(database_url, writer=True)
+    leading = await open_store(database_tables, writer=True)
     arguments = command.replace("FILE", str(file)).split()
     result = await asyncio.to_thread(CliRunner().invoke, cli, arguments)
     assert result.exit_code == 3
@@ -307,21 +307,21 @@ async def _start_together(url: str) -> None:
     await asyncio.gather(*(store.close() for store in stores))
 
 
-async def test_newer_tables_are_not_made_under_a_leader(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    leading = await open_store(database_url, writer=True)
+async def test_newer_tables_are_not_made_under_a_leader(database_tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    leading = await open_store(database_tables, writer=True)
     monkeypatch.setattr(schema, "HEAD", "9999")
     with pytest.raises(StoreBusy, match="Stop it"):
-        await open_store(database_url, writer=True, wait=True)
+        await open_store(database_tables, writer=True, wait=True)
     await leading.close()
 
 
-async def test_a_database_that_is_away_is_no_reason_to_fail(postgres_url: str, leader: Store) -> None:
+async def test_a_database_that_is_away_is_no_reason_to_fail(postgres_tables: str, leader: Store) -> None:
     """Until its own clock ends the lease, a leader leads on."""
-    await sql(postgres_url, "ALTER TABLE leader RENAME TO elsewhere")
+    await sql(postgres_tables, "ALTER TABLE leader RENAME TO elsewhere")
     with pytest.raises(Exception, match="leader"):
         await leader.renew()
     assert leader.leads()
-    await sql(postgres_url, "ALTER TABLE elsewhere RENAME TO leader")
+    await sql(postgres_tables, "ALTER TABLE elsewhere RENAME TO leader")
     assert await leader.renew()
 
 

@@ -100,10 +100,10 @@ def _socket(url: str) -> Path:
     ],
 )
 async def test_reading_writing_and_the_lease_are_encrypted_as_asked(
-    postgres_url: str, tmp_path: Path, query: str, encrypted: bool
+    postgres_tables: str, tmp_path: Path, query: str, encrypted: bool
 ) -> None:
-    async with tls_door(_socket(postgres_url), tmp_path) as door:
-        store = await open_store(_through(door, postgres_url, query), writer=True)
+    async with tls_door(_socket(postgres_tables), tmp_path) as door:
+        store = await open_store(_through(door, postgres_tables, query), writer=True)
         async with store.writer(), store.reader():
             assert store.leads()
         await store.close()
@@ -128,9 +128,9 @@ async def test_no_connection_is_weaker_than_the_url_asks(
         assert True not in door.encrypted
 
 
-async def test_prefer_goes_without_where_there_is_none(postgres_url: str, tmp_path: Path) -> None:
-    async with tls_door(_socket(postgres_url), tmp_path, offers=False) as door:
-        store = await open_store(_through(door, postgres_url, "?sslmode=prefer"), writer=True)
+async def test_prefer_goes_without_where_there_is_none(postgres_tables: str, tmp_path: Path) -> None:
+    async with tls_door(_socket(postgres_tables), tmp_path, offers=False) as door:
+        store = await open_store(_through(door, postgres_tables, "?sslmode=prefer"), writer=True)
         await store.close()
         assert set(door.encrypted) == {False}
 
@@ -140,8 +140,8 @@ async def test_a_standby_is_asked_for_in_vain(postgres_url: str) -> None:
         await open_store(f"{postgres_url}&target_session_attrs=standby", writer=False)
 
 
-async def test_the_session_is_named_and_set_as_the_url_says(postgres_url: str) -> None:
-    url = f"{postgres_url}&application_name=mine&options=-c%20search_path%3Dpublic"
+async def test_the_session_is_named_and_set_as_the_url_says(postgres_tables: str) -> None:
+    url = f"{postgres_tables}&application_name=mine&options=-c%20search_path%3Dpublic"
     store = await open_store(url, writer=True)
     try:
         async with store.reader() as reader:

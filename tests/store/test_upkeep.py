@@ -38,13 +38,13 @@ async def test_rows_spent_add_up_by_day(store: Store) -> None:
         assert [await reader.quota(TODAY + n) for n in range(4)] == [(43, 3000), (7, None), (0, 5000), (0, None)]
 
 
-async def test_the_budget_survives_a_restart(database_url: str) -> None:
+async def test_the_budget_survives_a_restart(database_tables: str) -> None:
     for _ in range(2):
-        store = await open_store(database_url, writer=True)
+        store = await open_store(database_tables, writer=True)
         async with store.writer() as writer:
             await writer.add_quota(TODAY, 5)
         await store.close()
-    reading = await open_store(database_url, writer=False)
+    reading = await open_store(database_tables, writer=False)
     async with reading.reader() as reader:
         assert await reader.quota(TODAY) == (10, None)
     await reading.close()
@@ -157,13 +157,13 @@ async def test_a_key_opens_until_it_is_revoked(store: Store) -> None:
         assert [kept.revoked_at for kept in await reader.keys()] == [AT + 8, None]
 
 
-async def test_a_key_itself_is_nowhere_in_the_files(sqlite_url: str) -> None:
-    store = await open_store(sqlite_url, writer=True)
+async def test_a_key_itself_is_nowhere_in_the_files(sqlite_tables: str) -> None:
+    store = await open_store(sqlite_tables, writer=True)
     async with store.writer() as writer:
         secret, key = await writer.create_key("partner", scopes=("read",), per_minute=60, at=AT)
     assert secret.startswith(MARK)
     assert len(secret) - len(MARK) >= 43
-    path = sqlite_url.removeprefix("sqlite:///")
+    path = sqlite_tables.removeprefix("sqlite:///")
     written = _bytes(path) + _bytes(f"{path}-wal")
     assert key.prefix.encode() in written
     assert secret.encode() not in written

@@ -36,9 +36,9 @@ async def hooks(store: Store) -> AsyncIterator[WebhookMarket]:
         yield made
 
 
-async def test_a_secret_is_shown_once_and_stored_sealed(tmp_path: Path) -> None:
-    file = tmp_path / "secrets.db"
-    store = await open_store(f"sqlite:///{file}", writer=True)
+async def test_a_secret_is_shown_once_and_stored_sealed(tmp_path: Path, sqlite_tables: str) -> None:
+    file = Path(sqlite_tables.removeprefix("sqlite:///"))
+    store = await open_store(sqlite_tables, writer=True)
     with capture_logs() as logs:
         async with webhook_market(store) as hooks:
             hooks.inbox.receiver.url += "/tok-5ecret?key=qu3ry"

@@ -27,14 +27,14 @@ async def killed(url: str, key: str, hooks: WebhookMarket) -> int:
     return await process.wait()
 
 
-async def test_a_process_killed_between_post_and_record_sends_again_under_the_same_id(database_url: str) -> None:
-    store, key = await open_store(database_url, writer=True, alone=False), new_key()
+async def test_a_process_killed_between_post_and_record_sends_again_under_the_same_id(database_tables: str) -> None:
+    store, key = await open_store(database_tables, writer=True, alone=False), new_key()
     async with webhook_market(store) as hooks:
         hooks.use(Endpoints(SecretBox(key), hooks.endpoints.guard))
         await hooks.active()
         await hooks.market.add(rule(readings=1))
         await hooks.price(400_000, 300_000, 400_000)
-        assert await killed(database_url, key, hooks) == -signal.SIGKILL
+        assert await killed(database_tables, key, hooks) == -signal.SIGKILL
         assert [one["type"] for one in hooks.inbox.events] == ["alert.fired"]
         await hooks.deliver()
         assert len(hooks.inbox.events) == 1  # the lease of the dead has not run out
@@ -46,14 +46,15 @@ async def test_a_process_killed_between_post_and_record_sends_again_under_the_sa
     await store.close()
 
 
-async def test_a_new_key_seals_endpoints_anew(sqlite_url: str) -> None:
+async def test_a_new_key_seals_endpoints_anew(sqlite_tables: str) -> None:
     old, new = new_key(), new_key()
-    store = await open_store(sqlite_url, writer=True, alone=False)
+    store = await open_store(sqlite_tables, writer=True, alone=False)
     async with webhook_market(store) as hooks:
         hooks.use(Endpoints(SecretBox(old), hooks.endpoints.guard))
         name, secret = await hooks.active()
         wrong, both = (
-            Settings(_env_file=None, DATABASE_URL=sqlite_url, SPOTBOT_SECRET_KEY=keys) for keys in (new, f"{new},{old}")
+            Settings(_env_file=None, DATABASE_URL=sqlite_tables, SPOTBOT_SECRET_KEY=keys)
+            for keys in (new, f"{new},{old}")
         )
         assert await reseal(wrong) == 2
         assert await reseal(both) == 0

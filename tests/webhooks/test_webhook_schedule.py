@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -76,10 +77,10 @@ async def test_nothing_goes_before_the_time_that_a_receiver_asked_for(hooks: Web
 @given(st.lists(st.sampled_from(["ok", "500", "reset", "404"]), min_size=4, max_size=40))
 @example(["500"] * 12)
 @example(["reset", "ok", "500"])
-async def test_the_events_of_an_alert_arrive_in_their_order(answers: list[str]) -> None:
+async def test_the_events_of_an_alert_arrive_in_their_order(file_with_tables: Path, answers: list[str]) -> None:
     behaviours = {"ok": answer(), "500": answer(500), "404": answer(404), "reset": resetting}
     with TemporaryDirectory() as folder:
-        store = await open_store(f"sqlite:///{Path(folder) / 'order.db'}", writer=True)
+        store = await open_store(f"sqlite:///{shutil.copy(file_with_tables, folder)}", writer=True)
         async with webhook_market(store) as hooks:
             name, _ = await hooks.active()
             for threshold in (350_000, 340_000):
