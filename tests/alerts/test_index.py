@@ -134,8 +134,7 @@ async def _walk(store: Store, some: list[Rule], steps: list[Any]) -> None:
         START, [Poll(name, START, Quality.COMPLETE, book(400_000, name), STEP) for name in (MODEL, OTHER)]
     )
     market, every = Market(store), EveryRule(heard={MODEL: START, OTHER: START})
-    for one in some:
-        await market.add(one)
+    await market.add_all(some)
     async with store.reader() as reader:
         rows = await reader.alerts.of_team(OWNER.platform, OWNER.enterprise, OWNER.team)
     every.rules = {row.id: one for row, one in zip(rows, some, strict=True)}

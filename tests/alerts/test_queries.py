@@ -40,12 +40,12 @@ async def _plans(writer: Writer, read: str) -> list[str]:
 
 
 @pytest.mark.parametrize("read", ["series", "woken", "due", "unheard"])
-@pytest.mark.parametrize("database_url", ["sqlite_url"], indirect=True)
+@pytest.mark.parametrize("database_tables", ["sqlite_tables"], indirect=True)
 async def test_no_rule_is_read_but_those_that_are_asked_for(store: Store, read: str) -> None:
     market_ = await market(store)
-    for n in range(RULES):
-        one = rule(threshold=300_000 + n)
-        await market_.add(one, replace(initial(one), armed=True))
+    await market_.add_all(
+        [rule(threshold=300_000 + n) for n in range(RULES)], lambda one: replace(initial(one), armed=True)
+    )
     async with store.writer() as writer:
         plan = await _plans(writer, read)
     assert any("alert" in step for step in plan)

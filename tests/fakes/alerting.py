@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from bot.polling.rounds import Collector
 from bot.store.alerts import Owner
 from bot.store.engine import Store
 from bot.store.outbox import StoredMessage
+from bot.store.writer import Writer
 
 MODEL, OTHER = "RTX 4090", "H100 SXM"
 START = 1_800_000_000 // HOUR * HOUR
@@ -52,10 +53,13 @@ class Market:
     async def add(self, new: Rule, state: State | None = None, owner: Owner = OWNER) -> str:
         """Store a rule for a channel of its owner's team."""
         async with self.store.writer() as writer:
-            to = await writer.outbox.destination(owner.platform, owner.team, channel="C1")
-            series = await writer.alerts.series_id(key_of(new))
-            row = rule_row(series, new, initial(new) if state is None else state)
-            return await writer.alerts.create(owner, to, row, new.created_at)
+            return await _create(writer, new, state, owner)
+
+    async def add_all(self, some: Sequence[Rule], state: Callable[[Rule], State] = initial) -> None:
+        """Store many at once, a transaction for all."""
+        async with self.store.writer() as writer:
+            for new in some:
+                await _create(writer, new, state(new), OWNER)
 
     async def poll(
         self, price: int = 400_000, *, quality: Quality = Quality.COMPLETE, offers: Any = None, after: int = STEP
@@ -101,6 +105,13 @@ class Market:
             assert found is not None
             said = load_rule(found.rule)
             await writer.alerts.change(found.id, rule_row(found.series_id, said, state), self.at)
+
+
+async def _create(writer: Writer, new: Rule, state: State | None, owner: Owner) -> str:
+    to = await writer.outbox.destination(owner.platform, owner.team, channel="C1")
+    series = await writer.alerts.series_id(key_of(new))
+    row = rule_row(series, new, initial(new) if state is None else state)
+    return await writer.alerts.create(owner, to, row, new.created_at)
 
 
 async def market(store: Store, models: Mapping[str, int] | None = None) -> Market:
