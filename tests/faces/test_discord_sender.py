@@ -237,7 +237,10 @@ async def test_after_the_end_of_a_connection_nothing_is_sent(server: Guild) -> N
 
 
 async def test_a_server_that_removed_the_app_is_gone_at_once(server: Guild) -> None:
-    await server.face.answers.forget(int(GUILD))
+    async def is_member() -> bool:
+        return False
+
+    await server.face.answers.forget(int(GUILD), is_member)
     calls = len(server.discord.calls)
     assert await server.face.sender.send(message()) == Rejected("the app was removed", gone=True)
     assert len(server.discord.calls) == calls

@@ -142,7 +142,7 @@ async def test_without_a_key_it_says_what_is_missing(hooks: WebhookMarket) -> No
 
 
 @pytest.mark.parametrize(
-    "events", ["nonsense", "webhook.test", "webhook.challenge", ",", "alert.fired;drop", "a" * 90, "\u202ealert.fired"]
+    "events", ["nonsense", "webhook.test", "webhook.challenge", ",", "alert.fired;drop", "a" * 90, "\u202ealert.fire"]
 )
 async def test_unknown_events_are_refused_with_those_that_there_are(hooks: WebhookMarket, events: str) -> None:
     said = await hooks.say(f'webhook add {hooks.inbox.receiver.url} events="{events}"')
@@ -164,7 +164,7 @@ async def test_hostile_names_are_those_of_nobody(hooks: WebhookMarket) -> None:
         "ЛАСТ",
         "\u202e",
         "%",
-        "LAST\u200b",
+        "LÄST",
         "..",
         "null",
     ):
@@ -173,6 +173,12 @@ async def test_hostile_names_are_those_of_nobody(hooks: WebhookMarket) -> None:
             assert not said.ok, (verb, name)
             assert "our side" not in plain(said.card)
     assert len((await hooks.say("webhook list")).answer.webhooks) == 1
+
+
+async def test_what_is_not_seen_makes_no_other_name(hooks: WebhookMarket) -> None:
+    name, _ = await hooks.active()
+    for text in (f"{name}\u200b", f"\u202e{name}", "LAST\u200b"):
+        assert name in await hooks.hear(f'webhook show "{text}"')
 
 
 async def test_it_speaks_portuguese(hooks: WebhookMarket) -> None:
