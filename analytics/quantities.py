@@ -108,7 +108,7 @@ def split_quantity(text: str, units: Units, before: Sequence[str] = ()) -> Quant
     body = body[len(sign) :].lstrip()
     leading = next((each for each in before if body.lower().startswith(each)), "")
     match = _QUANTITY.fullmatch(body[len(leading) :].lstrip())
-    unit = _PER.sub("/", match["unit"].strip().lower()) if match else ""
+    unit = _PER.sub("/", match["unit"].strip().lower().rstrip(".!?;,")).strip() if match else ""
     if match is None or unit not in units:
         return None
     return QuantityText(sign, leading, match["digits"], match["stop"], match["power"], unit)
@@ -121,7 +121,8 @@ def quantity(text: str, units: Units, written: NumberFormat, before: Sequence[st
     if parts is None or number is None or (written == PLAIN and (parts.sign == "+" or parts.stop)):
         return None
     value = float(f"{parts.sign}{number:f}{parts.power}") * units[parts.unit]
-    return value if math.isfinite(value) else None
+    vanished = value == 0 and number != 0  # a power that no float has
+    return value if math.isfinite(value) and not vanished else None
 
 
 def plain_quantity(text: str, units: Units, written: NumberFormat, before: Sequence[str] = ()) -> str:
@@ -131,3 +132,16 @@ def plain_quantity(text: str, units: Units, written: NumberFormat, before: Seque
     if parts is None or number is None:
         return text
     return text.replace(parts.digits + parts.stop, write_decimal(number), 1)
+
+
+_NUMBER_IN_TEXT = re.compile(r"(?<![\w.,])[0-9](?:[0-9.,]*[0-9])?")
+
+
+def plain_numbers(text: str, written: NumberFormat) -> str:
+    """A text in which each number is written as every language reads it; what is no number stays."""
+
+    def plain(found: re.Match[str]) -> str:
+        number = read_decimal(found[0], written)
+        return found[0] if number is None else write_decimal(number)
+
+    return _NUMBER_IN_TEXT.sub(plain, text)

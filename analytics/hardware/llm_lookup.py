@@ -17,7 +17,7 @@ SMALLEST, LARGEST = 1e7, 1e13
 UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "": 1e9, "t": 1e12}
 """What the letter behind a size multiplies; a bare number means billions (source: usage of model names)."""
 
-_SIZE = re.compile(r"(?:(\d{1,3})x)?(\d{1,5}(?:\.\d{1,4})?)\s*([kmbt]?)")
+_SIZE = re.compile(r"(?:([0-9]{1,3})x)?([0-9]{1,5}(?:\.[0-9]{1,4})?)\s*([kmbt]?)")
 _ENDINGS = re.compile(r"(?:hf|instruct|chat|base|it|v0\.[0-9]|[0-9]+k|preview|bf16|awq|gptq|gguf)$")
 
 

@@ -208,7 +208,7 @@ def _any_of(words: Mapping[str, object]) -> str:
 
 
 _NUMBER = r"(?P<number>[0-9.,]+)"
-_MONEY = rf"(?:us)?\$? ?{_NUMBER} ?(?:usd|us\$|\$)?(?: ?/ ?(?:gpu[-/ ]?)?(?:h|hr|hour|hora))?"
+_MONEY = rf"(?:us)?\$? ?{_NUMBER} ?(?:usd|us\$|\$)?(?: ?(?:/|per|an?|por|ao) ?(?:gpu[-/ ]?)?(?:h|hr|hour|hora))?"
 _SPAN = r"(?P<span>[0-9]{1,4}) ?(?P<unit>[a-z]+)"
 _WITHIN = r"(?:in|within|over|em|dentro de)"
 _PLACE = r"(?: (?:in|em|na|no) (?P<place>[^\d<>=]+))?"

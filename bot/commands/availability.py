@@ -113,7 +113,7 @@ COMMAND = Command(
     summary="How many GPUs are free now, by region, and where they are cheapest",
     path="/api/spot/availability",
     params=(
-        Param("gpu", "gpu", "the model", required=True),
+        Param("gpu", "gpu", "the model", required=True, aliases=("gpu_name", "model")),
         Param("gpus", "gpu_count", "GPUs needed on one machine", default=1, minimum=1, maximum=64),
         Param(
             "home", "text", "where to estimate latency from, e.g. Sao Paulo, BR", positional=False, aliases=("from",)

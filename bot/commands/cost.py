@@ -197,17 +197,17 @@ COMMAND = Command(
         Param("dataset_size", "gigabytes", "text to train on; 1 GB if not given", minimum=1e-6, maximum=1e6),
         Param("method", "choice", "what is trained", default="lora", choices=METHODS),
         Param(
-            "tokens", "number", "training tokens instead of a size", minimum=1, maximum=MOST_TOKENS, positional=False
+            "tokens", "tokens", "training tokens instead of a size", minimum=1, maximum=MOST_TOKENS, positional=False
         ),
         Param("rows", "number", "training rows of full context instead", minimum=1, maximum=1e12, positional=False),
-        Param("epochs", "number", "passes over the data", default=1.0, minimum=0.01, maximum=1000, positional=False),
-        Param("mfu", "number", "share of the peak rate reached", minimum=0.01, maximum=1, positional=False),
+        Param("epochs", "times", "passes over the data", default=1.0, minimum=0.01, maximum=1000, positional=False),
+        Param("mfu", "share", "share of the peak rate reached", minimum=0.01, maximum=1, positional=False),
         Param("gpus", "gpu_count", "exactly so many GPUs", minimum=1, maximum=64, positional=False),
         Param("max_hours", "hours", "to be done within", minimum=0.01, positional=False),
         Param("disk_gb", "gigabytes", "disk to rent", minimum=0, maximum=1e6, positional=False),
-        Param("save_minutes", "number", "to write a checkpoint", minimum=0.001, maximum=1440, positional=False),
+        Param("save_minutes", "minutes", "to write a checkpoint", minimum=0.001, maximum=1440, positional=False),
         Param(
-            "restart_minutes", "number", "to go on", default=RESTART_MINUTES, minimum=0, maximum=1440, positional=False
+            "restart_minutes", "minutes", "to go on", default=RESTART_MINUTES, minimum=0, maximum=1440, positional=False
         ),
         Param(
             "context",

@@ -109,7 +109,7 @@ COMMAND = Command(
     summary="What a model's spot price was, with its gaps",
     path="/api/spot/history/{gpu_name}",
     params=(
-        Param("gpu_name", "gpu", "the model", required=True),
+        Param("gpu_name", "gpu", "the model", required=True, aliases=("gpu", "model")),
         Param("days", "days", "how many days back", default=DEFAULT_DAYS, minimum=1, maximum=MOST_DAYS),
     ),
     ask=ask,

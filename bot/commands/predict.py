@@ -134,7 +134,7 @@ COMMAND = Command(
     name="predict",
     summary="Price in 1, 6 and 24 hours, how sure that is, and whether to start now",
     path="/api/spot/prediction/{gpu_name}",
-    params=(Param("gpu_name", "gpu", "the model", required=True),),
+    params=(Param("gpu_name", "gpu", "the model", required=True, aliases=("gpu", "model")),),
     ask=ask,
     card=card,
     examples=("predict RTX 4090", "predict h100 sxm"),

@@ -107,7 +107,7 @@ COMMAND = Command(
     name="reliability",
     summary="How likely a tenant who starts now is still running after 24 hours",
     path="/api/spot/reliability",
-    params=(Param("gpu", "gpu", "the model", required=True),),
+    params=(Param("gpu", "gpu", "the model", required=True, aliases=("gpu_name", "model")),),
     ask=ask,
     card=card,
     examples=("reliability RTX 4090", "reliability H100 SXM"),

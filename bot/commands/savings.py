@@ -116,10 +116,10 @@ COMMAND = Command(
     summary="What a spot GPU saves against AWS, Google Cloud and Azure",
     path="/api/spot/savings",
     params=(
-        Param("gpu", "gpu", "the model", required=True),
+        Param("gpu", "gpu", "the model", required=True, aliases=("gpu_name", "model")),
         Param("hours", "hours", "GPU-hours to compare", default=DEFAULT_HOURS, minimum=0.01, maximum=1e6),
         Param(
-            "hours_per_year", "number", "use in a year", default=HOURS_IN_YEAR, minimum=0, maximum=1e6, positional=False
+            "hours_per_year", "hours", "use in a year", default=HOURS_IN_YEAR, minimum=0, maximum=1e6, positional=False
         ),
     ),
     ask=ask,

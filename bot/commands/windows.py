@@ -138,7 +138,7 @@ COMMAND = Command(
     summary="The hours of the week with the least risk of interruption",
     path="/api/spot/safe-windows/{gpu_name}",
     params=(
-        Param("gpu_name", "gpu", "the model", required=True),
+        Param("gpu_name", "gpu", "the model", required=True, aliases=("gpu", "model")),
         Param("hours", "hours", "how long the job runs", minimum=1, maximum=168),
         Param("tz", "text", "your time zone, e.g. America/Sao_Paulo", default=UTC, positional=False),
     ),

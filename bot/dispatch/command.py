@@ -52,6 +52,8 @@ class Param:
     """names whose ``name=value`` words are part of its text"""
     leads: tuple[str, ...] = ()
     """first words of its text that may come before the models"""
+    has_numbers: bool = False
+    """its text has numbers, written as the asker's language writes them"""
     joins: tuple[str, ...] = ()
     """words that belong to a number before them: ``7 B``"""
 

@@ -201,7 +201,7 @@ class Completion:
             called = self._called(line[:start])
             if called and called[0] is command:
                 typed, finished = plain_text(line[start:]).strip(" \"'"), start < current == len(line)
-                settled = finished and self._is_gpu(typed)
+                settled = finished and bool(self._is_gpu(typed))
                 head, _, last = typed.rpartition(",")
                 if head and "," in line[start:] and self._is_gpu(head):
                     at = start + line[start:].rindex(",") + 1
@@ -229,7 +229,7 @@ class Completion:
     def _is_full(self, param: Param, given: Mapping[str, str]) -> bool:
         """Whether it is given, and no word more is taken for it; what names no model may be of another parameter."""
         if takes_models(param) and not takes_several(param):
-            return self._is_gpu(given.get(param.name, ""))
+            return bool(self._is_gpu(given.get(param.name, "")))
         return param.name in given and not takes_several(param)
 
     def _models_at(self, param: Param, place: _Place) -> list[str]:

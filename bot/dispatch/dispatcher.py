@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from analytics.catalog import Catalog, load_catalog
 from analytics.errors import AskError, Refused
 from analytics.evidence import Note
+from analytics.quantities import plain_numbers
 from bot.accounts import NO_PREFERENCES, Asker, Preferences, permits
-from bot.dispatch.command import SHOWN, Command, QueryContext, Request
+from bot.dispatch.command import SHOWN, Command, Param, QueryContext, Request
 from bot.dispatch.forms import FilledForm, OpenForm, changed, open_form
 from bot.dispatch.grammar import ReadLine, assign, line_for, read
 from bot.dispatch.kinds import KINDS
@@ -195,9 +196,7 @@ class Dispatcher:
             return nullcontext()
         return self.turns.turn(waiter if asker is None else asker.waiter)
 
-    async def _ask(
-        self, command: Command, given: Mapping[str, str], query: QueryContext, is_gpu: Callable[[str], bool]
-    ) -> Any:
+    async def _ask(self, command: Command, given: Mapping[str, str], query: QueryContext, is_gpu: IsGpu) -> Any:
         _check_permitted(command, query.asker)
         values = await convert(command, with_preferences(command, given, query, is_gpu), query)
         self._remember(command, values)
@@ -249,8 +248,12 @@ def language_of(asker: Asker | None, own: Preferences, team: Preferences, defaul
 
 def _plainly(command: Command, given: Mapping[str, str], query: QueryContext) -> dict[str, str]:
     """Texts whose numbers every language reads alike."""
-    kinds = {param.name: KINDS[param.kind] for param in command.params}
-    return {name: kinds[name].plain(text, query) if name in kinds else text for name, text in given.items()}
+    params = {param.name: param for param in command.params}
+    return {name: _plain(params[name], text, query) if name in params else text for name, text in given.items()}
+
+
+def _plain(param: Param, text: str, query: QueryContext) -> str:
+    return plain_numbers(text, query.numbers) if param.has_numbers else KINDS[param.kind].plain(text, query)
 
 
 def _each_once(notes: Sequence[Note]) -> tuple[Note, ...]:
@@ -271,7 +274,7 @@ def _who(command: Command) -> dict[str, Any]:
 
 
 def with_preferences(
-    command: Command, given: Mapping[str, str], query: QueryContext, is_gpu: Callable[[str], bool]
+    command: Command, given: Mapping[str, str], query: QueryContext, is_gpu: IsGpu
 ) -> Mapping[str, str]:
     """What was given, and where nothing was, the asker's preferences: models and the time zone.
 
@@ -291,7 +294,7 @@ def with_preferences(
     return filled
 
 
-def _known_models(query: QueryContext, is_gpu: Callable[[str], bool]) -> Sequence[str]:
+def _known_models(query: QueryContext, is_gpu: IsGpu) -> Sequence[str]:
     unknown = [name for name in query.preferences.gpus if not is_gpu(name)]
     query.remarks.extend(Note(UNKNOWN_MODEL, {"gpu": name[:SHOWN]}) for name in unknown)
     return [name for name in query.preferences.gpus if name not in unknown]

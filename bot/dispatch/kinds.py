@@ -25,9 +25,15 @@ from bot.dispatch.command import Param, QueryContext
 
 _LLM_SIZE = re.compile(r"(?P<experts>(?:[0-9]{1,3}x)?)(?P<digits>[0-9][0-9.,]*) ?(?P<unit>[kmbt]?)", re.IGNORECASE)
 
+_THOUSANDS = re.compile(r"([1-9][0-9]{0,2})[.,]000")
+LEAST_THOUSANDS = 1000
+"""A whole number below it that is written with three zeros behind a sign was perhaps meant to be so much larger."""
+
 MAX_TEXT = 200
 """Longest accepted value; a longer one is nobody's GPU name."""
 
+SHORTEST_GPU_NUMBER = 4
+"""Digits from which a bare number is a GPU's rather than a size in billions of parameters."""
 EVERYTHING = frozenset(("all", "any", "every", "tudo", "todas", "todos"))
 """Says of a parameter that takes models: all of them."""
 _YES = {"1", "true", "yes", "on", "y", "sim"}
@@ -51,13 +57,15 @@ def shorten(text: str, width: int = 40) -> str:
 def _refusal(param: Param, text: str, query: QueryContext) -> AskError:
     """The error for a text that is no quantity of its kind: whether its currency, its number or all of it."""
     kind, shown = KINDS[param.kind], {"name": param.name, "given": shorten(text)}
-    currency = foreign_currency(text) if kind.before else None
+    currency = foreign_currency(text) if kind.is_money else None
     if currency:
         return AskError(
             Note("{name}: “{given}” is in {currency}; amounts are in US dollars", shown | {"currency": currency})
         )
     parts = kind.split(text)
     if parts is None:
+        return bad(param, text, kind.want)
+    if read_decimal(parts.digits, query.numbers) is not None:  # no float is so large or so small
         return bad(param, text, kind.want)
     return _unreadable(param, text, parts.digits, query)
 
@@ -89,9 +97,19 @@ async def _number(param: Param, text: str, query: QueryContext) -> float:
 
 async def _whole(param: Param, text: str, query: QueryContext) -> int:
     value = await _number(param, text, query)
+    parts = KINDS[param.kind].split(text)
+    if parts and (thousands := _THOUSANDS.fullmatch(parts.digits)) and value < LEAST_THOUSANDS:
+        raise _choose(param, text, thousands[1], f"{thousands[1]}000")  # "1.000" of days is no fraction
     if not value.is_integer():
         raise bad(param, text, KINDS[param.kind].want)
     return int(value)
+
+
+def _choose(param: Param, text: str, number: str, other: str) -> AskError:
+    write = Note("write {number} or {other}", {"number": number, "other": other})
+    return AskError(
+        Note("{name}: “{given}” does not fit; {want}", {"name": param.name, "given": shorten(text), "want": write})
+    )
 
 
 def _in_range(param: Param, value: float) -> float:
@@ -126,7 +144,8 @@ async def _choice(param: Param, text: str, query: QueryContext) -> str:
 
 async def _period(param: Param, text: str, query: QueryContext) -> str:
     """The choice that is as long as what was said."""
-    hours = quantity(text, units.PERIOD_HOURS, query.numbers)
+    said = f"{text.strip()}d" if text.strip().isdigit() else text
+    hours = quantity(said, units.PERIOD_HOURS, query.numbers)
     for choice in param.choices:
         if hours is not None and quantity(choice, units.PERIOD_HOURS, query.numbers) == hours:
             return choice
@@ -169,8 +188,19 @@ async def _llm(param: Param, text: str, query: QueryContext) -> str:
         if number is None:
             raise _unreadable(param, text, size["digits"], query)
         name = f"{size['experts']}{number.normalize():f}{size['unit']}"
+    if name.isdigit() and len(name) >= SHORTEST_GPU_NUMBER and await _is_gpu(name, query):
+        raise AskError(
+            Note("“{given}” is a GPU; name a language model or a size", {"given": name}), suggestions=("7B", "70B")
+        )
     find_llm(name, query.catalog)
     return name
+
+
+async def _is_gpu(name: str, query: QueryContext) -> bool:
+    try:
+        return bool(await query.resolve(name))
+    except AskError:
+        return False
 
 
 def with_unit(units: Mapping[str, float]) -> str:
@@ -198,6 +228,10 @@ class Kind:
     """what to give, where a text is no number of its kind"""
     edge: str = "{n}"
     """how a limit is written, the same in every language"""
+    is_money: bool = False
+    """is an amount in US dollars"""
+    says_itself: bool = False
+    """its quantities are known by their unit wherever they stand, whether or not it may be given without its name"""
     is_choice: bool = False
     """takes one of the parameter's choices"""
     is_free_text: bool = False
@@ -238,7 +272,7 @@ class Kind:
         return None if self.units is None else split_quantity(text, self.units, self.before)
 
     def _is_foreign(self, text: str) -> bool:
-        return bool(self.before) and is_foreign_amount(text)
+        return self.is_money and is_foreign_amount(text)
 
     def plain(self, text: str, query: QueryContext) -> str:
         """A text of this kind with numbers that every language reads alike."""
@@ -257,15 +291,34 @@ KINDS: Mapping[str, Kind] = {
     "period": Kind(_period, units=units.PERIOD_HOURS, is_choice=True),
     "flag": Kind(_flag, "boolean"),
     "int": Kind(_whole, "integer", NO_UNITS, want="give a whole number"),
-    "gpu_count": Kind(_whole, "integer", units.GPUS, want="give a whole number"),
+    "gpu_count": Kind(_whole, "integer", units.GPUS, units.BEFORE_GPUS, "give a whole number", says_itself=True),
+    "tokens": Kind(_number, "number", units.TOKENS, want="give a number of tokens such as 1e9"),
+    "times": Kind(_number, "number", units.TIMES, want="give a number"),
+    "share": Kind(_number, "number", units.SHARE, want="give a share such as 0.4 or 40%"),
+    "minutes": Kind(_number, "number", units.MINUTES, want="give a number of minutes"),
+    "hours_per_month": Kind(
+        _number, units=units.HOURS_PER_MONTH, want="give a number of hours such as 100 or 3d", edge="{n} h"
+    ),
     "days": Kind(_whole, "integer", units.DAYS, want="give a whole number of days such as 30"),
     "number": Kind(_number, "number", NO_UNITS, want="give a number"),
     "percent": Kind(_number, "number", units.PERCENT, want="give a percentage such as 5%", edge="{n}%"),
     "usd_per_hour": Kind(
-        _number, "number", units.USD_PER_HOUR, DOLLARS, "give an amount in USD an hour such as 0.35", "${n}"
+        _number,
+        "number",
+        units.USD_PER_HOUR,
+        DOLLARS,
+        "give an amount in USD an hour such as 0.35",
+        "${n}",
+        is_money=True,
     ),
     "usd_per_month": Kind(
-        _number, "number", units.USD_PER_MONTH, DOLLARS, "give an amount in USD a month such as 500", "${n}"
+        _number,
+        "number",
+        units.USD_PER_MONTH,
+        DOLLARS,
+        "give an amount in USD a month such as 500",
+        "${n}",
+        is_money=True,
     ),
     "hours": Kind(_number, units=units.HOURS, want="give a number of hours such as 100 or 3d", edge="{n} h"),
     "gigabytes": Kind(_number, units=units.GIGABYTES, want="give a size such as 50GB", edge="{n} GB"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,23 +11,24 @@ from rapidfuzz import fuzz, process
 from analytics.catalog import Catalog, resolve
 from analytics.errors import AskError
 from analytics.evidence import Note, Plural
+from analytics.typed_text import plain_text
 from bot.dispatch.command import Command, QueryContext
 from bot.dispatch.kinds import EVERYTHING, KINDS, MAX_TEXT, shorten
 
 
-def gpu_test(catalog: Catalog, known: Sequence[str]) -> Callable[[str], bool]:
-    """A test whether words name GPUs, where the store's models are ``known``; the same words are looked up once."""
+def gpu_test(catalog: Catalog, known: Sequence[str]) -> Callable[[str], Collection[str]]:
+    """Which models words name, none if they name none; the store's are ``known``. The same words are looked up once."""
 
     @cache
-    def is_gpu(text: str) -> bool:
+    def models(text: str) -> Collection[str]:
         if text.lower() in EVERYTHING:
-            return True
+            return (text,)
         try:
-            return all(resolve(part, catalog, known) for part in text.split(","))
+            return frozenset(name for part in text.split(",") for name in resolve(part, catalog, known))
         except AskError:
-            return False
+            return ()
 
-    return is_gpu
+    return models
 
 
 def takes_models(command: Command) -> bool:
@@ -69,6 +70,8 @@ async def convert(command: Command, given: Mapping[str, str], query: QueryContex
     values = {}
     for param in command.params:
         text = given.get(param.name, "")
+        if query.language is not None and not KINDS[param.kind].is_free_text:
+            text = plain_text(text)
         if len(text) > MAX_TEXT:
             raise AskError(
                 Note(

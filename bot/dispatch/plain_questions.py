@@ -37,7 +37,9 @@ _PRICE = re.compile(r"\$ ?[0-9][0-9.,]*")
 _SIZE = re.compile(r"\d+(?:x\d+)?b|(?:llama|qwen|mistral|mixtral|gemma|phi|deepseek)[\w.-]*\d[\w.-]*")
 
 
-def asked_plainly(words: Sequence[str], commands: Sequence[Command], is_gpu: Callable[[str], bool]) -> tuple[str, ...]:
+def asked_plainly(
+    words: Sequence[str], commands: Sequence[Command], is_gpu: Callable[[str], object]
+) -> tuple[str, ...]:
     """Lines that ask what these words, in lower case, seem to; empty where they seem to ask nothing we know."""
     verbs = {command.name.split()[0]: command for command in reversed(commands)}
     said = " ".join(words)
@@ -52,7 +54,7 @@ def _holds(said: str, signs: str) -> bool:
     return re.search(rf"(?<!\w)(?:{signs})(?!\w)", said) is not None
 
 
-def _model_in(words: Sequence[str], is_gpu: Callable[[str], bool]) -> str | None:
+def _model_in(words: Sequence[str], is_gpu: Callable[[str], object]) -> str | None:
     """The first words that name a model, the most of them that do."""
     for start in range(len(words)):
         for end in range(min(len(words), start + LONGEST_MODEL), start, -1):

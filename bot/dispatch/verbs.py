@@ -58,8 +58,8 @@ OTHER_NAMES = {
 }
 """What else people call the words of commands, without accents."""
 
-IsGpu = Callable[[str], bool]
-"""Whether words name a GPU."""
+IsGpu = Callable[[str], Collection[str]]
+"""Which models words name; none if they name no GPU."""
 
 _COMPARISON = re.compile(r"([<>≤≥]=?)(?=(?:(?:us|r)?\$|€|£)?[.,]?\d)", re.IGNORECASE)
 _TOKEN = re.compile(r"""(?:[^\s"'=]+=)?(?:"[^"]*"|'[^']*')|[^\s]+""")

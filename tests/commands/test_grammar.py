@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import bot.commands
 import bot.dispatch
+from analytics.catalog import load_catalog
 from analytics.errors import AskError
 from analytics.evidence import Note
 from bot.dispatch.command import Command, Param
 from bot.dispatch.grammar import line_for, read
 from bot.dispatch.kinds import KINDS
+from bot.dispatch.params import gpu_test
 from bot.dispatch.verbs import find_command, tokens
 from bot.presentation.card import Card
 from bot.presentation.words import Words
 
-MODELS = {
-    *("4090", "rtx 4090", "rtx4090", "h100", "h100 sxm", "a100 sxm4 80gb"),
-    *("3090", "4090d", "4090 d", "a100", "a100 80gb"),
-}
+_is_gpu = gpu_test(load_catalog(), ())
 
 
 async def _ask(query: Any, **values: Any) -> None: ...
@@ -72,10 +72,6 @@ def _read(line: str) -> tuple[str, dict[str, str]]:
     return command.name, given_texts
 
 
-def _is_gpu(text: str) -> bool:
-    return all(name.strip().lower() in MODELS for name in text.split(","))
-
-
 @pytest.mark.parametrize(
     ("line", "name", "texts"),
     [
@@ -115,7 +111,7 @@ def test_a_line_names_a_command_and_its_texts(line: str, name: str, texts: dict[
         ("cost llama2-7b 1.5 TB h100", "cost", {"model": "llama2-7b", "dataset_size": "1.5TB", "gpu": "h100"}),
         ("cost llama2-7b a100 80 GB", "cost", {"model": "llama2-7b", "gpu": "a100 80GB"}),
         ("cost llama2-7b a100 80GB", "cost", {"model": "llama2-7b", "gpu": "a100 80GB"}),
-        ("cost llama2-7b h100 80GB", "cost", {"model": "llama2-7b", "gpu": "h100", "dataset_size": "80GB"}),
+        ("cost llama2-7b h100 80GB", "cost", {"model": "llama2-7b", "gpu": "h100 80GB"}),
         ("fleet training 400 USD", "fleet", {"workload": "training", "budget": "400USD"}),
         ("fleet training US$ 400", "fleet", {"workload": "training", "budget": "US$400"}),
         ("fleet $ 400 training", "fleet", {"workload": "training", "budget": "$400"}),
@@ -141,6 +137,66 @@ def test_a_line_names_a_command_and_its_texts(line: str, name: str, texts: dict[
 )
 def test_a_quantity_may_be_written_as_answers_print_it(line: str, name: str, texts: dict[str, str]) -> None:
     assert _read(line) == (name, texts)
+
+
+@pytest.mark.parametrize(
+    ("line", "texts"),
+    [
+        ("availability 3060 8", {"gpu": "3060", "gpus": "8"}),
+        ("windows 4060 16", {"gpu_name": "4060", "hours": "16"}),
+        ("savings 4090 24", {"gpu": "4090", "hours": "24"}),
+        ("availability T4 16", {"gpu": "T4", "gpus": "16"}),
+        ("savings v100 32 100h", {"gpu": "v100 32", "hours": "100h"}),
+        ("monitor 3080 12", {"gpu": "3080 12"}),
+        ("savings rtx 4060 ti 16gb 100h", {"gpu": "rtx 4060 ti 16gb", "hours": "100h"}),
+        ("savings L40S 48 GB", {"gpu": "L40S 48 GB"}),
+        ("cost 500M 4090", {"model": "500M", "gpu": "4090"}),
+        ("cost 7B 8x 4090", {"model": "7B", "gpus": "8x", "gpu": "4090"}),
+        ("cost llama 2 7b 4090 50GB", {"model": "llama 2 7b", "gpu": "4090", "dataset_size": "50GB"}),
+        ("cost llama2-7b 4O9O", {"model": "llama2-7b", "gpu": "4O9O"}),
+        ("llm 500M", {"model_size": "500M"}),
+        ("llm llama 3 70b 48", {"model_size": "llama 3 70b", "min_vram": "48"}),
+        ("llm qwen3 30b a3b", {"model_size": "qwen3 30b a3b"}),
+        ("llm 7B $0,3 por GPU-hora", {"model_size": "7B", "max_price": "$0,3 por GPU-hora"}),
+        ("interruptions RTX 4080S", {"gpu": "RTX 4080S"}),
+        ("interruptions 30 4090", {"period": "30", "gpu": "4090"}),
+        ("availability 8× RTX 4090", {"gpus": "8×", "gpu": "RTX 4090"}),
+        ("availability RTX 4090 ×8", {"gpus": "×8", "gpu": "RTX 4090"}),
+        ("availability 8 4090", {"gpu": "4090", "gpus": "8"}),
+        ("savings 4090 100 horas de GPU", {"gpu": "4090", "hours": "100 horas de GPU"}),
+        ("savings 4090 hours=100 h", {"gpu": "4090", "hours": "100 h"}),
+        ("savings 4090 1.5 h.", {"gpu": "4090", "hours": "1.5h."}),
+        ("savings gpu=RTX 4090", {"gpu": "RTX 4090"}),
+        ("savings 4O9O 100", {"gpu": "4O9O", "hours": "100"}),
+        ("predict gpu=4090", {"gpu_name": "4090"}),
+        ("monitor 4090 , 3090", {"gpu": "4090,3090"}),
+        ("monitor 4090 e h100", {"gpu": "4090,h100"}),
+        ("monitor 4090 3O90", {"gpu": "4090,3O90"}),
+        ("fleet 500 160 h a month", {"budget": "500", "hours_per_month": "160 h a month"}),
+        ("fleet €400/mês", {"budget": "€400/mês"}),
+        ("fleet 400 US dollars", {"budget": "400 US dollars"}),
+        ("alert 4O9O < 0.3", {"gpu": "4O9O", "condition": "< 0.3"}),
+        ("alert edit last hold=1 h margin=2.5 %", {"id": "last", "hold": "1 h", "margin": "2.5 %"}),
+    ],
+)
+def test_a_number_goes_where_it_was_meant_in_every_command(line: str, texts: dict[str, str]) -> None:
+    assert read(line, bot.commands.COMMANDS, _is_gpu)[1] == texts
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("savings 4090 3090", "write hours=3090"),
+        ("fleet 1 500", "write 1500"),
+        ("fleet 1\u00a0500", "write 1500"),
+        ("fleet $1 500", r"write \$1500"),
+        ("llm 7B 1 500", "write 1500"),
+        ("cost llama2-7b 4090 24GB", "write dataset_size=24GB"),
+    ],
+)
+def test_what_may_be_two_things_is_asked_back(line: str, says: str) -> None:
+    with pytest.raises(AskError, match=says):
+        read(line, bot.commands.COMMANDS, _is_gpu)
 
 
 @pytest.mark.parametrize(
@@ -301,5 +357,5 @@ GROUP = (ADD, _command("alert show", Param("id", "text", "")), _command("alert l
 def test_a_group_may_have_a_verb_that_is_meant_where_none_is_said(
     line: str, name: str, given_texts: dict[str, str]
 ) -> None:
-    command, texts = read(line, GROUP, lambda text: text.lower() in MODELS)
+    command, texts = read(line, GROUP, _is_gpu)
     assert (command.name, texts) == (name, given_texts)

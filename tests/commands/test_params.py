@@ -24,6 +24,7 @@ class FakeDesk:
 
     def __init__(self, numbers: NumberFormat = ENGLISH) -> None:
         self.numbers = numbers
+        self.language = None if numbers is PLAIN else "en"
         self.catalog = load_catalog()
         self.priced: tuple[str, ...] = ()
         self.remarks: list[Note] = []
@@ -93,6 +94,10 @@ async def test_each_kind_understands_what_people_type(kind: str, text: str, valu
         ("hours", "1,2,3", "such as 1,500 or 1.5", "such as 1.500 or 1,5", "such as 1500 or 1.5"),
         ("hours", "1_5", "such as 1,500 or 1.5", "such as 1.500 or 1,5", "such as 1500 or 1.5"),
         ("hours", "1.2.3 h", "such as 1,500 or 1.5", "such as 1.500 or 1,5", "such as 1500 or 1.5"),
+        ("int", "1,000", 1000, "write 1 or 1000", "write 1000 or 1"),
+        ("days", "1.000", "write 1 or 1000", 1000, "write 1 or 1000"),
+        ("usd_per_month", "1e999", "USD a month", "USD a month", "USD a month"),
+        ("usd_per_month", "1e-999", "USD a month", "USD a month", "USD a month"),
         ("usd_per_month", "€400", "is in EUR", "is in EUR", "is in EUR"),
         ("usd_per_month", "R$400", "is in BRL", "is in BRL", "is in BRL"),
         ("usd_per_month", "$500/h", "USD a month", "USD a month", "USD a month"),
@@ -112,13 +117,21 @@ async def test_a_number_is_read_in_the_language_of_its_question(
 
 @pytest.mark.parametrize(
     ("text", "choice"),
-    [("7d", "7d"), ("30 days", "30d"), ("1 day", "24h"), ("24 hours", "24h"), ("1 week", "7d"), ("720h", "30d")],
+    [
+        ("7d", "7d"),
+        ("7", "7d"),
+        ("30 days", "30d"),
+        ("1 day", "24h"),
+        ("24 hours", "24h"),
+        ("1 week", "7d"),
+        ("720h", "30d"),
+    ],
 )
 async def test_a_period_is_the_choice_that_is_as_long(text: str, choice: str) -> None:
     assert await _value("period", text, choices=("24h", "7d", "30d")) == choice
 
 
-@pytest.mark.parametrize("text", ["7", "5d", "soon"])
+@pytest.mark.parametrize("text", ["24", "5d", "soon"])
 async def test_a_period_that_is_not_offered_is_refused_with_those_that_are(text: str) -> None:
     with pytest.raises(AskError) as caught:
         await _value("period", text, choices=("24h", "7d", "30d"))
@@ -184,6 +197,8 @@ async def test_of_several_models_those_that_have_prices_are_offered_first() -> N
         ("llama2-7b", PORTUGUESE, "llama2-7b"),
         ("7,5B", ENGLISH, None),
         ("lama2-7b", ENGLISH, None),
+        ("4090", ENGLISH, None),
+        ("٣", PLAIN, None),
     ],
 )
 async def test_a_language_model_is_a_name_or_a_size(text: str, written: NumberFormat, value: str | None) -> None:

@@ -72,11 +72,9 @@ async def test_nothing_typed_means_help(chat: Home) -> None:
 @pytest.mark.parametrize(
     ("text", "hears"),
     [
-        ("monitr", "Try: monitor"),
         ("predict", "needs gpu_name"),
         ("predict nothing-like-it", "“nothing-like-it”"),
         ("savings 4090 hours=-1", "hours"),
-        ("predict a100", "A100 PCIE 80GB"),
     ],
 )
 async def test_what_cannot_be_answered_is_said_and_has_no_buttons(chat: Home, text: str, hears: str) -> None:
@@ -84,6 +82,24 @@ async def test_what_cannot_be_answered_is_said_and_has_no_buttons(chat: Home, te
     assert answer.text.startswith("That cannot be answered")
     assert hears in answer.text
     assert answer.buttons == []
+
+
+@pytest.mark.parametrize(
+    ("text", "hears", "then"),
+    [
+        ("monitr", "Try: monitor", "Spot prices"),
+        ("savings a100 100 h", "A100 PCIE 80GB", "Savings: A100"),
+        ("savings 4O9O 100 h", "RTX 4090", "Savings: RTX 4090 for 100 h"),
+        ("how much is a 4090", "Try: monitor 4090", "Spot prices"),
+    ],
+)
+async def test_what_was_perhaps_meant_is_a_button_that_answers(chat: Home, text: str, hears: str, then: str) -> None:
+    answer = await chat.hear(text)
+    assert hears in answer.text
+    seen = len(chat.slack.messages)
+    await chat.slack.click(answer, answer.buttons[0])
+    await until(lambda: len(chat.slack.messages) > seen)
+    assert then in chat.slack.messages[seen].text
 
 
 async def test_a_fault_becomes_a_sentence_with_the_id_under_which_it_is_logged(chat: Home) -> None:

@@ -69,7 +69,7 @@ async def test_what_arrives_is_signed_as_the_standard_says() -> None:
             Webhook(key).verify(body, headers)
 
 
-@pytest.mark.parametrize(("skew", "good"), [(-299, True), (299, True), (-302, False), (302, False)])
+@pytest.mark.parametrize(("skew", "good"), [(-240, True), (240, True), (-600, False), (600, False)])
 async def test_each_attempt_has_its_own_time(skew: int, good: bool) -> None:
     async with receiving(answer(500), answer(200)) as receiver:
         sent = to(receiver)

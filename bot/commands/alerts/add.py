@@ -258,7 +258,7 @@ COMMAND = Command(
     summary="Be told when a price, or what is free, reaches a mark",
     path="/api/alerts",
     params=(
-        Param("gpu", "gpu", "the model", required=True),
+        Param("gpu", "gpu", "the model", required=True, aliases=("gpu_name", "model")),
         CONDITION,
         Param(
             "to",

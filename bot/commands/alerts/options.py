@@ -9,6 +9,7 @@ from typing import Any
 from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.market import HOUR, Scope
+from analytics.typed_text import plain_text
 from bot.alerts.conditions import EXAMPLES, Condition, parse
 from bot.alerts.offer_filters import NAMES, OFFER_WORDS
 from bot.alerts.places import is_group
@@ -28,9 +29,10 @@ CONDITION = Param(
     suggest=EXAMPLES,
     inner=NAMES,
     leads=OFFER_WORDS,
+    has_numbers=True,
 )
-_QUIET = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:-|–|to|até|a)\s*(\d{1,2})(?::(\d{2}))?")
-_NEVER = frozenset(("none", "off", "never", "nunca", "-"))
+_QUIET = re.compile(r"(\d{1,2})(?::(\d{2})|h)?\s*(?:-|–|—|to|até|às|as|a)\s*(\d{1,2})(?::(\d{2})|h)?")
+_NEVER = frozenset(("none", "off", "never", "nunca", "nenhum", "nenhuma", "desligado", "-"))
 
 OPTIONS = (
     Param(
@@ -123,9 +125,10 @@ def _time_of_day(minute: int) -> str:
 
 
 def _quiet(query: QueryContext, text: str, tz: str | None) -> Quiet | None:
-    if text.strip().lower() in _NEVER:
+    said = plain_text(text).strip().lower()
+    if said in _NEVER:
         return None
-    match = _QUIET.fullmatch(text.strip().lower())
+    match = _QUIET.fullmatch(said)
     minutes = [int(hour) * 60 + int(minute or 0) for hour, minute in _pairs(match)] if match else []
     if not match or any(minute > 59 for minute in (int(match[2] or 0), int(match[4] or 0))) or max(minutes) > 24 * 60:
         raise AskError(Note("quiet hours: say from when to when"), suggestions=("22:00-08:00",))
