@@ -54,7 +54,9 @@ class Gpu:
 class Llm:
     """One language model's published shape. ``kv_width``: values cached per token and layer (keys and values together).
 
-    ``typical``: stands for "a model of that size" when a size is asked instead of a name.
+    ``typical``: stands for "a model of that size" when a size is asked instead of a name. ``expert_params``: those of
+    all routed experts together. ``windowed_layers``: layers that look back over ``window`` tokens only. ``published``:
+    how its own files store the weights, a key of :data:`analytics.hardware.weights.FORMATS`.
     """
 
     name: str
@@ -73,6 +75,10 @@ class Llm:
     typical: bool
     source: str
     date: str
+    expert_params: int = 0
+    window: int = 0
+    windowed_layers: int = 0
+    published: str = "bf16"
 
     @property
     def embedding_params(self) -> int:
@@ -176,6 +182,7 @@ def _llms() -> tuple[Llm, ...]:
             name=row["name"],
             tied=row["tied"] == "yes",
             typical=row["typical"] == "yes",
+            published=row["published"],
             source=row["source"],
             date=row["date"],
             **{key: int(row[key]) for key in _LLM_COUNTS},

@@ -8,6 +8,7 @@ from typing import Any
 
 from analytics.evidence import Basis, Evidence, Note, Plural
 from analytics.hardware.llm_lookup import FoundLlm
+from analytics.hardware.llm_work import from_name
 from analytics.hardware.machines import Machine, nominal_gb, thin
 from analytics.hardware.memory import (
     FORMULA_ERROR,
@@ -21,6 +22,7 @@ from analytics.hardware.memory import (
     need,
 )
 from analytics.hardware.speed import MBU, Rates, decode_rate, train_rate
+from analytics.hardware.weights import FORMATS
 from analytics.market import HOUR, micro, usd
 
 SMALL_ENOUGH = 0.9
@@ -136,7 +138,7 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
         model=found.llm.name,
         params=found.llm.params,
         mode=work.mode,
-        precision=work.precision,
+        precision=FORMATS[work.precision].precision,
         context=work.context,
         batch=work.batch,
         memory_need_gib=gib(memory.on_each(1, "copies")),
@@ -145,7 +147,7 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
         evidence=basis.evidence(
             METHOD,
             (*_caveats(found, work, tokens if wish.assumed else None), *_thin(picked)),
-            assumptions=_assumptions(work),
+            assumptions=_assumptions(found, work),
         ),
     )
 
@@ -260,8 +262,7 @@ def _caveats(found: FoundLlm, work: Work, assumed: float | None) -> tuple[Note, 
         Note("the memory formulas are off by {percent}% on average", {"percent": round(100 * FORMULA_ERROR)}),
         Note("interruptions are not in these hours and prices; the cost question has them"),
     ]
-    if found.assumption:
-        caveats.insert(0, found.assumption)
+    caveats[:0] = [*([found.assumption] if found.assumption else []), *found.notes]
     if assumed is not None:
         values = {"n": round(assumed / MILLION, 1)}
         caveats.append(
@@ -291,10 +292,12 @@ def _thin(picked: Sequence[_Fit]) -> tuple[Note, ...]:
     return thin((f"{fit.machine.gpus}× {fit.machine.model}", fit.machine.machines) for fit in picked)
 
 
-def _assumptions(work: Work) -> dict[str, Any]:
-    common = {"usable_memory_share": USABLE_SHARE}
+def _assumptions(found: FoundLlm, work: Work) -> dict[str, Any]:
+    common: dict[str, Any] = {"usable_memory_share": USABLE_SHARE, **from_name(found)}
     if work.mode == "inference":
-        return {**common, "memory_bandwidth_share": MBU}
+        stored = FORMATS[work.precision]
+        weights = {"weights": stored.name, "bits_per_weight": round(stored.bits, 3)}
+        return {**common, **weights, "memory_bandwidth_share": MBU}
     return {
         **common,
         **({} if work.mode == "full" else {"lora_rank": LORA_RANK}),

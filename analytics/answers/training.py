@@ -12,6 +12,7 @@ from analytics.catalog import Catalog
 from analytics.evidence import Basis, Evidence, Note, Plural
 from analytics.hardware.checkpoints import Risk
 from analytics.hardware.comparators import PRICE_OLD_DAYS
+from analytics.hardware.llm_work import from_name
 from analytics.hardware.machines import Machine, thin
 from analytics.hardware.memory import LORA_RANK, USABLE_SHARE, need
 from analytics.hardware.speed import GIGA, PCIE_BYTES_PER_S, STEP_TOKENS
@@ -105,7 +106,7 @@ def _answer(job: TrainingJob, ranked: Sequence[GpuCost], misses: tuple[NotFittin
 
 
 def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
-    found = [job.found.assumption] if job.found.assumption else []
+    found = [*([job.found.assumption] if job.found.assumption else []), *job.found.notes]
     if job.assumed:
         found.append(
             Note(
@@ -162,6 +163,7 @@ def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
 
 def _assumptions(job: TrainingJob) -> dict[str, Any]:
     return {
+        **from_name(job.found),
         "bytes_per_token": BYTES_PER_TOKEN,
         "usable_memory_share": USABLE_SHARE,
         "lora_rank": None if job.work.mode == "full" else LORA_RANK,

@@ -13,8 +13,9 @@ from analytics.hardware.checkpoints import Makespan, Risk, Upkeep, makespan, uni
 from analytics.hardware.comparators import Comparator, comparator
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.machines import Machine
-from analytics.hardware.memory import GIB, HALF_BYTES, Need, Work, adapter_params
+from analytics.hardware.memory import GIB, Need, Work, adapter_params
 from analytics.hardware.speed import GIGA, mfu_of, train_rate
+from analytics.hardware.weights import HALF_BYTES
 from analytics.market import HOUR, MICRO
 
 BYTES_PER_TOKEN = 4.0

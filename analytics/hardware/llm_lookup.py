@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from analytics.catalog import Catalog, Llm
 from analytics.errors import AskError, NotFound
 from analytics.evidence import Note
+from analytics.hardware.llm_names import Spelling, take_apart
 from analytics.names import LIKENESS, LONGEST_NAME, SUGGESTIONS, shown
 
 SMALLEST, LARGEST = 1e7, 1e13
@@ -17,44 +18,106 @@ SMALLEST, LARGEST = 1e7, 1e13
 UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "": 1e9, "t": 1e12}
 """What the letter behind a size multiplies; a bare number means billions (source: usage of model names)."""
 
+LONG_ENOUGH, WITHIN = 5, 90
+"""Letters of a name, and the likeness, from which a listed model is looked for inside it (ours: below, chance)."""
+
 _SIZE = re.compile(r"(?:([0-9]{1,3})x)?([0-9]{1,5}(?:\.[0-9]{1,4})?)\s*([kmbt]?)")
-_ENDINGS = re.compile(r"(?:hf|instruct|chat|base|it|v0\.[0-9]|[0-9]+k|preview|bf16|awq|gptq|gguf)$")
+_ENDINGS = re.compile(r"hf|instruct|chat|base|it|qat|latest|v0\.[0-9]|preview|thinking|quantized\.?|[0-9]{4}")
+_SPECIALISED = frozenset({"coder", "math"})
+"""Words for further training that left the shape as it was."""
+
+SYNONYMS = {
+    "mistral": "mistral-7b",
+    "mistralsmallinstruct2409": "mistral-small-22b",
+    "mistralsmall2409": "mistral-small-22b",
+    "deepseekr17b": "deepseek-r1-distill-qwen-7b",
+    "deepseekr114b": "deepseek-r1-distill-qwen-14b",
+    "deepseekr132b": "deepseek-r1-distill-qwen-32b",
+    "deepseekr170b": "deepseek-r1-distill-llama-70b",
+    "deepseekr1671b": "deepseek-r1",
+    "deepseekv3671b": "deepseek-v3",
+    "phi414b": "phi-4",
+    "phi4mini3.8b": "phi-4-mini",
+    "llama4scout17b16e": "llama4-scout",
+    "llama4maverick17b128e": "llama4-maverick",
+    "llama416x17b": "llama4-scout",
+    "llama4128x17b": "llama4-maverick",
+}
+"""Other names of listed models, ollama's tags among them (source: ollama.com/library, huggingface.co)."""
+
+LIKENED = {
+    "mistralsmall": "mistral-small-3.2-24b",
+    "mistralsmall24b": "mistral-small-24b",
+    "mistralsmall3": "mistral-small-24b",
+    "mistralsmall3.1": "mistral-small-3.2-24b",
+    "mistralsmall3.124b": "mistral-small-3.2-24b",
+    "mistralsmall3.2": "mistral-small-3.2-24b",
+    "qwq32b": "qwen2.5-32b",
+    "qwq": "qwen2.5-32b",
+}
+"""Names that mean one of several versions, or a model with the shape of another; the answer says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundLlm:
-    """A model, the text that asked for it, and what had to be assumed to know its shape (None for a named model)."""
+    """A model, the text that asked for it, and what had to be assumed to know its shape (None for a named model).
+
+    ``spelling``: what the name says besides the model; ``notes``: what the answer says about it.
+    """
 
     asked: str
     llm: Llm
     assumption: Note | None = None
+    spelling: Spelling | None = None
+    notes: tuple[Note, ...] = ()
 
 
-def _key(text: str) -> str:
-    """A name without owner, punctuation and endings such as ``-Instruct-v0.1``."""
+def _joined(text: str) -> str:
+    """A name without its owner and punctuation."""
+    return "".join(re.findall(r"[a-z0-9.]+", text.lower().rpartition("/")[2]))
+
+
+def _words(text: str) -> list[str]:
+    """The words of a name without its owner and endings such as ``-Instruct-v0.1``."""
     words = re.findall(r"[a-z0-9.]+", text.lower().rpartition("/")[2])
     while len(words) > 1 and _ENDINGS.fullmatch(words[-1]):
         words.pop()
-    return "".join(words).removeprefix("meta")
+    return words
+
+
+def _key(text: str) -> str:
+    return "".join(_words(text)).removeprefix("meta")
 
 
 def find_llm(text: str, catalog: Catalog) -> FoundLlm:
-    """The model that ``text`` names, or a typical one of the size that it gives.
+    """The model that ``text`` names, or a typical one of the size that it gives, and what the name says besides.
 
     Raises NotFound for an unknown name, AskError for an ambiguous one or a size that no model has.
     """
     if len(text) > LONGEST_NAME or not any(char.isalnum() for char in text):
         raise NotFound(Note("“{text}” is not a language model.", {"text": shown(text)}))
-    size = _SIZE.fullmatch(text.strip().lower())
+    spelling = take_apart(text)
+    found = replace(_find(spelling.model, text, catalog), asked=text.strip(), spelling=spelling)
+    if spelling.context and spelling.context > found.llm.context:
+        return replace(found, llm=replace(found.llm, context=spelling.context))
+    return found
+
+
+def _find(name: str, text: str, catalog: Catalog) -> FoundLlm:
+    size = _SIZE.fullmatch(name.lower())
     if size:
-        return _of_size(text.strip(), size, catalog)
-    key = _key(text)
-    same = [llm for llm in catalog.llms if _key(llm.name) == key]
-    if same:
-        return FoundLlm(text.strip(), same[0])
+        return _of_size(name, size, catalog)
+    key = _key(name)
+    synonym = SYNONYMS.get(_joined(name)) or SYNONYMS.get(key, "")
+    if found := _named(key, catalog) or _named(synonym, catalog):
+        return FoundLlm(name, found)
+    if found := _named(LIKENED.get(key, ""), catalog) or _named(_unspecialised(name), catalog):
+        return FoundLlm(
+            name, found, Note("“{text}” is taken to be shaped like {name}", {"text": shown(text), "name": found.name})
+        )
     family = [llm.name for llm in catalog.llms if key and _key(llm.name).startswith(key)]
     if len(family) == 1:
-        return replace(find_llm(family[0], catalog), asked=text.strip())
+        return _find(family[0], text, catalog)
     if family:
         raise AskError(Note("“{text}” may mean several models; say which", {"text": shown(text)}), suggestions=family)
     raise NotFound(
@@ -63,11 +126,25 @@ def find_llm(text: str, catalog: Catalog) -> FoundLlm:
     )
 
 
+def _named(name: str, catalog: Catalog) -> Llm | None:
+    key = _key(name)
+    return next((llm for llm in catalog.llms if key and _key(llm.name) == key), None)
+
+
+def _unspecialised(name: str) -> str:
+    """``qwen2.5-coder-32b`` -> ``qwen2.5 32b``; empty where there is nothing to leave out."""
+    words = _words(name)
+    rest = [word for word in words if word not in _SPECIALISED]
+    return " ".join(rest) if rest != words else ""
+
+
 def _nearest(key: str, catalog: Catalog) -> tuple[str, ...]:
     from rapidfuzz import fuzz, process
 
     keys = {llm.name: _key(llm.name) for llm in catalog.llms}
     found = process.extract(key, keys, scorer=fuzz.ratio, limit=SUGGESTIONS, score_cutoff=LIKENESS)
+    if not found and len(key) >= LONG_ENOUGH:
+        found = process.extract(key, keys, scorer=fuzz.partial_ratio, limit=SUGGESTIONS, score_cutoff=WITHIN)
     return tuple(str(name) for _, _, name in found)
 
 

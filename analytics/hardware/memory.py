@@ -13,22 +13,17 @@ from typing import Literal
 
 from analytics.catalog import Llm
 from analytics.evidence import Note
+from analytics.hardware.weights import HALF_BYTES, weight_bytes
 
 Mode = Literal["inference", "lora", "qlora", "full"]
-Precision = Literal["fp32", "bf16", "fp16", "int8", "int4"]
+Precision = Literal["fp32", "bf16", "fp16", "fp8", "int8", "int4"]
 Placement = Literal["copies", "sharded"]
 """``copies``: each GPU holds everything; ``sharded``: weights and states are split over the GPUs."""
 
 MODES: tuple[Mode, ...] = ("inference", "lora", "qlora", "full")
-PRECISIONS: tuple[Precision, ...] = ("bf16", "fp16", "fp32", "int8", "int4")
+PRECISIONS: tuple[Precision, ...] = ("bf16", "fp16", "fp32", "fp8", "int8", "int4")
 
 GIB = 2**30
-
-WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.55}
-"""Bytes of one weight; int4 is 4.5 bits with its scales (source: NF4 with double quantisation, QLoRA paper)."""
-
-HALF_BYTES = 2
-"""Bytes of a 16-bit number: cache, frozen weights, embeddings of quantised models (source: IEEE 754)."""
 
 ADAM_BYTES = 16
 """Bytes for a trained parameter: 2 weight, 2 gradient, 12 fp32 copy and moments (source: ZeRO paper, section 3.1)."""
@@ -69,11 +64,14 @@ FORMULA_ERROR = 0.06
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A model and what is done with it. ``context`` in tokens, ``batch`` in sequences on each GPU."""
+    """A model and what is done with it. ``context`` in tokens, ``batch`` in sequences on each GPU.
+
+    ``precision``: a key of :data:`analytics.hardware.weights.FORMATS`.
+    """
 
     llm: Llm
     mode: Mode = "inference"
-    precision: Precision = "bf16"
+    precision: str = "bf16"
     context: int = DEFAULT_CONTEXT
     batch: int = 1
 
@@ -112,18 +110,13 @@ def gib(size: float) -> float:
     return round(size / GIB, 1)
 
 
-def weight_bytes(llm: Llm, precision: str) -> float:
-    """Bytes of the weights; quantised models keep embedding and output layer in 16 bits."""
-    per = WEIGHT_BYTES[precision]
-    if per >= HALF_BYTES:
-        return per * llm.params
-    embedding = min(llm.embedding_params, llm.params)
-    return per * (llm.params - embedding) + HALF_BYTES * embedding
-
-
 def kv_bytes(llm: Llm, context: int, batch: int) -> float:
-    """Cached keys and values: 2 L (h/a) kv s b bytes (latent attention by its own published width)."""
-    return float(llm.layers * llm.kv_width * context * batch * HALF_BYTES)
+    """Cached keys and values: 2 L (h/a) kv s b bytes (latent attention by its own published width).
+
+    Layers that look back over a window only keep that much.
+    """
+    tokens = (llm.layers - llm.windowed_layers) * context + llm.windowed_layers * min(context, llm.window)
+    return float(tokens * llm.kv_width * batch * HALF_BYTES)
 
 
 def adapter_params(llm: Llm, rank: int = LORA_RANK) -> int:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from analytics.catalog import Catalog, Gpu, Llm, Mfu
-from analytics.hardware.memory import HALF_BYTES, Mode, Placement, Work, adapter_params, kv_bytes, weight_bytes
+from analytics.hardware.memory import Mode, Placement, Work, adapter_params, kv_bytes
+from analytics.hardware.weights import HALF_BYTES, weight_bytes
 
 TERA = 1e12
 GIGA = 1e9

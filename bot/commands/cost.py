@@ -10,8 +10,9 @@ from analytics.errors import AskError
 from analytics.evidence import Note, Plural
 from analytics.hardware.checkpoints import Risk
 from analytics.hardware.llm_lookup import find_llm
+from analytics.hardware.llm_work import named_work
 from analytics.hardware.machines import machines
-from analytics.hardware.memory import DEFAULT_CONTEXT, Mode, Work
+from analytics.hardware.memory import DEFAULT_CONTEXT, Mode
 from analytics.hardware.speed import GIGA
 from analytics.interruptions.estimator import estimate, priors
 from analytics.interruptions.overdispersion import overdispersion
@@ -50,9 +51,8 @@ async def ask(
     **given: Any,
 ) -> TrainingCost:
     """The free machines of every model polled lately (or of ``gpu``), and their interruptions of the last 30 days."""
-    found = find_llm(model, query.catalog)
-    tokens = _tokens(given["dataset_size"], given["tokens"], given["rows"], context)
-    work = Work(found.llm, method, context=context, batch=batch)
+    found, work = named_work(find_llm(model, query.catalog), method, batch, context=context)
+    tokens = _tokens(given["dataset_size"], given["tokens"], given["rows"], work.context)
     assumed = all(given[key] is None for key in AMOUNTS)
     job = TrainingJob(found, work, tokens, assumed=assumed, **{key: given[key] for key in OVERRIDES})
     rows = [row for row in await query.reader.models() if row.last_good_at]

@@ -9,8 +9,9 @@ from analytics.answers.training import DEFAULT_DATASET_GB
 from analytics.answers.training_runs import BYTES_PER_TOKEN
 from analytics.evidence import Plural
 from analytics.hardware.llm_lookup import find_llm
+from analytics.hardware.llm_work import named_work
 from analytics.hardware.machines import machines
-from analytics.hardware.memory import DEFAULT_CONTEXT, MODES, PRECISIONS, Mode, Precision, Work
+from analytics.hardware.memory import MODES, PRECISIONS, Mode, Precision
 from analytics.hardware.speed import GIGA
 from analytics.prices import nothing_polled
 from bot.commands.machine_notes import machine_notes
@@ -22,13 +23,19 @@ MILLION = 1_000_000
 MOST_TOKENS = 1e15
 """More text than this has nobody."""
 
+MOST_CONTEXT = 10_485_760
+"""What Llama 4 Scout reads, the most of the catalogue."""
+
 SHOWN = 10
 """Rows of the card's table; the JSON has them all."""
 
 
-async def ask(query: QueryContext, *, model_size: str, mode: Mode, precision: Precision, **given: Any) -> LlmGpus:
+async def ask(
+    query: QueryContext, *, model_size: str, mode: Mode, precision: Precision | None, context: int | None, **given: Any
+) -> LlmGpus:
     """The free machines of every model polled lately."""
-    found = find_llm(model_size, query.catalog)
+    named = find_llm(model_size, query.catalog)
+    found, work = named_work(named, mode, given["batch"], precision=precision, context=context)
     rows = [row for row in await query.reader.models() if row.last_good_at]
     if not rows:
         raise nothing_polled()
@@ -36,7 +43,6 @@ async def ask(query: QueryContext, *, model_size: str, mode: Mode, precision: Pr
     book = await query.reader.book([row.name for row in fresh])
     tokens = given["tokens"] or DEFAULT_DATASET_GB * GIGA / BYTES_PER_TOKEN
     wish = Wish(given["min_vram"], given["max_price"], given["gpus"], tokens, assumed=given["tokens"] is None)
-    work = Work(found.llm, mode, precision, given["context"], given["batch"])
     return llm_gpus(found, work, machines(book, query.catalog), wish, query.basis_of(fresh, offers=len(book)))
 
 
@@ -115,8 +121,15 @@ COMMAND = Command(
         Param("min_vram", "gigabytes", "least memory of one GPU", minimum=0, maximum=1000),
         Param("max_price", "usd_per_hour", "most USD per hour for the whole machine", minimum=0),
         Param("mode", "choice", "what the model is to do", default="lora", choices=MODES),
-        Param("precision", "choice", "of the weights, when running it", default="bf16", choices=PRECISIONS),
-        Param("context", "int", "tokens", default=DEFAULT_CONTEXT, minimum=1, maximum=10_000_000, positional=False),
+        Param("precision", "choice", "of the weights, when running it; if not given, the name's", choices=PRECISIONS),
+        Param(
+            "context",
+            "int",
+            "tokens; the name's or 2048 if not given",
+            minimum=1,
+            maximum=MOST_CONTEXT,
+            positional=False,
+        ),
         Param("batch", "int", "sequences at a time", default=1, minimum=1, maximum=4096, positional=False),
         Param("gpus", "gpu_count", "most GPUs in one machine", minimum=1, maximum=64, positional=False),
         Param("tokens", "tokens", "training tokens, for the hours", minimum=1, maximum=MOST_TOKENS, positional=False),

@@ -87,6 +87,45 @@ async def test_words_and_limits_are_understood(dispatcher, line, gpus):
     assert {row["gpu_name"] for row in found["recommendations"]} == gpus
 
 
+async def test_a_name_tells_the_answer_how_its_weights_are_stored(dispatcher):
+    found = await answer(dispatcher, "llm Qwen/Qwen2.5-72B-Instruct-AWQ inference")
+    assert (found["model"], found["precision"], found["mode"]) == ("qwen2.5-72b", "int4", "inference")
+    assert found["memory_need_gib"] == 40.6
+    assumed = found["evidence"]["assumptions"]
+    assert (assumed["weights"], assumed["bits_per_weight"]) == ("AWQ", 4.156)
+    assert assumed["name_says"] == {"weights": "AWQ", "context": None}
+    assert found["evidence"]["caveats"][0] == "weights in AWQ, as the name says (4.16 bit each)"
+    asked = await answer(dispatcher, "llm Qwen2.5-72B-Instruct-AWQ inference precision=bf16 context=4096")
+    assert (asked["precision"], asked["context"]) == ("bf16", 4096)
+    assert asked["evidence"]["caveats"][0] == "the name says AWQ, bf16 was asked: bf16 is counted"
+
+
+@pytest.mark.parametrize(
+    ("line", "model", "mode"),
+    [
+        ('llm "gpt oss 120b" inference', "gpt-oss-120b", "inference"),
+        ('llm "qwen3 30b a3b"', "qwen3-30b-a3b", "lora"),
+        ('llm "llama 3.3 70b" qlora', "llama3.3-70b", "qlora"),
+        ('llm "gemma 3 27b it" inference', "gemma3-27b", "inference"),
+        ('llm "deepseek r1" inference', "deepseek-r1", "inference"),
+        ('llm "mistral small"', "mistral-small-3.2-24b", "lora"),
+        ("llm llama3.1:8b-instruct-q4_K_M inference", "llama3.1-8b", "inference"),
+        ("llm Qwen2.5-7B-Instruct-GPTQ-Int4", "qwen2.5-7b", "qlora"),
+    ],
+)
+async def test_a_name_of_several_words_reaches_its_model(dispatcher, line, model, mode):
+    found = await answer(dispatcher, line)
+    assert (found["model"], found["mode"]) == (model, mode)
+
+
+async def test_a_cost_says_how_a_quantised_name_is_trained(dispatcher):
+    found = await answer(dispatcher, "cost Qwen2.5-7B-Instruct-AWQ 1GB")
+    assert found["method"] == "qlora"
+    assert "adapters on weights in AWQ are QLoRA: it is counted so" in found["evidence"]["caveats"]
+    with pytest.raises(AskError, match="cannot be trained in full"):
+        await answer(dispatcher, "cost Qwen2.5-7B-Instruct-AWQ full 1GB")
+
+
 async def test_the_guides_second_script_gets_its_two_keys(dispatcher):
     for gpu in ("RTX 4090", "A100", "RTX 3090"):
         found = json.loads(to_json(await dispatcher.ask(cost.COMMAND, {"model": "llama2-13b", "gpu": gpu})))
