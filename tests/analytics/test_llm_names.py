@@ -17,7 +17,7 @@ FILES = [
     ("Qwen/Qwen2.5-72B-Instruct-AWQ", 41.57),
     ("Qwen/Qwen2.5-7B-Instruct-GPTQ-Int4", 4.00 + 1.58),
     ("Orion-zhen/QwQ-32B-Preview-AWQ", 4.96 + 4.99 + 4.96 + 4.42),
-    ("hugging-quants/Meta-Llama-3.1-70B-Instruct-AWQ-INT4", 39.77),
+    ("graelo/Qwen2.5-7B-Instruct-1M-AWQ", 4.48 + 1.09),
     ("xiaoxixiaoxi/Qwen2.5-32B-Instruct-quantized_w4a16", 4.93 + 4.96 + 5.00 + 4.33),
     ("neuralmagic/Meta-Llama-3.1-8B-Instruct-FP8", 5.00 + 4.08),
     ("bartowski/Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", 4.92),
@@ -31,9 +31,9 @@ FILES = [
     ("openai/gpt-oss-120b", 66),
     ("ErazerControl/Phi-4-mini-instruct", 7.69),
 ]
-"""GB of the weight files as huggingface.co and ollama.com list them, read 2026-11-27. Of the 72B 8 of 11 files are seen
-(3.94 3.91 3.99 3.91 3.99 3.91 3.46 2.49), the other three taken to be as large as their like; of the 70B 6 of 9 (4.97
-and 4.89), likewise, and 2.10 of output layer. gpt-oss: what its packagers say that it takes."""
+"""GB of the weight files as huggingface.co and ollama.com list them, read 2026-11-27. Of the 72B in AWQ 8 of 11 files
+are seen (3.94 3.91 3.99 3.91 3.99 3.91 3.46 2.49); the fourth, sixth and ninth are taken as 3.99, as they are equally
+the larger ones among the files of its GPTQ-Int4. gpt-oss: what its packager says that it takes."""
 
 PRECISIONS_OF_NAMES = [
     ("Qwen/Qwen2.5-72B-Instruct-AWQ", "qwen2.5-72b", "int4"),
