@@ -51,14 +51,14 @@ _GROUPED = {
     "gptq": Format("GPTQ-Int4", "int4", 4 + (SCALE_BITS + 4) / GROUP, trained_4bit=True),
     "gptq-int8": Format("GPTQ-Int8", "int8", 8 + (SCALE_BITS + 8) / GROUP),
     "w4a16": Format("W4A16", "int4", 4 + SCALE_BITS / GROUP, trained_4bit=True),
-    "bnb-4bit": Format("bnb-4bit", "int4", 4.127, trained_4bit=True),
+    "bnb-4bit": Format("bnb-4bit", "int4", 4 + 8 / 64 + 32 / (64 * 256), trained_4bit=True),
     "nvfp4": Format("NVFP4", "fp4", 4 + 8 / 16),
     "mxfp4": Format("MXFP4", "fp4", 4 + 8 / 32, "all but experts"),
 }
 """Zero points have as many bits as a weight; W4A16 is symmetric and has none (source: its files, 19.2 GB of a 32B).
-bnb-4bit: 0.127 bits of constants (source: QLoRA paper, section 3). NVFP4: an 8-bit scale for 16 weights (source:
-config.json of RedHatAI/GLM-4.6-NVFP4). MXFP4: one for 32, experts only (source: OCP MX specification 1.0, section 5;
-``openai/gpt-oss-20b`` model card)."""
+bnb-4bit: an 8-bit scale for 64 weights and a 32-bit one for 256 of those (source: QLoRA's double quantisation). NVFP4:
+an 8-bit scale for 16 weights (source: config.json of RedHatAI/GLM-4.6-NVFP4). MXFP4: one for 32, experts only (source:
+OCP microscaling format; ``modules_to_not_convert`` of openai/gpt-oss-120b in the documentation of transformers)."""
 
 _LLAMA_8B, _GEMMA_7B = 8_030_261_248, 8_537_680_896
 """Parameters of the models whose GGUF files are measured below (source: data/llms.csv)."""
