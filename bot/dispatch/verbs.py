@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import shlex
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rapidfuzz import fuzz, process
 
@@ -13,12 +12,17 @@ from analytics.errors import AskError
 from analytics.evidence import Note, Plural
 from analytics.typed_text import plain_text
 from bot.dispatch.command import Command
-from bot.dispatch.kinds import shorten
-from bot.dispatch.plain_questions import asked_plainly
+from bot.dispatch.kinds import KINDS, shorten
+from bot.dispatch.plain_questions import CLAUSE, PROSE, asked_plainly, is_safe, plain_number
 
 MAX_LINE = 1000
-NEAR_ENOUGH = 65
+NEAR_ENOUGH = 70
 """Least similarity (0-100) of a verb worth suggesting."""
+NEAR_IN_A_SENTENCE = 80
+"""The same where the line has more words than ``SHORT``: it is then likelier to be a sentence."""
+SHORT = 3
+NEAR_MEMBER = 75
+"""Least similarity (0-100) of a group's member worth suggesting."""
 HELP = "help"
 HELP_WORDS = frozenset((HELP, "--help", "-h", "?", "ajuda"))
 CALLS = frozenset(("/spot", "spot", "spotbot", "@spotbot"))
@@ -62,6 +66,10 @@ IsGpu = Callable[[str], Collection[str]]
 """Which models words name; none if they name no GPU."""
 
 _COMPARISON = re.compile(r"([<>≤≥]=?)(?=(?:(?:us|r)?\$|€|£)?[.,]?\d)", re.IGNORECASE)
+_NUMBER_IN_WORD = re.compile(
+    r"(?P<before>(?:[\w-]+=)?[^\w\s.,]*(?:us\$|usd|r\$)?[-+]?)(?P<digits>[.,]?[0-9](?:[0-9.,]*[0-9])?)(?P<after>(?![0-9]).*)",
+    re.IGNORECASE | re.DOTALL,
+)
 _TOKEN = re.compile(r"""(?:[^\s"'=]+=)?(?:"[^"]*"|'[^']*')|[^\s]+""")
 
 
@@ -95,11 +103,13 @@ def without_accents(text: str) -> str:
     return "".join(char for char in apart if unicodedata.category(char) != "Mn")
 
 
-def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Command, Sequence[str]]:
+def find_command(
+    words: Sequence[str], commands: Sequence[Command], is_gpu: IsGpu = lambda text: False
+) -> tuple[Command, Sequence[str]]:
     """The command that a line's first one or two words name, and the words left.
 
-    A group alone ("settings") means what lists or shows it; followed by none of its verbs, its default. Raises
-    AskError with the nearest verbs when there is none.
+    A group alone ("settings") means what lists or shows it; followed by none of its verbs nor what looks like one, its
+    default. Raises AskError with the nearest verbs when there is none.
     """
     by_name = {command.name: command for command in commands}
     own = {word for name in by_name for word in name.split()}
@@ -114,32 +124,80 @@ def find_command(words: Sequence[str], commands: Sequence[Command]) -> tuple[Com
     shown = next((name for member in SHOWS for name in group if name.split()[-1] == member), None)
     if shown and len(words) == 1:
         return by_name[shown], ()
+    near = _near_members(plain[1], group) if len(plain) > 1 and not is_gpu(words[1]) else ()
     default = next((name for name in group if by_name[name].group_default), None)
-    if default:
+    if default and not near:
         return by_name[default], words[1:]
     if group:
-        given = {"given": shorten(" ".join(words[:2]))}
-        raise AskError(Note("there is no command “{given}”", given), suggestions=group)
-    raise UnknownVerb(words, _near(verb, by_name), by_name)
+        note = Note("there is no command “{given}”", {"given": shorten(" ".join(words[:2]))})
+        lines = _lines(near, words[2:], is_gpu)
+        raise AskError(note, suggestions=lines or near or group, instead=_buttons(lines))
+    raise UnknownVerb(words, _near(plain[0].lstrip("/"), by_name, len(words)), by_name, is_gpu)
 
 
 class UnknownVerb(AskError):
     """No command is called so. ``near``: the verbs that look like it; where there are none, all are suggested."""
 
-    def __init__(self, words: Sequence[str], near: Sequence[str], names: Collection[str]) -> None:
+    def __init__(
+        self, words: Sequence[str], near: Sequence[str], names: Collection[str], is_gpu: IsGpu = lambda text: False
+    ) -> None:
         known = dict.fromkeys(name.split()[0] for name in names)
         note = Note("there is no command “{given}”", {"given": shorten(words[0])})
-        lines = [shlex.join([verb, *words[1:]]) for verb in near]
-        super().__init__(note, suggestions=near or list(known), instead={line: line for line in lines})
+        super().__init__(note, suggestions=near or list(known), instead=_buttons(_lines(near, words[1:], is_gpu)))
         self.near = near
 
 
-def _near(verb: str, names: Collection[str]) -> Sequence[str]:
-    """Verbs that look like it, or have another name that does."""
+def _near(verb: str, names: Collection[str], length: int) -> Sequence[str]:
+    """Verbs that look like the first word of a line so long, or have another name that does."""
     verbs = dict.fromkeys(name.split()[0] for name in names)
-    by_look = {name: name for name in verbs} | {other: own for other, own in OTHER_NAMES.items() if own in verbs}
-    alike = process.extract(verb[:40], list(by_look), scorer=fuzz.ratio, limit=8, score_cutoff=NEAR_ENOUGH)
+    return _alike(verb, verbs, NEAR_ENOUGH if length <= SHORT else NEAR_IN_A_SENTENCE)
+
+
+def _near_members(word: str, group: Collection[str]) -> Sequence[str]:
+    """Commands of a group whose own word looks like this one, or has another name that does."""
+    members = {name.split()[-1]: name for name in group if " " in name}
+    return [members[member] for member in _alike(word, members, NEAR_MEMBER)]
+
+
+def _alike(word: str, own: Collection[str], enough: int) -> Sequence[str]:
+    by_look = {name: name for name in own} | {other: name for other, name in OTHER_NAMES.items() if name in own}
+    alike = process.extract(word[:40], list(by_look), scorer=fuzz.ratio, limit=8, score_cutoff=enough)
     return list(dict.fromkeys(by_look[name] for name, *_ in alike))[:3]
+
+
+def _buttons(lines: Sequence[str]) -> dict[str, str]:
+    return {line: line for line in lines if is_safe(line)}
+
+
+def _lines(names: Sequence[str], rest: Sequence[str], is_gpu: IsGpu) -> Sequence[str]:
+    """These commands with the rest of a line; none where one of its numbers may be two.
+
+    Whoever presses a button may have another language than who typed the line.
+    """
+    written = [_plainly(word, is_gpu) for word in rest]
+    if None in written:
+        return ()
+    return [" ".join([name, *map(_quoted, filter(None, written))]) for name in names]
+
+
+def _plainly(word: str, is_gpu: IsGpu) -> str | None:
+    """A word with numbers that every language reads alike; None where there is no such way to write it."""
+    if is_gpu(word):
+        return word  # "4090,3090" are two models
+    found = _NUMBER_IN_WORD.fullmatch(word)
+    number = plain_number(found["digits"]) if found else None
+    if found is None or number is None:
+        return None if found else word
+    return f"{found['before']}{number}{found['after']}"
+
+
+def _quoted(word: str) -> str:
+    """A word as ``tokens`` reads it whole."""
+    if word and not re.search(r"\s", word):
+        return word
+    name, value = re.fullmatch(r"(?s)([\w-]+=)?(.*)", word).groups(default="")  # type: ignore[union-attr]
+    sign = "'" if '"' in value else '"'
+    return f"{name}{sign}{value.replace(sign, '')}{sign}"
 
 
 def without_call(words: Sequence[str]) -> Sequence[str]:
@@ -157,17 +215,68 @@ def called(line: str, commands: Sequence[Command], is_gpu: IsGpu) -> tuple[Comma
     """
     words = without_call(tokens(line))
     helper = next((command for command in commands if command.name == HELP), None)
-    if helper and (not words or (len(words) > 1 and words[-1].lower() in HELP_WORDS)):
-        words = [HELP, *words[:-1]]
-    elif helper and words[0].lower() in HELP_WORDS:
-        words = [HELP, *words[1:]]
+    words = _help_first(words, commands) if helper else words
     if not words:
         raise AskError(Note("say what you want to know"), suggestions=tuple(command.name for command in commands))
+    plain = [without_accents(word) for word in words]
     try:
-        return find_command(words, commands)
+        command, rest = find_command(words, commands, is_gpu)
     except UnknownVerb as unknown:
-        instead = asked_plainly([without_accents(word) for word in words], commands, is_gpu)
-        if instead and not unknown.near:
-            note = Note("that is a question, not a command; this is how to ask it")
-            raise AskError(note, suggestions=instead, instead={line: line for line in instead}) from None
+        instead = asked_plainly(plain, commands, is_gpu)
+        unread = unknown.instead and not any(_calls(line, commands, is_gpu) for line in unknown.instead)
+        if instead and (not unknown.near or unread or not PROSE.isdisjoint(plain[1:])):
+            raise _question(instead) from None
         raise
+    if command is not helper and _is_prose(command, rest):
+        instead = asked_plainly(plain, commands, is_gpu)
+        if instead:
+            raise _question(instead)
+    return command, rest
+
+
+def _is_prose(command: Command, rest: Sequence[str]) -> bool:
+    """Whether a sentence follows the verb: begins there, or where only models are named, has a word there."""
+    plain = [without_accents(word) for word in rest]
+    first = next((KINDS[param.kind] for param in command.params), None)
+    only_models = not command.acts and first is not None and first.names_models
+    return not (PROSE.isdisjoint(plain if only_models else plain[:1]) and CLAUSE.isdisjoint(plain))
+
+
+def _calls(line: str, commands: Sequence[Command], is_gpu: IsGpu) -> bool:
+    """Whether it begins with a command."""
+    try:
+        return bool(find_command(tokens(line), commands, is_gpu))
+    except AskError:
+        return False
+
+
+def instead_of(words: Sequence[str], commands: Sequence[Command], is_gpu: IsGpu) -> Mapping[str, str]:
+    """Lines for buttons in place of a verb with words that it does not take; the words have the verb among them."""
+    lines = asked_plainly([without_accents(word) for word in words], commands, is_gpu)
+    return {label: line for label, line in _buttons(lines).items() if line.split()[0] != HELP}
+
+
+def _question(lines: Sequence[str]) -> AskError:
+    note = Note("that is a question, not a command; this is how to ask it")
+    return AskError(note, suggestions=lines, instead=_buttons(lines))
+
+
+def _help_first(words: Sequence[str], commands: Sequence[Command]) -> Sequence[str]:
+    """The words of a line that asks for help as the command ``help`` takes them; all others as they are."""
+    if not words:
+        return [HELP]
+    if words[0].lower() in HELP_WORDS:
+        return [HELP, *(word for word in words[1:] if without_accents(word) not in PROSE)]
+    if len(words) == 1 or words[-1].lower() not in HELP_WORDS:
+        return words
+    if words[-1] == "?" and not _is_command(words[:-1], commands):
+        return words[:-1]  # a question mark behind a blank
+    return [HELP, *words[:-1]] if PROSE.isdisjoint(map(without_accents, words[:-1])) else [HELP]
+
+
+def _is_command(words: Sequence[str], commands: Sequence[Command]) -> bool:
+    """Whether these words name a command, or a group, and nothing else."""
+    try:
+        return not find_command(words, commands)[1]
+    except AskError:
+        return False
