@@ -43,8 +43,10 @@ _OF_ENGLISH, _OF_PORTUGUESE = _ENGLISH | _IN_COMMANDS[0], _PORTUGUESE | _IN_COMM
 """Words of one of the languages only, which tell how the numbers beside them are written."""
 
 _SIGNS: Mapping[str, str] = {
-    "alert": r"tell me|let me know|notif\w+|wake|ping me|alerts?|avis(?:a|e|ar|o)|alertas?|alertar|me acorde",
-    "settings": r"idioma|language|lingua|time ?zone|fuso(?: horario)?",
+    "alert": r"tell me|let me know|notif\w+|wake|ping me|alerts?|avis(?:a|e|ar|o|ad[oa])|alertas?|alertar|me acorde",
+    "settings": r"idioma|language|lingua|time ?zone|fuso(?: horario)?|settings|forget"
+    r"|esquec\w+|configurac\w+|preferenc\w+",
+    "webhook": r"webhooks?",
     "predict": r"will|tonight|tomorrow|forecast|going (?:to|up|down)|next (?:hour|day|week)|predict\w*"
     r"|amanha|hoje a noite|vai|previs\w+|prever",
     "windows": r"when|safe|safest|best time|quando|segur[oa]s?|melhor hora\w*|janelas?|windows?",
@@ -64,11 +66,10 @@ _SIGNS: Mapping[str, str] = {
 }
 """What a question about each verb has in it, without accents; a verb earlier here is offered earlier."""
 
-_MANAGED = (
-    ("delete", r"delete|remove|cancel|drop|apag\w+|exclu\w+|remov\w+|cancel\w+"),
-    ("list", r"list\w*|show|see|view|my|mostr\w+|ver|meus?|minhas?|snooze|mute|silenc\w+|adiar|stop|par(?:e|ar)|quais"),
-)
-"""What may be wanted of alerts that there are, and the words that say so."""
+_DELETES = r"delete|remove|cancel|apag\w+|exclu\w+|remov\w+|cancel\w+"
+_CHANGES = r"edit\w*|change|update|mud\w+|alter\w+|snooze|mute|silenc\w+|adiar"
+_LISTS = r"list\w*|show|see|view|my|mostr\w+|ver|meus?|minhas?|quais"
+"""What may be wanted of alerts that there are, by the words that say so."""
 
 _ALERTS = r"alerts?|alerting|alertas?"
 _STOP = r"stop|pare|parar"
@@ -85,6 +86,12 @@ _OTHER_MEASURE = (
     r"availab\w*|free|disponiv\w+|livres?|risk|risco|predict\w*|forecast|previs\w+|on.?demand|floor|offers?|vram"
 )
 """What else an alert can watch: a bare number is then no price."""
+
+_MORE_TOLD = (
+    r"not|don't|dont|doesn't|never|longer|stops?|nao|nunca|deix\w+"
+    r"|(?:in|na|no|em) (?!the |price|usd|dollar|dolar|preco)[a-z]\w+|in the (?:eu|us|uk)"
+)
+"""What an alert of a model, a side and a price would leave out: a negation, a place."""
 
 _DIGITS = r"[0-9](?:[0-9.,]*[0-9])?"
 _NUMBER = re.compile(
@@ -239,19 +246,25 @@ def _of_alerts(asked: _Question, is_gpu: Callable[[str], bool]) -> str | None:
     """What is wanted of alerts that there are; None where nothing is."""
     if asked.holds(_STOP) and (len(asked.words) == 1 or asked.holds(_TELLS)):
         return "alert list"
-    amount = next(iter(_priced(asked)), None)
-    if amount or not asked.holds(_ALERTS):
+    if not asked.holds(_ALERTS):
         return None
-    wanted = next((member for member, signs in _MANAGED if asked.holds(signs)), None)
-    if wanted == "delete":
-        last = asked.words[-1].strip("?!.,;:")
-        named = [word for word in asked.words if re.fullmatch(r"(?=\w*\d)[a-z0-9]{4,}", word) and not is_gpu(word)]
-        behind = re.fullmatch(_ALERTS, asked.words[-2]) if len(asked.words) > 1 else None
-        if not named and behind and last not in PROSE | {"please"} and not is_gpu(last) and last.isalnum():
-            named = [last]
-        if len(named) == 1:
-            return f"alert delete {named[0]}"
-    return "alert list" if wanted and not (wanted == "list" and asked.models) else None
+    if asked.holds(_DELETES):
+        named = _alert_id(asked, is_gpu)
+        return f"alert delete {named}" if named else "alert list"
+    lists = asked.holds(_LISTS) and not asked.models and not _priced(asked)
+    return "alert list" if lists or asked.holds(_CHANGES) else None
+
+
+def _alert_id(asked: _Question, is_gpu: Callable[[str], bool]) -> str | None:
+    """The one word that may be what an alert is called: with digits, or the last one, behind "alert"."""
+    if _priced(asked):
+        return None
+    named = [word for word in asked.words if re.fullmatch(r"(?=\w*\d)[a-z0-9]{4,}", word) and not is_gpu(word)]
+    last = asked.words[-1].strip("?!.,;:")
+    behind = len(asked.words) > 1 and re.fullmatch(_ALERTS, asked.words[-2])
+    if not named and behind and last not in PROSE | {"please"} and not is_gpu(last) and last.isalnum():
+        named = [last]
+    return named[0] if len(named) == 1 else None
 
 
 def _priced(asked: _Question) -> list[tuple[str, str]]:
@@ -272,7 +285,7 @@ def _priced(asked: _Question) -> list[tuple[str, str]]:
 
 def _alert(asked: _Question) -> str | None:
     priced = _priced(asked)
-    if len(asked.models) != 1 or len(priced) != 1:
+    if len(asked.models) != 1 or len(priced) != 1 or asked.holds(_MORE_TOLD) or _LENGTH.search(asked.said):
         return None
     side, digits = priced[0]
     price = asked.number(digits)
@@ -338,6 +351,7 @@ def _of_model(verb: str) -> Callable[[_Question], str | None]:
 _LINES: Mapping[str, Callable[[_Question], str | None]] = {
     "alert": _alert,
     "settings": lambda asked: None,
+    "webhook": lambda asked: None,
     "fleet": _fleet,
     "llm": _llm,
     "cost": _cost,

@@ -11,6 +11,7 @@ from rapidfuzz import fuzz, process
 from analytics.errors import AskError
 from analytics.evidence import Note, Plural
 from analytics.typed_text import plain_text
+from analytics.units import foreign_currency
 from bot.dispatch.command import Command
 from bot.dispatch.kinds import KINDS, shorten
 from bot.dispatch.plain_questions import CLAUSE, PROSE, asked_plainly, is_safe, plain_number
@@ -125,6 +126,8 @@ def find_command(
     if shown and len(words) == 1:
         return by_name[shown], ()
     near = _near_members(plain[1], group) if len(plain) > 1 and not is_gpu(words[1]) else ()
+    if any(map(is_gpu, words[2:])):
+        near = [name for name in near if any(KINDS[param.kind].names_models for param in by_name[name].params)]
     default = next((name for name in group if by_name[name].group_default), None)
     if default and not near:
         return by_name[default], words[1:]
@@ -175,7 +178,7 @@ def _lines(names: Sequence[str], rest: Sequence[str], is_gpu: IsGpu) -> Sequence
     Whoever presses a button may have another language than who typed the line.
     """
     written = [_plainly(word, is_gpu) for word in rest]
-    if None in written:
+    if None in written or foreign_currency(" ".join(rest)):
         return ()
     return [" ".join([name, *map(_quoted, filter(None, written))]) for name in names]
 
@@ -223,7 +226,9 @@ def called(line: str, commands: Sequence[Command], is_gpu: IsGpu) -> tuple[Comma
         command, rest = find_command(words, commands, is_gpu)
     except UnknownVerb as unknown:
         instead = asked_plainly(plain, commands, is_gpu)
-        unread = unknown.instead and not any(_calls(line, commands, is_gpu) for line in unknown.instead)
+        called_so = {line: line for line in unknown.instead if _calls(line, commands, is_gpu)}
+        unread = bool(unknown.instead) and not called_so
+        unknown.instead = called_so
         if instead and (not unknown.near or unread or not PROSE.isdisjoint(plain[1:])):
             raise _question(instead) from None
         raise
@@ -266,12 +271,20 @@ def _help_first(words: Sequence[str], commands: Sequence[Command]) -> Sequence[s
     if not words:
         return [HELP]
     if words[0].lower() in HELP_WORDS:
-        return [HELP, *(word for word in words[1:] if without_accents(word) not in PROSE)]
+        about = [word for word in words[1:] if without_accents(word) not in PROSE and word != "?"]
+        is_question = len(about) < len(words) - 1 and about and not _is_group(about[0], commands)
+        return words[1:] if is_question else [HELP, *about]
     if len(words) == 1 or words[-1].lower() not in HELP_WORDS:
         return words
     if words[-1] == "?" and not _is_command(words[:-1], commands):
         return words[:-1]  # a question mark behind a blank
     return [HELP, *words[:-1]] if PROSE.isdisjoint(map(without_accents, words[:-1])) else [HELP]
+
+
+def _is_group(word: str, commands: Sequence[Command]) -> bool:
+    """Whether it is a verb, or another name of one."""
+    plain = without_accents(word)
+    return OTHER_NAMES.get(plain, plain) in {command.name.split()[0] for command in commands}
 
 
 def _is_command(words: Sequence[str], commands: Sequence[Command]) -> bool:

@@ -35,6 +35,7 @@ FULLY_TOLD = {
     "quero um alerta para a 4090 abaixo de 0,30 dólares": "alert 4090 < 0.3",
     "alert me when the 4090 drops below $0.30": "alert 4090 < 0.30",
     "alert 4090 when below 0.3": "alert 4090 < 0.3",
+    "alert me when prices drop below 0.3 for 4090": "alert 4090 < 0.3",
     "alert me if h100 <= 2": "alert h100 <= 2",
     "notify me when h100 sxm falls below $1.50/h": "alert h100 sxm < 1.50",
     "tell me when 4090 rises above $0.40, it is less now": "alert 4090 > 0.40",
@@ -52,6 +53,13 @@ TOO_LITTLE_TOLD = {
     "notify me when 4090 goes under 0.3 or over 0.5": "help alert",
     "tell me when 4090 or 3090 drops below 0.3": "help alert",
     "alert for the 4090": "help alert",
+    "do not tell me when 4090 drops below 0.3": "help alert",
+    "tell me when 4090 stops being under 0.3": "help alert",
+    "tell me when 4090 stays below 0.3 for 3h": "help alert",
+    "tell me when 4090 in EU is below 0.3": "help alert",
+    "tell me when 4090 drops from 0.5 to 0.3": "help alert",
+    "delete webhook abc": "help webhook",
+    "forget me": "help settings",
     "criar alerta": "help alert",
     "cancel my alert": "alert list",
     "remove my alert": "alert list",
@@ -59,6 +67,10 @@ TOO_LITTLE_TOLD = {
     "list my alerts": "alert list",
     "mostrar meus alertas": "alert list",
     "delete the 4090 alert": "alert list",
+    "delete alert h100 < 1.50": "alert list",
+    "mudar meu alerta da h100 para menos de 1,50": "alert list",
+    "silence my alert for h100 under 1.50": "alert list",
+    "edit the alert h100 < 1.50": "alert list",
     "stop": "alert list",
     "tenho R$ 1.500 por mês": "help fleet",
     "I have 400 euros a month": "help fleet",
@@ -109,6 +121,7 @@ FIGURES = {
     "compare 4090 vs 3090": "monitor 4090 3090",
     "how risky is the 3090": "reliability 3090",
     "quando é mais seguro usar a 4090": "windows 4090",
+    "help me find a cheap 4090": "monitor 4090",
     "what can you do": "help",
     "olá": "help",
 }
@@ -161,6 +174,7 @@ def test_what_deletes_is_told_but_is_no_button(question: str, line: str) -> None
         ("savigns rtx 4090 for=1,5h", ("savings",), ["savings rtx 4090 for=1.5h"]),
         ("savigns gpu='rtx 4090' 1.500h", ("savings",), []),
         ("savigns gpu='rtx 4090' 15h", ("savings",), ['savings gpu="rtx 4090" 15h']),
+        ("savigns 4090 R$1,5", ("savings",), []),
         ("monitorr 4090,3090", ("monitor",), ["monitor 4090,3090"]),
         ("coste qwen2.5-7b", ("cost",), ["cost qwen2.5-7b"]),
         ("alert lst", ("alert list",), ["alert list"]),
@@ -193,6 +207,7 @@ def test_no_example_of_a_command_is_taken_for_a_question(line: str) -> None:
         ("help predict", "predict"),
         ("predict ?", "predict"),
         ("help me with fleet", "fleet"),
+        ("help ?", None),
     ],
 )
 def test_help_is_asked_for_in_sentences_too(line: str, verb: str | None) -> None:
@@ -203,6 +218,11 @@ def test_help_is_asked_for_in_sentences_too(line: str, verb: str | None) -> None
 @pytest.mark.parametrize("line", ["fleet 400 USD a month", "history 4090 1 week", "alert edit last < 0.30"])
 def test_words_of_sentences_in_a_command_do_not_make_it_a_question(line: str) -> None:
     assert read(line, COMMANDS, IS_GPU)[0].name.split()[0] == line.split()[0]
+
+
+def test_a_word_before_a_model_is_no_slip_in_the_name_of_a_member_that_takes_none() -> None:
+    command, given = read("alert best 4090 < 0.3", COMMANDS, IS_GPU)
+    assert (command.name, given["gpu"].split()[0]) == ("alert add", "best")
 
 
 @pytest.mark.parametrize(
