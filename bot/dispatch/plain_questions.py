@@ -36,6 +36,9 @@ _ENGLISH, _PORTUGUESE, _BOTH, *_IN_COMMANDS = (frozenset(words.split()) for word
 PROSE = _ENGLISH | _PORTUGUESE | _BOTH
 """Words that stand in sentences and hardly in commands."""
 
+JOINS = frozenset(("e", "and", "a", "an", "de", "por", "at"))
+"""Those that join models, or a quantity and its unit, in commands too: "4090 and h100", "100 horas de GPU"."""
+
 CLAUSE = frozenset(("if", "when", "quando"))
 """Words that stand in no command."""
 
@@ -182,7 +185,9 @@ def plain_number(digits: str, written: NumberFormat | None = None) -> str | None
     return digits if read_decimal(digits, PLAIN) is not None else options[0]
 
 
-def asked_plainly(words: Sequence[str], commands: Sequence[Command], is_gpu: Callable[[str], bool]) -> tuple[str, ...]:
+def asked_plainly(
+    words: Sequence[str], commands: Sequence[Command], is_gpu: Callable[[str], object]
+) -> tuple[str, ...]:
     """Lines that ask what these words, in lower case, seem to; empty where they seem to ask nothing we know.
 
     The words are without accents. Nothing that acts is among them but what was asked in so many words.
@@ -213,7 +218,7 @@ def is_safe(line: str) -> bool:
     return re.match(r"\w+ (?:delete|forget)(?!\w)", line) is None
 
 
-def _models(words: Sequence[str], is_gpu: Callable[[str], bool]) -> Iterator[tuple[int, int, str]]:
+def _models(words: Sequence[str], is_gpu: Callable[[str], object]) -> Iterator[tuple[int, int, str]]:
     """Where words name models, the most of them that do."""
     start = 0
     while start < len(words):
@@ -232,17 +237,17 @@ def _is_money(words: Sequence[str], start: int, end: int) -> bool:
     return not _DOLLAR_WORDS.isdisjoint(beside)
 
 
-def _is_model(words: Sequence[str], is_gpu: Callable[[str], bool]) -> bool:
+def _is_model(words: Sequence[str], is_gpu: Callable[[str], object]) -> bool:
     """Whether they name one, with digits, and none of them is a sign or belongs to the sentence."""
     bare = [word.strip("?!.,;:") for word in words]
     if bare[0] in PROSE or not all(re.fullmatch(r"\w[\w.,/-]*", word) for word in bare):
         return False
     if any(word != plain for word, plain in zip(words[:-1], bare[:-1], strict=True)):
         return False  # a comma ends a name
-    return any(map(str.isdigit, "".join(bare))) and is_gpu(" ".join(bare))
+    return any(map(str.isdigit, "".join(bare))) and bool(is_gpu(" ".join(bare)))
 
 
-def _of_alerts(asked: _Question, is_gpu: Callable[[str], bool]) -> str | None:
+def _of_alerts(asked: _Question, is_gpu: Callable[[str], object]) -> str | None:
     """What is wanted of alerts that there are; None where nothing is."""
     if asked.holds(_STOP) and (len(asked.words) == 1 or asked.holds(_TELLS)):
         return "alert list"
@@ -255,7 +260,7 @@ def _of_alerts(asked: _Question, is_gpu: Callable[[str], bool]) -> str | None:
     return "alert list" if lists or asked.holds(_CHANGES) else None
 
 
-def _alert_id(asked: _Question, is_gpu: Callable[[str], bool]) -> str | None:
+def _alert_id(asked: _Question, is_gpu: Callable[[str], object]) -> str | None:
     """The one word that may be what an alert is called: with digits, or the last one, behind "alert"."""
     if _priced(asked):
         return None

@@ -14,7 +14,7 @@ from analytics.typed_text import plain_text
 from analytics.units import foreign_currency
 from bot.dispatch.command import Command
 from bot.dispatch.kinds import KINDS, shorten
-from bot.dispatch.plain_questions import CLAUSE, PROSE, asked_plainly, is_safe, plain_number
+from bot.dispatch.plain_questions import CLAUSE, JOINS, PROSE, asked_plainly, is_safe, plain_number
 
 MAX_LINE = 1000
 NEAR_ENOUGH = 70
@@ -105,7 +105,7 @@ def without_accents(text: str) -> str:
 
 
 def find_command(
-    words: Sequence[str], commands: Sequence[Command], is_gpu: IsGpu = lambda text: False
+    words: Sequence[str], commands: Sequence[Command], is_gpu: IsGpu = lambda text: ()
 ) -> tuple[Command, Sequence[str]]:
     """The command that a line's first one or two words name, and the words left.
 
@@ -142,7 +142,7 @@ class UnknownVerb(AskError):
     """No command is called so. ``near``: the verbs that look like it; where there are none, all are suggested."""
 
     def __init__(
-        self, words: Sequence[str], near: Sequence[str], names: Collection[str], is_gpu: IsGpu = lambda text: False
+        self, words: Sequence[str], near: Sequence[str], names: Collection[str], is_gpu: IsGpu = lambda text: ()
     ) -> None:
         known = dict.fromkeys(name.split()[0] for name in names)
         note = Note("there is no command “{given}”", {"given": shorten(words[0])})
@@ -244,7 +244,8 @@ def _is_prose(command: Command, rest: Sequence[str]) -> bool:
     plain = [without_accents(word) for word in rest]
     first = next((KINDS[param.kind] for param in command.params), None)
     only_models = not command.acts and first is not None and first.names_models
-    return not (PROSE.isdisjoint(plain if only_models else plain[:1]) and CLAUSE.isdisjoint(plain))
+    within = PROSE - JOINS if only_models else CLAUSE
+    return not (PROSE.isdisjoint(plain[:1]) and within.isdisjoint(plain) and CLAUSE.isdisjoint(plain))
 
 
 def _calls(line: str, commands: Sequence[Command], is_gpu: IsGpu) -> bool:

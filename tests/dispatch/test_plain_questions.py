@@ -215,7 +215,9 @@ def test_help_is_asked_for_in_sentences_too(line: str, verb: str | None) -> None
     assert (command.name, given.get("verb")) == ("help", verb)
 
 
-@pytest.mark.parametrize("line", ["fleet 400 USD a month", "history 4090 1 week", "alert edit last < 0.30"])
+@pytest.mark.parametrize(
+    "line", ["fleet 400 USD a month", "history 4090 1 week", "alert edit last < 0.30", "monitor 4090 e h100"]
+)
 def test_words_of_sentences_in_a_command_do_not_make_it_a_question(line: str) -> None:
     assert read(line, COMMANDS, IS_GPU)[0].name.split()[0] == line.split()[0]
 
