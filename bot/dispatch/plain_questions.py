@@ -198,6 +198,8 @@ def asked_plainly(
     if managed:
         return (managed,)
     meant = [verb for verb, signs in _SIGNS.items() if verb in verbs and asked.holds(signs)]
+    if "cost" in verbs and next(iter(words), "") in ("cost", "custo") and _llm_size(asked):  # of training, not of a GPU
+        meant = list(dict.fromkeys(["cost", *meant]))
     if "alert" in meant:  # the rest says of what, and when
         meant = ["alert"]
     compares = len(asked.models) > 1 and asked.holds(_COMPARED)
@@ -298,8 +300,10 @@ def _alert(asked: _Question) -> str | None:
 
 
 def _fleet(asked: _Question) -> str | None:
-    for amount in asked.amounts():
-        said_so = amount["before"] or amount["after"] or _BUDGET.search(asked.said[: amount.start()])
+    amounts = list(asked.amounts())
+    only = len(amounts) == 1 and asked.words[0] in ("fleet", "frota")
+    for amount in amounts:
+        said_so = only or amount["before"] or amount["after"] or _BUDGET.search(asked.said[: amount.start()])
         if (said_so or _PER_MONTH.match(asked.said, amount.end())) and not _PER_HOUR.match(asked.said, amount.end()):
             number = asked.number(amount["digits"])
             return number and f"fleet {'$' if '$' in (amount['before'] or '') else ''}{number}"

@@ -114,6 +114,7 @@ FIGURES = {
     "5090?": "monitor 5090",
     "how much is a 4090 ?": "monitor 4090",
     "custo da 4090": "monitor 4090",
+    "cost of a 7b on 4090": "cost 7b 4090",
     "price of 4090 last week": "history 4090",
     "predict price of 4090 tomorrow": "predict 4090",
     "is the 4090 going up": "predict 4090",
@@ -232,7 +233,11 @@ def test_a_word_before_a_model_is_no_slip_in_the_name_of_a_member_that_takes_non
     [
         ("cost treino 7b", ["cost 7b", "llm 7b"]),
         ("savings 4090 quickly", ["savings 4090"]),
-        ("fleet trianing 500", []),
+        ("cost 7b on 4090 with 50GB", ["cost 7b 50GB 4090", "llm 7b", "monitor 4090"]),
+        ("fleet trianing 500", ["fleet 500"]),
+        ("fleet training with 1.500", ["fleet 1.5"]),
+        ("fleet training around 1.500", []),
+        ("fleet training around € 500", []),
     ],
 )
 def test_a_verb_with_words_that_it_does_not_take_may_be_asked_plainly(line: str, buttons: list[str]) -> None:
