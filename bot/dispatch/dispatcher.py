@@ -19,7 +19,7 @@ from bot.dispatch.grammar import ReadLine, assign, line_for, read
 from bot.dispatch.kinds import KINDS
 from bot.dispatch.params import convert, gpu_test, takes_models
 from bot.dispatch.usage import Usage
-from bot.dispatch.verbs import IsGpu, called, find_command
+from bot.dispatch.verbs import IsGpu, called, find_command, instead_of
 from bot.fair_queue import ANYBODY, FairQueue, Waiter
 from bot.presentation.words import pick_language
 
@@ -130,7 +130,7 @@ class Dispatcher:
         ):
             on_snapshot(query)
             is_gpu = gpu_test(self.catalog, await query.known() if takes_models(command) else ())
-            given = said if isinstance(said, Mapping) else assign(command, said, is_gpu)
+            given = said if isinstance(said, Mapping) else self._assign(command, said, is_gpu)
             if isinstance(question, FilledForm):
                 _check_permitted(command, asker)
                 given = await changed(command, question, given, query)
@@ -167,6 +167,14 @@ class Dispatcher:
         texts = _plainly(command, given, query)
         typed = question.strip() if isinstance(question, str) and texts == given else None
         return line_for(command, texts, lambda text: read(text, self.commands, is_gpu), typed)
+
+    def _assign(self, command: Command, words: Sequence[str], is_gpu: IsGpu) -> dict[str, str]:
+        """Which word belongs to which parameter; where that is not understood, the words may ask something plainly."""
+        try:
+            return assign(command, words, is_gpu)
+        except AskError as error:
+            error.instead = error.instead or dict(instead_of([*command.name.split(), *words], self.commands, is_gpu))
+            raise
 
     def _instead(
         self, error: AskError, command: Command, given: Mapping[str, str], is_gpu: IsGpu, query: QueryContext
