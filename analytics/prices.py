@@ -202,6 +202,9 @@ class PriceTrend:
     max_price_24h: float | None
     trend: str | None
     change_percent: float | None
+    usual_low_percent: float | None
+    """the changes between which the trend is stable: this model's own 80 % band, stretched to hold no change"""
+    usual_high_percent: float | None
     floor_price: float | None
     p10: float | None
     p90: float | None
@@ -275,14 +278,17 @@ _NO_QUOTE = Quote(0, None, None, None, None, None, 0, 0, 0)
 def _trend(listing: Listing) -> PriceTrend:
     quote = listing.quote or _NO_QUOTE
     day = _Day.of(listing, quote) if listing.quote else _Day(None, None, None, None, 0, 0)
+    usual = _usual(listing.band)
     return PriceTrend(
         gpu_name=listing.model,
         current_price=usd(quote.price),
         avg_price_24h=usd(day.mean),
         min_price_24h=usd(day.low),
         max_price_24h=usd(day.high),
-        trend=_direction(day.change, listing.band),
-        change_percent=None if day.change is None else round(100 * day.change, 2),
+        trend=_direction(day.change, usual),
+        change_percent=_percent(day.change),
+        usual_low_percent=_percent(usual and usual[0]),
+        usual_high_percent=_percent(usual and usual[1]),
         floor_price=usd(quote.floor),
         p10=usd(quote.p10),
         p90=usd(quote.p90),
@@ -300,7 +306,7 @@ def _trend(listing: Listing) -> PriceTrend:
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """The 24 hours before a quote's own hour."""
+    """The 24 hours before a quote's own hour; the range holds the quote too: no price is outside its own range."""
 
     mean: float | None
     low: int | None
@@ -319,16 +325,28 @@ class _Day:
         days = _Days.of(known, hour)
         mean = days.mean_before(hour) if hour - first >= DAY_HOURS else None
         change = quote.price / mean - 1 if quote.price and mean else None
+        if quote.price:
+            prices.append(quote.price)
         low, high = (min(prices), max(prices)) if mean is not None else (None, None)
         return _Day(mean, low, high, change, hour - first, hour - since - len(known))
 
 
-def _direction(change: float | None, band: ChangeBand | None) -> str | None:
-    if change is None or band is None:
+def _percent(fraction: float | None) -> float | None:
+    return None if fraction is None else round(100 * fraction, 2)
+
+
+def _usual(band: ChangeBand | None) -> tuple[float, float] | None:
+    """The changes that make no trend: a rise is no fall because this model mostly rises more."""
+    return None if band is None else (min(band.low, 0.0), max(band.high, 0.0))
+
+
+def _direction(change: float | None, usual: tuple[float, float] | None) -> str | None:
+    if change is None or usual is None:
         return None
-    if change > max(band.high, 0.0):
+    low, high = usual
+    if change > high:
         return "increasing"
-    return "decreasing" if change < min(band.low, 0.0) else "stable"
+    return "decreasing" if change < low else "stable"
 
 
 def _why(listing: Listing, quote: Quote, day: _Day) -> Note | None:

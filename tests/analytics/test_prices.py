@@ -16,6 +16,7 @@ from analytics.prices import (
     BAND_MIN_HOURS,
     DAY_HOURS,
     Listing,
+    PriceTrend,
     change_band,
     hour_point,
     monitor,
@@ -219,9 +220,40 @@ def test_a_trend_is_a_change_outside_the_models_own_band(price: int, trend: str)
     assert found.change_percent == pytest.approx((price / 400_000 - 1) * 100, abs=0.01)
 
 
+def usual(found: PriceTrend) -> tuple[float | None, float | None]:
+    return found.usual_low_percent, found.usual_high_percent
+
+
+def test_a_trend_stands_beside_the_changes_that_are_usual_for_its_model() -> None:
+    [found] = look(listing(337_200, band=ChangeBand(-0.18, 0.21, 700))).price_trends
+    assert (found.trend, found.change_percent, usual(found)) == ("stable", -15.7, (-18.0, 21.0))
+    [bare] = look(listing(337_200, band=None)).price_trends
+    assert (bare.trend, bare.change_percent, usual(bare)) == (None, -15.7, (None, None))
+
+
 def test_a_band_on_one_side_of_zero_makes_no_fall_of_a_rise() -> None:
     [found] = look(listing(404_000, band=ChangeBand(0.02, 0.05, 700))).price_trends
-    assert found.trend == "stable"
+    assert (found.trend, usual(found)) == ("stable", (0.0, 5.0))
+    [found] = look(listing(396_000, band=ChangeBand(-0.05, -0.02, 700))).price_trends
+    assert (found.trend, usual(found)) == ("stable", (-5.0, 0.0))
+
+
+@given(st.integers(100_000, 900_000), st.floats(-0.9, 2.0), st.floats(-0.9, 2.0))
+def test_stable_is_what_lies_within_the_usual_changes_shown(price: int, one: float, other: float) -> None:
+    [found] = look(listing(price, band=ChangeBand(min(one, other), max(one, other), 700))).price_trends
+    low, high = usual(found)
+    rounding = 0.01
+    if found.trend == "stable":
+        assert low - rounding <= found.change_percent <= high + rounding
+    else:
+        assert found.change_percent >= high - rounding or found.change_percent <= low + rounding
+
+
+@pytest.mark.parametrize(("price", "span"), [(300_000, (0.3, 0.4)), (400_000, (0.4, 0.4)), (500_000, (0.4, 0.5))])
+def test_the_price_now_belongs_to_its_day(price: int, span: tuple[float, float]) -> None:
+    [found] = look(listing(price)).price_trends
+    assert (found.min_price_24h, found.max_price_24h) == span
+    assert found.avg_price_24h == 0.4
 
 
 @pytest.mark.parametrize(
@@ -284,6 +316,7 @@ def test_the_figures_of_a_day_agree(prices: dict[int, int | None], now: int | No
         assert found.min_price_24h <= found.avg_price_24h + 1e-9
         assert found.avg_price_24h <= found.max_price_24h + 1e-9
         if now is not None:
+            assert found.min_price_24h <= found.current_price <= found.max_price_24h
             exact = 100 * (now / 1e6 / found.avg_price_24h - 1)
             assert found.change_percent == pytest.approx(exact, rel=2e-3, abs=0.1)
     else:
