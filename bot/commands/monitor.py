@@ -63,7 +63,8 @@ def card(answer: Monitor, words: Words) -> Card:
         Column(words("on demand"), "right"),
         Column(words("GPUs"), "right"),
     )
-    rows = tuple(_cells(trend, words) for trend in shown)
+    alone = len(answer.price_trends) == 1  # then the lead says what is usual
+    rows = tuple(_cells(trend, words, explained=alone) for trend in shown)
     notes = [words(note) for note in answer.evidence.caveats]
     if len(answer.price_trends) > len(shown):
         notes.append(words("more models in the full answer: {n}", n=len(answer.price_trends) - len(shown)))
@@ -80,7 +81,7 @@ def card(answer: Monitor, words: Words) -> Card:
     )
 
 
-def _cells(trend: PriceTrend, words: Words) -> tuple[str, ...]:
+def _cells(trend: PriceTrend, words: Words, *, explained: bool) -> tuple[str, ...]:
     span = "–"
     if trend.min_price_24h is not None:
         span = f"{words.money(trend.min_price_24h)}–{words.money(trend.max_price_24h)}"
@@ -89,11 +90,25 @@ def _cells(trend: PriceTrend, words: Words) -> tuple[str, ...]:
         words.money(trend.current_price),
         span,
         words.percent(trend.change_percent, signed=True),
-        "–" if trend.trend is None else words(trend.trend),
+        _direction(trend, words, explained=explained),
         words.money(trend.floor_price),
         words.money(trend.on_demand_price),
         words.number(trend.gpus_available, 0),
     )
+
+
+def _direction(trend: PriceTrend, words: Words, *, explained: bool) -> str:
+    """The trend; a stable one with the changes that are usual, for it may stand beside a large change."""
+    if trend.trend is None:
+        return "–"
+    if trend.trend != "stable" or explained:
+        return words(trend.trend)
+    return words("stable (usual: {low} to {high})", **_usual(trend, words))
+
+
+def _usual(trend: PriceTrend, words: Words) -> dict[str, str]:
+    low, high = trend.usual_low_percent, trend.usual_high_percent
+    return {"low": words.percent(low, signed=True), "high": words.percent(high, signed=True)}
 
 
 def _lead(answer: Monitor, words: Words) -> str:
@@ -123,7 +138,11 @@ def _one(trend: PriceTrend, words: Words) -> str:
     if trend.change_percent is None:
         return words("{gpu} {price}", gpu=trend.gpu_name, price=price)
     change = words.percent(trend.change_percent, signed=True)
-    return words("{gpu} {price}, {change} against its last 24 h", gpu=trend.gpu_name, price=price, change=change)
+    places = {"gpu": trend.gpu_name, "price": price, "change": change}
+    if trend.usual_low_percent is None:
+        return words("{gpu} {price}, {change} against its last 24 h", **places)
+    text = "{gpu} {price}, {change} against its last 24 h (usual for it: {low} to {high})"
+    return words(text, **places, **_usual(trend, words))
 
 
 COMMAND = Command(

@@ -40,6 +40,7 @@ async def test_the_monitor_has_every_model_with_its_day(dispatcher: Dispatcher) 
     assert offers == sorted(offers, reverse=True)
     for trend in found.price_trends:
         assert trend.min_price_24h <= trend.avg_price_24h <= trend.max_price_24h
+        assert trend.min_price_24h <= trend.current_price <= trend.max_price_24h
         assert (trend.gaps_24h, trend.history_hours) == (0, DAYS * 24)
         assert trend.trend in ("increasing", "decreasing", "stable")
 
@@ -50,6 +51,36 @@ async def test_all_hosts_are_more_than_the_verified_ones(dispatcher: Dispatcher)
     assert ours.gpu_name == theirs.gpu_name == "RTX 4090"
     assert theirs.offers > ours.offers
     assert theirs.trend is not None
+
+
+USUAL = [
+    ("en", "-15.7% against its last 24 h (usual for it: -18.0% to +21.0%)", "stable (usual: -18.0% to +21.0%)"),
+    ("pt-BR", "-15,7% em relação às últimas 24 h (o habitual dele: de -18,0% a +21,0%)", "estável (habitual: de -18,0% a"),
+]
+
+
+@pytest.mark.parametrize(("language", "alone", "among"), USUAL)
+async def test_a_large_change_that_is_stable_says_what_is_usual(
+    dispatcher: Dispatcher, language: str, alone: str, among: str
+) -> None:
+    command, found = await dispatcher.ask_line("monitor")
+    moved = {"change_percent": -15.7, "usual_low_percent": -18.0, "usual_high_percent": 21.0}
+    first, second = (replace(trend, trend="stable", **moved) for trend in found.price_trends[:2])
+    words = Words(language, dispatcher.clock())
+    one = command.card(replace(found, price_trends=(first,)), words)
+    assert alone in one.lead
+    assert "18" not in one.tables[0].rows[0][4]
+    two = command.card(replace(found, price_trends=(first, replace(second, trend="decreasing"))), words)
+    assert two.tables[0].rows[0][4].startswith(among)
+    assert two.tables[0].rows[1][4] == words("decreasing")
+    bare = replace(first, trend=None, usual_low_percent=None, usual_high_percent=None)
+    assert "(" not in command.card(replace(found, price_trends=(bare,)), words).lead
+
+
+async def test_one_model_shows_what_is_usual_for_it_whatever_its_trend(dispatcher: Dispatcher) -> None:
+    [trend] = (await ask(dispatcher, "monitor 4090")).price_trends
+    assert trend.usual_low_percent <= 0 <= trend.usual_high_percent
+    assert "(usual for it: " in (await card(dispatcher, "monitor 4090")).lead
 
 
 async def test_the_day_of_an_old_poll_is_the_day_before_it(dispatcher: Dispatcher) -> None:
