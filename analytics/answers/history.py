@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 
 from analytics.evidence import Basis, Evidence, Note, iso
 from analytics.market import DAY, HOUR, HourPoint, usd
-from analytics.prices import nothing_polled, quantile
+from analytics.prices import DAY_HOURS, HOLD_HOURS, nothing_polled, quantile
 
 DEFAULT_DAYS = 30
 """Days shown unless told otherwise (source: the guide, "atualmente 30 dias")."""
@@ -19,6 +19,11 @@ MOST_DAYS = 396
 
 HOURLY_DAYS = 30
 """Longer spans are shown by the day (ours: 720 points are as many as a chart can hold)."""
+
+
+LEVEL_MIN_HOURS = 2 * HOLD_HOURS + 1
+"""Prices that stand for fewer hours of a day than this give no level of it (ours: one price, which stands for at most
+``HOLD_HOURS``, is then less than half of them and cannot move their median far)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Over the hours with a price; USD per GPU-hour, changes in percent."""
+    """Over the hours with a price, the first and the last of them included; USD per GPU-hour, changes in percent."""
 
     hours: int
     first: float | None
@@ -52,9 +57,22 @@ class Stats:
     low: float | None
     median: float | None
     high: float | None
-    change_percent: float
+    first_day: float | None
+    """median of the 24 h from the first price on, each price weighted by how long it stands"""
+    last_day: float | None
+    """the same of the 24 h up to the last price"""
+    change_percent: float | None
+    """from ``first_day`` to ``last_day``: two hours are too noisy to compare"""
     unchanged_percent: float | None
     """share of steps between neighbouring hours at which the price stayed the same"""
+    why: Note | None
+    """why there is no change"""
+
+
+METHOD = (
+    "time-weighted median of each hour's polls; days are medians of hours; "
+    "the change is from the median of the first 24 h with prices to that of the last 24 h"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +122,7 @@ def history(model: str, stored: Sequence[HourPoint], days: int, basis: Basis) ->
         points=tuple(_moment(list(group), at * step) for at, group in groupby(hours, lambda p: p.hour * HOUR // step)),
         gaps=gaps,
         stats=_stats(hours),
-        evidence=basis.evidence(Note("time-weighted median of each hour's polls; days are medians of hours"), caveats),
+        evidence=basis.evidence(Note(METHOD), caveats),
     )
 
 
@@ -134,6 +152,7 @@ def _stats(hours: Sequence[HourPoint]) -> Stats | None:
     if not priced:
         return None
     prices = [price for _, price in priced]
+    first_day, last_day, why = _levels(priced)
     steps = [a == b for (h, a), (k, b) in pairwise(priced) if k == h + 1]
     return Stats(
         hours=len(prices),
@@ -142,6 +161,27 @@ def _stats(hours: Sequence[HourPoint]) -> Stats | None:
         low=usd(min(prices)),
         median=usd(statistics.median(prices)),
         high=usd(max(prices)),
-        change_percent=round(100 * (prices[-1] / prices[0] - 1), 2),
+        first_day=usd(first_day),
+        last_day=usd(last_day),
+        change_percent=round(100 * (last_day / first_day - 1), 2) if first_day and last_day else None,
         unchanged_percent=round(100 * statistics.fmean(steps), 1) if steps else None,
+        why=why,
     )
+
+
+def _levels(priced: Sequence[tuple[int, int]]) -> tuple[int | None, int | None, Note | None]:
+    """The levels of the first and the last day of (hour, price) pairs, and why one is missing."""
+    first, end = priced[0][0], priced[-1][0] + 1
+    if end - first < 2 * DAY_HOURS:
+        return None, None, Note("less than 2 days of prices, so no change is given")
+    levels = _level(priced, first), _level(priced, end - DAY_HOURS)
+    few = Note("too few prices on the first or last day, so no change is given")
+    return *levels, few if None in levels else None
+
+
+def _level(priced: Sequence[tuple[int, int]], first: int) -> int | None:
+    """The median price of the 24 h from the hour ``first``, weighted by how long each stands; None for too few."""
+    day = [(hour, price) for hour, price in priced if first <= hour < first + DAY_HOURS]
+    ends = [*(hour for hour, _ in day[1:]), first + DAY_HOURS]
+    held = sorted((price, min(end - hour, HOLD_HOURS)) for (hour, price), end in zip(day, ends, strict=True))
+    return quantile(held, 0.5) if sum(hours for _, hours in held) >= LEVEL_MIN_HOURS else None

@@ -33,17 +33,6 @@ def card(answer: History, words: Words) -> Card:
     if stats is None:
         nothing = words(Plural("no price in {n} day", "no price in {n} days"), n=answer.days)
         return Card(title, words.lead(nothing, answer.evidence), notes=tuple(notes), footer=footer)
-    lead = words(
-        Plural(
-            "{gpu}: {first} → {last} ({change}) over {n} hour with a price",
-            "{gpu}: {first} → {last} ({change}) over {n} hours with a price",
-        ),
-        gpu=answer.gpu_name,
-        first=words.money(stats.first),
-        last=words.money(stats.last),
-        change=words.percent(stats.change_percent, signed=True),
-        n=stats.hours,
-    )
     columns = tuple(Column(words(name), "right") for name in ("lowest", "median", "highest", "unchanged"))
     row = (
         words.money(stats.low),
@@ -54,7 +43,33 @@ def card(answer: History, words: Words) -> Card:
     table = Table(words("USD per GPU-hour; share of hours without a change"), columns, (row,))
     spark = Spark(words(Plural("last {n} d", "last {n} d"), n=answer.days), _line(answer))
     charts = _charts(answer, stats, words)
-    return Card(title, words.lead(lead, answer.evidence), (table,), (spark,), tuple(notes), footer, charts)
+    return Card(
+        title,
+        words.lead(_lead(answer.gpu_name, stats, words), answer.evidence),
+        (table,),
+        (spark,),
+        tuple(notes),
+        footer,
+        charts,
+    )
+
+
+def _lead(gpu: str, stats: Stats, words: Words) -> str:
+    """From which level to which, or the last price and why there is no change."""
+    if stats.why is not None:
+        text = Plural(
+            "{gpu}: {last} at the end of {n} hour with a price; {why}",
+            "{gpu}: {last} at the end of {n} hours with a price; {why}",
+        )
+        return words(text, gpu=gpu, last=words.money(stats.last), n=stats.hours, why=stats.why)
+    text = Plural(
+        "{gpu}: {first} → {last} ({change}), medians of the first and last day of {n} hour with a price",
+        "{gpu}: {first} → {last} ({change}), medians of the first and last day of {n} hours with a price",
+    )
+    first, last = words.money(stats.first_day), words.money(stats.last_day)
+    return words(
+        text, gpu=gpu, first=first, last=last, change=words.percent(stats.change_percent, signed=True), n=stats.hours
+    )
 
 
 LINE = 60

@@ -133,8 +133,8 @@ class Words:
         """A percentage given in percent."""
         if value is None:
             return "–"
-        sign = "+" if signed and value > 0 else ""
-        return f"{sign}{self.number(value, digits)}%"
+        rounded = round(value, digits) + 0.0  # what rounds to nothing has no sign, and -0.0 + 0.0 is 0.0
+        return f"{'+' if signed and rounded > 0 else ''}{self.number(rounded, digits)}%"
 
     def share(self, fraction: float | None, digits: int = 0) -> str:
         """A fraction as a percentage."""

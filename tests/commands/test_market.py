@@ -55,7 +55,11 @@ async def test_all_hosts_are_more_than_the_verified_ones(dispatcher: Dispatcher)
 
 USUAL = [
     ("en", "-15.7% against its last 24 h (usual for it: -18.0% to +21.0%)", "stable (usual: -18.0% to +21.0%)"),
-    ("pt-BR", "-15,7% em relação às últimas 24 h (o habitual dele: de -18,0% a +21,0%)", "estável (habitual: de -18,0% a"),
+    (
+        "pt-BR",
+        "-15,7% em relação às últimas 24 h (o habitual dele: de -18,0% a +21,0%)",
+        "estável (habitual: de -18,0% a",
+    ),
 ]
 
 
@@ -150,6 +154,34 @@ async def test_history_is_as_long_as_asked(dispatcher: Dispatcher) -> None:
     [line] = (await card(dispatcher, "history RTX 4090")).sparks
     assert 30 < len(line.values) <= 61
     assert line.values[-1] == week.points[-1].price
+
+
+@pytest.mark.parametrize(
+    ("language", "short", "whole"),
+    [
+        (
+            "en",
+            "24 hours with a price; less than 2 days of prices",
+            ", medians of the first and last day of 168 hours with",
+        ),
+        (
+            "pt-BR",
+            "24 horas com preço; menos de 2 dias de preços",
+            ", medianas do primeiro e do último dia de 168 horas",
+        ),
+    ],
+)
+async def test_the_history_tells_its_change_between_days_or_why_there_is_none(
+    dispatcher: Dispatcher, language: str, short: str, whole: str
+) -> None:
+    words, stats = Words(language, dispatcher.clock()), (await ask(dispatcher, "history RTX 4090 days=7")).stats
+    told = f"{words.money(stats.first_day)} → {words.money(stats.last_day)} "
+    change = f"({words.percent(stats.change_percent, signed=True)})"
+    assert told + change + whole in (await card(dispatcher, "history RTX 4090 days=7", language)).lead
+    day = (await card(dispatcher, "history RTX 4090 days=1", language)).lead
+    assert short in day
+    assert "→" not in day
+    assert "%" not in day
 
 
 async def test_an_old_history_is_the_one_that_was_recorded(dispatcher: Dispatcher) -> None:
