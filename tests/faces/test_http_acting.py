@@ -81,6 +81,12 @@ async def test_a_body_that_is_no_object_of_parameters_is_refused(web, body, kind
     problem(await web.post("/api/rules", content=body, headers={"Content-Type": kind}), status)
 
 
+@pytest.mark.parametrize("usd", ["5e-324", "1e300", "0.1", "250", "1E2"])
+async def test_every_number_of_json_is_read(web, usd):
+    answer = await web.post("/api/rules", content=f'{{"usd": {usd}}}', headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["usd"]) == (200, float(usd))
+
+
 async def test_what_is_in_the_path_may_not_be_in_the_body_too(web):
     problem(await web.patch("/api/rules/a", json={"id": "b"}), 400)
 

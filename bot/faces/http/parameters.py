@@ -26,6 +26,9 @@ MAX_BODY = 65_536
 MAX_REQUEST_NAME = 255
 """Longest Idempotency-Key; a UUID has 36 characters."""
 
+LONGEST_DIGITS = 40
+"""Digits of a number that is written without a power of ten; 5e-324 would take 326."""
+
 _REQUEST_NAME = re.compile(rf"[!-~]{{1,{MAX_REQUEST_NAME}}}")
 
 
@@ -106,7 +109,8 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return format(Decimal(repr(value)).normalize(), "f")
+        digits = format(Decimal(repr(value)).normalize(), "f")
+        return digits if len(digits) <= LONGEST_DIGITS else repr(value)
     if isinstance(value, (str, int)):
         return str(value)
     raise AskError(Note("{name} must be a text, a number, true or false", {"name": shorten(name)}))
