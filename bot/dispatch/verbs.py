@@ -279,7 +279,9 @@ def _help_first(words: Sequence[str], commands: Sequence[Command]) -> Sequence[s
         return words
     if words[-1] == "?" and not _is_command(words[:-1], commands):
         return words[:-1]  # a question mark behind a blank
-    return [HELP, *words[:-1]] if PROSE.isdisjoint(map(without_accents, words[:-1])) else [HELP]
+    about = [without_accents(word) for word in words[:-1]]
+    is_name = any(command.name.split() == about for command in commands)
+    return [HELP, *words[:-1]] if is_name or PROSE.isdisjoint(about) else [HELP]
 
 
 def _is_group(word: str, commands: Sequence[Command]) -> bool:
