@@ -271,6 +271,10 @@ def _help_first(words: Sequence[str], commands: Sequence[Command]) -> Sequence[s
     """The words of a line that asks for help as the command ``help`` takes them; all others as they are."""
     if not words:
         return [HELP]
+    leads, ends = words[0].lower() in HELP_WORDS, words[-1].lower() in HELP_WORDS
+    named = words[1:] if leads else words[:-1]
+    if (leads or ends) and any(command.name.split() == list(map(without_accents, named)) for command in commands):
+        return [HELP, *named]  # "me" is prose, and a member of "settings"
     if words[0].lower() in HELP_WORDS:
         about = [word for word in words[1:] if without_accents(word) not in PROSE and word != "?"]
         is_question = len(about) < len(words) - 1 and about and not _is_group(about[0], commands)
@@ -279,9 +283,7 @@ def _help_first(words: Sequence[str], commands: Sequence[Command]) -> Sequence[s
         return words
     if words[-1] == "?" and not _is_command(words[:-1], commands):
         return words[:-1]  # a question mark behind a blank
-    about = [without_accents(word) for word in words[:-1]]
-    is_name = any(command.name.split() == about for command in commands)
-    return [HELP, *words[:-1]] if is_name or PROSE.isdisjoint(about) else [HELP]
+    return [HELP, *words[:-1]] if PROSE.isdisjoint(map(without_accents, words[:-1])) else [HELP]
 
 
 def _is_group(word: str, commands: Sequence[Command]) -> bool:
