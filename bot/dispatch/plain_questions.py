@@ -25,7 +25,7 @@ _WORDS = {
     "english": "the of for is are was my i it does if when what which how you to at please and with an be there will"
     " have has than from that",
     "portuguese": "de da das dos os um uma na em para por se quando qual quais quanto quantas quantos que meu minha"
-    " meus minhas ou com eu esta estiver tenho ficar",
+    " meus minhas ou com esta estiver tenho ficar",
     "both": "a o e me do no in on can tell",
     "english in commands": "under below over above dollar dollars month monthly week train",
     "portuguese in commands": "abaixo acima dolar dolares mes mensal semana treinar criar alerta",

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
@@ -20,7 +20,8 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.grammar import read
 from bot.dispatch.offers import KEPT_SECONDS
 from bot.dispatch.params import gpu_test
-from bot.dispatch.verbs import MAX_LINE
+from bot.dispatch.plain_questions import PROSE
+from bot.dispatch.verbs import MAX_LINE, find_command
 from bot.faces.console.completer import LineCompleter
 from bot.store.engine import open_store
 from bot.store.errors import StoreError
@@ -270,7 +271,7 @@ LINES = st.one_of(
 
 
 @given(line=LINES)
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_is_typed_completion_answers(line: str) -> None:
     offers = COMPLETION.offers(line)
     assert len(offers) <= 25
@@ -278,10 +279,13 @@ def test_whatever_is_typed_completion_answers(line: str) -> None:
 
 
 @given(start=st.sampled_from(COMMANDS), line=st.lists(st.sampled_from(PARTS), max_size=4).map(" ".join))
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@example(start=find_command(["llm"], COMMANDS)[0], line="EU")
 def test_an_offer_makes_no_line_worse(start: Command, line: str) -> None:
-    """What could be read is read still, unless a name waits for its value."""
+    """What could be read is read still, unless a name waits for its value, or it becomes a sentence."""
     typed = f"{start.name} {line} "
+    if not PROSE.isdisjoint(typed.lower().split()):
+        return
     try:
         read(typed, COMMANDS, IS_GPU)
     except AskError:
