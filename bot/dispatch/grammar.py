@@ -22,7 +22,7 @@ from analytics.names import BRANDS, memory_in
 from analytics.units import GPUS
 from bot.dispatch.command import Command, Param
 from bot.dispatch.kinds import KINDS, Kind, shorten
-from bot.dispatch.params import own_name, unknown_name
+from bot.dispatch.params import own_name, takes_models, unknown_name
 from bot.dispatch.verbs import IsGpu, called
 
 LONGEST_UNIT = 3
@@ -86,8 +86,7 @@ def assign(command: Command, words: Sequence[str], is_gpu: IsGpu) -> dict[str, s
     for param in free:
         if rest and param.name not in given:
             lead = _leads(param, free, rest, is_gpu)
-            beside_models = any(KINDS[other.kind].names_models for other in command.params)
-            texts, left = _take(param, rest[lead:], is_gpu, last=param is free[-1], beside_models=beside_models)
+            texts, left = _take(param, rest[lead:], is_gpu, last=param is free[-1], beside_models=takes_models(command))
             if texts:
                 given[param.name] = ",".join(texts)
                 rest = [*rest[:lead], *left]
@@ -326,7 +325,7 @@ def _is_unknown_model(command: Command, rest: Sequence[str], given: dict[str, st
 
 def _refuse_apart(free: Sequence[Param], rest: Sequence[str], is_gpu: IsGpu) -> None:
     """``1 500`` may be one number or two: raise AskError where both could be meant."""
-    if sum(KINDS[param.kind].is_number for param in free) == 0:
+    if not any(KINDS[param.kind].is_number for param in free):
         return
     for first, second in itertools.pairwise(rest):
         if _HEAD.fullmatch(first) and _GROUP.fullmatch(second) and not is_gpu(first) and not is_gpu(second):
