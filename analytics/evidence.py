@@ -32,6 +32,21 @@ class Plural:
         return self.one if str(shown[self.count]) == "1" else self.other
 
 
+SMALL_USD, SMALL_PLACES, PLACES = 10, 3, 2
+"""Amounts below $10 have three decimals, others two (ours: prices of a GPU-hour are cents)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usd:
+    """An amount of money in a sentence, which faces write as they write all money. ``str()`` is English."""
+
+    dollars: float
+
+    def __str__(self) -> str:
+        places = SMALL_PLACES if abs(self.dollars) < SMALL_USD else PLACES
+        return f"{'-' if self.dollars < 0 else ''}${abs(self.dollars):,.{places}f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """A sentence with named places, kept apart from its values so that faces can translate it. ``str()`` is English.
@@ -44,9 +59,15 @@ class Note:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        shown = {key: _english(value) for key, value in self.values.items()}
         if isinstance(self.text, Plural):
-            return self.text.english(self.values).format(**self.values)
-        return self.text.format(**self.values) if self.values else self.text
+            return self.text.english(shown).format(**shown)
+        return self.text.format(**shown) if shown else self.text
+
+
+def _english(value: Any) -> Any:
+    """Several things are a list with commas."""
+    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
 
 
 class Freshness(enum.StrEnum):

@@ -14,6 +14,7 @@ from itertools import accumulate, pairwise
 from analytics.errors import NotYet
 from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, iso
 from analytics.market import HOUR, WORLD, ChangeBand, HourPoint, Offer, Quote, Scope, usd
+from analytics.on_demand import cheaper_on_demand
 from analytics.slices import minimal_slices
 
 BAND_LOW, BAND_HIGH = 0.1, 0.9
@@ -246,10 +247,8 @@ def monitor(listings: Sequence[Listing], basis: Basis, *, scope: Scope, limit: i
     caveats = [Note("models without a price: {n}", {"n": blank})] if (blank := _blank(trends)) else []
     if gaps := sum(trend.gaps_24h > 0 for trend in trends):
         caveats.append(Note("models with gaps in the last 24 h, which are not filled: {n}", {"n": gaps}))
-    if dear := [trend.gpu_name for trend in trends if _saves_nothing(trend)]:
-        caveats.append(
-            Note("spot is not cheaper than on demand, by the medians: {models}", {"models": ", ".join(dear)})
-        )
+    quoted = ((one.model, one.quote) for one in ordered[:limit] if one.quote)
+    caveats += cheaper_on_demand((model, quote.price, quote.on_demand) for model, quote in quoted)
     hosts = Note("verified hosts") if scope is Scope.VERIFIED else Note("all hosts")
     method = Note(
         "median of min_bid per GPU-hour over free minimal slices of {hosts}, weighted by GPUs", {"hosts": hosts}
@@ -261,11 +260,6 @@ def nothing_polled() -> NotYet:
     """The refusal of every price question when no complete poll is stored."""
     note = Note("no complete poll of the market is stored yet")
     return NotYet(note, have=Note("no price"), need=Note("one complete poll"))
-
-
-def _saves_nothing(trend: PriceTrend) -> bool:
-    spot, on_demand = trend.current_price, trend.on_demand_price
-    return spot is not None and on_demand is not None and spot >= on_demand
 
 
 def _blank(trends: Iterable[PriceTrend]) -> int:

@@ -9,6 +9,7 @@ from analytics import regions
 from analytics.evidence import Basis, Evidence, Note, Plural
 from analytics.hardware.machines import ENOUGH_MACHINES
 from analytics.market import WORLD, Offer, Quote, usd
+from analytics.on_demand import cheaper_on_demand
 from analytics.prices import quotes
 
 
@@ -66,6 +67,8 @@ def availability(
     places = {region: quote for (region, _), quote in found.items() if region != WORLD}
     compare = yesterday if at_least == 1 else None
     gone = {region for region, gpus in (compare or {}).items() if gpus and region not in places}
+    world = next((quote for (region, _), quote in found.items() if region == WORLD), None)
+    cheaper = cheaper_on_demand([(model, world.price, world.on_demand)] if world else [])
     nothing = Quote(0, None, None, None, None, None, 0, 0, 0)
     rows = [_row(region, places.get(region, nothing), offers, compare, home) for region in sorted({*places, *gone})]
     rows.sort(key=lambda row: -row.available_count)
@@ -85,7 +88,7 @@ def availability(
                 ),
                 {"n": ENOUGH_MACHINES},
             ),
-            tuple(_caveats(rows, best, at_least, yesterday is not None, home)),
+            (*cheaper, *_caveats(rows, best, at_least, yesterday is not None, home)),
         ),
     )
 

@@ -9,6 +9,7 @@ from itertools import groupby, pairwise
 
 from analytics.evidence import Basis, Evidence, Note, iso
 from analytics.market import DAY, HOUR, HourPoint, usd
+from analytics.on_demand import cheaper_on_demand
 from analytics.prices import DAY_HOURS, HOLD_HOURS, nothing_polled, quantile
 
 DEFAULT_DAYS = 30
@@ -115,6 +116,7 @@ def history(model: str, stored: Sequence[HourPoint], days: int, basis: Basis) ->
         if gaps
         else ()
     )
+    end = hours[-1]
     return History(
         gpu_name=model,
         days=days,
@@ -122,7 +124,7 @@ def history(model: str, stored: Sequence[HourPoint], days: int, basis: Basis) ->
         points=tuple(_moment(list(group), at * step) for at, group in groupby(hours, lambda p: p.hour * HOUR // step)),
         gaps=gaps,
         stats=_stats(hours),
-        evidence=basis.evidence(Note(METHOD), caveats),
+        evidence=basis.evidence(Note(METHOD), (*cheaper_on_demand([(model, end.price, end.on_demand)]), *caveats)),
     )
 
 

@@ -18,6 +18,7 @@ from analytics.hardware.comparators import (
 )
 from analytics.hardware.machines import rated, thin
 from analytics.market import MICRO, Quote, usd
+from analytics.on_demand import cheaper_on_demand
 
 HOURS_IN_YEAR = 8760
 """No GPU runs longer in a year (source: definitions, Q7: 365 days)."""
@@ -51,11 +52,16 @@ class CloudCost:
     hours_same_work: float | None
     cost_same_work: float | None
     savings_percent_same_work: float | None
+    same_chip: bool
+    """the same chip in another edition"""
 
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """Q7. ``savings_*`` and ``roi_*`` are against AWS; None where nothing compares or nothing is on offer."""
+    """Q7. ``savings_*`` and ``roi_*`` are against AWS; None where nothing compares or nothing is on offer.
+
+    ``*_same_work``: against what AWS takes for as much training; the others against as many hours of its GPU.
+    """
 
     gpu_name: str
     hours: float
@@ -71,6 +77,10 @@ class Savings:
     price_per_hour: float | None
     price_p10: float | None
     price_p90: float | None
+    on_demand_price: float | None
+    cost_aws_same_work: float | None
+    savings_vs_aws_same_work: float | None
+    savings_percent_same_work: float | None
     comparators: tuple[CloudCost, ...]
     evidence: Evidence
 
@@ -93,8 +103,11 @@ def savings(model: str, quote: Quote | None, use: Use, catalog: Catalog, basis: 
     gpu = rated(model, catalog)
     found = [c for cloud in CLOUDS if gpu and (c := comparator(cloud, gpu, catalog, basis.now))]
     clouds = {c.cloud: _cloud_cost(c, use.hours, price) for c in found}
-    aws = next((c.usd_per_gpu_hour for c in found if c.cloud == "AWS"), None)
+    there = next((c for c in found if c.cloud == "AWS"), None)
+    aws = there.usd_per_gpu_hour if there else None
+    worked = None if there is None or there.work_ratio is None else there.usd_per_gpu_hour * there.work_ratio
     hourly = None if aws is None or price is None else aws - price
+    for_work = None if worked is None or price is None else worked - price
     year = min(use.hours_per_year, HOURS_IN_YEAR)
     return Savings(
         gpu_name=model,
@@ -111,6 +124,10 @@ def savings(model: str, quote: Quote | None, use: Use, catalog: Catalog, basis: 
         price_per_hour=usd(quote.price if quote else None),
         price_p10=usd(quote.p10 if quote else None),
         price_p90=usd(quote.p90 if quote else None),
+        on_demand_price=usd(quote.on_demand if quote else None),
+        cost_aws_same_work=_round(worked, use.hours),
+        savings_vs_aws_same_work=_round(for_work, use.hours),
+        savings_percent_same_work=_percent(for_work, worked),
         comparators=tuple(clouds.values()),
         evidence=basis.evidence(
             METHOD,
@@ -152,6 +169,7 @@ def _cloud_cost(found: Comparator, hours: float, price: float | None) -> CloudCo
         hours_same_work=_round(found.work_ratio, hours),
         cost_same_work=_round(per_work, hours),
         savings_percent_same_work=_percent(None if price is None or per_work is None else per_work - price, per_work),
+        same_chip=found.same_chip,
     )
 
 
@@ -160,14 +178,27 @@ def _caveats(model: str, price: float | None, found: Sequence[Comparator], *, li
     if not listed:
         caveats.append(Note("{model} is not in the catalogue, so no cloud can be compared", {"model": model}))
     else:
-        have = {c.cloud for c in found}
-        text = "{cloud} sells nothing that compares with {model}"
-        caveats += [Note(text, {"cloud": cloud, "model": model}) for cloud in CLOUDS if cloud not in have]
-    other = "{cloud} has no {model}: its nearest GPU is {other}"
-    caveats += [Note(other, {"cloud": c.cloud, "model": model, "other": c.gpu_name}) for c in found if not c.same_gpu]
+        caveats += _not_listed(model, found)
     caveats += old_prices(found)
     caveats.append(Note("spot machines can be interrupted and bill their disk; the cost question counts both"))
     return tuple(caveats)
+
+
+def _not_listed(model: str, found: Sequence[Comparator]) -> list[Note]:
+    """What our price list lacks. That a cloud does not sell it cannot be told from a list of ours."""
+    notes, have = [], {c.cloud for c in found}
+    without = [cloud for cloud in CLOUDS if cloud not in have]
+    other = [f"{c.cloud} {c.gpu_name}" for c in found if not c.same_gpu and not c.same_chip]
+    edition = [f"{c.cloud} {c.gpu_name}" for c in found if c.same_chip]
+    if other:
+        text = "{model} is not in our price list of these clouds; the nearest GPU there: {list}"
+        notes.append(Note(text, {"model": model, "list": ", ".join(other)}))
+    if edition:
+        notes.append(Note("the same chip in another edition: {list}", {"list": ", ".join(edition)}))
+    if without:
+        text = "nothing in our price list compares with {model}: {clouds}"
+        notes.append(Note(text, {"model": model, "clouds": ", ".join(without)}))
+    return notes
 
 
 def _about_price(model: str, quote: Quote | None, found: Sequence[Comparator]) -> tuple[Note, ...]:
@@ -181,7 +212,8 @@ def _about_price(model: str, quote: Quote | None, found: Sequence[Comparator]) -
         for c in found
         if price > c.usd_per_gpu_hour
     )
-    return (*dearer, *thin([(model, quote.machines)]))
+    here = cheaper_on_demand([(model, quote.price, quote.on_demand)])
+    return (*here, *dearer, *thin([(model, quote.machines)]))
 
 
 def _assumptions(year: float) -> dict[str, float]:

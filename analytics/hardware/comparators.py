@@ -25,8 +25,9 @@ SPEED_FACTOR = 3.0
 PRICE_OLD_DAYS = 90
 """Cloud prices older than this are flagged (source: definitions, Q7)."""
 
+EDITIONS = frozenset({"WS", "S", "PCIE", "SXM", "SXM2", "SXM4", "NVL", "Max-Q"})
+"""Words at the end of a GPU's name that tell builds of one chip apart (source: NVIDIA's product names)."""
 
-GPU_ALONE = "GPU part only"
 DATE_PARTS = 3
 """Year, month and day (source: ISO 8601)."""
 
@@ -46,12 +47,15 @@ class Comparator:
     old: bool
     source: str
     note: str
+    same_chip: bool = False
+    """the same chip in another edition, such as a server's card for a workstation's"""
 
 
 def comparator(cloud: str, gpu: Gpu, catalog: Catalog, now: int) -> Comparator | None:
     """The on-demand price of ``cloud`` that compares with ``gpu``, None when it sells nothing comparable.
 
-    Same GPU first, cheapest row; else the least |log memory ratio| + |log speed ratio| within the thresholds above.
+    Same GPU first, cheapest row; then the same chip in another edition; else the least |log memory ratio| + |log speed
+    ratio|, all within the thresholds above. None means that our price list has nothing, not that the cloud has nothing.
     ``now`` in UTC seconds tells which prices are old.
     """
     sold = [row for row in catalog.cloud_prices if row.cloud == cloud and row.kind == "on_demand"]
@@ -62,8 +66,18 @@ def comparator(cloud: str, gpu: Gpu, catalog: Catalog, now: int) -> Comparator |
     near = [(far, row, other) for row, other in others if (far := _far(gpu, other)) is not None]
     if not near:
         return None
-    _, row, other = min(near, key=lambda item: (item[0], item[1].usd_per_gpu_hour))
+    _, row, other = min(
+        near, key=lambda item: (_chip(item[2].name) != _chip(gpu.name), item[0], item[1].usd_per_gpu_hour)
+    )
     return _comparator(row, gpu, other, catalog, now)
+
+
+def _chip(name: str) -> str:
+    """A GPU's name without its memory and edition."""
+    words = name.split()
+    while len(words) > 1 and (words[-1] in EDITIONS or words[-1].endswith("GB")):
+        words.pop()
+    return " ".join(words)
 
 
 def _far(gpu: Gpu, other: Gpu) -> float | None:
@@ -89,6 +103,7 @@ def _comparator(row: CloudPrice, gpu: Gpu, other: Gpu, catalog: Catalog, now: in
         old=price_age_days(row.date, now) > PRICE_OLD_DAYS,
         source=row.source,
         note=row.note,
+        same_chip=gpu.name != other.name and _chip(gpu.name) == _chip(other.name),
     )
 
 
@@ -112,32 +127,22 @@ def price_age_days(date: str, now: int) -> int:
 
 
 def old_prices(found: Sequence[Comparator]) -> tuple[Note, ...]:
-    """What is wrong with the clouds' prices, each cloud's once: too old, or of the GPU without its host."""
-    old: dict[str, set[str]] = {}
+    """That prices of clouds are too old, all of them in one sentence."""
+    old: dict[str, dict[str, None]] = {}
     for c in found:
         if c.old:
-            old.setdefault(c.cloud, set()).add(c.date)
-    bare = dict.fromkeys(c.cloud for c in found if c.note.startswith(GPU_ALONE))
-    text = "The {cloud} price is of the GPU alone; its host machine comes on top."
-    return (*(_old(cloud, sorted(dates)) for cloud, dates in old.items()), *(Note(text, {"cloud": c}) for c in bare))
-
-
-def _old(cloud: str, dates: Sequence[str]) -> Note:
-    values = {"cloud": cloud, "date": ", ".join(dates), "days": PRICE_OLD_DAYS}
-    if len(dates) == 1:
-        return Note(
-            Plural(
-                "The {cloud} price is from {date}, more than {days} day old.",
-                "The {cloud} price is from {date}, more than {days} days old.",
-                "days",
-            ),
-            values,
-        )
-    return Note(
-        Plural(
-            "{cloud} prices of {date} are more than {days} day old.",
-            "{cloud} prices of {date} are more than {days} days old.",
-            "days",
+            old.setdefault(c.cloud, {})[c.date] = None
+    if not old:
+        return ()
+    text = Plural(
+        "cloud prices more than {days} day old: {list}", "cloud prices more than {days} days old: {list}", "days"
+    )
+    return (
+        Note(
+            text,
+            {
+                "days": PRICE_OLD_DAYS,
+                "list": "; ".join(f"{cloud} {', '.join(sorted(dates))}" for cloud, dates in old.items()),
+            },
         ),
-        values,
     )

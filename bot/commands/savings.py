@@ -36,7 +36,7 @@ def card(answer: Savings, words: Words) -> Card:
     rows = tuple(_cells(row, words) for row in answer.comparators)
     title = words("Savings: {gpu} for {hours} h", gpu=answer.gpu_name, hours=words.number(answer.hours))
     tables = (Table(words("On-demand prices of the clouds, USD"), columns, rows),) if rows else ()
-    notes = tuple(words(caveat) for caveat in answer.evidence.caveats)
+    notes = (*_year(answer, words), *(words(caveat) for caveat in answer.evidence.caveats))
     return Card(
         title,
         words.lead(_lead(answer, words), answer.evidence),
@@ -47,14 +47,25 @@ def card(answer: Savings, words: Words) -> Card:
     )
 
 
+def _year(answer: Savings, words: Words) -> tuple[str, ...]:
+    """What as many hours as in a year come to, where that is known."""
+    if answer.roi_annual is None:
+        return ()
+    places = {"hours": words.number(answer.hours_per_year, 0), "year": words.money(abs(answer.roi_annual), 0)}
+    text = "against AWS hour for hour, in a year of {hours} h: {year} saved"
+    if answer.roi_annual < 0:
+        text = "against AWS hour for hour, in a year of {hours} h: {year} dearer"
+    return (words(text, **places),)
+
+
 def _charts(answer: Savings, words: Words) -> tuple[Chart, ...]:
     """Spot beside the clouds; none where there is nothing to compare."""
     if answer.cost_dumont is None or not answer.comparators:
         return ()
     hours = words.number(answer.hours)
     low, high = ((None if price is None else price * answer.hours) for price in (answer.price_p10, answer.price_p90))
-    clouds = tuple(Bar(_cloud(row), row.cost) for row in answer.comparators)
-    costs = ", ".join(f"{_cloud(row)} {words.money(row.cost, 2)}" for row in answer.comparators)
+    clouds = tuple(Bar(_cloud(row), _shown_cost(row)) for row in answer.comparators)
+    costs = ", ".join(f"{_cloud(row)} {words.money(_shown_cost(row), 2)}" for row in answer.comparators)
     values = {
         "gpu": answer.gpu_name,
         "n": answer.hours,
@@ -66,16 +77,25 @@ def _charts(answer: Savings, words: Words) -> tuple[Chart, ...]:
         title=words("Savings: {gpu} for {hours} h", gpu=answer.gpu_name, hours=hours),
         alt=words(
             Plural(
-                "Cost of {hours} GPU-hour of {gpu}: spot {cost}; on demand: {list}.",
-                "Cost of {hours} GPU-hours of {gpu}: spot {cost}; on demand: {list}.",
+                "Cost of the work of {hours} GPU-hour of {gpu}: spot {cost}; the clouds on demand: {list}.",
+                "Cost of the work of {hours} GPU-hours of {gpu}: spot {cost}; the clouds on demand: {list}.",
             ),
             **values,
         ),
         bars=(Bar(words("spot"), answer.cost_dumont, low, high), *clouds),
-        value=words(Plural("USD for {hours} GPU-hour", "USD for {hours} GPU-hours"), n=answer.hours, hours=hours),
+        value=words(
+            Plural("USD for the work of {hours} GPU-hour", "USD for the work of {hours} GPU-hours"),
+            n=answer.hours,
+            hours=hours,
+        ),
         spread=words("p10–p90 of the offers"),
     )
     return (chart,)
+
+
+def _shown_cost(row: CloudCost) -> float:
+    """What the same work costs there; as many hours where that is not known."""
+    return row.cost if row.cost_same_work is None else row.cost_same_work
 
 
 def _cloud(row: CloudCost) -> str:
@@ -97,18 +117,26 @@ def _cells(row: CloudCost, words: Words) -> tuple[str, ...]:
 
 
 def _lead(answer: Savings, words: Words) -> str:
+    """What the same work costs at AWS; as many hours of its GPU where our tables cannot compare the work."""
     if answer.cost_dumont is None:
         return words("{gpu} has no spot price", gpu=answer.gpu_name)
     here = {"cost": words.money(answer.cost_dumont, 2), "price": words.money(answer.price_per_hour)}
     if answer.cost_aws is None:
-        return words("{cost} at {price} an hour; nothing at AWS compares", **here)
-    percent, per_year = answer.savings_percent or 0.0, answer.roi_annual or 0.0
-    theirs = {"aws": words.money(answer.cost_aws, 2), "percent": words.percent(abs(percent), 0)}
-    year = words.money(abs(per_year), 0)
-    text = "{cost} at {price} an hour, AWS {aws}: {percent} saved, {year} in a year of {hours} h"
-    if percent < 0:
-        text = "{cost} at {price} an hour, AWS {aws}: {percent} dearer, {year} more in a year of {hours} h"
-    return words(text, **here, **theirs, year=year, hours=words.number(answer.hours_per_year, 0))
+        return words("{cost} at {price} an hour; nothing in our AWS price list compares", **here)
+    aws = next(row for row in answer.comparators if row.cloud == "AWS")
+    places = {**here, "gpu": aws.gpu_name, "instance": aws.instance}
+    if answer.cost_aws_same_work is None or answer.savings_percent_same_work is None:
+        text = "{cost} at {price} an hour; as many hours of {gpu} on AWS ({instance}) {aws}: {percent} saved"
+        dearer = "{cost} at {price} an hour; as many hours of {gpu} on AWS ({instance}) {aws}: {percent} dearer"
+        return _against(text, dearer, answer.cost_aws, answer.savings_percent or 0.0, places, words)
+    text = "{cost} at {price} an hour; the same work on AWS ({instance}, {gpu}) {aws}: {percent} saved"
+    dearer = "{cost} at {price} an hour; the same work on AWS ({instance}, {gpu}) {aws}: {percent} dearer"
+    return _against(text, dearer, answer.cost_aws_same_work, answer.savings_percent_same_work, places, words)
+
+
+def _against(text: str, dearer: str, cost: float, percent: float, places: dict[str, str], words: Words) -> str:
+    shown = {"aws": words.money(cost, 2), "percent": words.percent(abs(percent), 0)}
+    return words(dearer if percent < 0 else text, **places, **shown)
 
 
 COMMAND = Command(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analytics.evidence import AHEAD_SECONDS, Evidence, Freshness, Note, Plural
+from analytics.evidence import AHEAD_SECONDS, PLACES, SMALL_PLACES, SMALL_USD, Evidence, Freshness, Note, Plural, Usd
 from analytics.quantities import ENGLISH, PORTUGUESE
 
 LOCALES = {"en": "en_US", "pt-BR": "pt_BR"}
@@ -105,6 +105,8 @@ class Words:
     def _value(self, value: Any) -> Any:
         if isinstance(value, Note):
             return self(value)
+        if isinstance(value, Usd):
+            return self.money(value.dollars)
         if isinstance(value, (tuple, list)):
             return ", ".join(str(self._value(item)) for item in value)
         return self.number(value) if isinstance(value, float) else value
@@ -126,7 +128,7 @@ class Words:
         """USD: three decimals below $10 (GPU prices are cents), two from there; ``–`` for None."""
         if dollars is None:
             return "–"
-        places = digits if digits is not None else (3 if abs(dollars) < 10 else 2)
+        places = digits if digits is not None else (SMALL_PLACES if abs(dollars) < SMALL_USD else PLACES)
         return f"{'-' if dollars < 0 else ''}${self.number(abs(dollars), places)}"
 
     def percent(self, value: float | None, digits: int = 1, *, signed: bool = False) -> str:

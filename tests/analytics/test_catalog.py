@@ -44,9 +44,21 @@ def test_every_cloud_price_is_of_a_listed_gpu():
     assert [price.gpu for price in CATALOG.cloud_prices if CATALOG.gpu(price.gpu) is None] == []
 
 
-def test_whole_machines_are_preferred_to_the_price_of_the_gpu_alone():
-    prices = [p for p in CATALOG.cloud_prices if (p.cloud, p.gpu, p.kind) == ("GCP", "H100 SXM", "on_demand")]
-    assert [price.usd_per_gpu_hour for price in prices] == [11.06]
+def test_every_cloud_price_is_of_a_whole_machine_and_each_gpu_of_a_cloud_has_one():
+    asked = [p for p in CATALOG.cloud_prices if p.kind == "on_demand"]
+    assert not [p.instance for p in asked if "GPU SKU" in p.instance or "GPU part only" in p.note]
+    assert len({(p.cloud, p.gpu) for p in asked}) == len(asked)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "gpu", "usd"),
+    [("AWS", "RTX PRO 6000 S", 3.3631), ("AWS", "B300", 17.802), ("GCP", "RTX PRO 6000 S", 4.4999),
+     ("GCP", "Tesla T4", 0.35 + 0.4732), ("GCP", "Tesla V100 16GB", 2.48 + 0.4732), ("GCP", "B200", 16.11)],
+)  # fmt: skip
+def test_machines_of_2026_are_listed_with_their_hosts(cloud, gpu, usd):
+    found = [p for p in CATALOG.cloud_prices if (p.cloud, p.gpu, p.kind) == (cloud, gpu, "on_demand")]
+    assert [price.usd_per_gpu_hour for price in found] == [pytest.approx(usd)]
+    assert all(price.source and price.date for price in found)
 
 
 VISION = 417e6

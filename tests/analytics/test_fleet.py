@@ -346,7 +346,7 @@ def test_old_prices_of_one_cloud_are_told_once() -> None:
     fleet = fleet_strategy(order, lots(book, order, {}, CATALOG), later, CATALOG)
     dates = {row.date for row in CATALOG.cloud_prices if row.cloud == "AWS" and row.gpu in models}
     [told] = [str(note) for note in fleet.evidence.caveats if "days old" in str(note)]
-    assert told.startswith("AWS prices of ")
+    assert told.startswith("cloud prices more than 90 days old: AWS 2026-")
     assert all(told.count(date) <= 1 for date in dates)
     assert sum(told.count(date) for date in dates) > 1
 

@@ -336,6 +336,6 @@ def test_models_whose_spot_price_saves_nothing_are_named() -> None:
     cheap = listing(quote=replace(quote, on_demand=quote.price + 1_000))  # type: ignore[operator]
     dear = listing(model="H200", quote=replace(quote, on_demand=quote.price - 1_000))  # type: ignore[operator]
     bare = listing(model="L4", quote=replace(quote, on_demand=None))
-    told = "spot is not cheaper than on demand, by the medians: H200"
+    told = "on demand costs no more than spot now, and is not interrupted: H200 ($0.399 against $0.400)"
     assert told in map(str, look(cheap, dear, bare).evidence.caveats)
-    assert not any("not cheaper" in str(note) for note in look(cheap, bare).evidence.caveats)
+    assert not any("costs no more" in str(note) for note in look(cheap, bare).evidence.caveats)

@@ -48,17 +48,22 @@ def test_the_guides_keys_come_first_with_its_types():
 
 
 def test_100_hours_of_an_rtx_4090():
-    """AWS has none; its nearest is the L4 at $0.8048, which needs 165.2 x .42 / (121 x .35) of the hours."""
+    """AWS has none in our list; the nearest is the L4 at $0.8048, which needs 165.2 x .42 / (121 x .35) of the hours."""
     answer = asked("RTX 4090", hours=100)
     assert (answer.cost_dumont, answer.cost_aws, answer.savings_vs_aws) == (40.0, 80.48, 40.48)
     assert answer.savings_percent == pytest.approx(50.3)
     assert answer.roi_percent == pytest.approx(101.2)
     assert answer.roi_annual == pytest.approx(0.4048 * 8760)
     aws = answer.comparators[0]
-    assert (aws.gpu_name, aws.instance, aws.same_gpu, aws.date) == ("L4", "g6.xlarge", False, "2026-08-22")
+    assert (aws.gpu_name, aws.instance, aws.same_gpu, aws.date) == ("L4", "g6.xlarge", False, "2026-09-17")
     assert aws.hours_same_work == pytest.approx(100 * 165.2 * 0.42 / (121 * 0.35), rel=0.001)
     assert aws.cost_same_work == pytest.approx(0.8048 * aws.hours_same_work, rel=0.001)
-    assert "AWS has no RTX 4090" in caveats(answer)
+    assert (answer.cost_aws_same_work, answer.savings_percent_same_work) == (
+        aws.cost_same_work, aws.savings_percent_same_work,
+    )  # fmt: skip
+    told = "RTX 4090 is not in our price list of these clouds; the nearest GPU there: AWS L4, GCP L4"
+    assert told in caveats(answer)
+    assert "AWS has no" not in caveats(answer)
 
 
 def test_the_same_gpu_is_compared_where_it_is_sold():
@@ -71,7 +76,7 @@ def test_a_cloud_without_a_comparable_gpu_gives_null_and_says_so():
     answer = asked("RTX 3090")
     assert answer.cost_azure is None
     assert answer.cost_aws is not None
-    assert "Azure sells nothing that compares with RTX 3090" in caveats(answer)
+    assert "nothing in our price list compares with RTX 3090: Azure" in caveats(answer)
 
 
 @pytest.mark.parametrize("model", ["Wunderkarte 7", "Tesla P40"])
@@ -96,11 +101,45 @@ def test_a_rebuilt_card_computes_like_the_one_as_sold():
     assert answer.comparators[0].gpu_name == "L40S"
 
 
-def test_old_prices_and_prices_of_the_gpu_alone_are_flagged():
-    assert "AWS price is from 2026-08-22, more than 90 days old" in caveats(asked("RTX 4090"))
-    assert "GCP price is of the GPU alone" in caveats(asked("RTX 4090"))
+def test_old_prices_are_flagged_once():
+    later = savings("H200", quote(400_000), Use(), CATALOG, replace(BASIS, now=NOW + DAY))
+    told = [str(note) for note in later.evidence.caveats if "days old" in str(note)]
+    assert told == ["cloud prices more than 90 days old: AWS 2026-07-26; Azure 2026-07-26"]
     fresh = savings("RTX 4090", quote(400_000), Use(), CATALOG, replace(BASIS, now=NOW - 60 * DAY))
     assert "days old" not in caveats(fresh)
+
+
+@pytest.mark.parametrize(
+    ("model", "cloud", "other"),
+    [
+        ("RTX PRO 6000 WS", "AWS", "RTX PRO 6000 S"),
+        ("H200 NVL", "GCP", "H200"),
+        ("A100 PCIE 40GB", "AWS", "A100 SXM4 40GB"),
+    ],
+)  # fmt: skip
+def test_the_same_chip_in_another_edition_is_the_nearest(model, cloud, other):
+    answer = asked(model)
+    found = {c.cloud: c for c in answer.comparators}[cloud]
+    assert (found.gpu_name, found.same_chip, found.same_gpu) == (other, True, False)
+    assert "the same chip in another edition: " in caveats(answer)
+    assert f"{cloud} {other}" in caveats(answer)
+
+
+def test_a_blackwell_card_is_compared_with_the_machine_that_has_it():
+    """offers-blackwell: $0.80 against G7e, at most $4.143 a GPU-hour, saves at most 81 %, not 90 against an H200."""
+    answer = asked("RTX PRO 6000 S", 800_000, hours=100)
+    aws = answer.comparators[0]
+    assert (aws.gpu_name, aws.instance) == ("RTX PRO 6000 S", "g7e.2xlarge")
+    assert answer.savings_percent == answer.savings_percent_same_work == pytest.approx(76.21, abs=0.01)
+
+
+def test_on_demand_that_costs_no_more_is_told():
+    same = savings("RTX 4090", replace(quote(400_000), on_demand=400_000), Use(), CATALOG, BASIS)
+    assert "on demand costs no more than spot now, and is not interrupted: RTX 4090 ($0.400 against $0.400)" in caveats(
+        same
+    )
+    dear = savings("RTX 4090", replace(quote(400_000), on_demand=400_100), Use(), CATALOG, BASIS)
+    assert "costs no more" not in caveats(dear)
 
 
 @pytest.mark.parametrize(("date", "days"), [("2026-11-23", 0), ("2026-11", 22), ("2026", 326), ("2026-08-25", 90)])

@@ -118,7 +118,10 @@ async def test_hours_without_a_poll_are_gaps_in_the_history(dispatcher: Dispatch
 async def test_bars_carry_the_answers_figures(dispatcher: Dispatcher) -> None:
     answer, chart = await asked(dispatcher, "savings RTX 4090 100h")
     assert isinstance(chart, Bars)
-    assert [bar.value for bar in chart.bars] == [answer.cost_dumont, *(row.cost for row in answer.comparators)]
+    assert [bar.value for bar in chart.bars] == [
+        answer.cost_dumont,
+        *(row.cost_same_work for row in answer.comparators),
+    ]
     answer, chart = await asked(dispatcher, "availability RTX 4090")
     assert [(bar.label, bar.value) for bar in chart.bars] == [
         (row.region, row.available_count) for row in answer.regions[:10]
