@@ -48,7 +48,7 @@ def test_the_guides_keys_come_first_with_its_types():
 
 
 def test_100_hours_of_an_rtx_4090():
-    """AWS has none in our list; the nearest is the L4 at $0.8048, which needs 165.2 x .42 / (121 x .35) of the hours."""
+    """AWS has none in our list; its nearest is the L4 at $0.8048, for 165.2 x .42 / (121 x .35) of the hours."""
     answer = asked("RTX 4090", hours=100)
     assert (answer.cost_dumont, answer.cost_aws, answer.savings_vs_aws) == (40.0, 80.48, 40.48)
     assert answer.savings_percent == pytest.approx(50.3)

@@ -97,7 +97,9 @@ def test_the_askers_own_mfu_counts_for_the_same_gpu_at_aws_too():
 
 
 def test_no_comparable_gpu_gives_null_and_a_caveat():
-    answer = asked([offer("A16")])
+    unpriced = replace(CATALOG, cloud_prices=tuple(row for row in CATALOG.cloud_prices if row.gpu != "B300"))
+    bench = bench_for(job(), unpriced, NOW)
+    answer = training_cost(bench, machines([offer("B300")], unpriced), {}, BASIS)
     (row,) = answer.gpu_recommendations
     assert (row.cost_aws, row.savings, row.savings_percent, row.aws) == (None, None, None, None)
     assert answer.cost_dumont == row.cost_dumont
