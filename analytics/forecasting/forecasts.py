@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from analytics.errors import NotYet
@@ -20,7 +20,8 @@ from analytics.forecasting.track_record import HorizonRecord, TrackRecord, backt
 from analytics.market import HOUR, HourPoint, Quote, usd
 
 __all__ = [
-    "HORIZONS_H", "Forecast", "HorizonRecord", "Prediction", "TrackRecord", "backtest_report", "prediction", "refresh",
+    "HORIZONS_H", "Forecast", "HorizonRecord", "Prediction", "TrackRecord", "backtest_report", "from_price",
+    "prediction", "refresh",
 ]  # fmt: skip
 
 MAX_AGE_H = 6
@@ -31,7 +32,8 @@ MAX_AGE_H = 6
 class Forecast:
     """One served forecast of a model's hourly median price; prices in micro-dollars per GPU-hour, times in UTC seconds.
 
-    ``target_at`` begins the hour that is foretold. ``lo80``/``hi80`` None: no errors to make an interval from yet.
+    As stored it starts from ``y_last``, the last full hour, and ``target_at`` begins the hour that is foretold; as told
+    it has gone through :func:`from_price`. ``lo80``/``hi80`` None: no errors to make an interval from yet.
     """
 
     model: str
@@ -110,9 +112,33 @@ def last_value(series: Grid, horizons: Sequence[int] = HORIZONS_H) -> dict[int, 
     return {horizon: round(math.exp(log)) for horizon, log in zip(horizons, foretold, strict=True)}
 
 
+def from_price(forecasts: Sequence[Forecast], price: int | None, now: int) -> list[Forecast]:
+    """The forecasts as they are told at ``now`` (UTC seconds, when it is asked), nearest horizon first.
+
+    They start from ``price``, the price shown (micro-dollars per GPU-hour), and their horizons count from now: the
+    relative change and range of each stored forecast, which started from the last full hour, are carried over. Every
+    face and rule tells forecasts through this. None without a price. Source: definitions, "Forecasts".
+    """
+    ordered = sorted(forecasts, key=lambda forecast: forecast.horizon_h)
+    return [] if price is None else [_moved(forecast, price, now) for forecast in ordered]
+
+
+def _moved(forecast: Forecast, start: int, now: int) -> Forecast:
+    last, lo, hi = forecast.y_last, forecast.lo80, forecast.hi80
+    # whole numbers throughout: no change stays no change to the micro-dollar
+    return replace(
+        forecast,
+        target_at=now + forecast.horizon_h * HOUR,
+        y_last=start,
+        price=(2 * start * forecast.price + last) // (2 * last),
+        lo80=None if lo is None else start * lo // last,
+        hi80=None if hi is None else -(-start * hi // last),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One horizon of an answer; USD per GPU-hour."""
+    """One horizon of an answer; USD per GPU-hour, None while nothing is on offer to start from."""
 
     price: float | None
     confidence: float | None
@@ -155,6 +181,8 @@ class Prediction:
     evidence: Evidence
 
 
+NO_START = Note("nothing is on offer now: there is no price to forecast from")
+
 SHOWN_HOURS = 48
 """How much of the past stands beside a forecast (ours: twice the longest horizon)."""
 
@@ -176,13 +204,15 @@ def prediction(
     forecasts issued in them. Prices in USD per GPU-hour, shares in [0, 1]. Source: definitions, "Forecasts".
     """
     check(basis, quote, forecasts)
-    advice, sentence = advise(grid(model, hours, basis.now // HOUR), quote.price if quote else None)
-    served = sorted(forecasts, key=lambda forecast: forecast.horizon_h)
-    first = served[0]
+    price = quote.price if quote else None
+    advice, sentence = advise(grid(model, hours, basis.now // HOUR), price)
+    told = {forecast.horizon_h: forecast for forecast in from_price(forecasts, price, basis.now)}
+    horizons = sorted(forecast.horizon_h for forecast in forecasts)
+    first = min(forecasts, key=lambda forecast: forecast.horizon_h)
     return Prediction(
         gpu_name=model,
-        current_price=usd(quote.price if quote else None),
-        predictions={f"next_{forecast.horizon_h}h": _point(forecast) for forecast in served},
+        current_price=usd(price),
+        predictions={f"next_{h}h": _point(told.get(h), basis.now + h * HOUR) for h in horizons},
         recommendation=sentence,
         model_accuracy=_share(track.model_accuracy if track else None),
         baseline_accuracy=_share(track.baseline_accuracy if track else None),
@@ -198,8 +228,11 @@ def prediction(
         history=_tail(hours, basis.now // HOUR),
         past=_past(hours, basis.now // HOUR),
         evidence=basis.evidence(
-            Note("last value (sktime NaiveForecaster) on hourly medians; adaptive conformal 80 % intervals"),
-            tuple(caveats(first, track)),
+            Note(
+                "the price shown, changed as foretold (last value, sktime NaiveForecaster, on hourly medians); "
+                "adaptive conformal 80 % intervals"
+            ),
+            (*(() if told else (NO_START,)), *caveats(first, track)),
         ),
     )
 
@@ -221,13 +254,15 @@ def _past(hours: Sequence[HourPoint], now_hour: int) -> tuple[PastHour, ...]:
     return tuple(PastHour(iso(h * HOUR), usd(prices.get(h))) for h in range(now_hour - PAST_HOURS + 1, now_hour + 1))
 
 
-def _point(forecast: Forecast) -> Point:
+def _point(forecast: Forecast | None, target_at: int) -> Point:
+    if forecast is None:
+        return Point(None, None, None, None, iso(target_at))
     return Point(
         price=usd(forecast.price),
         confidence=_share(forecast.confidence),
         low_80=usd(forecast.lo80),
         high_80=usd(forecast.hi80),
-        target_at=iso(forecast.target_at),
+        target_at=iso(target_at),
     )
 
 

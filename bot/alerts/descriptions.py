@@ -35,9 +35,7 @@ _MEANING: Mapping[Measure, Note] = {
         "The risk is that of a tenant who starts now and bids {factor}× the lowest bid, as “reliability” tells it",
         {"factor": BID_FACTOR},
     ),
-    Measure.PREDICTED: Note(
-        "It looks at the hours 1, 6 and 24 h after each hourly forecast, as “predict” tells them; one is enough"
-    ),
+    Measure.PREDICTED: Note("It looks 1, 6 and 24 h ahead of each poll, as “predict” tells it; one is enough"),
 }
 """What has to be said of a measure before its values mean something."""
 

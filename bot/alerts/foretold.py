@@ -10,7 +10,7 @@ from analytics.answers.reliability import PERIOD_DAYS, SEEN_TWICE, Reliability, 
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Note, Plural
 from analytics.forecasting.backtest import ALPHA, COLD_H
-from analytics.forecasting.forecasts import Forecast, caveats, check
+from analytics.forecasting.forecasts import NO_START, Forecast, caveats, check, from_price
 from analytics.forecasting.levels import below, within_window
 from analytics.forecasting.track_record import TrackRecord
 from analytics.interruptions.estimator import MIN_EXPOSURE_H, TOO_COARSE, total
@@ -115,6 +115,7 @@ def _too_short(answer: Reliability, basis: Basis, hours: int) -> NotYet:
 class _Forecasts:
     basis: Basis
     forecasts: Sequence[Forecast]
+    """as ``predict`` tells them: from the price shown, counted from now"""
     track: TrackRecord | None
     refused: NotYet | None = None
 
@@ -123,13 +124,19 @@ async def _read_forecasts(model: str, reader: Reader, at: int) -> _Forecasts:
     """What ``predict`` is answered from, and whether it refuses."""
     row = await reader.model(model)
     basis = Basis(at, None, 0, None, 0) if row is None else basis_of(row, at)
-    forecasts = await reader.forecasts(model)
-    read = _Forecasts(basis, forecasts, await reader.track_record(model))
+    stored = await reader.forecasts(model)
+    quote = (await reader.quotes([model])).get(model)
+    price = quote.price if quote else None
+    read = _Forecasts(basis, from_price(stored, price, at), await reader.track_record(model))
     try:
-        check(basis, (await reader.quotes([model])).get(model), forecasts)
+        check(basis, quote, stored)
     except NotYet as refused:
         return replace(read, refused=refused)
-    return read
+    return read if price is not None else replace(read, refused=_no_start())
+
+
+def _no_start() -> NotYet:
+    return NotYet(NO_START, have=Note("no price"), need=Note("a complete poll with a verified slice on offer"))
 
 
 def _predicted(key: SeriesKey, read: _Forecasts) -> Foretold:
@@ -156,7 +163,7 @@ def predicted_value(key: SeriesKey, forecasts: Sequence[Forecast], at: int) -> i
 
 def _issued(forecasts: Sequence[Forecast]) -> Note:
     values = {"at": clock(max(forecast.issued_at for forecast in forecasts))}
-    return Note("forecast of {at}, for {hours} h after it", values | {"hours": _horizons(forecasts)})
+    return Note("forecast of {at}, for {hours} h from now", values | {"hours": _horizons(forecasts)})
 
 
 def _horizons(forecasts: Sequence[Forecast]) -> str:

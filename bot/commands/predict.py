@@ -63,7 +63,7 @@ def _charts(answer: Prediction, words: Words) -> tuple[Chart, ...]:
     coming = [
         (seconds_of(point.target_at), point.price, point.low_80, point.high_80) for point in answer.predictions.values()
     ]
-    if as_of < coming[0][0]:  # forecasts start from the price of now, unless they are older than that
+    if as_of < coming[0][0]:  # forecasts start from the price shown, unless it is older than they reach
         coming.insert(0, (as_of, answer.current_price, answer.current_price, answer.current_price))
     at, prices, lows, highs = zip(*coming, strict=True)
     bands = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analytics.evidence import Note, iso
-from analytics.forecasting.forecasts import Forecast
+from analytics.forecasting.forecasts import Forecast, from_price
 from analytics.market import HOUR, MICRO, WORLD, Scope, usd
 from bot.accounts import Asker
 from bot.alerts.foretold import Foretold, Shared, foretold
@@ -150,7 +150,9 @@ async def test_a_predicted_price_is_what_predict_says_to_the_unit(
 ) -> None:
     _, answer = await market.dispatcher.ask_line(f"predict {model}")
     async with market.store.reader() as reader:
-        stored = [one for one in await reader.forecasts(model) if f"{one.horizon_h}h" in keys]
+        price = (await reader.quotes([model]))[model].price
+        told = from_price(await reader.forecasts(model), price, market.clock())
+    stored = [one for one in told if f"{one.horizon_h}h" in keys]
     shown = [answer.predictions[f"next_{name}"] for name in keys]
     assert [(usd(one.price), usd(one.hi80)) for one in stored] == [(point.price, point.high_80) for point in shown]
     for level in (500_000, 800_000, 800_001, 950_000):

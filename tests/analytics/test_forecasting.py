@@ -10,10 +10,12 @@ import sys
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analytics.errors import NotYet
-from analytics.evidence import Basis, to_json
-from analytics.forecasting.forecasts import Forecast, Prediction, TrackRecord, prediction, refresh
+from analytics.evidence import Basis, seconds_of, to_json
+from analytics.forecasting.forecasts import Forecast, Prediction, TrackRecord, from_price, prediction, refresh
 from analytics.market import HOUR, HourPoint, Quote
 from tests.analytics.test_backtest import START, points, wandering
 
@@ -170,3 +172,46 @@ def test_a_model_never_polled_has_no_prediction() -> None:
     with pytest.raises(NotYet) as caught:
         prediction("moves", Basis(NOW, None, 0, None, 0), None, [], None, [])
     assert caught.value.ready_at is None
+
+
+PRICES = st.integers(1_000, 50_000_000)
+
+
+@given(PRICES, PRICES, st.integers(0, 3 * HOUR), st.sampled_from([1, 6, 24]))
+def test_a_forecast_of_no_change_is_the_price_shown(last: int, shown: int, after: int, horizon: int) -> None:
+    stored = Forecast("m", horizon, NOW, NOW + horizon * HOUR, last, last, last, last, 0.9, "own", "last_value")
+    [told] = from_price([stored], shown, NOW + after)
+    assert (told.price, told.lo80, told.hi80, told.y_last) == (shown,) * 4
+    assert told.target_at == NOW + after + horizon * HOUR
+
+
+@given(PRICES, PRICES, st.floats(0.5, 2), st.floats(1, 3))
+def test_change_and_range_are_carried_over_as_shares(last: int, shown: int, change: float, width: float) -> None:
+    price = round(last * change)
+    low, high = math.floor(price / width), math.ceil(price * width)
+    stored = Forecast("m", 6, NOW, NOW, last, price, low, high, 0.5, "own", "experts")
+    [told] = from_price([stored], shown, NOW)
+    for moved, kept in ((told.price, price), (told.lo80, low), (told.hi80, high)):
+        assert moved == pytest.approx(shown * kept / last, abs=1)
+    assert told.lo80 <= told.price <= told.hi80
+
+
+def test_predict_starts_from_the_price_shown_and_counts_from_now(run: Run, history: dict[str, list[HourPoint]]) -> None:
+    forecasts, record = run["moves"]
+    later = replace(BASIS, now=NOW + 1000, as_of=NOW + 900)
+    found = prediction("moves", later, quote(1_016_000), forecasts, record, history["moves"])
+    assert found.current_price == 1.016
+    assert [point.price for point in found.predictions.values()] == [1.016] * 3
+    assert [seconds_of(point.target_at) - later.now for point in found.predictions.values()] == [
+        h * HOUR for h in (1, 6, 24)
+    ]
+    for told, stored in zip(found.predictions.values(), forecasts, strict=True):
+        assert told.high_80 == pytest.approx(1.016 * stored.hi80 / stored.y_last, abs=1e-4)
+
+
+def test_where_nothing_is_on_offer_nothing_is_foretold(run: Run, history: dict[str, list[HourPoint]]) -> None:
+    found = prediction("moves", BASIS, quote(None), *run["moves"], history["moves"])
+    assert {(point.price, point.low_80, point.confidence) for point in found.predictions.values()} == {
+        (None, None, None)
+    }
+    assert any("no price to forecast from" in str(note) for note in found.evidence.caveats)
