@@ -7,11 +7,14 @@ each hour it uses only what had happened by then. Stdlib only: sorted windows ar
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_left, insort
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 
+from analytics.forecasting.distribution import ALPHA, HIT_SHARE, Mixture, Stand, calibrated, thinned, widening
 from analytics.market import HourPoint
 
 HORIZONS_H = (1, 6, 24)
@@ -19,9 +22,6 @@ HORIZONS_H = (1, 6, 24)
 
 CARRY_H = 3
 """The longest gap in hours over which the last price is carried as an origin (source: definitions, "Forecasts")."""
-
-ALPHA = 0.2
-"""The share of outcomes that may fall outside an 80 % interval (source: definitions, "Forecasts")."""
 
 GAMMA = 0.02
 """Step of adaptive conformal inference (source: definitions, "Forecasts"; Gibbs & Candès 2021)."""
@@ -32,20 +32,11 @@ ALPHA_LOW, ALPHA_HIGH = 0.01, 0.5
 WINDOW_H = 14 * 24
 """Errors of the last 14 days make intervals and confidence (source: definitions, "Forecasts")."""
 
-HIT_SHARE = 0.05
-"""How far from the forecast an actual price may lie to count as a hit (source: definitions, "Forecasts")."""
-
-POOL_WEIGHT = 72
-"""Pseudo-hours of the pool of all models in a confidence (source: definitions, "Forecasts")."""
-
-OWN_WEIGHT = 96
-"""A mixed interval weighs its own n errors n / (n + 96) (source: definitions, "Forecasts", regimes)."""
-
 COLD_H = 24
 """With less history the interval is the pool's and there is no confidence (source: definitions, "Regimes")."""
 
 OWN_H = 14 * 24
-"""With this much history the interval is the series' own (source: definitions, "Regimes")."""
+"""With this much history the series' own errors fill the window (source: definitions, "Regimes")."""
 
 POOL_STEP_H = 6
 """Hours between two looks at the pool of all models' errors (ours: the pool moves slowly and costs a sort)."""
@@ -86,23 +77,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """What is said at one hour beside the price: the interval's half width in log price, confidence, regime."""
-
-    half: float | None
-    confidence: float | None
-    regime: str
-
-
-@dataclass(frozen=True, slots=True)
 class Pool:
-    """The errors of all models at one horizon: step (hour // 6) -> half width and hit rate of the 14 days before it."""
+    """The errors of all models at one horizon: step (hour // 6) -> quantiles of those of the 14 days before it."""
 
-    steps: Mapping[int, tuple[float, float]]
+    steps: Mapping[int, Sequence[float]]
 
-    def at(self, hour: int) -> tuple[float | None, float | None]:
-        """Half width and hit rate as they were known at ``hour``."""
-        return self.steps.get(hour // POOL_STEP_H, (None, None))
+    def at(self, hour: int) -> Sequence[float]:
+        """The errors in ascending order, as they were known at ``hour``; empty as long as there are none."""
+        return self.steps.get(hour // POOL_STEP_H, ())
 
 
 def grid(model: str, points: Iterable[HourPoint], until: int) -> Grid | None:
@@ -136,82 +118,75 @@ def errors(series: Grid, horizon: int) -> Iterator[tuple[int, float, bool]]:
 
 def pool(grids: Iterable[Grid], horizon: int) -> Pool:
     """What the models together knew of their errors, every six hours."""
-    ripe: dict[int, list[tuple[float, bool]]] = defaultdict(list)
+    ripe: dict[int, list[float]] = defaultdict(list)
     for series in grids:
-        for hour, error, hit in errors(series, horizon):
-            ripe[hour // POOL_STEP_H].append((error, hit))
+        for hour, error, _ in errors(series, horizon):
+            ripe[hour // POOL_STEP_H].append(error)
     if not ripe:
         return Pool({})
-    batches = {step: (sorted(e for e, _ in batch), sum(h for _, h in batch)) for step, batch in ripe.items()}
     window = WINDOW_H // POOL_STEP_H
-    steps = {}
-    for step in range(min(batches) + 1, max(batches) + window + 1):
-        recent = [batches[s] for s in range(step - window, step) if s in batches]
+    steps: dict[int, Sequence[float]] = {}
+    for step in range(min(ripe) + 1, max(ripe) + window + 1):
+        recent = [ripe[s] for s in range(step - window, step) if s in ripe]
         if recent:
-            ordered = sorted(error for batch, _ in recent for error in batch)
-            steps[step] = (conformal(ordered, ALPHA), sum(hits for _, hits in recent) / len(ordered))
+            steps[step] = array("d", thinned(sorted(chain.from_iterable(recent))))
     return Pool(steps)
 
 
-def conformal(ordered: Sequence[float], alpha: float) -> float:
-    """The error that a share 1 - alpha of new ones stays within, from past ones in ascending order (not empty)."""
-    rank = math.ceil((len(ordered) + 1) * (1 - alpha))
-    return ordered[min(rank, len(ordered)) - 1]
-
-
-@dataclass(slots=True)
 class _Window:
-    """The trailing errors of one series and horizon, and the adaptive alpha that they led to."""
+    """The trailing errors of one series and horizon, the adaptive alpha that they led to, and what was said."""
 
-    alpha: float = ALPHA
-    ordered: list[float] = field(default_factory=list)
-    recent: deque[tuple[int, float, bool]] = field(default_factory=deque)
-    hits: int = 0
+    def __init__(self, series: Grid, horizon: int, shared: Pool) -> None:
+        self.horizon, self.shared = horizon, shared
+        self.alpha = ALPHA
+        self.ordered: list[float] = []
+        self.recent: deque[tuple[int, float]] = deque()
+        self.halves: list[float | None] = []
+        self.outcomes: list[Outcome] = []
+        self.ripening = errors(series, horizon)
+        self.due = next(self.ripening, None)
 
-    def add(self, outcome: Outcome, ripe: int) -> None:
-        if outcome.covered is not None:
-            self.alpha = min(ALPHA_HIGH, max(ALPHA_LOW, self.alpha + GAMMA * (ALPHA - (not outcome.covered))))
-        insort(self.ordered, outcome.error)
-        self.recent.append((ripe, outcome.error, outcome.hit))
-        self.hits += outcome.hit
+    def ripen(self, hour: int, said: Sequence[Stand]) -> None:
+        """Score what was said ``horizon`` hours ago about this hour, and forget what is two weeks old."""
+        if self.due is not None and self.due[0] == hour:
+            _, error, hit = self.due
+            self.due = next(self.ripening, None)
+            stand, half = said[-self.horizon], self.halves[-self.horizon]
+            self.outcomes.append(Outcome(hour - self.horizon, error, hit, stand.half, stand.confidence))
+            if half is not None:
+                # by its own range, not by the one that a nearer horizon may have widened: that one tells nothing of it
+                self.alpha = min(ALPHA_HIGH, max(ALPHA_LOW, self.alpha + GAMMA * (ALPHA - (error > half))))
+            insort(self.ordered, error)
+            self.recent.append((hour, error))
+        while self.recent and self.recent[0][0] <= hour - WINDOW_H:
+            del self.ordered[bisect_left(self.ordered, self.recent.popleft()[1])]
 
-    def forget(self, before: int) -> None:
-        while self.recent and self.recent[0][0] <= before:
-            _, error, hit = self.recent.popleft()
-            del self.ordered[bisect_left(self.ordered, error)]
-            self.hits -= hit
-
-    def stand(self, age: int, half: float | None, rate: float | None) -> Stand:
-        """``age``: hours of history; ``half`` and ``rate``: the pool's."""
-        n = len(self.ordered)
+    def stand(self, hour: int, age: int) -> Stand:
+        """What this horizon alone says; ``age``: hours of history."""
+        pooled = self.shared.at(hour)
         regime = "cold" if age < COLD_H else "mixed" if age < OWN_H else "own"
-        if n and regime != "cold":
-            weight = 1.0 if regime == "own" or half is None else n / (n + OWN_WEIGHT)
-            half = weight * conformal(self.ordered, self.alpha) + (1 - weight) * (half or 0.0)
-        if regime == "cold" or rate is None:
-            return Stand(half, None, regime)
-        return Stand(half, (self.hits + POOL_WEIGHT * rate) / (n + POOL_WEIGHT), regime)
+        own = () if regime == "cold" else self.ordered
+        half, confidence = None, None
+        if own or pooled:
+            half, confidence = calibrated(Mixture(own, pooled), ALPHA if regime == "cold" else self.alpha)
+        self.halves.append(half)
+        return Stand(half, None if regime == "cold" or not pooled else confidence, regime)
 
 
-def walk(series: Grid, horizon: int, shared: Pool) -> tuple[list[Outcome], Stand]:
-    """Every scored forecast of a series at one horizon, in order of time, and what is said at its last hour.
+def walk(series: Grid, shared: Mapping[int, Pool]) -> dict[int, tuple[list[Outcome], Stand]]:
+    """By horizon: every scored forecast of a series as served, in order of time, and what is said at its last hour.
 
-    Interval: adaptive conformal on the trailing 14 days of |log error|, the pool's or a mixture while history is short;
-    confidence: trailing hit rate shrunk to the pool. An error counts from the hour of its target on, never before.
+    ``shared``: horizon -> pool, ascending. Range and confidence come from one distribution a horizon
+    (:mod:`analytics.forecasting.distribution`): the trailing 14 days of |log error| shrunk to the pool's, at the
+    adaptive conformal level; made monotone over the horizons. An error counts from the hour of its target on.
     Source: definitions, "Forecasts".
     """
-    ripening = iter(errors(series, horizon))
-    due = next(ripening, None)
-    window = _Window()
-    stands: list[Stand] = []
-    outcomes: list[Outcome] = []
+    windows = {horizon: _Window(series, horizon, pool_) for horizon, pool_ in shared.items()}
+    said: dict[int, list[Stand]] = {horizon: [] for horizon in shared}
     for i in range(len(series.seen)):
         hour = series.start + i
-        if due is not None and due[0] == hour:
-            said = stands[i - horizon]
-            outcomes.append(Outcome(hour - horizon, due[1], due[2], said.half, said.confidence))
-            window.add(outcomes[-1], hour)
-            due = next(ripening, None)
-        window.forget(hour - WINDOW_H)
-        stands.append(window.stand(i, *shared.at(hour)))
-    return outcomes, stands[-1]
+        for horizon, window in windows.items():
+            window.ripen(hour, said[horizon])
+        for horizon, stand in widening({h: window.stand(hour, i) for h, window in windows.items()}).items():
+            said[horizon].append(stand)
+    return {horizon: (window.outcomes, said[horizon][-1]) for horizon, window in windows.items()}

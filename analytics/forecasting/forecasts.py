@@ -15,7 +15,8 @@ from typing import Any
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Evidence, Note, Plural, iso
 from analytics.forecasting.advice import Advice, advise
-from analytics.forecasting.backtest import COLD_H, HORIZONS_H, Grid, Stand, grid, pool, walk
+from analytics.forecasting.backtest import COLD_H, HORIZONS_H, Grid, grid, pool, walk
+from analytics.forecasting.distribution import Stand
 from analytics.forecasting.track_record import HorizonRecord, TrackRecord, backtest_report, record
 from analytics.market import HOUR, HourPoint, Quote, usd
 
@@ -61,14 +62,12 @@ def refresh(hours: Mapping[str, Sequence[HourPoint]], now_hour: int) -> list[tup
     Source: definitions, "Forecasts".
     """
     grids = [series for model, points in hours.items() if (series := grid(model, points, now_hour))]
-    walked: dict[int, dict[str, Any]] = {}
-    for horizon in HORIZONS_H:
-        shared = pool(grids, horizon)
-        walked[horizon] = {series.model: walk(series, horizon, shared) for series in grids}
+    shared = {horizon: pool(grids, horizon) for horizon in HORIZONS_H}
     result = []
     for series in grids:
-        stands = {horizon: walked[horizon][series.model][1] for horizon in HORIZONS_H}
-        outcomes = {horizon: walked[horizon][series.model][0] for horizon in HORIZONS_H}
+        walked = walk(series, shared)
+        stands = {horizon: stand for horizon, (_, stand) in walked.items()}
+        outcomes = {horizon: found for horizon, (found, _) in walked.items()}
         result.append((_issue(series, stands, now_hour), record(series.model, outcomes, now_hour, "backtest")))
     return result
 

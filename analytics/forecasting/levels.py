@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from analytics.forecasting.backtest import ALPHA, HIT_SHARE
+from analytics.forecasting.distribution import ALPHA, HIT_SHARE
 from analytics.forecasting.forecasts import Forecast
 from analytics.market import HOUR
 

@@ -101,9 +101,10 @@ def backtest_report(hours: Mapping[str, Sequence[HourPoint]]) -> dict[str, Any]:
     grids = [series for model, points in hours.items() if (series := grid(model, points, until))]
     table: list[dict[str, Any]] = []
     overall: dict[str, Any] = {}
+    shared = {horizon: pool(grids, horizon) for horizon in HORIZONS_H}
+    walked = {one.model: walk(one, shared) for one in grids}
     for horizon in HORIZONS_H:
-        shared = pool(grids, horizon)
-        scored = {one.model: walk(one, horizon, shared)[0] for one in grids}
+        scored = {model: found[horizon][0] for model, found in walked.items()}
         rows = [_row(one, horizon, scored[one.model]) for one in grids if scored[one.model]]
         overall[str(horizon)] = _overall(rows, [outcome for found in scored.values() for outcome in found])
         table += rows

@@ -9,7 +9,8 @@ from typing import Any
 from analytics.answers.reliability import PERIOD_DAYS, SEEN_TWICE, Reliability, reliability
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Note, Plural
-from analytics.forecasting.backtest import ALPHA, COLD_H
+from analytics.forecasting.backtest import COLD_H
+from analytics.forecasting.distribution import ALPHA
 from analytics.forecasting.forecasts import NO_START, Forecast, caveats, check, from_price
 from analytics.forecasting.levels import below, within_window
 from analytics.forecasting.track_record import TrackRecord

@@ -10,18 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.forecasting.backtest import (
-    HORIZONS_H,
-    POOL_WEIGHT,
-    Grid,
-    Pool,
-    conformal,
-    errors,
-    grid,
-    pool,
-    walk,
-    within,
-)
+from analytics.forecasting.backtest import HORIZONS_H, Grid, Pool, errors, grid, pool, walk, within
+from analytics.forecasting.distribution import ALPHA, HIT_LOG, POOL_WEIGHT, Mixture, Stand, calibrated, widening
 from analytics.market import HourPoint
 
 START = 480_000
@@ -50,7 +40,7 @@ def wandering(n: int, seed: int, step: float = 0.02) -> list[int | None]:
 
 
 def said(series: Grid, horizon: int, *others: Grid) -> tuple[list, object]:
-    return walk(series, horizon, pool([series, *others], horizon))
+    return walk(series, {horizon: pool([series, *others], horizon)})[horizon]
 
 
 def test_a_price_is_carried_over_three_hours_and_no_longer() -> None:
@@ -79,11 +69,67 @@ def test_a_hit_is_within_five_percent(actual: int, hit: bool) -> None:
     assert within(100, actual) is hit
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.floats(0.01, 0.5))
-def test_the_conformal_error_covers_its_share(past: list[float], alpha: float) -> None:
-    half = conformal(sorted(past), alpha)
-    share = sum(error <= half for error in past) / len(past)
-    assert share >= 1 - alpha or half == max(past)
+ERRORS = st.lists(st.sampled_from([0.0, 0.01, HIT_LOG, 0.05, 0.3]) | st.floats(0, 1), max_size=60).map(sorted)
+
+
+@given(ERRORS, ERRORS, st.floats(0.01, 0.5))
+def test_the_quantile_of_a_mixture_is_the_least_error_that_holds_its_share(
+    own: list[float], pooled: list[float], alpha: float
+) -> None:
+    if not own and not pooled:
+        return
+    mixture = Mixture(own, pooled)
+    by_hand = min(error for error in own + pooled if mixture.share(error) >= 1 - alpha - 1e-9)
+    assert mixture.quantile(1 - alpha) == by_hand
+
+
+@given(ERRORS, ERRORS, st.floats(0.01, 0.5))
+def test_range_and_confidence_of_one_distribution_agree(own: list[float], pooled: list[float], alpha: float) -> None:
+    if own or pooled:
+        agree(*calibrated(Mixture(own, pooled), alpha))
+
+
+def agree(half: float | None, confidence: float | None) -> None:
+    """Less than 80 % within ±5 % takes a range of ±5 % or wider; more than 80 % takes one no wider."""
+    if half is not None and confidence is not None:
+        assert half >= HIT_LOG or confidence >= 1 - ALPHA
+        assert half <= HIT_LOG or confidence <= 1 - ALPHA
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sampled_from([0, None, 300_000, 310_000, 318_000, 400_000]), min_size=30, max_size=120),
+    st.lists(st.sampled_from([0, 300_000, 306_000, 330_000]), min_size=30, max_size=120),
+)
+def test_what_is_served_widens_with_the_horizon_and_agrees_with_itself(
+    prices: list[int | None], others: list[int | None]
+) -> None:
+    grids = [g for g in (grid(m, points(p), START + 119) for m, p in (("m", prices), ("o", others))) if g]
+    shared = {horizon: pool(grids, horizon) for horizon in HORIZONS_H}
+    for series in grids:
+        walked = walk(series, shared)
+        served = [stand for _, stand in walked.values()]
+        halves = [stand.half for stand in served if stand.half is not None]
+        chances = [stand.confidence for stand in served if stand.confidence is not None]
+        assert (halves, chances) == (sorted(halves), sorted(chances, reverse=True))
+        for said_ in (*served, *(outcome for found, _ in walked.values() for outcome in found)):
+            agree(said_.half, said_.confidence)
+        by_origin: dict[int, list[float]] = {}
+        for found, _ in walked.values():
+            for outcome in found:
+                if outcome.half is not None:
+                    by_origin.setdefault(outcome.origin, []).append(outcome.half)
+        assert all(some == sorted(some) for some in by_origin.values()), "the record is of what is served"
+
+
+def test_a_nearer_horizon_widens_a_farther_one_and_makes_it_less_sure() -> None:
+    stands = {
+        1: Stand(0.1, 0.6, "own"),
+        6: Stand(0.02, 0.9, "own"),
+        24: Stand(0.2, None, "own"),
+        48: Stand(None, None, "own"),
+    }
+    assert widening(stands) == stands | {6: Stand(0.1, 0.6, "own")}
 
 
 def test_history_decides_how_much_a_series_speaks_for_itself() -> None:
@@ -92,14 +138,15 @@ def test_history_decides_how_much_a_series_speaks_for_itself() -> None:
     cold, young, old = (laid([None] * (500 - n) + flat[:n], "flat") for n in (24, 200, 400))
     shared = pool([*others, cold], 1)
     half = {n: said_half(series, shared) for n, series in ((24, cold), (200, young), (400, old))}
-    pooled = shared.at(START + 499)[0]
+    pooled = Mixture((), shared.at(START + 499)).quantile(0.8)
     assert half[24] == ("cold", pooled)
-    assert half[200] == ("mixed", pytest.approx(pooled * 96 / (199 + 96)))
+    assert half[200][0] == "mixed"
     assert half[400] == ("own", 0.0)
+    assert 0.0 <= half[200][1] < pooled
 
 
 def said_half(series: Grid, shared: Pool) -> tuple[str, float | None]:
-    stand = walk(series, 1, shared)[1]
+    stand = walk(series, {1: shared})[1][1]
     return stand.regime, stand.half
 
 
