@@ -134,6 +134,8 @@ class Basis:
     """every model's latest poll failed"""
     spent_until: int | None = None
     """when the market gives rows again, if none are left today"""
+    capped: bool = False
+    """every model's latest poll was cut off at a number of rows"""
 
     @property
     def freshness(self) -> Freshness:

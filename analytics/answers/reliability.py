@@ -20,8 +20,8 @@ from analytics.interruptions.estimator import (
     estimate,
     figures,
     implied,
-    not_yet,
 )
+from analytics.interruptions.resolution import TOO_COARSE, not_yet, too_coarse
 from analytics.interruptions.survival import Chance, Curve, fit
 from analytics.market import Exposure, LifeTable, Offer
 
@@ -42,6 +42,11 @@ LOW_RISK, MEDIUM_RISK = 0.90, 0.70
 
 NOTHING_ELSE = Context()
 SCORE_BUNCHED = Note("interruptions of one machine come together, so the score's interval is if anything too narrow")
+
+TWO_TIMES = Note(
+    "two different times: half of new tenants are interrupted within the first; the mean time between interruptions, "
+    "with its interval, is of all tenants, those included that have long run"
+)
 
 Risk = Literal["low", "medium", "high"]
 
@@ -76,7 +81,12 @@ class Reliability:
     mean_time_between_interruptions_hours: float | None
     avg_interruption_duration_minutes: float | None
     risk_level: Risk | None
+    risk_rank: int | None
+    """1: the safest of the ``risk_of`` models on offer that have a score; None where this one is not among them"""
+    risk_of: int | None
     survival: Survival
+    new_tenant_half_life_hours: float | None
+    """half of the tenants who start now are interrupted within these hours; the mean time between is of all tenants"""
     survival_curve: tuple[CurvePoint, ...]
     """by the hour up to 24 h; empty as long as nothing is said about them"""
     total_interruptions: int
@@ -97,17 +107,20 @@ def reliability(
 
     ``reliability_score``: P(a tenant who starts now on a free slice runs 24 h), from the survival curve of the life
     table, in which a new tenant's slice has been free as long as those that are (:func:`survival.fit`). ``exposure``,
-    ``context``: as for Q9, with which every figure agrees. Raises NotYet when nothing was held.
+    ``context``: as for Q9, with which every figure agrees. Raises NotYet when nothing was held, and as a whole where
+    polls are too far apart for the interruptions.
     Source: definitions, "Interruptions".
     """
     rate = estimate(exposure, prior=context.prior, overdispersion=context.overdispersion)
     if not rate.exposure_hours:
         raise not_yet(basis)
-    curve = fit(life, correction=rate.correction)
-    seen_h = (basis.history_days or 0.0) * 24 if rate.exposure_hours >= MIN_EXPOSURE_H else 0.0
-    chance = curve.chance(SCORE_HOURS) if curve and seen_h >= SEEN_TWICE * SCORE_HOURS else None
+    if TOO_COARSE in rate.notes:
+        raise too_coarse(rate.events, rate.exposure_hours, rate.step_s, PERIOD_DAYS, basis)
+    curve, seen_h = fit(life, correction=rate.correction), _seen_hours(rate, basis)
+    chance = _chance(curve, seen_h)
     shown = figures(rate)
     score = None if chance is None else round(chance.value, 4)
+    survival, standing = _survival(curve, score, seen_h), place_among(score, context.others)
     return Reliability(
         gpu_name=gpu,
         reliability_score=score,
@@ -115,12 +128,39 @@ def reliability(
         mean_time_between_interruptions_hours=shown.mtbi_hours,
         avg_interruption_duration_minutes=shown.duration_minutes,
         risk_level=None if score is None else risk_level(score),
-        survival=_survival(curve, score, seen_h),
+        risk_rank=standing[0],
+        risk_of=standing[1],
+        survival=survival,
+        new_tenant_half_life_hours=survival.median_hours,
         survival_curve=_curve(curve, seen_h),
         total_interruptions=rate.events,
         host_reliability=host_reliability(book),
         evidence=_evidence(rate, chance, seen_h, basis),
     )
+
+
+def _seen_hours(rate: Rate, basis: Basis) -> float:
+    return (basis.history_days or 0.0) * 24 if rate.exposure_hours >= MIN_EXPOSURE_H else 0.0
+
+
+def _chance(curve: Curve | None, seen_h: float) -> Chance | None:
+    return curve.chance(SCORE_HOURS) if curve and seen_h >= SEEN_TWICE * SCORE_HOURS else None
+
+
+def score_of(exposure: Exposure, life: LifeTable, basis: Basis) -> float | None:
+    """The reliability_score alone, None where :func:`reliability` gives none."""
+    rate = estimate(exposure)
+    if not rate.exposure_hours or TOO_COARSE in rate.notes:
+        return None
+    chance = _chance(fit(life, correction=rate.correction), _seen_hours(rate, basis))
+    return None if chance is None else round(chance.value, 4)
+
+
+def place_among(score: float | None, others: Sequence[float] | None) -> tuple[int | None, int | None]:
+    """(rank, of how many) of a score among those of the other models on offer; None where there is nothing to rank."""
+    if score is None or others is None:
+        return None, None
+    return 1 + sum(other > score for other in others), 1 + len(others)
 
 
 def _survival(curve: Curve | None, score: float | None, seen_h: float) -> Survival:
@@ -180,7 +220,7 @@ def _evidence(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) ->
 
 
 def _caveats(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) -> tuple[Note, ...]:
-    notes = [BUNCHED] if rate.overdispersion is None else [WAVES, SCORE_BUNCHED]
+    notes = [TWO_TIMES, *([BUNCHED] if rate.overdispersion is None else [WAVES, SCORE_BUNCHED])]
     notes += rate.notes
     if LOWER_BOUND in notes and rate.interval_95[0] is not None:
         least = Note(

@@ -161,6 +161,8 @@ def run_on(bench: Bench, machine: Machine, risk: Risk) -> GpuCost | Note:
     placement = bench.memory.placement(machine.gpus, vram)
     if placement is None:
         return bench.memory.shortage(machine.gpus, vram)
+    if risk.refused is not None:
+        return risk.refused
     rates = train_rate(gpu, machine.gpus, job.work, placement, job.mfu or machine.mfu.mid)
     if rates is None:
         return Note("it has no fast 16-bit arithmetic to train with")

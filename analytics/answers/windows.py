@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Evidence, Note, Plural
 from analytics.interruptions.estimator import BUNCHED, assumptions, estimate, implied
+from analytics.interruptions.resolution import TOO_COARSE, too_coarse
 from analytics.interruptions.weekly_hazard import (
     DAY_HOURS,
     MIN_EVENTS,
@@ -107,14 +108,16 @@ def safe_windows(
     ``hours``: (hour since 1970, exposure), ascending, of the last ``LOOK_BACK_HOURS``; ``prices``: hour points of the
     same time. Windows are runs of hours whose hazard beats the base rate; with ``asked.hours`` the best stretch that
     long. None are given unless the hours foretold held-out weeks better than the base rate. Raises NotYet below four
-    weeks of recorded hours. Source: definitions, "Q10".
+    weeks of recorded hours, and where polls are too far apart. Source: definitions, "Q10".
     """
     asked = asked or Asked()
     if len(hours) < MIN_WEEKS * WEEK:
         raise _not_yet(len(hours), basis)
     rate = estimate(sum((exposure for _, exposure in hours), Exposure()))
+    if TOO_COARSE in rate.notes:
+        raise too_coarse(rate.events, rate.exposure_hours, rate.step_s, LOOK_BACK_HOURS / DAY_HOURS, basis)
     found, gained = profile(hours), skill(hours)
-    conclusion = _conclusion(rate.events, rate.mtbi_hours, gained, rate.notes)
+    conclusion = _conclusion(rate.events, gained)
     sheet = None
     if found is not None and conclusion is SOME_HOURS:
         sheet = _Sheet(found, rate.correction, _mean_prices(prices), basis.now, asked.zone)
@@ -135,11 +138,9 @@ def safe_windows(
     )
 
 
-def _conclusion(events: int, mtbi: float | None, gained: Skill | None, notes: tuple[Note, ...]) -> Note:
+def _conclusion(events: int, gained: Skill | None) -> Note:
     if events < MIN_EVENTS:
         return Note(TOO_FEW.text, {"n": events, "need": MIN_EVENTS})
-    if mtbi is None:
-        return notes[0]
     return SOME_HOURS if gained is not None and gained.value > 0 and gained.sure else HOURS_DO_NOT_MATTER
 
 

@@ -1,7 +1,7 @@
 """The predictive distribution of a horizon: how large |log error| will be, from which range and confidence both come.
 
-It is the trailing errors of the series itself, shrunk to those of all models, calibrated so that its 80 % point is where
-adaptive conformal inference puts it; over the horizons it is made monotone.
+It is the trailing errors of the series itself, shrunk to those of all models, with its 80 % point where adaptive
+conformal inference puts it; over the horizons it is made monotone.
 """
 
 from __future__ import annotations

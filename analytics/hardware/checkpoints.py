@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from analytics.evidence import Note
+
 DALY_FIRST, DALY_SECOND = 3, 9
 """Denominators of Daly's series (source: Daly 2006, equation 37)."""
 
@@ -25,6 +27,8 @@ class Risk:
     """lower end of its 95 % interval"""
     down_hours: float | None = None
     shrunk: bool = False
+    refused: Note | None = None
+    """why it cannot be told, where interruptions were looked for and polls are too far apart"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from analytics.errors import NotYet
 from analytics.evidence import Basis, Evidence, Note, Plural
+from analytics.interruptions.resolution import NOTHING, TOO_COARSE, coarse_models, not_yet, unresolved
 from analytics.interruptions.shadow_tenants import BID_FACTOR, PATIENCE_S
 from analytics.market import DAY, HOUR, Cause, Exposure
 
@@ -19,9 +19,6 @@ TAILS = (0.025, 0.975)
 
 SHRINK_BELOW = 10
 """With fewer interruptions a model's rate is shrunk to its class (source: definitions, "Interruptions")."""
-
-RESOLUTION = 3
-"""An MTBI shorter than this many poll steps is refused (source: definitions, "Interruptions")."""
 
 JEFFREYS = 0.5
 """What the Jeffreys prior adds to a count, or to each side of a proportion (source: Jeffreys 1946)."""
@@ -49,8 +46,6 @@ SHRUNK = Note(
     {"n": SHRINK_BELOW},
 )
 LOWER_BOUND = Note("no interruption seen yet: only a lower bound can be given")
-TOO_COARSE = Note("interrupted too often for the poll interval: the time between interruptions cannot be resolved")
-NOTHING = Note("nothing was held yet")
 IMPLIED = Note(
     "market-implied: nobody's contract is public; a shadow tenant bids {factor} x min_bid on every free slice"
 )
@@ -72,6 +67,8 @@ class Context(NamedTuple):
 
     prior: Prior | None = None
     overdispersion: float | None = None
+    others: Sequence[float] | None = None
+    """reliability scores of the other models on offer; None where this one is not on offer"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +112,10 @@ def estimate(exposure: Exposure, *, prior: Prior | None = None, overdispersion: 
     if not held_h:
         return plain.rate(notes=(NOTHING,))
     if not events:
-        return plain.rate(interval=(held_h / _gamma(1, TAILS[1]), None), notes=(LOWER_BOUND,))
+        least = held_h / _gamma(1, TAILS[1])
+        if held_h >= MIN_EXPOSURE_H and unresolved(least, step_s):
+            return plain.rate(notes=(TOO_COARSE,))
+        return plain.rate(interval=(least, None), notes=(LOWER_BOUND,))
     hours = _effective_hours(exposure)
     if hours is None:
         return plain.rate(notes=(TOO_COARSE,))
@@ -126,7 +126,7 @@ def _measured(plain: _Sample, hours: float, prior: Prior | None, overdispersion:
     more = prior or Prior(0.0, 0.0)
     k, t = plain.events + more.events, hours + more.hours
     correction = plain.held_h / hours
-    if t / k * HOUR < RESOLUTION * (plain.step_s or 0.0):
+    if unresolved(t / k, plain.step_s):
         return plain.rate(correction=correction, notes=(TOO_COARSE,))
     alone, hours_alone = k / (overdispersion or 1.0), t / (overdispersion or 1.0)
     low = hours_alone / _gamma(alone + (0 if prior else 1), TAILS[1])
@@ -166,7 +166,7 @@ class _Sample(NamedTuple):
             mtbi_hours=mtbi,
             interval_95=interval,
             duration_hours=None if mtbi is None else mtbi * lost / held,
-            uptime=held / (held + lost) if self.held_h >= MIN_EXPOSURE_H else None,
+            uptime=held / (held + lost) if self.held_h >= MIN_EXPOSURE_H and TOO_COARSE not in notes else None,
             by_cause={cause: getattr(self.exposure, cause) for cause in _CAUSES},
             shrunk=shrunk,
             step_s=self.step_s,
@@ -324,6 +324,7 @@ def interruption_rates(
     ]
     if any(row.shrunk for row in found):
         caveats.append(SHRUNK)
+    caveats += coarse_models([row.gpu_name for row in found if TOO_COARSE in row.notes])
     evidence = basis.evidence(
         implied(),
         tuple(caveats),
@@ -390,13 +391,3 @@ def _short_history(days: float, basis: Basis) -> list[Note]:
     if basis.history_days is None or basis.history_days >= days:
         return []
     return [Note("days recorded: only {have} of {want}", {"have": basis.history_days, "want": round(days)})]
-
-
-def not_yet(basis: Basis) -> NotYet:
-    """No shadow tenant was seen at two polls: what there is and when there will be."""
-    return NotYet(
-        Note("no slice was followed from one complete poll to the next yet"),
-        have=Note("no exposure"),
-        need=Note("two complete polls with free, verified slices"),
-        ready_at=basis.ready_after(basis.interval),
-    )

@@ -14,7 +14,7 @@ from analytics.forecasting.distribution import ALPHA
 from analytics.forecasting.forecasts import NO_START, Forecast, caveats, check, from_price
 from analytics.forecasting.levels import below, within_window
 from analytics.forecasting.track_record import TrackRecord
-from analytics.interruptions.estimator import MIN_EXPOSURE_H, TOO_COARSE, total
+from analytics.interruptions.estimator import MIN_EXPOSURE_H, total
 from analytics.market import HOUR, LifeTable, Quality
 from bot.alerts.elements import clock
 from bot.alerts.explain import whole
@@ -56,6 +56,7 @@ def basis_of(row: ModelRow, now: int) -> Basis:
         first_at=None if row.first_hour is None else row.first_hour * HOUR,
         offers=row.offers,
         failing=row.last_quality is Quality.FAILED,
+        capped=row.last_quality is Quality.CAPPED,
     )
 
 
@@ -83,8 +84,6 @@ def _risk(key: SeriesKey, tenants: _Tenants) -> Foretold:
     answer, hours = tenants.answer, key.window // HOUR
     if isinstance(answer, NotYet):
         raise answer
-    if TOO_COARSE in answer.evidence.caveats:
-        raise NotYet(TOO_COARSE, have=_exposure(answer), need=Note("polls closer together"))
     point = next((point for point in answer.survival_curve if point.hours == hours), None)
     if point is None:
         raise _too_short(answer, tenants.basis, hours)

@@ -14,8 +14,9 @@ from analytics.hardware.llm_work import named_work
 from analytics.hardware.machines import machines
 from analytics.hardware.memory import DEFAULT_CONTEXT, Mode
 from analytics.hardware.speed import GIGA
-from analytics.interruptions.estimator import estimate, priors
+from analytics.interruptions.estimator import Rate, estimate, priors
 from analytics.interruptions.overdispersion import overdispersion
+from analytics.interruptions.resolution import TOO_COARSE
 from analytics.market import Exposure
 from analytics.prices import nothing_polled
 from bot.commands.machine_notes import machine_notes
@@ -86,7 +87,13 @@ async def _risks(query: QueryContext) -> dict[str, Risk]:
         model: estimate(exposure, prior=prior[model], overdispersion=overdispersion(days[model]))
         for model, exposure in summed.items()
     }
-    return {model: Risk(rate.mtbi_hours, rate.interval_95[0], rate.duration_hours) for model, rate in rates.items()}
+    return {model: _risk(rate) for model, rate in rates.items()}
+
+
+def _risk(rate: Rate) -> Risk:
+    """A time without interruptions would be invented where polls are too far apart to see them."""
+    refused = TOO_COARSE if TOO_COARSE in rate.notes else None
+    return Risk(rate.mtbi_hours, rate.interval_95[0], rate.duration_hours, refused=refused)
 
 
 def card(answer: TrainingCost, words: Words) -> Card:

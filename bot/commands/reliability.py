@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from analytics.answers.reliability import PERIOD_DAYS, Reliability, reliability
+from analytics.answers.reliability import PERIOD_DAYS, Reliability, reliability, score_of
 from analytics.interruptions.estimator import SHRINK_BELOW, Context, priors, total
-from analytics.market import HOUR, LifeTable
+from analytics.market import HOUR, Exposure, LifeTable
 from bot.commands.overdispersion import overdispersion_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Table
@@ -12,17 +12,26 @@ from bot.presentation.words import Words
 
 
 async def ask(query: QueryContext, *, gpu: str) -> Reliability:
-    """Q8 from the last 30 days; the other models are read only where this one's rate has to lean on them."""
+    """Q8 from the last 30 days; the other models are read to tell where this one stands among those on offer."""
     since = await query.seen_until([gpu]) // HOUR - PERIOD_DAYS * 24
-    exposure = total((await query.reader.exposure([gpu], since)).get(gpu, {}))
-    prior = None
-    if 0 < exposure.events < SHRINK_BELOW:
-        everyone = await query.reader.exposure(None, since)
-        prior = priors({model: total(regions) for model, regions in everyone.items()})[gpu]
-    life = (await query.reader.life_tables([gpu], since // 24)).get(gpu, LifeTable())
+    rows = await query.reader.models()
+    offered = [row for row in rows if row.offers and not query.basis_of([row]).stale]
+    everyone = {model: total(some) for model, some in (await query.reader.exposure(None, since)).items()}
+    exposure = everyone.get(gpu, Exposure())
+    prior = priors(everyone)[gpu] if 0 < exposure.events < SHRINK_BELOW else None
+    lives = await query.reader.life_tables(None, since // 24)
     book = await query.reader.book([gpu])
-    context = Context(prior, (await overdispersion_of(query, [gpu])).get(gpu))
-    return reliability(gpu, exposure, life, book, await query.basis([gpu], offers=len(book)), context=context)
+    others = None
+    if any(row.name == gpu for row in offered):
+        found = (
+            score_of(everyone.get(row.name, Exposure()), lives.get(row.name, LifeTable()), query.basis_of([row]))
+            for row in offered
+            if row.name != gpu
+        )
+        others = tuple(score for score in found if score is not None)
+    context = Context(prior, (await overdispersion_of(query, [gpu])).get(gpu), others)
+    basis = await query.basis([gpu], offers=len(book))
+    return reliability(gpu, exposure, lives.get(gpu, LifeTable()), book, basis, context=context)
 
 
 def card(answer: Reliability, words: Words) -> Card:
@@ -35,13 +44,16 @@ def card(answer: Reliability, words: Words) -> Card:
             "{gpu}: {score} of new tenants run 24 h without interruption ({risk})",
             gpu=answer.gpu_name,
             score=words.share(answer.reliability_score, 1),
-            risk=words(f"{answer.risk_level} risk"),
+            risk=_risk(answer, words),
         )
     rows = (
         (words("Still running after 1 h · 6 h · 24 h"), _survival(answer, words)),
-        (words("Half are interrupted within"), words.hours(answer.survival.median_hours)),
-        (words("Time between interruptions"), words.hours(answer.mean_time_between_interruptions_hours)),
-        (words("95% interval"), _interval(answer, words)),
+        (words("New tenants: half are interrupted within"), words.hours(answer.new_tenant_half_life_hours)),
+        (
+            words("All tenants: mean time between interruptions"),
+            words.hours(answer.mean_time_between_interruptions_hours),
+        ),
+        (words("95% interval of that mean time"), _interval(answer, words)),
         (words("An interruption lasts"), _minutes(answer.avg_interruption_duration_minutes, words)),
         (words("Up-time, 30 days"), words.percent(answer.uptime_percent_30d)),
         (words("Interruptions seen"), words.number(answer.total_interruptions, 0)),
@@ -84,6 +96,24 @@ def _alt(answer: Reliability, words: Words) -> str:
         low=words.share(last.low, 1),
         high=words.share(last.high, 1),
     )
+
+
+PLACES = {
+    1: "{rank}st safest of {n} on offer",
+    2: "{rank}nd safest of {n} on offer",
+    3: "{rank}rd safest of {n} on offer",
+}
+"""How a place is said by the last digit of its number."""
+
+
+def _risk(answer: Reliability, words: Words) -> str:
+    """The label, and where the model stands among those on offer if there are others."""
+    level = words(f"{answer.risk_level} risk")
+    if answer.risk_rank is None or answer.risk_of is None or answer.risk_of == 1:
+        return level
+    rank, teen = answer.risk_rank, answer.risk_rank % 100 in (11, 12, 13)
+    text = PLACES.get(0 if teen else rank % 10, "{rank}th safest of {n} on offer")
+    return words("{risk}, {place}", risk=level, place=words(text, rank=rank, n=answer.risk_of))
 
 
 def _survival(answer: Reliability, words: Words) -> str:

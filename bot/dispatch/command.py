@@ -140,6 +140,7 @@ class QueryContext:
             first_at=min((row.first_hour * 3600 for row in polled if row.first_hour is not None), default=None),
             offers=offers,
             failing=bool(polled) and all(row.last_quality is Quality.FAILED for row in polled),
+            capped=bool(rows) and all(row.last_quality is Quality.CAPPED for row in rows),
             spent_until=self.spent_until,
         )
 

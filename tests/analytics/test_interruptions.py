@@ -14,13 +14,13 @@ from analytics.interruptions.estimator import (
     LOWER_BOUND,
     NOTHING,
     SHRUNK,
-    TOO_COARSE,
     Prior,
     class_prior,
     estimate,
     interruption_rates,
     kind,
 )
+from analytics.interruptions.resolution import TOO_COARSE
 from analytics.market import DAY, HOUR, Exposure
 
 STEP = 300

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.answers.reliability import host_reliability, reliability, risk_level
+from analytics.answers.reliability import host_reliability, place_among, reliability, risk_level, score_of
 from analytics.errors import NotYet
 from analytics.evidence import Basis
 from analytics.interruptions.estimator import Context, Prior, interruption_rates
+from analytics.interruptions.resolution import TOO_COARSE
 from analytics.market import DAY, HOUR, Exposure, LifeTable
 from tests.analytics.test_interruptions import exposure
 from tests.analytics.test_survival import BINS, mixture
@@ -29,6 +31,11 @@ def test_q8_and_q9_agree_on_the_same_period(events: int, held_h: float, down: in
     lived = exposure(events, held_h, down=down)
     regions = {"EU-West": lived, "US-East": Exposure()}
     q9 = interruption_rates({"RTX 4090": regions}, "30d", basis()).gpus[0]
+    if TOO_COARSE in q9.notes:
+        assert (q9.uptime_percent, q9.mean_time_between_interruptions_hours) == (None, None)
+        with pytest.raises(NotYet, match="cannot be resolved"):
+            reliability("RTX 4090", lived, LIFE, [], basis())
+        return
     q8 = reliability("RTX 4090", lived, LIFE, [], basis())
     assert q8.uptime_percent_30d == q9.uptime_percent
     assert q8.mean_time_between_interruptions_hours == q9.mean_time_between_interruptions_hours
@@ -41,7 +48,10 @@ def test_q8_and_q9_agree_on_the_same_period(events: int, held_h: float, down: in
 @settings(deadline=None)
 @given(st.integers(1, 300), st.floats(100, 9000), st.integers(0, 3000))
 def test_the_shown_uptime_is_that_of_the_shown_times(events: int, held_h: float, down: int) -> None:
-    answer = reliability("RTX 4090", exposure(events, held_h, down=down), LIFE, [], basis())
+    try:
+        answer = reliability("RTX 4090", exposure(events, held_h, down=down), LIFE, [], basis())
+    except NotYet:
+        return
     mtbi = answer.mean_time_between_interruptions_hours
     if mtbi is not None:
         assert answer.avg_interruption_duration_minutes is not None
@@ -130,3 +140,41 @@ def test_vasts_own_score_counts_each_machine_once() -> None:
 def test_without_exposure_there_is_no_answer() -> None:
     with pytest.raises(NotYet):
         reliability("RTX 4090", Exposure(interrupted_s=HOUR), LifeTable(), [], basis())
+
+
+@pytest.mark.parametrize("events", [0, 12])
+def test_polls_twelve_hours_apart_refuse_everything_the_headline_included(events: int) -> None:
+    lived = exposure(events, 300 if events else 100, step=12 * HOUR)
+    with pytest.raises(NotYet, match="cannot be resolved") as caught:
+        reliability("RTX 4090", lived, LIFE, [], replace(basis(), interval=12 * HOUR))
+    assert caught.value.ready_at is None, "polls as far apart as these will not do"
+    assert "polls 12.0 h apart" in str(caught.value.have)
+    assert score_of(lived, LIFE, basis()) is None
+    with pytest.raises(NotYet) as denser:
+        reliability("RTX 4090", lived, LIFE, [], basis())
+    assert denser.value.ready_at == NOW - 60 + 30 * DAY, "by then the old polls are out of the period"
+
+
+def test_only_capped_polls_are_said_to_be_the_reason() -> None:
+    with pytest.raises(NotYet) as caught:
+        reliability("RTX 4090", Exposure(), LIFE, [], replace(basis(), capped=True))
+    assert "cut off at a number of rows" in str(caught.value.have)
+    assert caught.value.ready_at is None
+
+
+@given(st.floats(0, 1), st.lists(st.floats(0, 1), max_size=20))
+def test_the_safest_is_first_and_the_riskiest_last(score: float, others: list[float]) -> None:
+    rank, of = place_among(score, others)
+    assert rank is not None
+    assert of == len(others) + 1
+    assert 1 <= rank <= of
+    assert (rank == 1) == (score >= max(others, default=0.0))
+    assert place_among(score, None) == place_among(None, others) == (None, None)
+
+
+def test_the_half_life_is_of_new_tenants_and_is_told_apart() -> None:
+    answer = reliability("RTX 4090", exposure(20, 500), LIFE, [], basis(), context=Context(others=(0.1, 0.99)))
+    assert answer.new_tenant_half_life_hours == answer.survival.median_hours
+    assert answer.new_tenant_half_life_hours != answer.mean_time_between_interruptions_hours
+    assert any(str(note).startswith("two different times: half of new tenants") for note in answer.evidence.caveats)
+    assert (answer.risk_rank, answer.risk_of) == (2, 3)

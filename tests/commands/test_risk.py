@@ -17,6 +17,7 @@ from bot.commands.windows import card as windows_card
 from bot.commands.windows import zone
 from bot.dispatch.dispatcher import Dispatcher
 from bot.presentation.words import Words
+from tests.fakes.stored import NAMES
 
 ENGLISH, PORTUGUESE = Words("en", 0), Words("pt-BR", 0)
 
@@ -67,9 +68,10 @@ async def test_both_questions_widen_the_interval_by_the_same_overdispersion(disp
 
 
 async def test_the_reliability_card_leads_with_the_chance(reliability: Reliability) -> None:
-    card = reliability_card(replace(reliability, reliability_score=0.917, risk_level="low"), ENGLISH)
+    shown = replace(reliability, reliability_score=0.917, risk_level="low", risk_rank=None, risk_of=None)
+    card = reliability_card(shown, ENGLISH)
     assert card.lead == "RTX 4090: 91.7% of new tenants run 24 h without interruption (low risk)"
-    card = reliability_card(replace(reliability, reliability_score=0.917, risk_level="low"), PORTUGUESE)
+    card = reliability_card(shown, PORTUGUESE)
     assert card.lead == "RTX 4090: 91,7% de quem começa roda 24 h sem interrupção (risco baixo)"
     assert len(card.tables[0].rows) <= 10
 
@@ -87,7 +89,7 @@ async def test_an_open_interval_is_shown_as_a_bound(
 ) -> None:
     bounds = {"mean_time_between_interruptions_hours": interval}
     card = reliability_card(replace(reliability, evidence=replace(reliability.evidence, interval_95=bounds)), ENGLISH)
-    assert (ENGLISH("95% interval"), text) in card.tables[0].rows
+    assert (ENGLISH("95% interval of that mean time"), text) in card.tables[0].rows
 
 
 async def test_without_a_score_the_card_says_so(reliability: Reliability) -> None:
@@ -163,3 +165,38 @@ def test_an_unknown_time_zone_gets_near_ones(name: str, suggestion: str | None) 
         zone(name)
     if suggestion:
         assert any(near.startswith(suggestion) for near in caught.value.suggestions)
+
+
+async def test_each_model_on_offer_has_its_place_by_its_score(dispatcher: Dispatcher) -> None:
+    answers = [(await dispatcher.ask_line(f"reliability {model}"))[1] for model in NAMES]
+    ranked = sorted((one for one in answers if one.risk_rank), key=lambda one: one.risk_rank)
+    scores = [one.reliability_score for one in ranked]
+    assert len(ranked) > 1
+    assert {one.risk_of for one in ranked} == {len(ranked)}
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("rank", "english", "portuguese"),
+    [
+        (1, "low risk, 1st safest of 14 on offer", "risco baixo, 1º mais seguro de 14 em oferta"),
+        (2, "low risk, 2nd safest of 14 on offer", "risco baixo, 2º mais seguro de 14 em oferta"),
+        (3, "low risk, 3rd safest of 14 on offer", "risco baixo, 3º mais seguro de 14 em oferta"),
+        (11, "low risk, 11th safest of 14 on offer", "risco baixo, 11º mais seguro de 14 em oferta"),
+    ],
+)
+async def test_the_card_says_where_the_model_stands(
+    reliability: Reliability, rank: int, english: str, portuguese: str
+) -> None:
+    shown = replace(reliability, reliability_score=0.917, risk_level="low", risk_rank=rank, risk_of=14)
+    assert f"({english})" in reliability_card(shown, ENGLISH).lead
+    assert f"({portuguese})" in reliability_card(shown, PORTUGUESE).lead
+
+
+async def test_the_card_tells_new_tenants_and_all_tenants_apart(reliability: Reliability) -> None:
+    figures = [row[0] for row in reliability_card(reliability, ENGLISH).tables[0].rows]
+    assert figures[1:4] == [
+        "New tenants: half are interrupted within",
+        "All tenants: mean time between interruptions",
+        "95% interval of that mean time",
+    ]
