@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analytics.answers.fleet_program import LEVELS, Fleet, Level, Lot, best, cheapest, cost
-from analytics.catalog import Catalog, CloudPrice, Gpu
+from analytics.answers.fleet_aws import Aws, on_aws
+from analytics.answers.fleet_notes import binding, caveats
+from analytics.answers.fleet_program import LEVELS, Fleet, Level, Lot, best, cheapest, cost, work_of
+from analytics.answers.fleet_simple import simplest
+from analytics.catalog import Catalog, Gpu
 from analytics.evidence import Basis, Evidence, Note
-from analytics.hardware.comparators import Comparator, comparator, old_prices
-from analytics.hardware.machines import rated, thin
+from analytics.hardware.machines import rated
 from analytics.hardware.speed import mfu_of
 from analytics.interruptions.estimator import assumptions, estimate, total
 from analytics.market import MICRO, Exposure, Offer, micro
@@ -67,7 +69,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One line of a fleet; ``quantity`` counts GPUs, ``price_per_hour`` is USD for one."""
+    """One line of a fleet; ``quantity`` counts GPUs, ``price_per_hour`` is USD for one.
+
+    ``cost_per_month`` is quantity x price x ``billed_hours``: time expected to be lost to interruptions is not billed.
+    """
 
     gpu_type: str
     quantity: int
@@ -79,11 +84,31 @@ class Part:
     gpus_per_machine: int
     machines: int
     """different machines that the price is the median of"""
+    billed_hours: float
+    """hours of the month that it runs: all of them less those lost to interruptions"""
+
+
+@dataclass(frozen=True, slots=True)
+class BestPlan:
+    """The fleet that does most work, where it is not the simple one; the keys mean what they mean in the answer."""
+
+    strategy: str
+    total_gpus: int
+    monthly_cost: float
+    composition: tuple[Part, ...]
+    savings_vs_aws: float | None
+    roi_percent: float | None
+    expected_time_lost_percent: float | None
+    more_work_percent: float
+    """how much more it does than the plan shown first"""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetStrategy:
-    """Q3; USD. Quantities add up to ``total_gpus``, costs to ``monthly_cost``; ``roi_percent`` is savings over cost."""
+    """Q3; USD. Quantities add up to ``total_gpus``, costs to ``monthly_cost``; ``roi_percent`` is savings over cost.
+
+    The plan is the simplest that does nearly as much as the best, at most three lines; ``best_plan`` is that best one.
+    """
 
     strategy: str
     """``spot``, ``on-demand``, ``hybrid``; ``none`` when the budget is too small for any fleet"""
@@ -97,8 +122,14 @@ class FleetStrategy:
     reliability: str
     hours_per_month: float
     expected_time_lost_percent: float | None
+    monthly_cost_uninterrupted: float
+    """what the month costs if nothing is interrupted; it may be above the budget"""
+    best_plan: BestPlan | None
+    """None where the plan shown is the best"""
     smallest_budget: float | None
     """what the cheapest fleet of this reliability costs; only looked for when the budget is too small"""
+    smallest_budgets: Mapping[str, float]
+    """the same of each less demanding reliability that has one; only looked for when the budget is too small"""
     binding_limits: tuple[Note, ...]
     evidence: Evidence
 
@@ -164,7 +195,7 @@ def _markets(shelf: tuple[str, str, int], slices: Sequence[Offer], speed: float,
         ("on-demand", asks, speed, 0.0),
     ):
         machines = len({machine for _, machine in prices})
-        if price := quantile(sorted((price, 1) for price, _ in prices), 0.5):
+        if work and (price := quantile(sorted((price, 1) for price, _ in prices), 0.5)):
             found.append(Lot(*shelf, market, price, len(prices), len(slices), work, share, machines))
     return found
 
@@ -172,43 +203,69 @@ def _markets(shelf: tuple[str, str, int], slices: Sequence[Offer], speed: float,
 def fleet_strategy(
     order: Order, offered: Sequence[Lot], basis: Basis, catalog: Catalog, *, left_out: int = 0
 ) -> FleetStrategy:
-    """The fleet that does most work for the budget, within what is free and what the reliability level demands.
+    """The simplest fleet that does nearly most work for the budget, within what is free and what reliability demands.
 
     Never raises: a budget that is too small gives an empty fleet and the ``smallest_budget`` that would do, and so
     does a market with nothing that can be used. USD; hours of one month. ``left_out``: models too stale to
     count on. Source: definitions, "Q3 fleet-strategy".
     """
-    hours = order.hours_per_month
-    fleet = best(offered, order.level, micro(order.budget), hours)
-    fleet.sort(key=lambda item: (-item[0].work * item[0].size * item[1], item[0].place, item[0].market, item[0].size))
-    parts = tuple(_part(lot, n, hours, first=i == 0) for i, (lot, n) in enumerate(fleet))
-    monthly = sum(_steps(lot, n, hours) for lot, n in fleet)
-    aws = _aws(fleet, order, catalog, basis.now)
-    savings = None if aws.cost is None else round(aws.cost - _dollars(monthly), 2)
-    smallest = None if fleet else _smallest(offered, order)
+    hours, budget = order.hours_per_month, micro(order.budget)
+    most = best(offered, order.level, budget, hours)
+    fleet = _ordered(simplest(offered, order.level, budget, hours, most))
+    aws = _on_aws(fleet, order, catalog, basis.now)
+    plan = _plan(fleet, hours, aws)
+    uninterrupted = _dollars(sum(lot.rent(hours) * n for lot, n in fleet) // PRICE_STEP)
     return FleetStrategy(
-        strategy=_strategy({lot.market for lot, _ in fleet}),
-        total_gpus=sum(lot.size * n for lot, n in fleet),
-        monthly_cost=_dollars(monthly),
-        composition=parts,
-        savings_vs_aws=savings,
-        roi_percent=round(100 * savings / _dollars(monthly), 1) if savings is not None and monthly else None,
+        **plan,
         workload=order.workload,
         budget=order.budget,
         reliability=order.reliability,
         hours_per_month=hours,
-        expected_time_lost_percent=_time_lost(fleet),
-        smallest_budget=smallest,
-        binding_limits=tuple(_binding(fleet, order)),
+        monthly_cost_uninterrupted=uninterrupted,
+        best_plan=_best_plan(_ordered(most), fleet, order, catalog, basis.now),
+        smallest_budget=None if fleet else _smallest(offered, order.level, hours),
+        smallest_budgets={} if fleet else _easier(offered, order),
+        binding_limits=tuple(binding(fleet, order.level, budget, hours)),
         evidence=basis.evidence(
             Note(
                 "integer programme over model, market, region and machine size; work measured by {measure}",
                 {"measure": SPEEDS[order.workload].name},
             ),
-            tuple(_caveats(fleet, aws, order.level, left_out)),
+            tuple(caveats(fleet, aws, order.level, uninterrupted, left_out)),
             assumptions=_assumptions(order),
         ),
     )
+
+
+def _ordered(fleet: Fleet) -> Fleet:
+    return sorted(fleet, key=lambda each: (-each[0].work * each[0].size * each[1], each[0].place, each[0].market))
+
+
+def _on_aws(fleet: Fleet, order: Order, catalog: Catalog, now: int) -> Aws:
+    return on_aws(fleet, SPEEDS[order.workload].of, order.hours_per_month, catalog, now)
+
+
+def _plan(fleet: Fleet, hours: float, aws: Aws) -> dict[str, Any]:
+    """What every plan says of itself; its parts in their order."""
+    monthly = sum(_steps(lot, n, hours) for lot, n in fleet)
+    savings = None if aws.cost is None else round(aws.cost - _dollars(monthly), 2)
+    return {
+        "strategy": _strategy({lot.market for lot, _ in fleet}),
+        "total_gpus": sum(lot.size * n for lot, n in fleet),
+        "monthly_cost": _dollars(monthly),
+        "composition": tuple(_part(lot, n, hours, first=i == 0) for i, (lot, n) in enumerate(fleet)),
+        "savings_vs_aws": savings,
+        "roi_percent": round(100 * savings / _dollars(monthly), 1) if savings is not None and monthly else None,
+        "expected_time_lost_percent": _time_lost(fleet),
+    }
+
+
+def _best_plan(most: Fleet, shown: Fleet, order: Order, catalog: Catalog, now: int) -> BestPlan | None:
+    more = work_of(most) / work_of(shown) - 1 if shown else 0.0
+    if most == shown or more <= 0:
+        return None
+    plan = _plan(most, order.hours_per_month, _on_aws(most, order, catalog, now))
+    return BestPlan(**plan, more_work_percent=round(100 * more, 1))
 
 
 def _steps(lot: Lot, n: int, hours: float) -> int:
@@ -231,6 +288,7 @@ def _part(lot: Lot, n: int, hours: float, *, first: bool) -> Part:
         price_per_hour=round(lot.price / MICRO, 4),
         gpus_per_machine=lot.size,
         machines=lot.machines,
+        billed_hours=round(hours * lot.billed, 4),
     )
 
 
@@ -245,120 +303,19 @@ def _time_lost(fleet: Fleet) -> float | None:
     return round(100 * sum((lot.lost or 0.0) * lot.size * n for lot, n in fleet) / gpus, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class _Aws:
-    """What a fleet's effective work costs on AWS on demand, and on which of its GPUs."""
-
-    cost: float | None
-    compared: tuple[Comparator, ...] = ()
-    stand_in: CloudPrice | None = None
-    """where a model has no comparable GPU: the one on which AWS does such work cheapest"""
-    without: tuple[str, ...] = ()
-    """the models that it stands in for"""
+def _smallest(offered: Sequence[Lot], level: Level, hours: float) -> float | None:
+    fleet = cheapest(offered, level, hours)
+    return math.ceil(cost(fleet, hours) * 100 / MICRO) / 100 if fleet else None
 
 
-def _aws(fleet: Fleet, order: Order, catalog: Catalog, now: int) -> _Aws:
-    speed = SPEEDS[order.workload].of
-    prices = [row for row in catalog.cloud_prices if row.cloud == "AWS" and row.kind == "on_demand"]
-    known = {row.gpu: fast for row in prices if (gpu := catalog.gpu(row.gpu)) and (fast := speed(gpu, catalog))}
-    if not fleet or not known:
-        return _Aws(None)
-    stand_in = min((row for row in prices if row.gpu in known), key=lambda row: row.usd_per_gpu_hour / known[row.gpu])
-    dollars, without, compared = 0.0, [], {}
-    for lot, n in fleet:
-        gpu = rated(lot.model, catalog)
-        like = comparator("AWS", gpu, catalog, now) if gpu else None
-        if like is not None and like.gpu_name in known:
-            compared[like.gpu_name] = like
-            rate = like.usd_per_gpu_hour / known[like.gpu_name]
-        else:
-            without.append(lot.model)
-            rate = stand_in.usd_per_gpu_hour / known[stand_in.gpu]
-        dollars += lot.work * lot.size * n * order.hours_per_month * rate
-    return _Aws(dollars, tuple(compared.values()), stand_in if without else None, tuple(dict.fromkeys(without)))
-
-
-def _smallest(offered: Sequence[Lot], order: Order) -> float | None:
-    fleet = cheapest(offered, order.level, order.hours_per_month)
-    return math.ceil(cost(fleet, order.hours_per_month) * 100 / MICRO) / 100 if fleet else None
-
-
-def _binding(fleet: Fleet, order: Order) -> list[Note]:
-    """What keeps the fleet from growing or changing."""
-    if not fleet:
-        return []
-    notes = []
-    left = micro(order.budget) - cost(fleet, order.hours_per_month)
-    if any(lot.cost(order.hours_per_month) > left for lot, _ in fleet):
-        notes.append(
-            Note("budget: ${left} a month left, too little for more of these", {"left": round(left / MICRO, 2)})
-        )
-    taken: Counter[tuple[str, str, int]] = Counter()
-    for lot, n in fleet:
-        taken[lot.shelf] += n
-    supply = {lot.shelf: lot.supply for lot, _ in fleet}
-    gone = [shelf for shelf, n in taken.items() if n >= supply[shelf]]
-    if gone:
-        names = ", ".join(
-            f"{taken[m, r, size] * size} {m}{f' ×{size}' if size > 1 else ''} ({r})" for m, r, size in gone
-        )
-        notes.append(Note("supply: all that is free is taken of {lots}", {"lots": names}))
-    return notes + _bound_by_level(fleet, order.level)
-
-
-def _on_one_host(fleet: Fleet) -> int:
-    """The GPUs of the host that must supply most, if machines are chosen among hosts as evenly as can be."""
-    taken: Counter[tuple[str, str, int]] = Counter()
-    for lot, n in fleet:
-        taken[lot.shelf] += n
-    must: Counter[int] = Counter()
-    for lot in {lot.shelf: lot for lot, _ in fleet}.values():
-        for host, slices in lot.hosts:
-            must[host] += lot.size * max(0, taken[lot.shelf] - (lot.supply - slices))
-    return max(must.values(), default=0)
-
-
-def _bound_by_level(fleet: Fleet, level: Level) -> list[Note]:
-    """The shares that one more GPU in the fullest place, or one more spot GPU, would break."""
-    gpus = sum(lot.size * n for lot, n in fleet)
-    places: Counter[tuple[str, str]] = Counter()
-    for lot, n in fleet:
-        places[lot.place] += lot.size * n
-    notes = []
-    most, least = level.most_in_one_place, level.least_on_demand
-    if most is not None and (max(places.values()) + 1) / (gpus + 1) > most:
-        notes.append(Note("reliability: at most {n} % of one model in one region", {"n": round(100 * most)}))
-    if most is not None and (_on_one_host(fleet) + 1) / (gpus + 1) > most:
-        notes.append(Note("reliability: at most {n} % on one host", {"n": round(100 * most)}))
-    if sum(lot.size * n for lot, n in fleet if lot.market == "on-demand") / (gpus + 1) < least:
-        notes.append(Note("reliability: at least {n} % on demand", {"n": round(100 * least)}))
-    return notes
-
-
-def _caveats(fleet: Fleet, aws: _Aws, level: Level, left_out: int) -> list[Note]:
-    notes = []
-    if left_out:
-        notes.append(Note("models left out because their last poll is too old: {n}", {"n": left_out}))
-    if aws.compared:
-        gpus = ", ".join(f"{c.gpu_name} ({c.instance}, ${c.usd_per_gpu_hour}/GPU-h, {c.date})" for c in aws.compared)
-        notes.append(Note("savings: the same effective work on AWS on demand on {gpus}", {"gpus": gpus}))
-    if aws.stand_in is not None:
-        values = {"models": ", ".join(aws.without), "gpu": aws.stand_in.gpu, "price": aws.stand_in.usd_per_gpu_hour}
-        text = "AWS sells nothing like {models}: compared with {gpu} (${price}/GPU-h), where it does such work cheapest"
-        notes.append(Note(text, values))
-    if any(lot.lost is None for lot, _ in fleet):
-        notes.append(Note("no interruption history for some of these: their work is not discounted"))
-    if fleet:
-        notes.append(Note("prices are medians of the region; GPUs of different machines do separate jobs"))
-    if level.most_in_one_place is not None and any(lot.hosts for lot, _ in fleet):
-        text = "some hosts offer several of these: take at most {n} % of the GPUs from one host"
-        notes.append(Note(text, {"n": round(100 * level.most_in_one_place)}))
-    notes += thin((_lot_name(lot), lot.machines) for lot, _ in fleet)
-    return [*notes, *old_prices(aws.compared)]
-
-
-def _lot_name(lot: Lot) -> str:
-    return f"{lot.model}{f' ×{lot.size}' if lot.size > 1 else ''} {lot.region}"
+def _easier(offered: Sequence[Lot], order: Order) -> dict[str, float]:
+    """Less demanding reliability -> its smallest budget, where it has one."""
+    names = list(LEVELS)
+    found = {
+        name: _smallest(offered, LEVELS[name], order.hours_per_month)
+        for name in names[: names.index(order.reliability)]
+    }
+    return {name: budget for name, budget in found.items() if budget is not None}
 
 
 def _assumptions(order: Order) -> dict[str, Any]:

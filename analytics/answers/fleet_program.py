@@ -74,9 +74,18 @@ class Lot:
         """What both markets take from."""
         return self.model, self.region, self.size
 
-    def cost(self, hours: float) -> int:
-        """Micro-dollars for one slice."""
+    @property
+    def billed(self) -> float:
+        """The share of the hours that is billed: an interrupted machine is paused, and only its disk costs."""
+        return 1 - (self.lost or 0.0)
+
+    def rent(self, hours: float) -> int:
+        """Micro-dollars for one slice that is never interrupted."""
         return math.ceil(self.price * self.size * hours)
+
+    def cost(self, hours: float) -> int:
+        """Micro-dollars that one slice is expected to cost."""
+        return math.ceil(self.price * self.size * hours * self.billed)
 
 
 Fleet = list[tuple[Lot, int]]
@@ -93,21 +102,22 @@ def best(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fleet:
     few strong ones escape them; the cap on a host holds if the machines are chosen among hosts accordingly.
     Source: definitions, "Q3 fleet-strategy"; solved by scipy.optimize.milp (HiGHS).
     """
-    affordable = [lot for lot in _allowed(lots, level) if lot.cost(hours) <= budget]
+    affordable = [lot for lot in allowed(lots, level) if lot.cost(hours) <= budget]
     for worth in (BUDGETS * budget, 0, math.inf):  # shorter: if it took too long; all: if nothing fits
-        chosen = _shortlist(affordable, lambda lot: lot.price / lot.work, worth, hours)
-        fleet = _within(chosen, level, budget, hours)
+        chosen = _shortlist(affordable, lambda lot: lot.cost(hours) / (lot.work * lot.size), worth, hours)
+        fleet = most_work(chosen, level, budget, hours)
         if fleet:
             return fleet
     least = cheapest(affordable, level, hours)  # the solver can overlook the only fleet that a budget just pays
     return least if cost(least, hours) <= budget else []
 
 
-def _within(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fleet | None:
+def most_work(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fleet | None:
+    """The best fleet of just these lots, empty when there is none, None when none was found."""
     spent = {i: lot.cost(hours) / budget for i, lot in enumerate(lots)}
-    work = [-work for work in _works(lots)]
+    work = [-each for each in works(lots)]
     for room in (1.0, 1.0 - 2 * TOLERANCE):
-        fleet = _solve(lots, work, [*_limits(lots, level), (spent, -math.inf, room)], _held(lots, level))
+        fleet = solve(lots, work, [*limits(lots, level), (spent, -math.inf, room)], held(lots, level))
         if fleet is None or cost(fleet, hours) <= budget:
             return fleet
     return None
@@ -116,7 +126,7 @@ def _within(lots: Sequence[Lot], level: Level, budget: int, hours: float) -> Fle
 def cheapest(lots: Sequence[Lot], level: Level, hours: float) -> Fleet:
     """The fleet of at least one GPU that costs least and keeps the limits; empty when there is none."""
     found: Fleet = []
-    left = _allowed(lots, level)
+    left = allowed(lots, level)
     for worth in (0, math.inf):  # a short list says what is too dear to be in the cheapest of all
         fleet = _least(_shortlist(left, lambda lot: lot.cost(hours), worth, hours), level, hours)
         if fleet and (not found or cost(fleet, hours) < cost(found, hours)):
@@ -129,7 +139,7 @@ def _least(lots: Sequence[Lot], level: Level, hours: float) -> Fleet | None:
     costs = [lot.cost(hours) for lot in lots]
     shares = [cost / max(costs) for cost in costs]
     one = ({i: float(lot.size) for i, lot in enumerate(lots)}, 1.0, math.inf)
-    return _solve(lots, shares, [*_limits(lots, level), one], _held(lots, level), gap=0)
+    return solve(lots, shares, [*limits(lots, level), one], held(lots, level), gap=0)
 
 
 def cost(fleet: Fleet, hours: float) -> int:
@@ -137,7 +147,12 @@ def cost(fleet: Fleet, hours: float) -> int:
     return sum(lot.cost(hours) * n for lot, n in fleet)
 
 
-def _allowed(lots: Iterable[Lot], level: Level) -> list[Lot]:
+def work_of(fleet: Fleet) -> float:
+    """Speed of all its GPUs together, less the time they are expected to lose."""
+    return sum(lot.work * lot.size * n for lot, n in fleet)
+
+
+def allowed(lots: Iterable[Lot], level: Level) -> list[Lot]:
     """Where lost time is limited, a lot whose losses are unknown cannot be counted on."""
     return [lot for lot in lots if level.most_time_lost is None or lot.lost is not None]
 
@@ -157,15 +172,15 @@ def _shortlist(lots: Sequence[Lot], rank: Callable[[Lot], float], worth: float, 
     return chosen
 
 
-def _works(lots: Sequence[Lot]) -> list[float]:
+def works(lots: Sequence[Lot]) -> list[float]:
     """The work of one slice of each lot, the greatest being 1."""
     works = [lot.work * lot.size for lot in lots]
     return [work / max(works) for work in works]
 
 
-def _limits(lots: Sequence[Lot], level: Level) -> list[Row]:
+def limits(lots: Sequence[Lot], level: Level) -> list[Row]:
     """Supply and the level's limits. Behind the lots stand two more variables: all GPUs and all work, so that a share
-    is a row of few numbers; then those of ``_held``."""
+    is a row of few numbers; then those of ``held``."""
     shelves = defaultdict(list)
     for i, lot in enumerate(lots):
         shelves[lot.shelf].append(i)
@@ -174,7 +189,7 @@ def _limits(lots: Sequence[Lot], level: Level) -> list[Row]:
         for members in shelves.values()
         if len(members) > 1
     ]
-    for all_, weights in enumerate(([float(lot.size) for lot in lots], _works(lots)), len(lots)):
+    for all_, weights in enumerate(([float(lot.size) for lot in lots], works(lots)), len(lots)):
         rows.append(({**dict(enumerate(weights)), all_: -1.0}, 0.0, 0.0))
         rows += _shares(lots, weights, all_, level)
     if level.most_time_lost is not None:
@@ -183,7 +198,7 @@ def _limits(lots: Sequence[Lot], level: Level) -> list[Row]:
     return rows + _host_caps(lots, level)
 
 
-def _held(lots: Sequence[Lot], level: Level) -> list[tuple[tuple[str, str, int], int, int]]:
+def held(lots: Sequence[Lot], level: Level) -> list[tuple[tuple[str, str, int], int, int]]:
     """(shelf, host, its slices there): the variables behind the two sums, each how many of these slices are taken.
 
     Only of hosts in several places: what a host holds in one place is within that place's cap.
@@ -196,11 +211,11 @@ def _held(lots: Sequence[Lot], level: Level) -> list[tuple[tuple[str, str, int],
 
 def _host_caps(lots: Sequence[Lot], level: Level) -> list[Row]:
     """What a shelf's other hosts cannot supply is taken from these, and none of them gets more than its share."""
-    held, all_gpus = _held(lots, level), len(lots)
+    hosts, all_gpus = held(lots, level), len(lots)
     takes: dict[tuple[str, str, int], dict[int, float]] = defaultdict(dict)
     caps: dict[int, dict[int, float]] = defaultdict(dict)
     others = {lot.shelf: lot.supply for lot in lots}
-    for variable, (shelf, host, slices) in enumerate(held, len(lots) + SUMS):
+    for variable, (shelf, host, slices) in enumerate(hosts, len(lots) + SUMS):
         takes[shelf][variable] = -1.0
         others[shelf] -= slices
         caps[host][variable] = float(shelf[-1])
@@ -226,14 +241,18 @@ def _shares(lots: Sequence[Lot], weights: Sequence[float], all_: int, level: Lev
     return rows
 
 
-def _solve(
+def solve(
     lots: Sequence[Lot],
     objective: Sequence[float],
     rows: Sequence[Row],
-    held: Sequence[tuple[tuple[str, str, int], int, int]],
+    hosts: Sequence[tuple[tuple[str, str, int], int, int]],
     gap: float = GAP,
+    switches: Sequence[float] = (),
 ) -> Fleet | None:
-    """None when nothing was found: in time, or at all."""
+    """The fleet of least ``objective``; None when nothing was found: in time, or at all.
+
+    ``switches``: what each yes-or-no variable adds to the objective; they stand behind those of ``hosts``.
+    """
     if not lots:
         return []
     import numpy as np
@@ -242,11 +261,13 @@ def _solve(
 
     cells = [(row, column, value) for row, (values, _, _) in enumerate(rows) for column, value in values.items()]
     i, j, values = (np.array(column) for column in zip(*cells, strict=True))
-    matrix = csr_array((values, (i, j)), shape=(len(rows), len(lots) + SUMS + len(held)))
+    between = SUMS + len(hosts)
+    most = [lot.slices for lot in lots] + [math.inf] * SUMS + [n for _, _, n in hosts] + [1] * len(switches)
+    matrix = csr_array((values, (i, j)), shape=(len(rows), len(most)))
     result = milp(
-        np.array([*objective, *[0.0] * (SUMS + len(held))]),
-        integrality=np.array([1] * len(lots) + [0] * SUMS + [1] * len(held)),
-        bounds=Bounds(0, np.array([lot.slices for lot in lots] + [math.inf] * SUMS + [n for _, _, n in held])),
+        np.array([*objective, *[0.0] * between, *switches]),
+        integrality=np.array([1] * len(lots) + [0] * SUMS + [1] * (len(hosts) + len(switches))),
+        bounds=Bounds(0, np.array(most)),
         constraints=LinearConstraint(matrix, [low for _, low, _ in rows], [high for _, _, high in rows]),
         options={"mip_rel_gap": gap, "time_limit": SECONDS, "presolve": False},
     )

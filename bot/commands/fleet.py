@@ -16,11 +16,14 @@ from analytics.errors import NotYet
 from analytics.evidence import Basis, Note, Plural
 from analytics.market import DAY
 from bot.dispatch.command import Command, Param, QueryContext
-from bot.presentation.card import Card, Column, Table
+from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
 
 SHOWN = 12
 """Rows of the card's table; the JSON has them all."""
+
+SHOWN_OF_BEST = 3
+"""Rows of the best plan beside the one that is shown first; the JSON has them all."""
 
 LOOKBACK_DAYS = 30
 """Interruptions of the last 30 days tell how much time spot loses."""
@@ -89,18 +92,54 @@ def card(answer: FleetStrategy, words: Words) -> Card:
         Column(words("role")),
         Column(words("machines"), "right"),
     )
-    rows = tuple(_cells(part, words) for part in answer.composition[:SHOWN])
-    notes = [words(note) for note in (*answer.binding_limits, *answer.evidence.caveats)]
-    if len(answer.composition) > SHOWN:
-        notes.append(words("more lines in the full answer: {n}", n=len(answer.composition) - SHOWN))
-    tables = (Table(words("Fleet"), columns, rows),) if rows else ()
-    title = words("Fleet for {workload}", workload=words(answer.workload))
+    tables = [Table(words("Fleet"), columns, _rows(answer.composition, SHOWN, words))] if answer.composition else []
+    if answer.best_plan:
+        tables.append(Table(words("Best fleet"), columns, _rows(answer.best_plan.composition, SHOWN_OF_BEST, words)))
     return Card(
-        title,
+        words("Fleet for {workload}", workload=words(answer.workload)),
         words.lead(_lead(answer, words), answer.evidence),
-        tables,
-        notes=tuple(notes),
+        tuple(tables),
+        notes=tuple(_notes(answer, words)),
         footer=words.footer(answer.evidence),
+        actions=_actions(answer, words),
+    )
+
+
+def _rows(parts: Sequence[Part], most: int, words: Words) -> tuple[tuple[str, ...], ...]:
+    return tuple(_cells(part, words) for part in parts[:most])
+
+
+def _notes(answer: FleetStrategy, words: Words) -> list[str]:
+    notes = []
+    if answer.composition:
+        notes.append(words("{hours} h a month: change with hours=", hours=words.number(answer.hours_per_month)))
+    hidden = max(0, len(answer.composition) - SHOWN)
+    if answer.best_plan:
+        text = Plural(
+            "the best plan does {more} more work than this simpler one: {n} line, {cost} a month",
+            "the best plan does {more} more work than this simpler one: {n} lines, {cost} a month",
+        )
+        lines, more = len(answer.best_plan.composition), words.percent(answer.best_plan.more_work_percent)
+        cost = words.money(answer.best_plan.monthly_cost, 2)
+        notes.append(words(text, n=lines, more=more, cost=cost))
+        hidden += max(0, lines - SHOWN_OF_BEST)
+    notes += [words(note) for note in (*answer.binding_limits, *answer.evidence.caveats)]
+    if hidden:
+        notes.append(words("more lines in the full answer: {n}", n=hidden))
+    return notes
+
+
+def _actions(answer: FleetStrategy, words: Words) -> tuple[Action, ...]:
+    """The same question with budgets that do, the least demanding reliability first."""
+    enough = dict(answer.smallest_budgets)
+    if answer.smallest_budget is not None:
+        enough[answer.reliability] = answer.smallest_budget
+    return tuple(
+        Action(
+            words("Fleet from {budget}, {level}", budget=words.money(budget, 2), level=level),
+            f"fleet {budget} {answer.workload} {level} hours_per_month={answer.hours_per_month:g}",
+        )
+        for level, budget in ((level, max(least, answer.budget)) for level, least in enough.items())
     )
 
 
@@ -120,10 +159,7 @@ def _cells(part: Part, words: Words) -> tuple[str, ...]:
 def _lead(answer: FleetStrategy, words: Words) -> str:
     budget = words.money(answer.budget, 2)
     if not answer.total_gpus:
-        if answer.smallest_budget is None:
-            return words("Nothing on offer makes a fleet of this reliability")
-        enough = words.money(answer.smallest_budget, 2)
-        return words("{budget} a month is too little; from {enough} a fleet is possible", budget=budget, enough=enough)
+        return _too_little(answer, budget, words)
     text = Plural(
         "{n} GPU for {hours} a month costs {cost} of {budget}", "{n} GPUs for {hours} a month cost {cost} of {budget}"
     )
@@ -136,6 +172,18 @@ def _lead(answer: FleetStrategy, words: Words) -> str:
     if answer.savings_vs_aws < 0:
         compared = "{fleet}; the same work on AWS costs {saved} less"
     return words(compared, fleet=lead, saved=words.money(abs(answer.savings_vs_aws), 2))
+
+
+def _too_little(answer: FleetStrategy, budget: str, words: Words) -> str:
+    lead = words("Nothing on offer makes a fleet of this reliability")
+    if answer.smallest_budget is not None:
+        enough = words.money(answer.smallest_budget, 2)
+        lead = words("{budget} a month is too little; from {enough} a fleet is possible", budget=budget, enough=enough)
+    for level, least in answer.smallest_budgets.items():
+        if answer.smallest_budget is None or least < answer.smallest_budget:
+            text = "{lead}; with reliability {level} from {enough}"
+            return words(text, lead=lead, level=level, enough=words.money(least, 2))
+    return lead
 
 
 COMMAND = Command(

@@ -130,6 +130,25 @@ async def test_a_fleet_is_cut_to_the_budget_and_says_when_that_is_too_small(disp
         await ask(dispatcher, "fleet")
 
 
+async def test_a_budget_too_small_offers_less_reliability_that_can_be_pressed(dispatcher: Dispatcher) -> None:
+    poor = await ask(dispatcher, "fleet $1 high")
+    shown = await card(dispatcher, "fleet $1 high")
+    least = poor.smallest_budgets["low"]
+    assert f"with reliability low from ${least:.2f}" in shown.lead
+    line = next(action.line for action in shown.actions if "low" in action.line)
+    assert line == f"fleet {least} training low hours_per_month=160"
+    assert (await ask(dispatcher, line)).total_gpus > 0
+
+
+async def test_a_fleets_card_says_how_to_change_its_hours_and_stays_short(dispatcher: Dispatcher) -> None:
+    shown = await card(dispatcher, "fleet training $1000000")
+    assert "160 h a month: change with hours=" in shown.notes
+    assert "of $1,000,000.00" in shown.lead
+    assert all(len(table.rows) <= 3 for table in shown.tables)
+    asked = await ask(dispatcher, "fleet training $300 hours=80")
+    assert asked.hours_per_month == 80
+
+
 async def test_a_fleet_that_saves_nothing_is_not_said_to(dispatcher: Dispatcher) -> None:
     command, found = await dispatcher.ask_line("fleet training $300")
     words = Words("en", dispatcher.clock())
@@ -140,7 +159,7 @@ async def test_a_fleet_that_saves_nothing_is_not_said_to(dispatcher: Dispatcher)
 @pytest.mark.parametrize(("line", "rows"), [("fleet training $300", "composition"), ("llm 7B", "recommendations")])
 async def test_cards_show_on_how_many_machines_a_price_rests(dispatcher: Dispatcher, line: str, rows: str) -> None:
     found = await ask(dispatcher, line)
-    [table] = (await card(dispatcher, line)).tables
+    table = (await card(dispatcher, line)).tables[0]
     at = [column.title for column in table.columns].index("machines")
     lines = getattr(found, rows)[: len(table.rows)]
     assert [row[at] for row in table.rows] == [str(one.machines) for one in lines]
