@@ -108,10 +108,15 @@ class CloudPrice:
 
 @dataclass(frozen=True, slots=True)
 class Mfu:
-    """Which share of the peak rate training really uses on GPUs whose name matches one of ``gpus`` (shell patterns)."""
+    """Which share of the peak rate training really uses on GPUs whose name matches one of ``gpus`` (shell patterns).
+
+    ``modes``: what is trained (``full``, ``lora``, ``qlora``), ``run``: ``pretraining``; ``*`` stands for any.
+    """
 
     name: str
     gpus: tuple[str, ...]
+    modes: tuple[str, ...]
+    run: str
     low: float
     mid: float
     high: float
@@ -203,6 +208,8 @@ def _mfu() -> tuple[Mfu, ...]:
         Mfu(
             name=row["name"],
             gpus=tuple(row["gpus"].split("|")),
+            modes=tuple(row["modes"].split("|")),
+            run=row["run"],
             low=float(row["low"]),
             mid=float(row["mid"]),
             high=float(row["high"]),

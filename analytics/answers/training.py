@@ -20,6 +20,9 @@ from analytics.hardware.speed import GIGA, PCIE_BYTES_PER_S, STEP_TOKENS
 DEFAULT_DATASET_GB = 1.0
 """The text that is assumed when none is given (source: our choice, stated in the answer)."""
 
+WIDE = 1.5
+"""A reached share whose ends differ from its middle by more than this factor is said to be wide (ours)."""
+
 ATTENTION_SHORT = (4, 8)
 """Percent by which hours are short without attention's arithmetic (source: llm-foundry, MPT-7B, 30B against 6ND)."""
 
@@ -130,6 +133,10 @@ def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
         )
     if any(cost.checkpoints.mtbi_hours for cost in ranked):
         found.append(Note("a machine with several GPUs is taken to be interrupted as often as one slice of its model"))
+    wide = [cost.gpu_name for cost in ranked if cost.mfu["low"] and cost.mfu["used"] > WIDE * cost.mfu["low"]]
+    if wide:
+        text = "published runs differ much in how much of these GPUs they use, so the range of cost is wide: {models}"
+        found.append(Note(text, {"models": ", ".join(wide)}))
     missing = [cost.gpu_name for cost in ranked if cost.aws is None]
     if missing:
         found.append(Note("no comparable AWS machine holds this for {models}", {"models": ", ".join(missing)}))

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.catalog import Catalog
+from analytics.catalog import Catalog, Gpu, Mfu
 from analytics.evidence import Note
 from analytics.hardware.checkpoints import Makespan, Risk, Upkeep, makespan, uninterrupted
 from analytics.hardware.comparators import Comparator, comparator
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.machines import Machine
 from analytics.hardware.memory import GIB, Need, Work, adapter_params
-from analytics.hardware.speed import GIGA, mfu_of, train_rate
+from analytics.hardware.speed import GIGA, mfu_of, run_of, train_rate
 from analytics.hardware.weights import HALF_BYTES
 from analytics.market import HOUR, MICRO
 
@@ -152,18 +152,23 @@ class Bench:
     catalog: Catalog
     now: int
 
+    def reached(self, gpu: Gpu) -> Mfu:
+        """The share of the peak that such a run reaches on ``gpu``."""
+        work, tokens = self.job.work, self.job.tokens * self.job.epochs
+        return mfu_of(gpu, self.catalog, work.mode, run_of(work.llm, work.mode, tokens))
+
 
 def run_on(bench: Bench, machine: Machine, risk: Risk) -> GpuCost | Note:
     """What ``bench.job`` takes and costs on a machine, or why it cannot be done there. USD, hours."""
     job, vram, gpu = bench.job, machine.vram_bytes, machine.gpu
-    if vram is None or gpu is None or machine.mfu is None:
+    if vram is None or gpu is None:
         return Note("this GPU is not in the catalogue: its memory or speed is not known")
     placement = bench.memory.placement(machine.gpus, vram)
     if placement is None:
         return bench.memory.shortage(machine.gpus, vram)
     if risk.refused is not None:
         return risk.refused
-    rates = train_rate(gpu, machine.gpus, job.work, placement, job.mfu or machine.mfu.mid)
+    rates = train_rate(gpu, machine.gpus, job.work, placement, job.mfu or bench.reached(gpu).mid)
     if rates is None:
         return Note("it has no fast 16-bit arithmetic to train with")
     work_hours = job.tokens * job.epochs / rates.tokens_per_s / HOUR
@@ -188,7 +193,8 @@ def _gpu_cost(
     job = bench.job
     rent = span.billed_hours * machine.usd_per_hour
     disk = _disk_cost(job, machine, span)
-    low, high = _spread(job, machine, work_hours, span, risk)
+    reached = bench.reached(machine.gpu) if machine.gpu and not job.mfu else None
+    low, high = _spread(job, machine, reached, work_hours, span, risk)
     cost = round(rent + (disk or 0.0), 4)
     aws = _on_cloud("AWS", bench, machine)
     cost_aws = None if aws is None else round(aws.gpus * aws.hours * aws.usd_per_gpu_hour, 4)
@@ -206,7 +212,7 @@ def _gpu_cost(
         cost_low=round(rent * low + (disk or 0.0), 4),
         cost_high=round(rent * high + (disk or 0.0), 4),
         cost_disk=None if disk is None else round(disk, 4),
-        mfu=_mfu_shown(job, machine),
+        mfu=_mfu_shown(job, reached),
         link_efficiency=round(efficiency, 3),
         checkpoints=_checkpoints(job, span, risk),
         aws=aws,
@@ -221,21 +227,21 @@ def _disk_cost(job: TrainingJob, machine: Machine, span: Makespan) -> float | No
     return machine.storage / MICRO / STORAGE_MONTH_HOURS * job.disk_needed_gb * span.hours
 
 
-def _spread(job: TrainingJob, machine: Machine, work_hours: float, span: Makespan, risk: Risk) -> tuple[float, float]:
+def _spread(
+    job: TrainingJob, machine: Machine, mfu: Mfu | None, work_hours: float, span: Makespan, risk: Risk
+) -> tuple[float, float]:
     """Factors of the rent at its p10 and p90: speed, price and interruptions vary independently: logs add squared."""
-    mfu = machine.mfu
-    slow, fast = (0.0, 0.0) if job.mfu or mfu is None else (math.log(mfu.mid / mfu.low), math.log(mfu.high / mfu.mid))
+    slow, fast = (0.0, 0.0) if mfu is None else (math.log(mfu.mid / mfu.low), math.log(mfu.high / mfu.mid))
     cheap, dear = math.log(machine.price / machine.p10), math.log(machine.p90 / machine.price)
     worse = _span(job, work_hours, risk.mtbi_low, risk) if risk.mtbi_low and risk.mtbi_hours else None
     rough = math.log(worse.billed_hours / span.billed_hours) if worse else 0.0
     return math.exp(-math.hypot(fast, cheap)), math.exp(math.hypot(slow, dear, rough))
 
 
-def _mfu_shown(job: TrainingJob, machine: Machine) -> dict[str, Any]:
-    mfu = machine.mfu
-    if job.mfu or mfu is None:
-        return {"used": job.mfu, "low": None, "high": None, "source": "given by the asker"}
-    return {"used": mfu.mid, "low": mfu.low, "high": mfu.high, "source": mfu.source}
+def _mfu_shown(job: TrainingJob, mfu: Mfu | None) -> dict[str, Any]:
+    if mfu is None:
+        return {"used": job.mfu, "low": None, "high": None, "class": None, "source": "given by the asker"}
+    return {"used": mfu.mid, "low": mfu.low, "high": mfu.high, "class": mfu.name, "source": mfu.source}
 
 
 def _checkpoints(job: TrainingJob, span: Makespan, risk: Risk) -> Checkpoints:
@@ -258,7 +264,7 @@ def _on_cloud(cloud: str, bench: Bench, machine: Machine) -> CloudRun | None:
     if found is None or other is None:
         return None
     job = bench.job
-    mfu = job.mfu if job.mfu and found.same_gpu else mfu_of(other, bench.catalog).mid
+    mfu = job.mfu if job.mfu and found.same_gpu else bench.reached(other).mid
     for gpus in CLOUD_GPUS:
         placement = bench.memory.placement(gpus, other.vram_gb * GIB)
         rates = train_rate(other, gpus, job.work, placement, mfu) if placement else None

@@ -41,9 +41,27 @@ GATHERS_FULL, GATHERS_FROZEN = 3, 2
 have (source: ZeRO paper, section 7)."""
 
 
-def mfu_of(gpu: Gpu, catalog: Catalog) -> Mfu:
-    """The first row of the table of reached shares whose patterns match the GPU; the last row matches all."""
-    return next(row for row in catalog.mfu if any(fnmatchcase(gpu.name, pattern) for pattern in row.gpus))
+PRETRAINING_TOKENS = 20
+"""Tokens for each parameter from which on a full training is a pretraining (source: Hoffmann et al. 2022, table 3)."""
+
+
+def mfu_of(gpu: Gpu, catalog: Catalog, mode: Mode | None = None, run: str = "") -> Mfu:
+    """The first row of the table of reached shares that matches the GPU, what is trained and the run; the last does.
+
+    Without ``mode`` the rows that hold for any.
+    """
+    return next(
+        row
+        for row in catalog.mfu
+        if any(fnmatchcase(gpu.name, pattern) for pattern in row.gpus)
+        and (row.modes == ("*",) or mode in row.modes)
+        and row.run in ("*", run)
+    )
+
+
+def run_of(llm: Llm, mode: Mode, tokens: float) -> str:
+    """``pretraining`` of a full training on enough tokens, epochs included; else empty."""
+    return "pretraining" if mode == "full" and tokens >= PRETRAINING_TOKENS * llm.params else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,12 +116,12 @@ def _notes(answer: FleetStrategy, words: Words) -> list[str]:
     hidden = max(0, len(answer.composition) - SHOWN)
     if answer.best_plan:
         text = Plural(
-            "the best plan does {more} more work than this simpler one: {n} line, {cost} a month",
-            "the best plan does {more} more work than this simpler one: {n} lines, {cost} a month",
+            "the best plan does {more} more work than this simpler one: {n} GPU, {cost} a month",
+            "the best plan does {more} more work than this simpler one: {n} GPUs, {cost} a month",
         )
         lines, more = len(answer.best_plan.composition), words.percent(answer.best_plan.more_work_percent)
         cost = words.money(answer.best_plan.monthly_cost, 2)
-        notes.append(words(text, n=lines, more=more, cost=cost))
+        notes.append(words(text, n=answer.best_plan.total_gpus, more=more, cost=cost))
         hidden += max(0, lines - SHOWN_OF_BEST)
     notes += [words(note) for note in (*answer.binding_limits, *answer.evidence.caveats)]
     if hidden:
@@ -201,6 +201,7 @@ COMMAND = Command(
             default=DEFAULT_HOURS,
             minimum=1,
             maximum=744,
+            aliases=("hours",),
         ),
         Param("min_vram", "gigabytes", "least memory of a GPU in GB", minimum=1, maximum=1000, positional=False),
     ),

@@ -95,6 +95,10 @@ def test_every_gpu_has_a_reached_share_with_a_range():
     for card in CATALOG.gpus:
         mfu = mfu_of(card, CATALOG)
         assert 0 < mfu.low <= mfu.mid <= mfu.high <= 0.7, card.name
+        for mode in ("full", "lora", "qlora"):
+            for run in ("", "pretraining"):
+                mfu = mfu_of(card, CATALOG, mode, run)
+                assert 0 < mfu.low <= mfu.mid <= mfu.high < 1, card.name
     assert mfu_of(gpu("A100 PCIE 40GB"), CATALOG).mid > mfu_of(gpu("H100 SXM"), CATALOG).mid
     assert mfu_of(gpu("Tesla V100 16GB"), CATALOG).name == "other"
 
