@@ -103,11 +103,11 @@ def card(answer: TrainingCost, words: Words) -> Card:
         Column(words("time"), "right"),
         Column(words("cost"), "right"),
         Column(words("p10–p90"), "right"),
-        Column(words("AWS"), "right"),
         Column(words("saved"), "right"),
         Column(words("save every"), "right"),
     )
-    rows = tuple(_cells(row, words) for row in answer.gpu_recommendations[:SHOWN])
+    aws = _named(answer)
+    rows = tuple(_cells(row, aws, words) for row in answer.gpu_recommendations[:SHOWN])
     title = words("Training {model} ({mode})", model=answer.model, mode=words(answer.method))
     tables = (Table(words("Cheapest machine of each model, USD"), columns, rows),) if rows else ()
     return Card(
@@ -120,6 +120,15 @@ def card(answer: TrainingCost, words: Words) -> Card:
     )
 
 
+def _named(answer: TrainingCost) -> GpuCost | None:
+    """The cheapest machine with a comparable one on AWS: that one is what all are compared with on the card."""
+    return next((row for row in answer.gpu_recommendations if row.aws is not None), None)
+
+
+def _instance(row: GpuCost) -> str:
+    return f"{row.aws.gpus}× {row.aws.gpu_name}" if row.aws else ""
+
+
 TOLD = 3
 """Machines of the text that says what the chart shows."""
 
@@ -130,35 +139,39 @@ def _charts(answer: TrainingCost, words: Words) -> tuple[Chart, ...]:
     if not rows:
         return ()
     told = "; ".join(_told(row, words) for row in rows[:TOLD])
-    bars = (
-        Bar(f"{row.gpus}× {row.gpu_name}", row.cost_dumont, row.cost_low, row.cost_high, row.cost_aws) for row in rows
-    )
+    bars = [Bar(f"{row.gpus}× {row.gpu_name}", row.cost_dumont, row.cost_low, row.cost_high) for row in rows]
+    alt = words("Cost of training {model}, the cheapest first: {list}.", model=answer.model, list=told)
+    aws = _named(answer)
+    if aws:
+        bars.append(Bar(f"AWS: {_instance(aws)}", aws.cost_aws))
+        theirs = words("On AWS {aws} ({instance}).", aws=words.money(aws.cost_aws, 2), instance=_instance(aws))
+        alt = f"{alt} {theirs}"
     chart = Bars(
         title=words("Training {model} ({mode})", model=answer.model, mode=words(answer.method)),
-        alt=words("Cost of training {model}, the cheapest first: {list}.", model=answer.model, list=told),
+        alt=alt,
         bars=tuple(bars),
         value=words("USD for the whole training"),
         spread=words("p10–p90"),
-        reference=words("the same work on AWS"),
     )
     return (chart,)
 
 
 def _told(row: GpuCost, words: Words) -> str:
     values = {"low": words.money(row.cost_low, 2), "high": words.money(row.cost_high, 2)}
-    text = words("{low} to {high}, AWS {aws}", **values, aws=words.money(row.cost_aws, 2))
+    text = words("{low} to {high}", **values)
     return f"{row.gpus}× {row.gpu_name} {words.money(row.cost_dumont, 2)} ({text})"
 
 
-def _cells(row: GpuCost, words: Words) -> tuple[str, ...]:
+def _cells(row: GpuCost, aws: GpuCost | None, words: Words) -> tuple[str, ...]:
+    theirs = aws.cost_aws if aws else None
+    saved = 100 * (theirs - row.cost_dumont) / theirs if theirs else None
     every = row.checkpoints.every_minutes
     return (
         f"{row.gpus}× {row.gpu_name}",
         words.hours(row.estimated_hours),
         words.money(row.cost_dumont, 2),
         f"{words.money(row.cost_low, 2)}–{words.money(row.cost_high, 2)}",
-        words.money(row.cost_aws, 2),
-        words.percent(row.savings_percent, 0),
+        words.percent(saved, 0),
         "–" if every is None else words.hours(every / 60),
     )
 
@@ -183,7 +196,24 @@ def _notes(answer: TrainingCost, words: Words) -> tuple[str, ...]:
         "tokens",
     )
     values = {"tokens": round(answer.tokens / MILLION, 1), "size": answer.dataset_size_gb, "epochs": answer.epochs}
-    return machine_notes([words(text, **values)], answer.not_fitting, answer.evidence, words)
+    notes = [words(text, **values), *_on_aws(answer, words)]
+    return machine_notes(notes, answer.not_fitting, answer.evidence, words)
+
+
+def _on_aws(answer: TrainingCost, words: Words) -> list[str]:
+    """What all are compared with, and in one line what AWS has that is nearer to the others."""
+    aws = _named(answer)
+    if aws is None or aws.aws is None:
+        return []
+    named = {"instance": _instance(aws), "type": aws.aws.instance, "aws": words.money(aws.cost_aws, 2)}
+    notes = [words("saved: against {aws} for the whole training on AWS on demand, {instance} ({type})", **named)]
+    shown = answer.gpu_recommendations[:SHOWN]
+    others = {_instance(row): words.money(row.cost_aws, 2) for row in shown if row.aws and row.aws != aws.aws}
+    others.pop(_instance(aws), None)
+    if others:
+        told = ", ".join(f"{instance} {cost}" for instance, cost in others.items())
+        notes.append(words("AWS machines nearer to the others: {list}", list=told))
+    return notes
 
 
 COMMAND = Command(

@@ -167,6 +167,19 @@ async def test_the_data_may_not_be_described_twice(dispatcher):
         await dispatcher.ask_line("cost llama2-7b 50GB tokens=1e9")
 
 
+async def test_one_aws_machine_is_named_and_the_others_are_one_line(dispatcher):
+    command, found = await dispatcher.ask_line("cost llama2-7b 50GB")
+    card = command.card(found, Words("en", AT))
+    named = next(row for row in found.gpu_recommendations if row.aws)
+    [told] = [note for note in card.notes if note.startswith("saved: against")]
+    assert f"${named.cost_aws:,.2f}" in told
+    assert told.endswith(f"{named.aws.gpus}× {named.aws.gpu_name} ({named.aws.instance})")
+    assert sum(note.startswith("AWS machines nearer") for note in card.notes) <= 1
+    at = [column.title for column in card.tables[0].columns].index("saved")
+    for cells, row in zip(card.tables[0].rows, found.gpu_recommendations, strict=False):
+        assert cells[at] == f"{100 * (1 - row.cost_dumont / named.cost_aws):.0f}%"
+
+
 async def test_savings_compare_with_the_current_price(dispatcher):
     found = await answer(dispatcher, "savings 4090 100h")
     assert found["gpu_name"] == "RTX 4090"
