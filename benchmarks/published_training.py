@@ -21,9 +21,9 @@ HEAD = """# Training: published runs against `cost`
 
 What `cost` reckons for training runs whose hours or speed were published: the lower end, the middle and the upper end
 of its range (p10, p50 and p90 of the share of the peak rate that such runs reach, without prices and interruptions),
-and how far the middle is off. The ranges of `analytics/data/mfu.csv` were set so that they hold these runs: the page shows
-how wide they must be for that, it does not prove how well they foretell another run. GPU-hours of a pretraining are
-what its authors counted, and hold more than its steps. `python -m benchmarks.published_training` writes this page.
+and how far the middle is off. The ranges of `analytics/data/mfu.csv` were set so that they hold these runs: the page
+shows how wide they must be for that, it does not prove how well they foretell another run. GPU-hours of a pretraining
+are what its authors counted, and hold more than its steps. `python -m benchmarks.published_training` writes this page.
 
 | run | unit | published | ours: low | middle | high | middle off by | source |
 |---|---|---:|---:|---:|---:|---:|---|
