@@ -41,6 +41,9 @@ acceptance: $(STAMP) $(JUDGE)  ## run against the stand-in services beside the c
 bench: $(STAMP)  ## speed and memory, as tables beside a raw baseline
 	$(BIN)/python -m benchmarks.run
 
+bench-truth: $(STAMP)  ## published measurements beside what our formulas say
+	$(BIN)/python -m benchmarks.published_values
+
 pictures: $(STAMP)  ## draw the README's pictures from simulated markets
 	$(BIN)/python -m benchmarks.pictures
 
@@ -54,4 +57,4 @@ constraints: $(STAMP)  ## resolve the pinned packages anew
 clean:  ## remove what the other targets made
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help venv demo test check acceptance bench pictures constraints clean
+.PHONY: help venv demo test check acceptance bench bench-truth pictures constraints clean

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analytics.evidence import Basis, Evidence, Note, Plural
+from analytics.hardware.decode import MBU, decode_rate
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.llm_work import from_name
 from analytics.hardware.machines import Machine, nominal_gb, thin
@@ -21,7 +22,7 @@ from analytics.hardware.memory import (
     gib,
     need,
 )
-from analytics.hardware.speed import MBU, Rates, decode_rate, train_rate
+from analytics.hardware.speed import Rates, train_rate
 from analytics.hardware.weights import FORMATS
 from analytics.market import HOUR, micro, usd
 

@@ -1,4 +1,4 @@
-"""How fast GPUs train and run language models: published peak rates times the share that is reached in practice."""
+"""How fast GPUs train language models: published peak rates times the share that is reached in practice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from analytics.catalog import Catalog, Gpu, Llm, Mfu
-from analytics.hardware.memory import Mode, Placement, Work, adapter_params, kv_bytes
+from analytics.hardware.memory import Mode, Placement, Work, adapter_params
 from analytics.hardware.weights import HALF_BYTES, weight_bytes
 
 TERA = 1e12
@@ -16,14 +16,8 @@ FLOPS_FULL, FLOPS_ADAPTER = 6.0, 4.0
 """Operations for each parameter and token: 2 forward, 2 for gradients of activations and 2 for those of weights, which
 frozen weights do not have (source: Kaplan et al. 2020, section 2.1; definitions, Q6)."""
 
-FLOPS_FORWARD = 2.0
-"""Operations for each parameter and generated token (source: Kaplan et al. 2020, section 2.1)."""
-
 QLORA_SLOWDOWN = 1.375
 """Q-LoRA takes longer than LoRA because weights are unpacked (source: Qwen README, 2048 tokens, 7B 1.35, 14B 1.40)."""
-
-MBU = 0.6
-"""Share of the memory bandwidth that decoding reaches (source: Qwen README, 72B on vLLM, 2 A100: 17.6/s = 62 %)."""
 
 NVLINK_EFFICIENCY = 0.95
 """Share of the rate that is left when NVLink carries the traffic (source: lower end of what the formula below gives for
@@ -111,29 +105,3 @@ def _train_traffic(work: Work, placement: Placement) -> float:
     if work.mode == "full":
         return float(GATHERS_FULL * HALF_BYTES * llm.params)
     return GATHERS_FROZEN * weight_bytes(llm, "int4" if work.mode == "qlora" else "bf16")
-
-
-def decode_rate(gpu: Gpu, gpus: int, work: Work, placement: Placement, mfu: float) -> Rates | None:
-    """Generated tokens a second: weights and cache are read once a step, or the arithmetic is the limit.
-
-    Copies work side by side; a sharded model pays for two all-reduces a layer. None without a 16-bit rate.
-    """
-    if gpu.tflops is None:
-        return None
-    llm, split = work.llm, gpus if placement == "sharded" else 1
-    # with more sequences more experts are at work, at most all of them
-    share = min(1.0, work.batch * llm.active_params / llm.params)
-    read = share * weight_bytes(llm, work.precision) + kv_bytes(llm, work.context, work.batch)
-    compute_s = FLOPS_FORWARD * llm.active_params * work.batch / (split * gpu.tflops * TERA * mfu)
-    step_s = max(read / (split * gpu.mem_bw_gbs * GIGA * MBU), compute_s)
-    left = _decode_efficiency(gpu, split, work, step_s)
-    return Rates(gpus / split * work.batch / step_s * left, left)
-
-
-def _decode_efficiency(gpu: Gpu, split: int, work: Work, step_s: float) -> float:
-    if split == 1:
-        return 1.0
-    if gpu.nvlink:
-        return NVLINK_EFFICIENCY
-    exchanged = 2.0 * work.llm.layers * 2 * (split - 1) / split * work.llm.hidden * HALF_BYTES * work.batch
-    return overlap(step_s, exchanged / PCIE_BYTES_PER_S)

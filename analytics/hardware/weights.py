@@ -111,3 +111,11 @@ def _kept(llm: Llm, kept: Kept) -> int:
     if kept == "all but experts" and llm.expert_params:
         return llm.params - llm.expert_params
     return llm.embedding_params
+
+
+def read_bytes(llm: Llm, precision: str) -> float:
+    """Bytes of the weights that a step of decoding reads: of an embedding of its own it looks up single rows."""
+    looked_up = 0 if llm.tied else llm.vocab * llm.hidden
+    stored = FORMATS[precision]
+    per = stored.bits / BITS if stored.kept == "nothing" else HALF_BYTES
+    return weight_bytes(llm, precision) - per * looked_up

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from analytics.catalog import load_catalog
 from analytics.hardware.memory import Work
-from analytics.hardware.speed import NVLINK_EFFICIENCY, decode_rate, flops_per_token, mfu_of, overlap, train_rate
+from analytics.hardware.speed import NVLINK_EFFICIENCY, flops_per_token, mfu_of, overlap, train_rate
 
 CATALOG = load_catalog()
 LLMS = {llm.name: llm for llm in CATALOG.llms}
@@ -66,29 +66,9 @@ def test_links_cost_more_the_more_is_sent():
     assert train_rate(card, 1, Work(llm, "full"), "copies", 0.42).efficiency == 1
 
 
-def test_decoding_a_72b_model_on_two_a100_is_as_fast_as_qwen_measured_with_vllm():
-    rates = decode_rate(gpu("A100 SXM4 80GB"), 2, Work(LLMS["qwen-72b"]), "sharded", 0.57)
-    assert rates.tokens_per_s == pytest.approx(17.6, rel=0.15)
-
-
-def test_decoding_is_limited_by_reading_until_the_batch_is_large():
-    llm, card = LLMS["llama3-8b"], gpu("RTX 4090")
-    alone, many = (decode_rate(card, 1, Work(llm, batch=n), "copies", 0.42).tokens_per_s for n in (1, 8))
-    assert 4 * alone < many < 8 * alone
-    endless = decode_rate(card, 1, Work(llm, context=1, batch=100_000), "copies", 0.42).tokens_per_s
-    assert endless == pytest.approx(165.2e12 * 0.42 / (2 * llm.active_params), rel=0.01)
-
-
-def test_copies_work_side_by_side():
-    work = Work(LLMS["llama3-8b"])
-    one, four = (decode_rate(gpu("RTX 4090"), n, work, "copies", 0.42).tokens_per_s for n in (1, 4))
-    assert four == pytest.approx(4 * one)
-
-
 def test_a_gpu_without_fast_16_bit_arithmetic_has_no_rate():
     work = Work(LLMS["llama2-7b"], "lora")
     assert train_rate(gpu("Tesla P40"), 1, work, "copies", 0.35) is None
-    assert decode_rate(gpu("Tesla P40"), 1, work, "copies", 0.35) is None
 
 
 def test_every_gpu_has_a_reached_share_with_a_range():

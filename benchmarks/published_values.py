@@ -1,0 +1,103 @@
+"""Published measurements beside what our formulas say for them: one table a quantity, errors in percent.
+
+``python -m benchmarks.published_values`` prints them all (``make bench-truth``).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from analytics.catalog import load_catalog
+from analytics.hardware.decode import FLOPS_FORWARD, decode_step
+from analytics.hardware.memory import Work
+from analytics.hardware.speed import TERA, mfu_of
+
+FOLDER = Path(__file__).with_name("published")
+PERCENT = 100
+WIDTH = 62
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One table of published values: its file, the column with them, their unit, and our value for a row."""
+
+    title: str
+    file: str
+    column: str
+    unit: str
+    ours: Callable[[Row], float]
+    describe: Callable[[Row], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One published value and ours for it."""
+
+    what: str
+    published: float
+    ours: float
+    row: Row
+
+    @property
+    def error(self) -> float:
+        """Ours over the published value, less one."""
+        return self.ours / self.published - 1
+
+
+def decode_speed(row: Row) -> float:
+    """Generated tokens a second in all; where a prompt was part of the measured time, its arithmetic is too."""
+    catalog = load_catalog()
+    gpu = catalog.gpu(row["gpu"])
+    llm = next(llm for llm in catalog.llms if llm.name == row["model"])
+    if gpu is None or gpu.tflops is None:
+        raise LookupError(row["gpu"])
+    gpus, mfu = int(row["gpus"]), mfu_of(gpu, catalog).mid
+    work = Work(llm, "inference", row["precision"], int(row["context"]), int(row["batch"]))
+    step = decode_step(gpu, gpus, work, mfu)
+    if step is None:
+        raise LookupError(row["gpu"])
+    prompt, generated = int(row["prompt"] or 0), int(row["generated"] or 1)
+    prefill = FLOPS_FORWARD * llm.active_params * prompt * work.batch / (gpus * gpu.tflops * TERA * mfu)
+    return work.batch * generated / (generated * step.seconds + prefill)
+
+
+def _decode_name(row: Row) -> str:
+    batch, context = row["batch"], row["context"]
+    return f"{row['model']} {row['precision']}, {row['gpus']}x {row['gpu']}, batch {batch}, context {context}"
+
+
+QUANTITIES = (
+    Quantity("Decode speed", "decode_speed.csv", "tokens_per_s_total", "tokens/s", decode_speed, _decode_name),
+)
+"""One line a table; all its file needs besides is a ``source`` column."""
+
+
+def compared(quantity: Quantity) -> Iterator[Compared]:
+    """Each row of the quantity's table with our value for it."""
+    with (FOLDER / quantity.file).open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield Compared(quantity.describe(row), float(row[quantity.column]), quantity.ours(row), row)
+
+
+def main() -> None:
+    """Print every table with the mean and the largest error."""
+    for quantity in QUANTITIES:
+        found = list(compared(quantity))
+        print(f"\n{quantity.title} ({quantity.unit})")
+        print(f"{'':{WIDTH}} {'published':>10} {'ours':>10} {'error':>7}  source")
+        for one in found:
+            figures = f"{one.published:10,.1f} {one.ours:10,.1f} {PERCENT * one.error:+6.0f}%"
+            print(f"{one.what[:WIDTH]:{WIDTH}} {figures}  {one.row['source']}")
+        errors = [abs(one.error) for one in found]
+        print(
+            f"{len(found)} rows: {PERCENT * sum(errors) / len(errors):.0f}% on average, {PERCENT * max(errors):.0f}% at worst"
+        )
+
+
+if __name__ == "__main__":
+    main()
