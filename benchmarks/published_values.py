@@ -93,10 +93,8 @@ def main() -> None:
         for one in found:
             figures = f"{one.published:10,.1f} {one.ours:10,.1f} {PERCENT * one.error:+6.0f}%"
             print(f"{one.what[:WIDTH]:{WIDTH}} {figures}  {one.row['source']}")
-        errors = [abs(one.error) for one in found]
-        print(
-            f"{len(found)} rows: {PERCENT * sum(errors) / len(errors):.0f}% on average, {PERCENT * max(errors):.0f}% at worst"
-        )
+        errors = [PERCENT * abs(one.error) for one in found]
+        print(f"{len(found)} rows: {sum(errors) / len(errors):.0f}% on average, {max(errors):.0f}% at worst")
 
 
 if __name__ == "__main__":

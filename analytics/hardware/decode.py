@@ -24,11 +24,11 @@ LAUNCH_S = 65e-6
 """Seconds a layer's kernels take beyond reading, whatever their size (source: fitted with ``MBU``)."""
 
 LAUNCH_MIXTURE_S = 115e-6
-"""The same for a layer that routes tokens to experts (source: fitted to DeepSeek-R1 on 8 H200 at 8 sequences, InferenceX
-issue 870; its 64 sequences, Mixtral and Qwen3-30B-A3B were kept out)."""
+"""The same for a layer that routes tokens to experts (source: fitted to DeepSeek-R1 on 8 H200 at 8 sequences, as in
+InferenceX issue 870; its 64 sequences, Mixtral and Qwen3-30B-A3B were kept out)."""
 
 ALL_REDUCES = 2
-"""Exchanges in a layer that is split over GPUs: after attention and after the MLP (source: Megatron-LM, arXiv 1909.08053)."""
+"""Exchanges in a layer split over GPUs: after attention and after the MLP (source: Megatron-LM, arXiv 1909.08053)."""
 
 NVLINK_LATENCY_S = 9.3e-6
 """Of a small all-reduce over NVLink (source: SGLang pull request 2904, vLLM's kernel on 8 H100, 4 KiB)."""
@@ -55,7 +55,7 @@ class Step:
 
 
 def decode_rate(gpu: Gpu, gpus: int, work: Work, placement: Placement, mfu: float) -> Rates | None:
-    """Generated tokens a second of all ``work.batch`` sequences; copies work side by side. None without a 16-bit rate."""
+    """Generated tokens a second of all ``work.batch`` sequences, copies side by side; None without a 16-bit rate."""
     split = gpus if placement == "sharded" else 1
     step = decode_step(gpu, split, work, mfu)
     if step is None:
