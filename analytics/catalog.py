@@ -49,6 +49,11 @@ class Gpu:
         """The 16-bit rate that training uses: bf16 where the GPU has it, else fp16."""
         return self.bf16_tflops if self.bf16_tflops is not None else self.fp16_tflops
 
+    @property
+    def has_bf16(self) -> bool:
+        """bf16 in its tensor cores: compute capability 8.0, Ampere, or newer (source: CUDA C++ Programming Guide)."""
+        return self.bf16_tflops is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Llm:

@@ -6,28 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analytics.answers.llm_fits import MOST_AT_A_TIME, Fit, best_of_each_model, fit_on, ranked
 from analytics.evidence import Basis, Evidence, Note, Plural
-from analytics.hardware.decode import MBU, decode_rate
+from analytics.hardware.decode import MBU
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.llm_work import from_name
 from analytics.hardware.machines import Machine, nominal_gb, thin
-from analytics.hardware.memory import (
-    FORMULA_ERROR,
-    LORA_RANK,
-    USABLE_SHARE,
-    Need,
-    Placement,
-    Work,
-    chance_to_fit,
-    gib,
-    need,
-)
-from analytics.hardware.speed import Rates, train_rate
+from analytics.hardware.memory import FORMULA_ERROR, LORA_RANK, USABLE_SHARE, Work, gib, need
+from analytics.hardware.speed import Rates
 from analytics.hardware.weights import FORMATS
 from analytics.market import HOUR, micro, usd
-
-SMALL_ENOUGH = 0.9
-"""Of one model the smallest machine is shown that gives this share of its best value (source: our choice)."""
 
 MILLION = 1_000_000
 """Tokens are priced and counted by the million (source: usage of the API providers)."""
@@ -50,11 +38,20 @@ class Wish:
     """training tokens for which hours are wanted"""
     assumed: bool = False
     """``tokens`` were not given but assumed"""
+    batch: int | None = None
+    """sequences at a time; None, when running a model: as many as fit, up to 64"""
+    limit: int | None = None
+    """lines of the card; the answer has them all"""
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One machine that fits. ``price_per_hour`` is that of all its GPUs, ``vram_gb`` the memory of one."""
+    """One machine that fits. ``price_per_hour`` is that of all its GPUs, ``vram_gb`` the memory of one.
+
+    ``tokens_per_second``: training: of the whole machine; running: what one reader gets who is alone.
+    ``tokens_per_second_total``: of the whole machine with ``batch`` sequences at a time in each of ``copies`` models;
+    ``usd_per_million_tokens`` is that of these. ``precision``: what it computes with; ``thin``: fewer than 3 machines.
+    """
 
     gpu_name: str
     vram_gb: int | None
@@ -69,8 +66,13 @@ class Recommendation:
     memory_gib: float
     sharded: bool
     tokens_per_second: float | None
+    tokens_per_second_total: float | None
+    batch: int
+    copies: int
     usd_per_million_tokens: float | None
     machines: int
+    thin: bool
+    precision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class NotFitting:
 
 @dataclass(frozen=True, slots=True)
 class LlmGpus:
-    """Q2."""
+    """Q2. ``batch``: sequences at a time as asked; None where each machine takes what fits (its own ``batch``)."""
 
     model_size: str
     recommendations: tuple[Recommendation, ...]
@@ -93,32 +95,12 @@ class LlmGpus:
     mode: str
     precision: str
     context: int
-    batch: int
+    batch: int | None
     memory_need_gib: float
     training_tokens: int | None
+    limit: int | None
     not_fitting: tuple[NotFitting, ...]
     evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    machine: Machine
-    placement: Placement
-    bytes_each: float
-    vram_bytes: float
-    rates: Rates | None
-
-    @property
-    def tokens_per_usd(self) -> float | None:
-        return None if self.rates is None else self.rates.tokens_per_s * HOUR / self.machine.usd_per_hour
-
-    @property
-    def chance(self) -> float:
-        return chance_to_fit(self.bytes_each, self.vram_bytes)
-
-    @property
-    def worth(self) -> float:
-        return (self.tokens_per_usd or 0.0) * self.chance
 
 
 def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish, basis: Basis) -> LlmGpus:
@@ -128,10 +110,9 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
     where training tokens are wished for.
     ``fit_score`` in [0, 1] is None for GPUs whose speed is not listed. Source: definitions, "Q2 llm-gpus".
     """
-    memory = need(work)
-    fits, misses = _sort_out(offered, work, memory, wish)
+    fits, misses = _sort_out(offered, work, wish)
     best = max((fit.tokens_per_usd or 0.0 for fit in fits), default=0.0)
-    picked = sorted(map(_pick, _by_model(fits)), key=lambda fit: (-fit.worth, fit.machine.usd_per_hour))
+    picked = ranked(best_of_each_model(fits))
     tokens = wish.tokens if work.mode != "inference" else None
     return LlmGpus(
         model_size=found.asked,
@@ -141,27 +122,26 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
         mode=work.mode,
         precision=FORMATS[work.precision].precision,
         context=work.context,
-        batch=work.batch,
-        memory_need_gib=gib(memory.on_each(1, "copies")),
+        batch=wish.batch if work.mode == "inference" else work.batch,
+        memory_need_gib=gib(need(work).on_each(1, "copies")),
         training_tokens=None if tokens is None else round(tokens),
+        limit=wish.limit,
         not_fitting=misses,
         evidence=basis.evidence(
             METHOD,
-            (*_caveats(found, work, tokens if wish.assumed else None), *_thin(picked)),
-            assumptions=_assumptions(found, work),
+            (*_caveats(found, work, wish), *_thin(picked)),
+            assumptions=_assumptions(found, work, wish),
         ),
     )
 
 
-def _sort_out(
-    offered: Sequence[Machine], work: Work, memory: Need, wish: Wish
-) -> tuple[list[_Fit], tuple[NotFitting, ...]]:
+def _sort_out(offered: Sequence[Machine], work: Work, wish: Wish) -> tuple[list[Fit], tuple[NotFitting, ...]]:
     """What fits, and for each other model why its cheapest machine that holds the work is refused, or none holds it."""
-    fits: list[_Fit] = []
+    fits: list[Fit] = []
     small: dict[str, NotFitting] = {}
     refused: dict[str, NotFitting] = {}
     for machine in sorted(offered, key=lambda m: (m.model, m.usd_per_hour)):
-        fit = _fit_on(machine, work, memory)
+        fit = fit_on(machine, work, wish.batch)
         if isinstance(fit, Note):
             if machine.model not in small or machine.gpus > small[machine.model].gpus:
                 small[machine.model] = NotFitting(machine.model, machine.gpus, fit)
@@ -188,35 +168,7 @@ def _refused(machine: Machine, wish: Wish) -> Note | None:
     return None
 
 
-def _fit_on(machine: Machine, work: Work, memory: Need) -> _Fit | Note:
-    """How ``work`` runs on a machine, or why it does not fit."""
-    vram = machine.vram_bytes
-    if vram is None:
-        return Note("its memory is not known")
-    placement = memory.placement(machine.gpus, vram)
-    if placement is None:
-        return memory.shortage(machine.gpus, vram)
-    rates = None
-    if machine.gpu and machine.mfu:
-        rate = decode_rate if work.mode == "inference" else train_rate
-        rates = rate(machine.gpu, machine.gpus, work, placement, machine.mfu.mid)
-    return _Fit(machine, placement, memory.on_each(machine.gpus, placement), vram, rates)
-
-
-def _by_model(fits: Sequence[_Fit]) -> list[list[_Fit]]:
-    groups: dict[str, list[_Fit]] = {}
-    for fit in fits:
-        groups.setdefault(fit.machine.model, []).append(fit)
-    return list(groups.values())
-
-
-def _pick(fits: Sequence[_Fit]) -> _Fit:
-    """The smallest machine of one model whose value is near its best."""
-    best = max(fit.worth for fit in fits)
-    return min((fit for fit in fits if fit.worth >= SMALL_ENOUGH * best), key=lambda fit: fit.machine.gpus)
-
-
-def _recommend(fit: _Fit, best: float, tokens: float | None) -> Recommendation:
+def _recommend(fit: Fit, best: float, tokens: float | None) -> Recommendation:
     machine, value = fit.machine, fit.tokens_per_usd
     rate = None if fit.rates is None else fit.rates.tokens_per_s
     return Recommendation(
@@ -232,13 +184,33 @@ def _recommend(fit: _Fit, best: float, tokens: float | None) -> Recommendation:
         memory_need_gib=gib(fit.bytes_each),
         memory_gib=gib(fit.vram_bytes),
         sharded=fit.placement == "sharded",
-        tokens_per_second=None if rate is None else round(rate, 1),
+        tokens_per_second=_per_second(fit.alone or fit.rates),
+        tokens_per_second_total=_per_second(fit.rates),
+        batch=fit.work.batch,
+        copies=fit.copies,
         usd_per_million_tokens=None if value is None else round(MILLION / value, 4),
         machines=machine.machines,
+        thin=fit.thin,
+        precision="fp16" if fit.too_old else FORMATS[fit.work.precision].precision,
     )
 
 
-def _reasoning(fit: _Fit, best: float) -> Note:
+def _per_second(rates: Rates | None) -> float | None:
+    return None if rates is None else round(rates.tokens_per_s, 1)
+
+
+def _reasoning(fit: Fit, best: float) -> Note:
+    """Why it stands where it does: memory, value, and what keeps it from leading."""
+    why = _value(fit, best)
+    if fit.too_old:
+        why = Note("{why}; runs fp16: bf16 needs compute capability 8.0 (Ampere) or newer", {"why": why})
+    if fit.thin:
+        few = Plural("{why}; only {n} machine on offer", "{why}; only {n} machines on offer")
+        why = Note(few, {"why": why, "n": fit.machine.machines})
+    return why
+
+
+def _value(fit: Fit, best: float) -> Note:
     value = fit.tokens_per_usd
     if value is None:
         return UNRATED
@@ -258,14 +230,16 @@ def _reasoning(fit: _Fit, best: float) -> Note:
     return Note("needs {want} of {have} GiB; {worth}", values)
 
 
-def _caveats(found: FoundLlm, work: Work, assumed: float | None) -> tuple[Note, ...]:
+def _caveats(found: FoundLlm, work: Work, wish: Wish) -> tuple[Note, ...]:
     caveats = [
         Note("the memory formulas are off by {percent}% on average", {"percent": round(100 * FORMULA_ERROR)}),
         Note("interruptions are not in these hours and prices; the cost question has them"),
     ]
     caveats[:0] = [*([found.assumption] if found.assumption else []), *found.notes]
-    if assumed is not None:
-        values = {"n": round(assumed / MILLION, 1)}
+    if work.mode == "inference":
+        caveats.append(_served(wish.batch))
+    elif wish.assumed and wish.tokens is not None:
+        values = {"n": round(wish.tokens / MILLION, 1)}
         caveats.append(
             Note(
                 Plural(
@@ -289,16 +263,34 @@ def _caveats(found: FoundLlm, work: Work, assumed: float | None) -> tuple[Note, 
     return tuple(caveats)
 
 
-def _thin(picked: Sequence[_Fit]) -> tuple[Note, ...]:
+def _served(batch: int | None) -> Note:
+    """For how many sequences at a time the tokens in all and their price are."""
+    if batch is None:
+        return Note(
+            "tokens in all and their price are for as many sequences at a time as fit, a power of two up to {n}; "
+            "batch= says otherwise",
+            {"n": MOST_AT_A_TIME},
+        )
+    return Note(
+        Plural(
+            "tokens in all and their price are for {n} sequence at a time in each copy",
+            "tokens in all and their price are for {n} sequences at a time in each copy",
+        ),
+        {"n": batch},
+    )
+
+
+def _thin(picked: Sequence[Fit]) -> tuple[Note, ...]:
     return thin((f"{fit.machine.gpus}× {fit.machine.model}", fit.machine.machines) for fit in picked)
 
 
-def _assumptions(found: FoundLlm, work: Work) -> dict[str, Any]:
+def _assumptions(found: FoundLlm, work: Work, wish: Wish) -> dict[str, Any]:
     common: dict[str, Any] = {"usable_memory_share": USABLE_SHARE, **from_name(found)}
     if work.mode == "inference":
         stored = FORMATS[work.precision]
         weights = {"weights": stored.name, "bits_per_weight": round(stored.bits, 3)}
-        return {**common, **weights, "memory_bandwidth_share": MBU}
+        batch = wish.batch or f"what fits, a power of two up to {MOST_AT_A_TIME}"
+        return {**common, **weights, "memory_bandwidth_share": MBU, "batch": batch}
     return {
         **common,
         **({} if work.mode == "full" else {"lora_rank": LORA_RANK}),

@@ -16,7 +16,7 @@ from analytics.hardware.speed import GIGA
 from analytics.prices import nothing_polled
 from bot.commands.machine_notes import machine_notes
 from bot.dispatch.command import Command, Param, QueryContext
-from bot.presentation.card import Card, Column, Table
+from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
 
 MILLION = 1_000_000
@@ -35,52 +35,85 @@ async def ask(
 ) -> LlmGpus:
     """The free machines of every model polled lately."""
     named = find_llm(model_size, query.catalog)
-    found, work = named_work(named, mode, given["batch"], precision=precision, context=context)
+    found, work = named_work(named, mode, given["batch"] or 1, precision=precision, context=context)
     rows = [row for row in await query.reader.models() if row.last_good_at]
     if not rows:
         raise nothing_polled()
     fresh = [row for row in rows if not query.basis_of([row]).stale] or rows
     book = await query.reader.book([row.name for row in fresh])
     tokens = given["tokens"] or DEFAULT_DATASET_GB * GIGA / BYTES_PER_TOKEN
-    wish = Wish(given["min_vram"], given["max_price"], given["gpus"], tokens, assumed=given["tokens"] is None)
+    wish = Wish(
+        given["min_vram"],
+        given["max_price"],
+        given["gpus"],
+        tokens,
+        assumed=given["tokens"] is None,
+        batch=given["batch"],
+        limit=given["limit"],
+    )
     return llm_gpus(found, work, machines(book, query.catalog), wish, query.basis_of(fresh, offers=len(book)))
 
 
 def card(answer: LlmGpus, words: Words) -> Card:
     """The best value, then a line for each model that fits and one for those that do not."""
+    shown = answer.recommendations[: answer.limit or SHOWN]
     columns = (
         Column(words("GPU")),
         Column(words("$/h"), "right"),
         Column(words("score"), "right"),
         Column(words("memory"), "right"),
-        Column(words("tokens/s"), "right"),
+        *_speed_columns(answer, words),
         Column(words("$ per million tokens"), "right"),
         *((Column(words("hours"), "right"),) if answer.training_tokens else ()),
         Column(words("machines"), "right"),
     )
-    rows = tuple(_cells(row, answer, words) for row in answer.recommendations[:SHOWN])
+    rows = tuple(_cells(row, answer, words) for row in shown)
     title = words("GPUs for {model} ({mode})", model=answer.model_size, mode=words(answer.mode))
     tables = (Table(words("Machines that fit, best value first"), columns, rows),) if rows else ()
     return Card(
         title,
         words.lead(_lead(answer, words), answer.evidence),
         tables,
-        notes=_notes(answer, words),
+        notes=_notes(answer, len(shown), words),
         footer=words.footer(answer.evidence),
+        actions=_show_all(answer, words),
     )
 
 
+def _speed_columns(answer: LlmGpus, words: Words) -> tuple[Column, ...]:
+    """Running a model: what one reader gets, and all together with so many at a time."""
+    if answer.mode != "inference":
+        return (Column(words("tokens/s"), "right"),)
+    names = ("tokens/s, one reader", "tokens/s in all", "at a time")
+    return tuple(Column(words(name), "right") for name in names)
+
+
+def _show_all(answer: LlmGpus, words: Words) -> tuple[Action, ...]:
+    count = len(answer.recommendations)
+    if answer.limit is not None or count <= SHOWN:
+        return ()
+    return (Action(words("Show all"), f"limit={count}", place="here", continues=True),)
+
+
 def _cells(row: Recommendation, answer: LlmGpus, words: Words) -> tuple[str, ...]:
+    speeds = (words.number(row.tokens_per_second, 0),)
+    if answer.mode == "inference":
+        speeds += (words.number(row.tokens_per_second_total, 0), _at_a_time(row, words))
     cells = (
         f"{row.gpus}× {row.gpu_name}",
         words.money(row.price_per_hour),
         words.number(row.fit_score, 2),
         f"{words.number(row.memory_need_gib, 1)}/{words.number(row.memory_gib, 1)} GiB",
-        words.number(row.tokens_per_second, 0),
+        *speeds,
         words.money(row.usd_per_million_tokens),
     )
     hours = (words.hours(row.estimated_training_time_hours),) if answer.training_tokens else ()
     return (*cells, *hours, words.number(row.machines, 0))
+
+
+def _at_a_time(row: Recommendation, words: Words) -> str:
+    batch = words.number(row.batch, 0)
+    return batch if row.copies == 1 else f"{row.copies}× {batch}"
 
 
 def _lead(answer: LlmGpus, words: Words) -> str:
@@ -92,8 +125,11 @@ def _lead(answer: LlmGpus, words: Words) -> str:
     return words(text, n=best.gpus, gpu=best.gpu_name, price=price, why=words(best.reasoning))
 
 
-def _notes(answer: LlmGpus, words: Words) -> tuple[str, ...]:
+def _notes(answer: LlmGpus, shown: int, words: Words) -> tuple[str, ...]:
     notes = [words("{model} needs {n} GiB on one GPU", model=answer.model, n=answer.memory_need_gib)]
+    count = len(answer.recommendations)
+    if shown < count:
+        notes.insert(0, words("{shown} of {n}; with limit={n}, all", shown=shown, n=count))
     if answer.training_tokens:
         notes.append(
             words(
@@ -130,9 +166,17 @@ COMMAND = Command(
             maximum=MOST_CONTEXT,
             positional=False,
         ),
-        Param("batch", "int", "sequences at a time", default=1, minimum=1, maximum=4096, positional=False),
+        Param(
+            "batch",
+            "int",
+            "sequences at a time; if not given, 1 in training, as many as fit when running",
+            minimum=1,
+            maximum=4096,
+            positional=False,
+        ),
         Param("gpus", "gpu_count", "most GPUs in one machine", minimum=1, maximum=64, positional=False),
         Param("tokens", "tokens", "training tokens, for the hours", minimum=1, maximum=MOST_TOKENS, positional=False),
+        Param("limit", "int", "how many lines, best first", minimum=1, maximum=500, positional=False),
     ),
     ask=ask,
     card=card,

@@ -19,5 +19,7 @@ def machine_notes(
     notes = list(first)
     if misses:
         reasons = ", ".join(f"{miss.gpu_name} ({words(miss.reason)})" for miss in misses[:SHOWN_MISSES])
+        if len(misses) > SHOWN_MISSES:
+            reasons = words("{list} and {n} more", list=reasons, n=len(misses) - SHOWN_MISSES)
         notes.append(words("Not fitting: {list}", list=reasons))
     return (*notes, *(words(caveat) for caveat in evidence.caveats))

@@ -78,7 +78,14 @@ async def form(dispatcher: Dispatcher, asker: Asker, line: str, *, default: str)
 def card_of(answered: Answered, words: Words) -> Card:
     """The answer's card, which says first how the question was taken."""
     card = answered.command.card(answered.answer, words)
-    return replace(card, notes=(*map(words, answered.remarks), *card.notes))
+    actions = tuple(
+        _completed(action, answered.line) for action in card.actions if answered.line or not action.continues
+    )
+    return replace(card, notes=(*map(words, answered.remarks), *card.notes), actions=actions)
+
+
+def _completed(action: Action, asked: str) -> Action:
+    return replace(action, line=f"{asked} {action.line}", continues=False) if action.continues else action
 
 
 def _shown(answered: Answered, words: Words) -> Reply:

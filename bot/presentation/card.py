@@ -143,6 +143,8 @@ class Action:
     place: Place = "asker"
     page: int = 0
     """the page of the answer to show"""
+    continues: bool = False
+    """``line`` is what to add to the line that asked, which a card does not know"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.answers.llm import SMALL_ENOUGH, Wish, llm_gpus
+from analytics.answers.llm import Wish, llm_gpus
+from analytics.answers.llm_fits import NEARLY_EQUAL
 from analytics.catalog import load_catalog
 from analytics.evidence import Basis, plain
 from analytics.hardware.llm_lookup import find_llm
 from analytics.hardware.machines import machines, rated
-from analytics.hardware.memory import MODES, USABLE_SHARE, Work
+from analytics.hardware.memory import GIB, MODES, USABLE_SHARE, Work, need
 from analytics.market import Offer
 
 CATALOG = load_catalog()
@@ -20,7 +21,12 @@ def offer(model: str, machine: int = 1, gpus: int = 1, bid: int | None = 400_000
 
 def asked(book, size="7B", mode="lora", wish=None, **work):
     found = find_llm(size, CATALOG)
-    return llm_gpus(found, Work(found.llm, mode, **work), machines(book, CATALOG), wish or Wish(), BASIS)
+    wish = wish or Wish(batch=work.get("batch"))
+    return llm_gpus(found, Work(found.llm, mode, **work), machines(book, CATALOG), wish, BASIS)
+
+
+def several(model: str, gpus: int = 1, bid: int = 400_000, first: int = 1, count: int = 3) -> list[Offer]:
+    return [offer(model, first + n, gpus, bid) for n in range(count)]
 
 
 def shown(answer):
@@ -49,7 +55,7 @@ def test_the_faster_card_for_the_same_money_wins_and_the_score_says_by_how_much(
     first, second = answer.recommendations
     assert first.fit_score == pytest.approx(1, abs=0.001)
     assert second.fit_score == pytest.approx(71 / 165.2, abs=0.002)
-    assert str(second.reasoning).endswith("43% of the best tokens per dollar")
+    assert "43% of the best tokens per dollar" in str(second.reasoning)
 
 
 def test_a_tight_fit_scores_less_than_a_roomy_one_at_the_same_value():
@@ -77,7 +83,7 @@ def test_several_small_gpus_hold_what_one_does_not():
 def test_of_one_model_the_smallest_machine_near_the_best_value_is_shown():
     near = [offer("RTX 4090", 1, 1, 400_000), offer("RTX 4090", 2, 2, 380_000)]
     assert shown(asked(near)) == [(1, "RTX 4090")]
-    far = [offer("RTX 4090", 1, 1, 400_000), offer("RTX 4090", 2, 2, int(400_000 * SMALL_ENOUGH) - 10_000)]
+    far = [offer("RTX 4090", 1, 1, 400_000), offer("RTX 4090", 2, 2, int(400_000 * NEARLY_EQUAL) - 10_000)]
     assert shown(asked(far)) == [(2, "RTX 4090")]
 
 
@@ -167,8 +173,17 @@ books = st.lists(
 @given(books, st.sampled_from(("1B", "7B", "70B", "mixtral-8x7b", "deepseek-v3")), st.sampled_from(MODES))
 def test_on_any_market_scores_are_ordered_and_nothing_is_lost(book, size, mode):
     answer = asked(book, size, mode, Wish(tokens=1e6))
-    scores = [row.fit_score for row in answer.recommendations if row.fit_score is not None]
-    assert scores == sorted(scores, reverse=True)
+    rows = answer.recommendations
+    scores = [row.fit_score for row in rows if row.fit_score is not None]
+    standing = [(row.precision == "fp16", row.fit_score is None, row.thin) for row in rows]
+    assert standing == sorted(standing)
+    for n, row in enumerate(rows):
+        equals = [
+            other.fit_score or 0
+            for other, other_standing in zip(rows[n:], standing[n:], strict=True)
+            if other_standing == standing[n]
+        ]
+        assert (row.fit_score or 0) >= NEARLY_EQUAL * max(equals) - 0.002
     assert all(0 <= score <= 1 for score in scores)
     fits, misses = {row.gpu_name for row in answer.recommendations}, {miss.gpu_name for miss in answer.not_fitting}
     assert fits | misses == {one.model for one in book}
@@ -184,3 +199,66 @@ def test_a_price_of_few_machines_is_told():
     told = "prices that rest on fewer than 3 machines are hardly medians: 1× RTX 4090 (2)"
     assert told in map(str, answer.evidence.caveats)
     assert "hardly medians" not in " ".join(map(str, asked(book[2:]).evidence.caveats))
+
+
+def test_running_a_model_tells_what_one_reader_gets_and_all_together_at_a_stated_batch():
+    (row,) = asked(several("A100 SXM4 80GB", 2, 600_000), "llama3-70b", "inference").recommendations
+    assert (row.sharded, row.copies) == (True, 1)
+    assert row.batch in (1, 2, 4, 8, 16, 32, 64)
+    assert row.tokens_per_second < row.tokens_per_second_total < row.batch * row.tokens_per_second
+    price = row.price_per_hour / (row.tokens_per_second_total * 3600) * 1e6
+    assert row.usd_per_million_tokens == pytest.approx(price, rel=0.001)
+    (alone,) = asked(several("A100 SXM4 80GB", 2, 600_000), "llama3-70b", "inference", batch=1).recommendations
+    assert alone.tokens_per_second_total == alone.tokens_per_second == row.tokens_per_second
+    assert alone.usd_per_million_tokens > 5 * row.usd_per_million_tokens
+
+
+def test_the_batch_is_the_largest_power_of_two_whose_cache_fits():
+    (row,) = asked(several("RTX 4090"), "llama3-8b", "inference", context=8192).recommendations
+    llm = find_llm("llama3-8b", CATALOG).llm
+    usable = USABLE_SHARE * 24 * GIB
+
+    def size(batch: int) -> float:
+        return need(Work(llm, "inference", context=8192, batch=batch)).on_each(1, "copies")
+
+    assert size(row.batch) <= usable < size(2 * row.batch)
+    assert row.memory_need_gib == pytest.approx(size(row.batch) / GIB, abs=0.05)
+    (small,) = asked(several("H100 SXM"), "llama3-8b", "inference", context=64).recommendations
+    assert small.batch == 64
+
+
+def test_eight_small_copies_count_all_their_readers():
+    (row,) = asked(several("RTX 4090", 8), "llama3-8b", "inference", batch=4).recommendations
+    assert (row.copies, row.batch) == (8, 4)
+    assert row.tokens_per_second_total > 8 * row.tokens_per_second
+
+
+@pytest.mark.parametrize("old", ["Tesla V100 32GB", "Q RTX 8000", "Titan RTX", "Tesla P40"])
+def test_a_card_without_bf16_runs_fp16_and_never_leads_for_bf16(old):
+    book = [*several(old, bid=10_000), *several("RTX 3090", bid=900_000, first=10)]
+    first, second = asked(book, "7B", "inference", context=512).recommendations
+    assert (first.gpu_name, first.precision) == ("RTX 3090", "bf16")
+    assert (second.gpu_name, second.precision) == (old, "fp16")
+    assert "runs fp16" in str(second.reasoning)
+    if old != "Tesla P40":
+        in_fp16 = asked(book, "7B", "inference", precision="fp16", context=512).recommendations[0]
+        assert in_fp16.gpu_name == old
+        assert "runs fp16" not in str(in_fp16.reasoning)
+
+
+def test_an_offer_of_few_machines_is_marked_and_leads_only_among_its_kind():
+    book = [*several("RTX 4090", bid=100_000, count=2), *several("RTX 3090", bid=400_000, first=10)]
+    first, second = asked(book).recommendations
+    assert [(first.gpu_name, first.thin), (second.gpu_name, second.thin)] == [("RTX 3090", False), ("RTX 4090", True)]
+    assert str(second.reasoning).endswith("only 2 machines on offer")
+    assert asked(book[:2]).recommendations[0].gpu_name == "RTX 4090"
+
+
+def test_of_machines_of_equal_value_the_one_with_fewest_gpus_comes_first():
+    llama = "llama3-8b"
+    book = [*several("RTX 4090", 8, 390_000), *several("RTX 5090", 1, 400_000 * 2095 // 1652, first=10)]
+    few, many = asked(book, llama).recommendations
+    assert (few.gpus, many.gpus) == (1, 8)
+    assert few.fit_score < many.fit_score
+    cheaper = [*several("RTX 4090", 8, 300_000), *book[3:]]
+    assert asked(cheaper, llama).recommendations[0].gpus == 8

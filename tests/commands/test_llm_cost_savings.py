@@ -13,7 +13,8 @@ from analytics.errors import AskError, NotYet
 from analytics.evidence import to_json
 from analytics.market import HOUR, Offer
 from bot.commands import cost, llm, savings
-from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.dispatcher import Answered, Dispatcher
+from bot.dispatch.reply import card_of
 from bot.polling.rounds import Collector
 from bot.presentation.words import Words
 from bot.store.engine import Store, open_store
@@ -272,3 +273,26 @@ def test_the_translations_are_complete(file):
         messages = [message for message in read_po(text, locale="pt_BR") if message.id]
     assert messages
     assert [message.id for message in messages if not message.string] == []
+
+
+async def test_a_card_says_how_many_of_all_it_shows_and_a_button_shows_the_rest(store):
+    """Eleven models that hold 7B: the card has ten, says so, and its button asks the same for all."""
+    names = ("RTX 3090", "RTX 4090", "RTX 5090", "L40S", "L40", "A40", "A30", "A10", "L4", "RTX A6000", "RTX A5000")
+    polls = [poll(AT, *(offer(50 + n, 200_000, model=name) for n in range(3)), model=name) for name in names]
+    await Collector(store).record(AT, polls)
+    asking = Dispatcher(store, COMMANDS, lambda: AT + 60)
+    words = Words("en", AT + 60)
+    command, found = await asking.ask_line("llm 7B inference")
+    shown = command.card(found, words)
+    assert len(shown.tables[0].rows) == 10
+    assert "10 of 11; with limit=11, all" in shown.notes
+    (button,) = shown.actions
+    assert (button.label, button.line, button.continues) == ("Show all", "limit=11", True)
+    answered = Answered(command, found, "llm 7B inference")
+    (whole,) = card_of(answered, words).actions
+    assert (whole.line, whole.continues) == ("llm 7B inference limit=11", False)
+    assert card_of(replace(answered, line=""), words).actions == ()
+    _, everything = await asking.ask_line(whole.line)
+    rest = command.card(everything, words)
+    assert len(rest.tables[0].rows) == 11
+    assert rest.actions == ()
