@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
-from analytics.catalog import load_catalog
+from analytics.catalog import Llm, load_catalog
 from analytics.hardware.decode import FLOPS_FORWARD, decode_step
-from analytics.hardware.memory import Work
+from analytics.hardware.memory import GIB, Mode, Work, need
+from analytics.hardware.recipes import ADAM_HALF_BYTES, PEFT, RECIPES, Activations, Targets
 from analytics.hardware.speed import TERA, mfu_of
 
 FOLDER = Path(__file__).with_name("published")
 PERCENT = 100
-WIDTH = 62
+WIDTH = 66
+
+RECIPES_HERE = {**RECIPES, "litgpt": replace(PEFT, name="litgpt", state_bytes=ADAM_HALF_BYTES)}
+"""The recipes of the published runs; litgpt trains in ``bf16-true`` with the loss at once."""
 
 Row = dict[str, str]
 
@@ -49,11 +54,15 @@ class Compared:
         return self.ours / self.published - 1
 
 
+def _llm(row: Row) -> Llm:
+    return next(llm for llm in load_catalog().llms if llm.name == row["model"])
+
+
 def decode_speed(row: Row) -> float:
     """Generated tokens a second in all; where a prompt was part of the measured time, its arithmetic is too."""
     catalog = load_catalog()
     gpu = catalog.gpu(row["gpu"])
-    llm = next(llm for llm in catalog.llms if llm.name == row["model"])
+    llm = _llm(row)
     if gpu is None or gpu.tflops is None:
         raise LookupError(row["gpu"])
     gpus, mfu = int(row["gpus"]), mfu_of(gpu, catalog).mid
@@ -71,7 +80,22 @@ def _decode_name(row: Row) -> str:
     return f"{row['model']} {row['precision']}, {row['gpus']}x {row['gpu']}, batch {batch}, context {context}"
 
 
+def memory(row: Row) -> float:
+    """GiB that the trainer allocates at most, as it reports them: without CUDA's context."""
+    recipe = replace(RECIPES_HERE[row["recipe"]], activations=cast(Activations, row["activations"]))
+    if row["rank"]:
+        recipe = replace(recipe, rank=int(row["rank"]), targets=cast(Targets, row["targets"]))
+    work = Work(_llm(row), cast(Mode, row["mode"]), "bf16", int(row["context"]), int(row["batch"]), recipe)
+    return (need(work).on_each(1, "copies") - recipe.overhead) / GIB
+
+
+def _memory_name(row: Row) -> str:
+    rank = f" rank {row['rank']} on {row['targets']}," if row["rank"] else ""
+    return f"{row['model']} {row['mode']} {row['recipe']},{rank} {row['batch']}x {row['context']}, {row['activations']}"
+
+
 QUANTITIES = (
+    Quantity("Memory of training", "memory.csv", "gib", "GiB", memory, _memory_name),
     Quantity("Decode speed", "decode_speed.csv", "tokens_per_s_total", "tokens/s", decode_speed, _decode_name),
 )
 """One line a table; all its file needs besides is a ``source`` column."""

@@ -12,7 +12,8 @@ from analytics.hardware.decode import MBU
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.llm_work import from_name
 from analytics.hardware.machines import Machine, nominal_gb, thin
-from analytics.hardware.memory import FORMULA_ERROR, LORA_RANK, USABLE_SHARE, Work, gib, need
+from analytics.hardware.memory import FORMULA_ERROR, USABLE_SHARE, Work, gib, need
+from analytics.hardware.recipe_notes import recipe_assumptions, recipe_note
 from analytics.hardware.speed import Rates
 from analytics.hardware.weights import FORMATS
 from analytics.market import HOUR, micro, usd
@@ -236,9 +237,8 @@ def _caveats(found: FoundLlm, work: Work, wish: Wish) -> tuple[Note, ...]:
         Note("interruptions are not in these hours and prices; the cost question has them"),
     ]
     caveats[:0] = [*([found.assumption] if found.assumption else []), *found.notes]
-    if work.mode == "inference":
-        caveats.append(_served(wish.batch))
-    elif wish.assumed and wish.tokens is not None:
+    caveats.append(_served(wish.batch) if work.mode == "inference" else recipe_note(work))
+    if work.mode != "inference" and wish.assumed and wish.tokens is not None:
         values = {"n": round(wish.tokens / MILLION, 1)}
         caveats.append(
             Note(
@@ -293,6 +293,6 @@ def _assumptions(found: FoundLlm, work: Work, wish: Wish) -> dict[str, Any]:
         return {**common, **weights, "memory_bandwidth_share": MBU, "batch": batch}
     return {
         **common,
-        **({} if work.mode == "full" else {"lora_rank": LORA_RANK}),
+        **recipe_assumptions(work),
         "mfu": "data/mfu.csv, middle of the range",
     }

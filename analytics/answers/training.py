@@ -14,7 +14,8 @@ from analytics.hardware.checkpoints import Risk
 from analytics.hardware.comparators import PRICE_OLD_DAYS
 from analytics.hardware.llm_work import from_name
 from analytics.hardware.machines import Machine, thin
-from analytics.hardware.memory import LORA_RANK, USABLE_SHARE, need
+from analytics.hardware.memory import USABLE_SHARE, need
+from analytics.hardware.recipes import RANK
 from analytics.hardware.speed import GIGA, PCIE_BYTES_PER_S, STEP_TOKENS
 
 DEFAULT_DATASET_GB = 1.0
@@ -173,7 +174,7 @@ def _assumptions(job: TrainingJob) -> dict[str, Any]:
         **from_name(job.found),
         "bytes_per_token": BYTES_PER_TOKEN,
         "usable_memory_share": USABLE_SHARE,
-        "lora_rank": None if job.work.mode == "full" else LORA_RANK,
+        "lora_rank": None if job.work.mode == "full" else RANK,
         "context": job.work.context,
         "batch": job.work.batch,
         "step_tokens_per_gpu": STEP_TOKENS,

@@ -13,7 +13,8 @@ from analytics.hardware.checkpoints import Makespan, Risk, Upkeep, makespan, uni
 from analytics.hardware.comparators import Comparator, comparator
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.machines import Machine
-from analytics.hardware.memory import GIB, Need, Work, adapter_params
+from analytics.hardware.memory import GIB, Need, Work
+from analytics.hardware.recipes import adapter_params
 from analytics.hardware.speed import GIGA, mfu_of, run_of, train_rate
 from analytics.hardware.weights import HALF_BYTES
 from analytics.market import HOUR, MICRO

@@ -10,6 +10,7 @@ from analytics.evidence import Note, Plural
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.llm_names import Spelling
 from analytics.hardware.memory import DEFAULT_CONTEXT, Mode, Work
+from analytics.hardware.recipes import PEFT, Recipe
 from analytics.hardware.weights import FORMATS
 
 DEFAULT_PRECISION = "bf16"
@@ -20,7 +21,13 @@ HALF_BITS = 16
 
 
 def named_work(
-    found: FoundLlm, mode: Mode, batch: int, *, precision: str | None = None, context: int | None = None
+    found: FoundLlm,
+    mode: Mode,
+    batch: int,
+    *,
+    precision: str | None = None,
+    context: int | None = None,
+    recipe: Recipe = PEFT,
 ) -> tuple[FoundLlm, Work]:
     """The work that was asked (None: not said), and ``found`` with notes of what the answer takes from the name.
 
@@ -41,7 +48,7 @@ def named_work(
                 said_context,
             ),
         )
-    work = Work(found.llm, trained, precision or DEFAULT_PRECISION, context or DEFAULT_CONTEXT, batch)
+    work = Work(found.llm, trained, precision or DEFAULT_PRECISION, context or DEFAULT_CONTEXT, batch, recipe)
     return replace(found, notes=notes), work
 
 

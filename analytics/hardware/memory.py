@@ -13,6 +13,7 @@ from typing import Literal
 
 from analytics.catalog import Llm
 from analytics.evidence import Note
+from analytics.hardware.recipes import OVERHEAD_BYTES, PEFT, Recipe, adapter_params
 from analytics.hardware.weights import HALF_BYTES, weight_bytes
 
 Mode = Literal["inference", "lora", "qlora", "full"]
@@ -25,18 +26,6 @@ PRECISIONS: tuple[Precision, ...] = ("bf16", "fp16", "fp32", "fp8", "int8", "int
 
 GIB = 2**30
 
-ADAM_BYTES = 16
-"""Bytes for a trained parameter: 2 weight, 2 gradient, 12 fp32 copy and moments (source: ZeRO paper, section 3.1)."""
-
-LORA_RANK = 16
-"""Rank of the adapters (source: common choice in published LoRA recipes; the reference outputs use it)."""
-
-LORA_ATTENTION = 8
-"""Adapter parameters of the four attention matrices: rank x 8 x hidden (source: two hidden-wide factors for each)."""
-
-LORA_MLP = 3
-"""Matrices of a gated MLP, each with rank x (hidden + ffn) adapter parameters (source: LLaMA architecture)."""
-
 CHECKPOINTED_BYTES = 2
 """Kept for each layer, hidden unit and token when activations are recomputed (source: arXiv 2205.05198, section 5)."""
 
@@ -45,9 +34,6 @@ LAYER_BYTES = 34
 
 LOGIT_BYTES = 10
 """For each logit: 16-bit value, 32-bit copy and gradient (source: 2 + 4 + 4; fits the Qwen figures, 6 does not)."""
-
-OVERHEAD_BYTES = 1.5e9
-"""CUDA context and the allocator's slack on each GPU (source: fixed before the comparison with the Qwen figures)."""
 
 SHARDING_BYTES = 3e9
 """Gather buffers of ZeRO-3 on each GPU: 0.5e9 bucketed, 1e9 live parameters of 2 bytes (source: DeepSpeed defaults)."""
@@ -74,6 +60,7 @@ class Work:
     precision: str = "bf16"
     context: int = DEFAULT_CONTEXT
     batch: int = 1
+    recipe: Recipe = PEFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,31 +106,27 @@ def kv_bytes(llm: Llm, context: int, batch: int) -> float:
     return float(tokens * llm.kv_width * batch * HALF_BYTES)
 
 
-def adapter_params(llm: Llm, rank: int = LORA_RANK) -> int:
-    """Trained parameters of LoRA on all linear layers."""
-    return llm.layers * rank * (LORA_ATTENTION * llm.hidden + LORA_MLP * (llm.hidden + llm.ffn))
-
-
 def activation_bytes(work: Work) -> float:
-    """Activations with recomputation, and the logits."""
-    llm, tokens = work.llm, work.context * work.batch
-    kept = (CHECKPOINTED_BYTES * llm.layers + LAYER_BYTES) * llm.hidden
-    return float(tokens * (kept + llm.vocab * LOGIT_BYTES))
+    """Activations as the recipe treats them, and the logits of one piece of the loss."""
+    llm, recipe, tokens = work.llm, work.recipe, work.context * work.batch
+    alive = LAYER_BYTES * (llm.layers if recipe.activations == "kept" else 1)
+    inputs = CHECKPOINTED_BYTES * llm.layers if recipe.activations == "recomputed" else 0
+    return float(tokens * ((inputs + alive) * llm.hidden + llm.vocab * LOGIT_BYTES / recipe.chunks))
 
 
 def need(work: Work) -> Need:
     """The memory that ``work`` takes, in bytes (definitions, Q2)."""
-    llm = work.llm
+    llm, recipe = work.llm, work.recipe
     if work.mode == "inference":
         held = weight_bytes(llm, work.precision) + kv_bytes(llm, work.context, work.batch)
         return Need(shared=held, each=OVERHEAD_BYTES)
     if work.mode == "full":
-        held = float(ADAM_BYTES * llm.params)
+        held = float(recipe.state_bytes * llm.params)
     else:
-        frozen = weight_bytes(llm, "int4" if work.mode == "qlora" else "bf16")
-        held = frozen + ADAM_BYTES * adapter_params(llm)
+        frozen = weight_bytes(llm, recipe.weights_4bit if work.mode == "qlora" else "bf16")
+        held = frozen + recipe.state_bytes * adapter_params(llm, recipe.rank, recipe.targets)
     split_cost = min(SHARDING_BYTES, float(HALF_BYTES * llm.params))
-    return Need(shared=held, each=activation_bytes(work) + OVERHEAD_BYTES, split_cost=split_cost)
+    return Need(shared=held, each=activation_bytes(work) + recipe.overhead, split_cost=split_cost)
 
 
 def chance_to_fit(bytes_needed: float, vram_bytes: float) -> float:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from analytics.catalog import Catalog, Gpu, Llm, Mfu
-from analytics.hardware.memory import Mode, Placement, Work, adapter_params
+from analytics.hardware.memory import Mode, Placement, Work
+from analytics.hardware.recipes import adapter_params
 from analytics.hardware.weights import HALF_BYTES, weight_bytes
 
 TERA = 1e12

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from analytics.answers.llm import LlmGpus, Recommendation, Wish, llm_gpus
@@ -12,6 +14,7 @@ from analytics.hardware.llm_lookup import find_llm
 from analytics.hardware.llm_work import named_work
 from analytics.hardware.machines import machines
 from analytics.hardware.memory import MODES, PRECISIONS, Mode, Precision
+from analytics.hardware.recipes import ACTIVATIONS, PEFT, RECIPES, TARGETS, Recipe
 from analytics.hardware.speed import GIGA
 from analytics.prices import nothing_polled
 from bot.commands.machine_notes import machine_notes
@@ -35,7 +38,9 @@ async def ask(
 ) -> LlmGpus:
     """The free machines of every model polled lately."""
     named = find_llm(model_size, query.catalog)
-    found, work = named_work(named, mode, given["batch"] or 1, precision=precision, context=context)
+    found, work = named_work(
+        named, mode, given["batch"] or 1, precision=precision, context=context, recipe=_recipe(given)
+    )
     rows = [row for row in await query.reader.models() if row.last_good_at]
     if not rows:
         raise nothing_polled()
@@ -52,6 +57,12 @@ async def ask(
         limit=given["limit"],
     )
     return llm_gpus(found, work, machines(book, query.catalog), wish, query.basis_of(fresh, offers=len(book)))
+
+
+def _recipe(given: Mapping[str, Any]) -> Recipe:
+    """The recipe by its name, with what was asked of it otherwise."""
+    said = {key: given[key] for key in ("rank", "targets", "activations") if given[key] is not None}
+    return replace(RECIPES[given["recipe"]], **said)
 
 
 def card(answer: LlmGpus, words: Words) -> Card:
@@ -176,6 +187,29 @@ COMMAND = Command(
         ),
         Param("gpus", "gpu_count", "most GPUs in one machine", minimum=1, maximum=64, positional=False),
         Param("tokens", "tokens", "training tokens, for the hours", minimum=1, maximum=MOST_TOKENS, positional=False),
+        Param(
+            "recipe",
+            "choice",
+            "how it is trained: torchtune computes the loss in pieces and all in bf16",
+            default=PEFT.name,
+            choices=tuple(RECIPES),
+            positional=False,
+        ),
+        Param("rank", "int", "of the adapters; the recipe's if not given", minimum=1, maximum=4096, positional=False),
+        Param(
+            "targets",
+            "choice",
+            "layers with adapters; the recipe's if not given",
+            choices=TARGETS,
+            positional=False,
+        ),
+        Param(
+            "activations",
+            "choice",
+            "what becomes of them in training; the recipe's if not given",
+            choices=ACTIVATIONS,
+            positional=False,
+        ),
         Param("limit", "int", "how many lines, best first", minimum=1, maximum=500, positional=False),
     ),
     ask=ask,

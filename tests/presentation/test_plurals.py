@@ -27,7 +27,8 @@ AGREEING = {
         tenant-hour/tenant-hours time/times token/tokens week/weeks costs/cost is/are little/few""",
     "pt-BR": """GPU/GPUs acompanhado/acompanhados caractere/caracteres caso/casos dia/dias gasta/gastas hora/horas
         interrupção/interrupções linha/linhas livre/livres milhão/milhões minuto/minutos modelo/modelos
-        mostrado/mostrados         máquina/máquinas oferta/ofertas semana/semanas sequência/sequências token/tokens vez/vezes último/últimos
+        mostrado/mostrados         máquina/máquinas oferta/ofertas sequência/sequências
+        semana/semanas token/tokens vez/vezes último/últimos
         custa/custam na/nas da/das última/últimas no/nos é/são pouca/poucas pouco/poucos pouco/poucas
         supõe/supõem""",
 }
