@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.answers.llm_fits import MOST_AT_A_TIME, Fit, best_of_each_model, fit_on, ranked
+from analytics.answers.llm_fits import MOST_AT_A_TIME, Fit, best_of_each_model, best_value, fit_on, ranked
 from analytics.evidence import Basis, Evidence, Note, Plural
 from analytics.hardware.decode import MBU
 from analytics.hardware.llm_lookup import FoundLlm
@@ -23,7 +23,8 @@ MILLION = 1_000_000
 
 UNRATED = Note("memory fits; its speed is not in the catalogue, so its value cannot be rated")
 METHOD = Note(
-    "fit_score = tokens per dollar relative to the best machine on offer x the chance that the memory is enough; "
+    "fit_score = tokens per dollar relative to the best machine that may lead, at most 1, x the chance that the memory "
+    "is enough; "
     "prices are medians over machines with that many free GPUs"
 )
 
@@ -112,7 +113,7 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
     ``fit_score`` in [0, 1] is None for GPUs whose speed is not listed. Source: definitions, "Q2 llm-gpus".
     """
     fits, misses = _sort_out(offered, work, wish)
-    best = max((fit.tokens_per_usd or 0.0 for fit in fits), default=0.0)
+    best = best_value(fits)
     picked = ranked(best_of_each_model(fits))
     tokens = wish.tokens if work.mode != "inference" else None
     return LlmGpus(
@@ -176,7 +177,7 @@ def _recommend(fit: Fit, best: float, tokens: float | None) -> Recommendation:
         gpu_name=machine.model,
         vram_gb=nominal_gb(machine),
         price_per_hour=usd(micro(machine.usd_per_hour)) or 0.0,
-        fit_score=None if value is None else round(value / best * fit.chance, 3),
+        fit_score=None if value is None else round(_relative(value, best) * fit.chance, 3),
         reasoning=_reasoning(fit, best),
         estimated_training_time_hours=None if tokens is None or rate is None else round(tokens / rate / HOUR, 2),
         gpus=machine.gpus,
@@ -194,6 +195,11 @@ def _recommend(fit: Fit, best: float, tokens: float | None) -> Recommendation:
         thin=fit.thin,
         precision="fp16" if fit.too_old else FORMATS[fit.work.precision].precision,
     )
+
+
+def _relative(value: float, best: float) -> float:
+    """At most 1: what is too old, or too thin to lead, may give more than the best that may lead."""
+    return min(1.0, value / best) if best else 1.0
 
 
 def _per_second(rates: Rates | None) -> float | None:
@@ -216,7 +222,7 @@ def _value(fit: Fit, best: float) -> Note:
     if value is None:
         return UNRATED
     worth = Note("the most tokens per dollar on offer")
-    if value < best:
+    if value != best and best:
         worth = Note("{percent}% of the best tokens per dollar", {"percent": round(100 * value / best)})
     values = {"want": gib(fit.bytes_each), "have": gib(fit.vram_bytes), "worth": worth}
     if fit.placement == "sharded":

@@ -143,6 +143,11 @@ def ranked(fits: Sequence[Fit]) -> list[Fit]:
     return order
 
 
+def best_value(fits: Sequence[Fit]) -> float:
+    """Tokens per dollar of the best of those that may lead: what others' are compared with; 0 where none is rated."""
+    return max((fit.tokens_per_usd or 0.0 for fit in _leading(fits)), default=0.0) if fits else 0.0
+
+
 def _leading(fits: Sequence[Fit]) -> list[Fit]:
     best = min(fit.standing for fit in fits)
     return [fit for fit in fits if fit.standing == best]

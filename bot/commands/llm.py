@@ -107,7 +107,7 @@ def _show_all(answer: LlmGpus, words: Words) -> tuple[Action, ...]:
 
 
 def _cells(row: Recommendation, answer: LlmGpus, words: Words) -> tuple[str, ...]:
-    speeds = (words.number(row.tokens_per_second, 0),)
+    speeds: tuple[str, ...] = (words.number(row.tokens_per_second, 0),)
     if answer.mode == "inference":
         speeds += (words.number(row.tokens_per_second_total, 0), _at_a_time(row, words))
     cells = (

@@ -251,6 +251,8 @@ def test_an_offer_of_few_machines_is_marked_and_leads_only_among_its_kind():
     first, second = asked(book).recommendations
     assert [(first.gpu_name, first.thin), (second.gpu_name, second.thin)] == [("RTX 3090", False), ("RTX 4090", True)]
     assert str(second.reasoning).endswith("only 2 machines on offer")
+    assert str(first.reasoning).endswith("the most tokens per dollar on offer")
+    assert (first.fit_score, second.fit_score) == (pytest.approx(1, abs=0.001), pytest.approx(1, abs=0.001))
     assert asked(book[:2]).recommendations[0].gpu_name == "RTX 4090"
 
 
