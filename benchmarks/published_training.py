@@ -51,10 +51,11 @@ class Compared:
 def training_table() -> list[Compared]:
     """Each published run with what `cost` reckons for it."""
     with TABLE.open(encoding="utf-8", newline="") as file:
-        return [_compared(row) for row in csv.DictReader(file)]
+        return [training_run(row) for row in csv.DictReader(file)]
 
 
-def _compared(row: dict[str, str]) -> Compared:
+def training_run(row: dict[str, str]) -> Compared:
+    """One row of the table with what `cost` reckons for it."""
     mode: Mode = "full" if row["mode"] == "full" else "lora" if row["mode"] == "lora" else "qlora"
     catalog = load_catalog()
     gpu, llm = catalog.gpu(row["gpu"]), find_llm(row["model"], catalog).llm

@@ -16,6 +16,7 @@ from analytics.hardware.decode import FLOPS_FORWARD, decode_step
 from analytics.hardware.memory import GIB, Mode, Work, need
 from analytics.hardware.recipes import ADAM_HALF_BYTES, PEFT, RECIPES, Activations, Targets
 from analytics.hardware.speed import TERA, mfu_of
+from benchmarks.published_training import training_run
 
 FOLDER = Path(__file__).with_name("published")
 PERCENT = 100
@@ -94,9 +95,19 @@ def _memory_name(row: Row) -> str:
     return f"{row['model']} {row['mode']} {row['recipe']},{rank} {row['batch']}x {row['context']}, {row['activations']}"
 
 
+def training(row: Row) -> float:
+    """GPU-hours or tokens a second: the middle of the range that ``cost`` reckons."""
+    return training_run(row).middle
+
+
+def _training_name(row: Row) -> str:
+    return f"{training_run(row).what}, {row['unit']}"
+
+
 QUANTITIES = (
     Quantity("Memory of training", "memory.csv", "gib", "GiB", memory, _memory_name),
     Quantity("Decode speed", "decode_speed.csv", "tokens_per_s_total", "tokens/s", decode_speed, _decode_name),
+    Quantity("Training", "training_hours.csv", "published", "GPU-hours or tokens/s", training, _training_name),
 )
 """One line a table; all its file needs besides is a ``source`` column."""
 

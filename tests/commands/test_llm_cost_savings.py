@@ -193,10 +193,13 @@ async def test_savings_compare_with_the_current_price(dispatcher):
 
 async def test_where_spot_is_dearer_the_conclusion_says_so(dispatcher):
     command, found = await dispatcher.ask_line("savings 4090 100h")
-    dear = replace(found, savings_percent=-12.0, roi_annual=-420.0)
-    assert command.card(dear, Words("en", AT)).lead.endswith("12% dearer, $420 more in a year of 8,760 h")
-    assert command.card(found, Words("en", AT)).lead.endswith("in a year of 8,760 h")
-    assert "saved" in command.card(found, Words("en", AT)).lead
+    told = command.card(found, Words("en", AT))
+    assert "the same work on AWS (g6.xlarge, L4)" in told.lead
+    assert told.lead.endswith(f"{found.savings_percent_same_work:.0f}% saved")
+    assert f"in a year of 8,760 h: ${found.roi_annual:,.0f} saved" in told.notes[0]
+    dear = command.card(replace(found, savings_percent_same_work=-12.0, roi_annual=-420.0), Words("en", AT))
+    assert dear.lead.endswith("12% dearer")
+    assert "$420 dearer" in dear.notes[0]
 
 
 @pytest.mark.parametrize("line", ["llm 7B", "cost llama2-7b", "savings 4090"])
