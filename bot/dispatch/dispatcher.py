@@ -20,6 +20,7 @@ from bot.dispatch.kinds import KINDS
 from bot.dispatch.params import convert, gpu_test, takes_models
 from bot.dispatch.usage import Usage
 from bot.dispatch.verbs import IsGpu, called, find_command, instead_of
+from bot.dispatch.why import behind_why
 from bot.fair_queue import ANYBODY, FairQueue, Waiter
 from bot.presentation.words import pick_language
 
@@ -46,7 +47,7 @@ OnSnapshot = Callable[[QueryContext], None]
 class Answered:
     """The command that a question meant and the data that answer it.
 
-    ``line``: what to type to ask the same again; empty where nobody in chat asked, or where that would act again.
+    ``line``: what to type to ask the same again; empty for programs, and where that would act again.
     """
 
     command: Command
@@ -54,6 +55,8 @@ class Answered:
     line: str = ""
     remarks: tuple[Note, ...] = ()
     """what of the asker's profile or stored preferences could not be followed"""
+    why: bool = False
+    """it is to be told what the answer rests on"""
 
 
 @dataclass(slots=True)
@@ -118,6 +121,8 @@ class Dispatcher:
         Elsewhere ``waiter`` says whose turn it takes. ``default``: as for ``query_context``. ``on_snapshot`` is told
         the query before any of these errors.
         """
+        asked = behind_why(question, self.commands) if isinstance(question, str) else None
+        question = question if asked is None else asked
         try:
             command, said = self._called(question)
         except AskError:  # who asked hears of it in a language that only the store knows
@@ -140,9 +145,8 @@ class Dispatcher:
                 error.instead = error.instead or self._instead(error, command, given, is_gpu, query)
                 error.remarks = _each_once(query.remarks)
                 raise
-        repeats = asker is not None and not command.acts
-        line = self._line(command, given, is_gpu, question, query) if repeats else ""
-        return Answered(command, found, line, _each_once(query.remarks))
+        line = "" if command.acts else self._line(command, given, is_gpu, question, query)
+        return Answered(command, found, line, _each_once(query.remarks), asked is not None)
 
     async def open_form(
         self, line: str, asker: Asker, *, default: str = "en", on_snapshot: OnSnapshot = lambda query: None

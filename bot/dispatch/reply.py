@@ -17,6 +17,7 @@ from bot.accounts import Asker
 from bot.dispatch.command import SHOWN, Command, QueryContext
 from bot.dispatch.dispatcher import Answered, Dispatcher, OnSnapshot, Question, language_of
 from bot.dispatch.forms import OpenForm
+from bot.dispatch.why import explained, shortened, told_why
 from bot.presentation.card import Action, Card
 from bot.presentation.error_cards import busy_card, error_card, fault_card, slow_card
 from bot.presentation.words import Words, is_language, pick_language
@@ -81,7 +82,12 @@ def card_of(answered: Answered, words: Words) -> Card:
     actions = tuple(
         _completed(action, answered.line) for action in card.actions if answered.line or not action.continues
     )
-    return replace(card, notes=(*map(words, answered.remarks), *card.notes), actions=actions)
+    card = replace(card, actions=actions)
+    if answered.why:
+        card = explained(card, answered.answer, words)
+    else:
+        card = shortened(card, answered.answer, answered.line, words)
+    return replace(card, notes=(*map(words, answered.remarks), *card.notes))
 
 
 def _completed(action: Action, asked: str) -> Action:
@@ -89,7 +95,8 @@ def _completed(action: Action, asked: str) -> Action:
 
 
 def _shown(answered: Answered, words: Words) -> Reply:
-    return Reply(card_of(answered, words), words, answered.line, answered.answer, answered.command)
+    line = told_why(answered.line) if answered.why and answered.line else answered.line
+    return Reply(card_of(answered, words), words, line, answered.answer, answered.command)
 
 
 async def _guarded(
