@@ -23,9 +23,9 @@ def recipe_note(work: Work) -> Note:
         "targets": recipe.targets,
     }
     if work.mode == "full":
-        return Note("memory as {recipe} trains: {batch} × {context} packed, activations {activations}", values)
+        return Note("memory as with {recipe}: {batch} × {context} packed, activations {activations}", values)
     return Note(
-        "memory as {recipe} trains: rank {rank} on {targets}, {batch} × {context} packed, activations {activations}",
+        "memory as with {recipe}: rank {rank} on {targets}, {batch} × {context} packed, activations {activations}",
         values,
     )
 

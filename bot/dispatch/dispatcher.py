@@ -167,7 +167,12 @@ class Dispatcher:
         question: Question,
         query: QueryContext,
     ) -> str:
-        """What asks the same again, in whatever language it is read: whoever presses a button may have another."""
+        """What asks the same again, in whatever language it is read: whoever presses a button may have another.
+
+        Where nobody presses buttons, it is what was typed.
+        """
+        if query.asker is None:
+            return question.strip() if isinstance(question, str) else ""
         texts = _plainly(command, given, query)
         typed = question.strip() if isinstance(question, str) and texts == given else None
         return line_for(command, texts, lambda text: read(text, self.commands, is_gpu), typed)

@@ -10,7 +10,7 @@ from analytics.errors import AskError
 from analytics.evidence import Evidence
 from analytics.typed_text import plain_text
 from bot.dispatch.command import Command
-from bot.dispatch.verbs import find_command, tokens, without_accents, without_call
+from bot.dispatch.verbs import find_command, without_accents, without_call
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
 
@@ -24,15 +24,15 @@ SHOWN_NOTES = 2
 
 def behind_why(line: str, commands: Sequence[Command]) -> str | None:
     """The question behind ``why``; None where a line does not begin so, or goes on with what is no command."""
-    words = without_call(tokens(line))
+    said = plain_text(line).split()
+    words = without_call(said)
     if not words or without_accents(words[0]) not in CALLED_SO:
         return None
     try:
         find_command(words[1:], commands)
     except (AskError, IndexError):
         return None
-    before = len(tokens(line)) - len(words) + 1
-    return plain_text(line).split(maxsplit=before)[-1]
+    return plain_text(line).split(maxsplit=len(said) - len(words) + 1)[-1]
 
 
 def told_why(line: str) -> str:

@@ -292,7 +292,8 @@ async def test_a_card_says_how_many_of_all_it_shows_and_a_button_shows_the_rest(
     (button,) = shown.actions
     assert (button.label, button.line, button.continues) == ("Show all", "limit=11", True)
     answered = Answered(command, found, "llm 7B inference")
-    (whole,) = card_of(answered, words).actions
+    whole, why = card_of(answered, words).actions
+    assert (why.label, why.line) == ("Why?", "why llm 7B inference")
     assert (whole.line, whole.continues) == ("llm 7B inference limit=11", False)
     assert card_of(replace(answered, line=""), words).actions == ()
     _, everything = await asking.ask_line(whole.line)
