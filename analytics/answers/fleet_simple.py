@@ -18,14 +18,13 @@ from analytics.answers.fleet_program import (
     most_work,
     solve,
     work_of,
-    works,
 )
 
 NEAR = 0.03
 """A simpler fleet may do so much less than the best (source: definitions, "Q3 fleet-strategy")."""
 
 LINES = 3
-"""The most lines of a simple fleet (source: definitions, "Q3 fleet-strategy")."""
+"""The most lines of a simple fleet, where so few come near (source: definitions, "Q3 fleet-strategy")."""
 
 REGION = LINES + 1
 """A region more weighs as much as so many lines (ours: more than all, so one region comes before few lines)."""
@@ -40,8 +39,8 @@ EXACT = 1e-3
 def simplest(lots: Sequence[Lot], level: Level, budget: int, hours: float, most: Fleet) -> Fleet:
     """The fleet of fewest regions, then lines, that does nearly what ``most`` does; micro-dollars, hours of a month.
 
-    At most ``LINES`` lines: where these cannot come near, those that do most; where the limits of ``level`` allow no
-    fleet of so few, ``most``. Source: definitions, "Q3 fleet-strategy".
+    At most ``LINES`` lines where these come near, else as few as do; ``most`` where none was found. Source:
+    definitions, "Q3 fleet-strategy".
     """
     if len(most) <= 1:
         return most
@@ -49,10 +48,10 @@ def simplest(lots: Sequence[Lot], level: Level, budget: int, hours: float, most:
     if not chosen:
         return most
     least = (1 - NEAR) * work_of(most)
-    for near in (least, None):
-        fleet = _few(chosen, level, budget, hours, near)
-        if fleet:
-            return most if work_of(fleet) >= work_of(most) and len(most) <= len(fleet) else fleet
+    for lines in (LINES, None):
+        fleet = _few(chosen, level, budget, hours, least, lines)
+        if fleet and work_of(fleet) >= least:
+            return most if len(most) <= len(fleet) else fleet
     return most
 
 
@@ -71,18 +70,16 @@ def _candidates(lots: Sequence[Lot], level: Level, budget: int, hours: float, mo
     return found
 
 
-def _few(lots: Sequence[Lot], level: Level, budget: int, hours: float, near: float | None) -> Fleet:
-    """The fewest regions and lines with at least ``near`` work; without ``near``, most work in ``LINES`` lines."""
+def _few(lots: Sequence[Lot], level: Level, budget: int, hours: float, near: float, most_lines: int | None) -> Fleet:
+    """The fewest regions and lines with at least ``near`` work."""
     regions = sorted({lot.region for lot in lots})
     spent = {i: lot.cost(hours) / budget for i, lot in enumerate(lots)}
-    rows = [*limits(lots, level), (spent, -math.inf, 1.0), *_switched(lots, level, budget, hours, regions)]
+    switches = _switched(lots, level, budget, hours, regions, most_lines)
+    rows = [*limits(lots, level), (spent, -math.inf, 1.0), *switches]
     scale = max(lot.work * lot.size for lot in lots)
-    if near is None:
-        objective, weights = [-work for work in works(lots)], [0.0] * (len(lots) + len(regions))
-    else:
-        rows.append(({i: lot.work * lot.size / scale for i, lot in enumerate(lots)}, near / scale, math.inf))
-        objective, weights = [0.0] * len(lots), [1.0] * len(lots) + [float(REGION)] * len(regions)
-    fleet = solve(lots, objective, rows, held(lots, level), EXACT, weights) or []
+    rows.append(({i: lot.work * lot.size / scale for i, lot in enumerate(lots)}, near / scale, math.inf))
+    weights = [1.0] * len(lots) + [float(REGION)] * len(regions)
+    fleet = solve(lots, [0.0] * len(lots), rows, held(lots, level), EXACT, weights) or []
     if not fleet:
         return []
     better = most_work([lot for lot, _ in fleet], level, budget, hours) or []
@@ -90,12 +87,16 @@ def _few(lots: Sequence[Lot], level: Level, budget: int, hours: float, near: flo
     return max(fitting, key=work_of, default=[])
 
 
-def _switched(lots: Sequence[Lot], level: Level, budget: int, hours: float, regions: Sequence[str]) -> list[Row]:
-    """A lot is taken only if its switch is on, that only if its region's is, and few are on."""
+def _switched(
+    lots: Sequence[Lot], level: Level, budget: int, hours: float, regions: Sequence[str], most_lines: int | None
+) -> list[Row]:
+    """A lot is taken only if its switch is on, that only if its region's is, and no more than so many are on."""
     first = len(lots) + SUMS + len(held(lots, level))
     rows: list[Row] = []
     for i, lot in enumerate(lots):
         most = min(lot.slices, budget // max(1, lot.cost(hours)))
         rows.append(({i: 1.0, first + i: -float(most)}, -math.inf, 0.0))
         rows.append(({first + i: 1.0, first + len(lots) + regions.index(lot.region): -1.0}, -math.inf, 0.0))
-    return [*rows, (dict.fromkeys(range(first, first + len(lots)), 1.0), -math.inf, float(LINES))]
+    if most_lines is None:
+        return rows
+    return [*rows, (dict.fromkeys(range(first, first + len(lots)), 1.0), -math.inf, float(most_lines))]

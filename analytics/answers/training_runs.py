@@ -258,7 +258,7 @@ def _checkpoints(job: TrainingJob, span: Makespan, risk: Risk) -> Checkpoints:
 
 
 def _on_cloud(cloud: str, bench: Bench, machine: Machine) -> CloudRun | None:
-    """The work on a cloud's on-demand machine: no interruptions, as few GPUs as hold it."""
+    """The work on a cloud's on-demand machine: no interruptions, as few GPUs as hold it and are sold together."""
     gpu = machine.gpu
     found = comparator(cloud, gpu, bench.catalog, bench.now) if gpu else None
     other = bench.catalog.gpu(found.gpu_name) if found else None
@@ -266,7 +266,7 @@ def _on_cloud(cloud: str, bench: Bench, machine: Machine) -> CloudRun | None:
         return None
     job = bench.job
     mfu = job.mfu if job.mfu and found.same_gpu else bench.reached(other).mid
-    for gpus in CLOUD_GPUS:
+    for gpus in (size for size in CLOUD_GPUS if size >= found.sold_together):
         placement = bench.memory.placement(gpus, other.vram_gb * GIB)
         rates = train_rate(other, gpus, job.work, placement, mfu) if placement else None
         if rates:
@@ -279,7 +279,7 @@ def _cloud_run(found: Comparator, gpus: int, hours: float) -> CloudRun:
     return CloudRun(
         cloud=found.cloud,
         gpu_name=found.gpu_name,
-        instance=found.instance,
+        instance=found.instance.partition("/")[0],
         gpus=gpus,
         hours=round(hours, 2),
         usd_per_gpu_hour=found.usd_per_gpu_hour,

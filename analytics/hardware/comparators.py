@@ -50,6 +50,12 @@ class Comparator:
     same_chip: bool = False
     """the same chip in another edition, such as a server's card for a workstation's"""
 
+    @property
+    def sold_together(self) -> int:
+        """GPUs of the smallest machine that is sold: an instance written ``name/8`` is an eighth of one."""
+        _, _, gpus = self.instance.rpartition("/")
+        return int(gpus) if gpus.isdecimal() else 1
+
 
 def comparator(cloud: str, gpu: Gpu, catalog: Catalog, now: int) -> Comparator | None:
     """The on-demand price of ``cloud`` that compares with ``gpu``, None when it sells nothing comparable.

@@ -19,11 +19,8 @@ from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
 
-SHOWN = 12
+SHOWN = 6
 """Rows of the card's table; the JSON has them all."""
-
-SHOWN_OF_BEST = 3
-"""Rows of the best plan beside the one that is shown first; the JSON has them all."""
 
 LOOKBACK_DAYS = 30
 """Interruptions of the last 30 days tell how much time spot loses."""
@@ -92,9 +89,10 @@ def card(answer: FleetStrategy, words: Words) -> Card:
         Column(words("role")),
         Column(words("machines"), "right"),
     )
-    tables = [Table(words("Fleet"), columns, _rows(answer.composition, SHOWN, words))] if answer.composition else []
-    if answer.best_plan:
-        tables.append(Table(words("Best fleet"), columns, _rows(answer.best_plan.composition, SHOWN_OF_BEST, words)))
+    tables = []
+    if answer.composition:
+        rows = tuple(_cells(part, words) for part in answer.composition[:SHOWN])
+        tables.append(Table(_caption(len(answer.composition), words), columns, rows))
     return Card(
         words("Fleet for {workload}", workload=words(answer.workload)),
         words.lead(_lead(answer, words), answer.evidence),
@@ -105,28 +103,26 @@ def card(answer: FleetStrategy, words: Words) -> Card:
     )
 
 
-def _rows(parts: Sequence[Part], most: int, words: Words) -> tuple[tuple[str, ...], ...]:
-    return tuple(_cells(part, words) for part in parts[:most])
+def _caption(lines: int, words: Words) -> str:
+    if lines <= SHOWN:
+        return words("Fleet")
+    text = Plural("Fleet: {shown} of {n} line, most work first", "Fleet: {shown} of {n} lines, most work first")
+    return words(text, shown=SHOWN, n=lines)
 
 
 def _notes(answer: FleetStrategy, words: Words) -> list[str]:
     notes = []
     if answer.composition:
         notes.append(words("{hours} h a month: change with hours=", hours=words.number(answer.hours_per_month)))
-    hidden = max(0, len(answer.composition) - SHOWN)
     if answer.best_plan:
         text = Plural(
             "the best plan does {more} more work than this simpler one: {n} GPU, {cost} a month",
             "the best plan does {more} more work than this simpler one: {n} GPUs, {cost} a month",
         )
-        lines, more = len(answer.best_plan.composition), words.percent(answer.best_plan.more_work_percent)
+        more = words.percent(answer.best_plan.more_work_percent)
         cost = words.money(answer.best_plan.monthly_cost, 2)
         notes.append(words(text, n=answer.best_plan.total_gpus, more=more, cost=cost))
-        hidden += max(0, lines - SHOWN_OF_BEST)
-    notes += [words(note) for note in (*answer.binding_limits, *answer.evidence.caveats)]
-    if hidden:
-        notes.append(words("more lines in the full answer: {n}", n=hidden))
-    return notes
+    return [*notes, *(words(note) for note in (*answer.binding_limits, *answer.evidence.caveats))]
 
 
 def _actions(answer: FleetStrategy, words: Words) -> tuple[Action, ...]:

@@ -237,32 +237,27 @@ def test_the_plan_shown_first_is_the_simplest_that_is_near_the_best(
     fleets = [[(lot, n) for lot, n in zip(offered, numbers, strict=True) if n] for numbers in every]
     few = [f for f in fleets if 0 < len(f) <= LINES and cost(f, 160) <= budget and allowed(f, reliability)]
     assert bool(found) == bool(most)
-    if not few:
-        assert found == most
+    if not most:
         return
     assert allowed(found, reliability)
     assert cost(found, 160) <= budget
-    assert len(found) <= LINES
+    assert work_of(found) >= (1 - NEAR - 1e-6) * work_of(most)
     near = [f for f in few if work_of(f) >= (1 - NEAR) * work_of(most) * (1 + 1e-6)]
     if near:
-        assert work_of(found) >= (1 - NEAR - 1e-6) * work_of(most)
         assert (regions(found), len(found)) <= min((regions(f), len(f)) for f in near)
-    else:
-        assert work_of(found) >= (1 - GAP - 1e-6) * max(map(work_of, few))
 
 
-def test_a_large_budget_is_shown_in_three_lines_and_the_best_beside_it() -> None:
+def test_a_large_budget_does_nearly_most_work_and_says_what_the_best_does() -> None:
+    """No three of its lines come near, so as few lines as do: what is left out is the least useful."""
     book = [
         offer(100 * i + n, 300_000 + 1_000 * i, model=model, region=region, on_demand=400_000)
         for i, (model, region) in enumerate(itertools.product(MODELS, REGIONS))
         for n in range(1, 6)
     ]
     fleet = ask(book, 1_000_000, "low")
-    assert len(fleet.composition) == LINES
-    assert fleet.best_plan is not None
-    assert len(fleet.best_plan.composition) > LINES
-    assert fleet.best_plan.total_gpus == len(book)
-    assert fleet.best_plan.more_work_percent > 100 * NEAR
+    more = 0.0 if fleet.best_plan is None else fleet.best_plan.more_work_percent
+    assert more <= 100 * (1 / (1 - NEAR) - 1) + 0.1
+    assert len(fleet.composition) > LINES
 
 
 def test_where_one_region_does_nearly_as_much_the_fleet_stays_there() -> None:

@@ -236,3 +236,12 @@ def test_where_spot_saves_nothing_or_few_stand_behind_it_it_says_so():
     fair = caveats(asked([offer("RTX 4090", n) for n in (1, 2, 3)]))
     assert "dearer" not in fair
     assert "hardly medians" not in fair
+
+
+def test_a_cloud_that_sells_eight_gpus_together_is_paid_for_eight():
+    """Nobody rents an eighth of a p4de; the work is the same, so eight finish in an eighth of the hours and links."""
+    (row,) = asked([offer("A100 SXM4 80GB")]).gpu_recommendations
+    assert (row.aws.gpus, row.aws.instance) == (8, "p4de.24xlarge")
+    assert row.cost_aws == pytest.approx(8 * row.aws.hours * row.aws.usd_per_gpu_hour, rel=0.001)
+    (alone,) = asked([offer("H100 SXM")]).gpu_recommendations
+    assert (alone.aws.gpus, alone.aws.instance) == (1, "p5.4xlarge")
