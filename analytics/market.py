@@ -15,6 +15,9 @@ HOUR = 3600
 DAY = 86_400
 WORLD = ""
 
+STORAGE_MONTH_HOURS = 720
+"""Hours of the month for which storage is priced (source: definitions, Market)."""
+
 DEFAULT_INTERVAL = 300
 """Wished seconds between two polls of a model (source: design, SPOTBOT_POLL_SECONDS)."""
 

@@ -14,6 +14,7 @@ from itertools import accumulate, pairwise
 from analytics.errors import NotYet
 from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, iso
 from analytics.market import HOUR, WORLD, ChangeBand, HourPoint, Offer, Quote, Scope, usd
+from analytics.offer_now import OfferNow
 from analytics.on_demand import cheaper_on_demand
 from analytics.slices import minimal_slices
 
@@ -229,6 +230,8 @@ class Monitor:
     timestamp: str
     total_gpus_tracked: int
     price_trends: tuple[PriceTrend, ...]
+    offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
+    """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
     limit: int | None = field(default=None, metadata=OMIT)
     """how many models were asked for, where that was said"""

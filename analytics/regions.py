@@ -32,6 +32,9 @@ POLE = 90
 DATE_LINE = 180
 """Largest longitude in degrees (source: definition of longitude)."""
 
+ISO_LETTERS = 2
+"""Letters of a country's code (source: ISO 3166-1 alpha-2)."""
+
 _CACHED = 4096
 """Geolocations and homes kept in memory: Vast shows a few hundred different ones (source: recorded offers)."""
 
@@ -69,6 +72,17 @@ def _places() -> tuple[dict[tuple[str, str, str], tuple[str, Point]], dict[str, 
 def region_names() -> tuple[str, ...]:
     """Every region that :func:`region_of` can give, without ``Unknown``."""
     return tuple(_places()[1].values())
+
+
+@functools.cache
+def countries_in(region: str) -> tuple[str, ...]:
+    """The ISO 3166 codes of a region's countries; a part of the US is in the US. Empty for ``Unknown``."""
+    found = {
+        "US" if kind == "state" else key.upper()
+        for (kind, key, _), (where, _) in _places()[0].items()
+        if where == region and (kind == "state" or (kind == "country" and len(key) == ISO_LETTERS))
+    }
+    return tuple(sorted(found))
 
 
 def country_of(geolocation: str | None) -> str:

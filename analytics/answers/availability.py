@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from analytics import regions
-from analytics.evidence import Basis, Evidence, Note, Plural
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
 from analytics.hardware.machines import ENOUGH_MACHINES
 from analytics.market import WORLD, Offer, Quote, usd
+from analytics.offer_now import OfferNow
 from analytics.on_demand import cheaper_on_demand
 from analytics.prices import quotes
 
@@ -44,6 +45,8 @@ class Availability:
     best_region: str | None
     gpus_per_machine: int
     home: str | None
+    offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
+    """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
 
 

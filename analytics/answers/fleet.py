@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analytics.answers.fleet_aws import Aws, on_aws
@@ -13,11 +13,12 @@ from analytics.answers.fleet_notes import binding, caveats
 from analytics.answers.fleet_program import LEVELS, Fleet, Level, Lot, best, cheapest, cost, work_of
 from analytics.answers.fleet_simple import simplest
 from analytics.catalog import Catalog, Gpu
-from analytics.evidence import Basis, Evidence, Note
+from analytics.evidence import OMIT, Basis, Evidence, Note
 from analytics.hardware.machines import rated
 from analytics.hardware.speed import mfu_of
 from analytics.interruptions.estimator import assumptions, estimate, total
 from analytics.market import MICRO, Exposure, Offer, micro
+from analytics.offer_now import OfferNow
 from analytics.prices import quantile
 from analytics.slices import minimal_slices
 
@@ -131,6 +132,8 @@ class FleetStrategy:
     smallest_budgets: Mapping[str, float]
     """the same of each less demanding reliability that has one; only looked for when the budget is too small"""
     binding_limits: tuple[Note, ...]
+    offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
+    """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
-from analytics.evidence import Basis, Evidence, Note, iso
+from analytics.evidence import OMIT, Basis, Evidence, Note, iso
 from analytics.market import DAY, HOUR, HourPoint, usd
+from analytics.offer_now import OfferNow
 from analytics.on_demand import cheaper_on_demand
 from analytics.prices import DAY_HOURS, HOLD_HOURS, nothing_polled, quantile
 
@@ -87,6 +88,8 @@ class History:
     points: tuple[Moment, ...]
     gaps: tuple[Gap, ...]
     stats: Stats | None
+    offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
+    """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
 
 

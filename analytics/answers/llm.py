@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from analytics.answers.llm_fits import MOST_AT_A_TIME, Fit, best_of_each_model, best_value, fit_on, ranked
-from analytics.evidence import Basis, Evidence, Note, Plural
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
 from analytics.hardware.decode import MBU
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.llm_work import from_name
@@ -17,6 +17,7 @@ from analytics.hardware.recipe_notes import recipe_assumptions, recipe_note
 from analytics.hardware.speed import Rates
 from analytics.hardware.weights import FORMATS
 from analytics.market import HOUR, micro, usd
+from analytics.offer_now import OfferNow
 
 MILLION = 1_000_000
 """Tokens are priced and counted by the million (source: usage of the API providers)."""
@@ -102,6 +103,8 @@ class LlmGpus:
     training_tokens: int | None
     limit: int | None
     not_fitting: tuple[NotFitting, ...]
+    offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
+    """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
 
 

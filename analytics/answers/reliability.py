@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from analytics.evidence import Basis, Evidence, Note, Plural
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
 from analytics.interruptions.estimator import (
     BUNCHED,
     LOWER_BOUND,
@@ -24,6 +24,7 @@ from analytics.interruptions.estimator import (
 from analytics.interruptions.resolution import TOO_COARSE, not_yet, too_coarse
 from analytics.interruptions.survival import Chance, Curve, fit
 from analytics.market import Exposure, LifeTable, Offer
+from analytics.offer_now import OfferNow
 
 PERIOD_DAYS = 30
 """What the figures look back on (source: the guide's key uptime_percent_30d)."""
@@ -91,6 +92,8 @@ class Reliability:
     """by the hour up to 24 h; empty as long as nothing is said about them"""
     total_interruptions: int
     host_reliability: float | None
+    offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
+    """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analytics.catalog import Catalog
-from analytics.evidence import Basis, Evidence, Note
+from analytics.evidence import OMIT, Basis, Evidence, Note
 from analytics.hardware.comparators import (
     CLOUDS,
     LEAST_MEMORY,
@@ -18,6 +18,7 @@ from analytics.hardware.comparators import (
 )
 from analytics.hardware.machines import rated, thin
 from analytics.market import MICRO, Quote, usd
+from analytics.offer_now import OfferNow
 from analytics.on_demand import cheaper_on_demand
 
 HOURS_IN_YEAR = 8760
@@ -82,6 +83,8 @@ class Savings:
     savings_vs_aws_same_work: float | None
     savings_percent_same_work: float | None
     comparators: tuple[CloudCost, ...]
+    offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
+    """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from analytics.answers.llm import NotFitting
 from analytics.answers.training_runs import BYTES_PER_TOKEN, Bench, GpuCost, TrainingJob, run_on
 from analytics.catalog import Catalog
-from analytics.evidence import Basis, Evidence, Note, Plural
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
 from analytics.hardware.checkpoints import Risk
 from analytics.hardware.comparators import PRICE_OLD_DAYS
 from analytics.hardware.llm_work import from_name
@@ -17,6 +17,7 @@ from analytics.hardware.machines import Machine, thin
 from analytics.hardware.memory import USABLE_SHARE, need
 from analytics.hardware.recipes import RANK
 from analytics.hardware.speed import GIGA, PCIE_BYTES_PER_S, STEP_TOKENS
+from analytics.offer_now import OfferNow
 
 DEFAULT_DATASET_GB = 1.0
 """The text that is assumed when none is given (source: our choice, stated in the answer)."""
@@ -50,6 +51,8 @@ class TrainingCost:
     tokens: int
     epochs: float
     not_fitting: tuple[NotFitting, ...]
+    offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
+    """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
 
 

@@ -17,7 +17,7 @@ from analytics.hardware.memory import GIB, Need, Work
 from analytics.hardware.recipes import adapter_params
 from analytics.hardware.speed import GIGA, mfu_of, run_of, train_rate
 from analytics.hardware.weights import HALF_BYTES
-from analytics.market import HOUR, MICRO
+from analytics.market import HOUR, MICRO, STORAGE_MONTH_HOURS
 
 BYTES_PER_TOKEN = 4.0
 """UTF-8 bytes of English text for each token (source: definitions, Q6; tokenizers give 3.6-4.5, code 3.3)."""
@@ -37,9 +37,6 @@ SAVE_BYTES_PER_S = 1e9
 RESTART_MINUTES = 10.0
 """From resumed machine to resumed training: start, load, redo the data order (source: our assumption; override with
 restart_minutes)."""
-
-STORAGE_MONTH_HOURS = 720
-"""Hours of the month for which storage is priced (source: definitions, Market)."""
 
 CLOUD_GPUS = (1, 2, 4, 8)
 """Sizes in which clouds sell machines (source: data/cloud_prices.csv instances)."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analytics.errors import NotYet
-from analytics.evidence import Basis, Evidence, Note, Plural
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
 from analytics.interruptions.estimator import BUNCHED, assumptions, estimate, implied
 from analytics.interruptions.resolution import TOO_COARSE, too_coarse
 from analytics.interruptions.weekly_hazard import (
@@ -24,6 +24,7 @@ from analytics.interruptions.weekly_hazard import (
     skill,
 )
 from analytics.market import HOUR, Exposure, HourOfWeek, HourPoint, usd
+from analytics.offer_now import OfferNow
 
 LOOK_BACK_HOURS = PRIOR_WEEKS * WEEK
 """How far back hours of the week are counted (ours: as long as the prior weighs, so that old habits fade)."""
@@ -88,6 +89,8 @@ class SafeWindows:
     safety_by_hour: tuple[tuple[float | None, ...], ...] | None
     """P(no interruption within the hour that begins then): 7 days from Monday × 24 local hours, as they come next;
     None unless hours matter, and for an hour that the clock leaves out"""
+    offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
+    """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
 
 

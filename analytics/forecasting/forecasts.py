@@ -9,16 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analytics.errors import NotYet
-from analytics.evidence import Basis, Evidence, Note, Plural, iso
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, iso
 from analytics.forecasting.advice import Advice, advise
 from analytics.forecasting.backtest import COLD_H, HORIZONS_H, Grid, grid, pool, walk
 from analytics.forecasting.distribution import Stand
 from analytics.forecasting.track_record import HorizonRecord, TrackRecord, backtest_report, record
 from analytics.market import HOUR, HourPoint, Quote, usd
+from analytics.offer_now import OfferNow
 
 __all__ = [
     "HORIZONS_H", "Forecast", "HorizonRecord", "Prediction", "TrackRecord", "backtest_report", "from_price",
@@ -177,6 +178,8 @@ class Prediction:
     """hourly prices of the last 48 hours, oldest first; None where there was no poll"""
     past: tuple[PastHour, ...]
     """the last 7 days by the hour, oldest first"""
+    offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
+    """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
 
 

@@ -6,13 +6,14 @@ import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from analytics.evidence import Basis, Evidence, Note, Plural
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
 from analytics.interruptions.resolution import NOTHING, TOO_COARSE, coarse_models, not_yet, unresolved
 from analytics.interruptions.shadow_tenants import BID_FACTOR, PATIENCE_S
 from analytics.market import DAY, HOUR, Cause, Exposure
+from analytics.offer_now import OfferNow
 
 TAILS = (0.025, 0.975)
 """The quantiles of a 95 % interval (source: definitions, "Interruptions")."""
@@ -292,6 +293,8 @@ class InterruptionRates:
 
     period: str
     gpus: tuple[ModelRate, ...]
+    offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
+    """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
 
 

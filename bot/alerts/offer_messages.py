@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from analytics.market import MICRO
+from analytics.vast_commands import bid_price, create_line
 from bot.alerts.elements import clock
 from bot.alerts.offers import Match
 from bot.alerts.rules import PPM, Rule
 from bot.presentation.card import Column, Table
 from bot.presentation.words import Words
-
-BID_STEP = 100
-"""Micro-dollars an hour that a bid for a slice is rounded up to, a hundredth of a cent (ours: bids are kept a GPU)."""
 
 LISTED_TOGETHER = 3
 """Machines of each rule that a message of several rules lists (ours: people rent one of the cheapest)."""
@@ -104,13 +102,7 @@ def rent_notes(rule: Rule, told: OffersTold, words: Words) -> Iterator[str]:
 def command_line(match: Match, disk_gb: int) -> str:
     """What the market's program takes to rent a slice at its least bid; what was not asked for is left to fill in."""
     disk = str(disk_gb) if disk_gb else "GB"
-    return f"vastai create instance {match.offer_id} --image IMAGE --disk {disk} --bid_price {bid_price(match)}"
-
-
-def bid_price(match: Match) -> str:
-    """The least bid for the whole slice in USD an hour."""
-    steps = -(-match.bid * match.num_gpus // BID_STEP)
-    return f"{steps * BID_STEP / MICRO:.4f}"
+    return create_line(match.offer_id or 0, disk, bid_price(match.bid, match.num_gpus))
 
 
 def _row(match: Match, words: Words) -> tuple[str, ...]:

@@ -6,8 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from analytics.answers.training_runs import STORAGE_MONTH_HOURS
-from analytics.market import Offer
+from analytics.market import STORAGE_MONTH_HOURS, Offer
 from analytics.slices import minimal_slices
 from bot.alerts.places import within
 from bot.alerts.rules import PPM, OfferFilter, Rule

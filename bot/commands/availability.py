@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from analytics.answers.availability import Availability, RegionSupply, availability
+from analytics.answers.offers_now import Wanted
 from analytics.errors import NotYet
 from analytics.evidence import Note, Plural
 from analytics.market import HOUR
 from analytics.prices import DAY_HOURS
+from bot.commands.offers_now import with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
 from bot.presentation.words import Words
@@ -108,19 +110,26 @@ def _lead(answer: Availability, words: Words) -> str:
     return words(text, n=answer.total_available, gpus=gpus, best=best.region, price=words.money(best.avg_price))
 
 
-COMMAND = Command(
-    name="availability",
-    summary="How many GPUs are free now, by region, and where they are cheapest",
-    path="/api/spot/availability",
-    params=(
-        Param("gpu", "gpu", "the model", required=True, aliases=("gpu_name", "model")),
-        Param("gpus", "gpu_count", "GPUs needed on one machine", default=1, minimum=1, maximum=64),
-        Param(
-            "home", "text", "where to estimate latency from, e.g. Sao Paulo, BR", positional=False, aliases=("from",)
+COMMAND = with_offers(
+    Command(
+        name="availability",
+        summary="How many GPUs are free now, by region, and where they are cheapest",
+        path="/api/spot/availability",
+        params=(
+            Param("gpu", "gpu", "the model", required=True, aliases=("gpu_name", "model")),
+            Param("gpus", "gpu_count", "GPUs needed on one machine", default=1, minimum=1, maximum=64),
+            Param(
+                "home",
+                "text",
+                "where to estimate latency from, e.g. Sao Paulo, BR",
+                positional=False,
+                aliases=("from",),
+            ),
         ),
+        ask=ask,
+        card=card,
+        examples=("availability RTX 4090", "availability H100 SXM gpus=4"),
+        role="member",
     ),
-    ask=ask,
-    card=card,
-    examples=("availability RTX 4090", "availability H100 SXM gpus=4"),
-    role="member",
+    lambda answer, given: [Wanted(answer.gpu_name, at_least=answer.gpus_per_machine)],
 )

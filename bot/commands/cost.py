@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from analytics.answers.offers_now import Wanted
 from analytics.answers.training import DEFAULT_DATASET_GB, TrainingCost, bench_for, training_cost
 from analytics.answers.training_runs import BYTES_PER_TOKEN, RESTART_MINUTES, GpuCost, TrainingJob
 from analytics.errors import AskError
@@ -20,6 +22,7 @@ from analytics.interruptions.resolution import TOO_COARSE
 from analytics.market import Exposure
 from analytics.prices import nothing_polled
 from bot.commands.machine_notes import machine_notes
+from bot.commands.offers_now import with_offers
 from bot.commands.overdispersion import last_days
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
@@ -216,49 +219,69 @@ def _on_aws(answer: TrainingCost, words: Words) -> list[str]:
     return notes
 
 
-COMMAND = Command(
-    name="cost",
-    summary="What training a language model costs on spot GPUs and on AWS, interruptions included",
-    path="/api/spot/training-cost",
-    params=(
-        Param(
-            "model",
-            "llm",
-            "a model or a size",
-            required=True,
-            joins=("b",),
-            suggest=("llama2-7b", "llama3-8b", "mistral-7b"),
-            offers="llms",
+def _which(answer: TrainingCost, given: Mapping[str, Any]) -> tuple[Wanted, ...]:
+    """Machines like the cheapest, with the disk that the work needs."""
+    disk = (answer.evidence.assumptions or {}).get("disk_gb")
+    return tuple(Wanted(best.gpu_name, best.gpus, disk_gb=disk) for best in answer.gpu_recommendations[:1])
+
+
+COMMAND = with_offers(
+    Command(
+        name="cost",
+        summary="What training a language model costs on spot GPUs and on AWS, interruptions included",
+        path="/api/spot/training-cost",
+        params=(
+            Param(
+                "model",
+                "llm",
+                "a model or a size",
+                required=True,
+                joins=("b",),
+                suggest=("llama2-7b", "llama3-8b", "mistral-7b"),
+                offers="llms",
+            ),
+            Param("gpu", "gpus", "a model or family; all if not given"),
+            Param("dataset_size", "gigabytes", "text to train on; 1 GB if not given", minimum=1e-6, maximum=1e6),
+            Param("method", "choice", "what is trained", default="lora", choices=METHODS),
+            Param(
+                "tokens",
+                "tokens",
+                "training tokens instead of a size",
+                minimum=1,
+                maximum=MOST_TOKENS,
+                positional=False,
+            ),
+            Param("rows", "number", "training rows of full context instead", minimum=1, maximum=1e12, positional=False),
+            Param("epochs", "times", "passes over the data", default=1.0, minimum=0.01, maximum=1000, positional=False),
+            Param("mfu", "share", "share of the peak rate reached", minimum=0.01, maximum=1, positional=False),
+            Param("gpus", "gpu_count", "exactly so many GPUs", minimum=1, maximum=64, positional=False),
+            Param("max_hours", "hours", "to be done within", minimum=0.01, positional=False),
+            Param("disk_gb", "gigabytes", "disk to rent", minimum=0, maximum=1e6, positional=False),
+            Param("save_minutes", "minutes", "to write a checkpoint", minimum=0.001, maximum=1440, positional=False),
+            Param(
+                "restart_minutes",
+                "minutes",
+                "to go on",
+                default=RESTART_MINUTES,
+                minimum=0,
+                maximum=1440,
+                positional=False,
+            ),
+            Param(
+                "context",
+                "int",
+                "tokens of a row",
+                default=DEFAULT_CONTEXT,
+                minimum=1,
+                maximum=10_000_000,
+                positional=False,
+            ),
+            Param("batch", "int", "rows at a time on a GPU", default=1, minimum=1, maximum=4096, positional=False),
         ),
-        Param("gpu", "gpus", "a model or family; all if not given"),
-        Param("dataset_size", "gigabytes", "text to train on; 1 GB if not given", minimum=1e-6, maximum=1e6),
-        Param("method", "choice", "what is trained", default="lora", choices=METHODS),
-        Param(
-            "tokens", "tokens", "training tokens instead of a size", minimum=1, maximum=MOST_TOKENS, positional=False
-        ),
-        Param("rows", "number", "training rows of full context instead", minimum=1, maximum=1e12, positional=False),
-        Param("epochs", "times", "passes over the data", default=1.0, minimum=0.01, maximum=1000, positional=False),
-        Param("mfu", "share", "share of the peak rate reached", minimum=0.01, maximum=1, positional=False),
-        Param("gpus", "gpu_count", "exactly so many GPUs", minimum=1, maximum=64, positional=False),
-        Param("max_hours", "hours", "to be done within", minimum=0.01, positional=False),
-        Param("disk_gb", "gigabytes", "disk to rent", minimum=0, maximum=1e6, positional=False),
-        Param("save_minutes", "minutes", "to write a checkpoint", minimum=0.001, maximum=1440, positional=False),
-        Param(
-            "restart_minutes", "minutes", "to go on", default=RESTART_MINUTES, minimum=0, maximum=1440, positional=False
-        ),
-        Param(
-            "context",
-            "int",
-            "tokens of a row",
-            default=DEFAULT_CONTEXT,
-            minimum=1,
-            maximum=10_000_000,
-            positional=False,
-        ),
-        Param("batch", "int", "rows at a time on a GPU", default=1, minimum=1, maximum=4096, positional=False),
+        ask=ask,
+        card=card,
+        examples=("cost llama2-7b 50GB", "cost llama2-13b 4090", "cost 70B full tokens=1e9"),
+        role="member",
     ),
-    ask=ask,
-    card=card,
-    examples=("cost llama2-7b 50GB", "cost llama2-13b 4090", "cost 70B full tokens=1e9"),
-    role="member",
+    _which,
 )

@@ -6,15 +6,18 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from analytics.answers.fleet import DEFAULT_HOURS, SPEEDS, FleetStrategy, Order, Part, fleet_strategy, lots
 from analytics.answers.fleet_program import LEVELS, Lot
+from analytics.answers.offers_now import Wanted
 from analytics.catalog import Catalog
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Note, Plural
 from analytics.market import DAY
+from bot.commands.offers_now import with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
@@ -182,27 +185,38 @@ def _too_little(answer: FleetStrategy, budget: str, words: Words) -> str:
     return lead
 
 
-COMMAND = Command(
-    name="fleet",
-    summary="Which GPUs to rent for a monthly budget, spot and on demand",
-    path="/api/spot/fleet-strategy",
-    params=(
-        Param("budget", "usd_per_month", "USD a month", required=True, minimum=0.01, maximum=10_000_000),
-        Param("workload", "choice", "what it is for", default="training", choices=tuple(SPEEDS)),
-        Param("reliability", "choice", "how much must survive", default="medium", choices=tuple(LEVELS)),
-        Param(
-            "hours_per_month",
-            "hours_per_month",
-            "hours that it runs a month",
-            default=DEFAULT_HOURS,
-            minimum=1,
-            maximum=744,
-            aliases=("hours",),
+def _which(answer: FleetStrategy, given: Mapping[str, Any]) -> tuple[Wanted, ...]:
+    """The best offer of each line."""
+    return tuple(
+        Wanted(part.gpu_type, part.gpus_per_machine, region=part.region, on_demand=part.market == "on-demand", most=1)
+        for part in answer.composition
+    )
+
+
+COMMAND = with_offers(
+    Command(
+        name="fleet",
+        summary="Which GPUs to rent for a monthly budget, spot and on demand",
+        path="/api/spot/fleet-strategy",
+        params=(
+            Param("budget", "usd_per_month", "USD a month", required=True, minimum=0.01, maximum=10_000_000),
+            Param("workload", "choice", "what it is for", default="training", choices=tuple(SPEEDS)),
+            Param("reliability", "choice", "how much must survive", default="medium", choices=tuple(LEVELS)),
+            Param(
+                "hours_per_month",
+                "hours_per_month",
+                "hours that it runs a month",
+                default=DEFAULT_HOURS,
+                minimum=1,
+                maximum=744,
+                aliases=("hours",),
+            ),
+            Param("min_vram", "gigabytes", "least memory of a GPU in GB", minimum=1, maximum=1000, positional=False),
         ),
-        Param("min_vram", "gigabytes", "least memory of a GPU in GB", minimum=1, maximum=1000, positional=False),
+        ask=ask,
+        card=card,
+        examples=("fleet training $100", "fleet inference $2000 high"),
+        role="member",
     ),
-    ask=ask,
-    card=card,
-    examples=("fleet training $100", "fleet inference $2000 high"),
-    role="member",
+    _which,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from analytics.answers.history import DEFAULT_DAYS, MOST_DAYS, History, Stats, history, since_hour
 from analytics.evidence import Plural, seconds_of
 from analytics.market import DAY, HOUR
+from bot.commands.offers_now import each_model, with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
 from bot.presentation.words import Words
@@ -119,16 +120,19 @@ def _alt(answer: History, stats: Stats, words: Words) -> str:
     )
 
 
-COMMAND = Command(
-    name="history",
-    summary="What a model's spot price was, with its gaps",
-    path="/api/spot/history/{gpu_name}",
-    params=(
-        Param("gpu_name", "gpu", "the model", required=True, aliases=("gpu", "model")),
-        Param("days", "days", "how many days back", default=DEFAULT_DAYS, minimum=1, maximum=MOST_DAYS),
+COMMAND = with_offers(
+    Command(
+        name="history",
+        summary="What a model's spot price was, with its gaps",
+        path="/api/spot/history/{gpu_name}",
+        params=(
+            Param("gpu_name", "gpu", "the model", required=True, aliases=("gpu", "model")),
+            Param("days", "days", "how many days back", default=DEFAULT_DAYS, minimum=1, maximum=MOST_DAYS),
+        ),
+        ask=ask,
+        card=card,
+        examples=("history RTX 4090", "history RTX 4090 days=7"),
+        role="member",
     ),
-    ask=ask,
-    card=card,
-    examples=("history RTX 4090", "history RTX 4090 days=7"),
-    role="member",
+    lambda answer, given: each_model([answer.gpu_name]),
 )

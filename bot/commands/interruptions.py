@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from analytics.answers.offers_now import Wanted
 from analytics.evidence import Plural
 from analytics.interruptions.estimator import PERIODS, InterruptionRates, ModelRate, interruption_rates
 from analytics.market import HOUR
+from bot.commands.offers_now import each_model, with_offers
 from bot.commands.overdispersion import overdispersion_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
@@ -85,16 +90,25 @@ def _between(row: ModelRate, words: Words) -> str:
     return words.hours(row.mean_time_between_interruptions_hours)
 
 
-COMMAND = Command(
-    name="interruptions",
-    summary="How often tenants are interrupted and for how long, by model",
-    path="/api/spot/interruption-rates",
-    params=(
-        Param("period", "period", "how far back to look", default="7d", choices=tuple(PERIODS)),
-        Param("gpu", "gpus", "models to show; all when not given"),
+def _which(answer: InterruptionRates, given: Mapping[str, Any]) -> tuple[Wanted, ...]:
+    """The models that were asked for; none where all were."""
+    rows = answer.gpus
+    return each_model([row.gpu_name for row in rows]) if given.get("gpu") or len(rows) == 1 else ()
+
+
+COMMAND = with_offers(
+    Command(
+        name="interruptions",
+        summary="How often tenants are interrupted and for how long, by model",
+        path="/api/spot/interruption-rates",
+        params=(
+            Param("period", "period", "how far back to look", default="7d", choices=tuple(PERIODS)),
+            Param("gpu", "gpus", "models to show; all when not given"),
+        ),
+        ask=ask,
+        card=card,
+        examples=("interruptions", "interruptions 30d", "interruptions 7d 4090"),
+        role="member",
     ),
-    ask=ask,
-    card=card,
-    examples=("interruptions", "interruptions 30d", "interruptions 7d 4090"),
-    role="member",
+    _which,
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from analytics.answers.llm import LlmGpus, Recommendation, Wish, llm_gpus
+from analytics.answers.offers_now import Wanted
 from analytics.answers.training import DEFAULT_DATASET_GB
 from analytics.answers.training_runs import BYTES_PER_TOKEN
 from analytics.evidence import Plural
@@ -18,6 +19,7 @@ from analytics.hardware.recipes import ACTIVATIONS, PEFT, RECIPES, TARGETS, Reci
 from analytics.hardware.speed import GIGA
 from analytics.prices import nothing_polled
 from bot.commands.machine_notes import machine_notes
+from bot.commands.offers_now import with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
@@ -151,69 +153,83 @@ def _notes(answer: LlmGpus, shown: int, words: Words) -> tuple[str, ...]:
     return machine_notes(notes, answer.not_fitting, answer.evidence, words)
 
 
-COMMAND = Command(
-    name="llm",
-    summary="GPUs on offer that hold a language model, best value first",
-    path="/api/spot/llm-gpus",
-    params=(
-        Param(
-            "model_size",
-            "llm",
-            "a size or a model",
-            required=True,
-            joins=("b",),
-            suggest=("7B", "13B", "30B", "70B", "8x7B"),
-            offers="llms",
+def _which(answer: LlmGpus, given: Mapping[str, Any]) -> tuple[Wanted, ...]:
+    """Machines like the best."""
+    return tuple(Wanted(best.gpu_name, best.gpus) for best in answer.recommendations[:1])
+
+
+COMMAND = with_offers(
+    Command(
+        name="llm",
+        summary="GPUs on offer that hold a language model, best value first",
+        path="/api/spot/llm-gpus",
+        params=(
+            Param(
+                "model_size",
+                "llm",
+                "a size or a model",
+                required=True,
+                joins=("b",),
+                suggest=("7B", "13B", "30B", "70B", "8x7B"),
+                offers="llms",
+            ),
+            Param("min_vram", "gigabytes", "least memory of one GPU", minimum=0, maximum=1000),
+            Param("max_price", "usd_per_hour", "most USD per hour for the whole machine", minimum=0),
+            Param("mode", "choice", "what the model is to do", default="lora", choices=MODES),
+            Param(
+                "precision", "choice", "of the weights, when running it; if not given, the name's", choices=PRECISIONS
+            ),
+            Param(
+                "context",
+                "int",
+                "tokens; the name's or 2048 if not given",
+                minimum=1,
+                maximum=MOST_CONTEXT,
+                positional=False,
+            ),
+            Param(
+                "batch",
+                "int",
+                "sequences at a time; if not given, 1 in training, as many as fit when running",
+                minimum=1,
+                maximum=4096,
+                positional=False,
+            ),
+            Param("gpus", "gpu_count", "most GPUs in one machine", minimum=1, maximum=64, positional=False),
+            Param(
+                "tokens", "tokens", "training tokens, for the hours", minimum=1, maximum=MOST_TOKENS, positional=False
+            ),
+            Param(
+                "recipe",
+                "choice",
+                "how it is trained: torchtune computes the loss in pieces and all in bf16",
+                default=PEFT.name,
+                choices=tuple(RECIPES),
+                positional=False,
+            ),
+            Param(
+                "rank", "int", "of the adapters; the recipe's if not given", minimum=1, maximum=4096, positional=False
+            ),
+            Param(
+                "targets",
+                "choice",
+                "layers with adapters; the recipe's if not given",
+                choices=TARGETS,
+                positional=False,
+            ),
+            Param(
+                "activations",
+                "choice",
+                "what becomes of them in training; the recipe's if not given",
+                choices=ACTIVATIONS,
+                positional=False,
+            ),
+            Param("limit", "int", "how many lines, best first", minimum=1, maximum=500, positional=False),
         ),
-        Param("min_vram", "gigabytes", "least memory of one GPU", minimum=0, maximum=1000),
-        Param("max_price", "usd_per_hour", "most USD per hour for the whole machine", minimum=0),
-        Param("mode", "choice", "what the model is to do", default="lora", choices=MODES),
-        Param("precision", "choice", "of the weights, when running it; if not given, the name's", choices=PRECISIONS),
-        Param(
-            "context",
-            "int",
-            "tokens; the name's or 2048 if not given",
-            minimum=1,
-            maximum=MOST_CONTEXT,
-            positional=False,
-        ),
-        Param(
-            "batch",
-            "int",
-            "sequences at a time; if not given, 1 in training, as many as fit when running",
-            minimum=1,
-            maximum=4096,
-            positional=False,
-        ),
-        Param("gpus", "gpu_count", "most GPUs in one machine", minimum=1, maximum=64, positional=False),
-        Param("tokens", "tokens", "training tokens, for the hours", minimum=1, maximum=MOST_TOKENS, positional=False),
-        Param(
-            "recipe",
-            "choice",
-            "how it is trained: torchtune computes the loss in pieces and all in bf16",
-            default=PEFT.name,
-            choices=tuple(RECIPES),
-            positional=False,
-        ),
-        Param("rank", "int", "of the adapters; the recipe's if not given", minimum=1, maximum=4096, positional=False),
-        Param(
-            "targets",
-            "choice",
-            "layers with adapters; the recipe's if not given",
-            choices=TARGETS,
-            positional=False,
-        ),
-        Param(
-            "activations",
-            "choice",
-            "what becomes of them in training; the recipe's if not given",
-            choices=ACTIVATIONS,
-            positional=False,
-        ),
-        Param("limit", "int", "how many lines, best first", minimum=1, maximum=500, positional=False),
+        ask=ask,
+        card=card,
+        examples=("llm 7B", "llm llama2-13b qlora $1", "llm 70B inference min_vram=48GB"),
+        role="member",
     ),
-    ask=ask,
-    card=card,
-    examples=("llm 7B", "llm llama2-13b qlora $1", "llm 70B inference min_vram=48GB"),
-    role="member",
+    _which,
 )

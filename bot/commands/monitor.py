@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from analytics.answers.offers_now import Wanted
 from analytics.evidence import Plural
 from analytics.market import HOUR, ChangeBand, HourPoint, Quote, Scope
 from analytics.prices import BAND_HOURS, DAY_HOURS, Listing, Monitor, PriceTrend, change_band, monitor
+from bot.commands.offers_now import each_model, with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import Words
@@ -145,17 +148,26 @@ def _one(trend: PriceTrend, words: Words) -> str:
     return words(text, **places, **_usual(trend, words))
 
 
-COMMAND = Command(
-    name="monitor",
-    summary="Spot prices now and over 24 hours, with their trend",
-    path="/api/spot/monitor",
-    params=(
-        Param("gpu", "gpus", "models to show; all when not given"),
-        Param("scope", "choice", "whose offers count", default="verified", choices=("verified", "all")),
-        Param("limit", "int", "how many models, busiest first", minimum=1, maximum=500),
+def _which(answer: Monitor, given: Mapping[str, Any]) -> tuple[Wanted, ...]:
+    """The models that were asked for; none where all were."""
+    rows = answer.price_trends
+    return each_model([row.gpu_name for row in rows]) if given.get("gpu") or len(rows) == 1 else ()
+
+
+COMMAND = with_offers(
+    Command(
+        name="monitor",
+        summary="Spot prices now and over 24 hours, with their trend",
+        path="/api/spot/monitor",
+        params=(
+            Param("gpu", "gpus", "models to show; all when not given"),
+            Param("scope", "choice", "whose offers count", default="verified", choices=("verified", "all")),
+            Param("limit", "int", "how many models, busiest first", minimum=1, maximum=500),
+        ),
+        ask=ask,
+        card=card,
+        examples=("monitor", "monitor 4090", "monitor scope=all"),
+        role="member",
     ),
-    ask=ask,
-    card=card,
-    examples=("monitor", "monitor 4090", "monitor scope=all"),
-    role="member",
+    _which,
 )

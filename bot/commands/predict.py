@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from analytics.evidence import Plural, seconds_of
 from analytics.forecasting.forecasts import Point, Prediction, prediction
 from analytics.market import HOUR
+from bot.commands.offers_now import each_model, with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
 from bot.presentation.words import Words
@@ -130,13 +131,16 @@ def _record(answer: Prediction, words: Words) -> str:
     return words(text, hit=hit, n=answer.n_scored, baseline=baseline)
 
 
-COMMAND = Command(
-    name="predict",
-    summary="Price in 1, 6 and 24 hours, how sure that is, and whether to start now",
-    path="/api/spot/prediction/{gpu_name}",
-    params=(Param("gpu_name", "gpu", "the model", required=True, aliases=("gpu", "model")),),
-    ask=ask,
-    card=card,
-    examples=("predict RTX 4090", "predict h100 sxm"),
-    role="member",
+COMMAND = with_offers(
+    Command(
+        name="predict",
+        summary="Price in 1, 6 and 24 hours, how sure that is, and whether to start now",
+        path="/api/spot/prediction/{gpu_name}",
+        params=(Param("gpu_name", "gpu", "the model", required=True, aliases=("gpu", "model")),),
+        ask=ask,
+        card=card,
+        examples=("predict RTX 4090", "predict h100 sxm"),
+        role="member",
+    ),
+    lambda answer, given: each_model([answer.gpu_name]),
 )

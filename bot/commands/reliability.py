@@ -5,6 +5,7 @@ from __future__ import annotations
 from analytics.answers.reliability import PERIOD_DAYS, Reliability, reliability, score_of
 from analytics.interruptions.estimator import SHRINK_BELOW, Context, priors, total
 from analytics.market import HOUR, Exposure, LifeTable
+from bot.commands.offers_now import each_model, with_offers
 from bot.commands.overdispersion import overdispersion_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Table
@@ -133,13 +134,16 @@ def _minutes(minutes: float | None, words: Words) -> str:
     return words.hours(None if minutes is None else minutes / 60)
 
 
-COMMAND = Command(
-    name="reliability",
-    summary="How likely a tenant who starts now is still running after 24 hours",
-    path="/api/spot/reliability",
-    params=(Param("gpu", "gpu", "the model", required=True, aliases=("gpu_name", "model")),),
-    ask=ask,
-    card=card,
-    examples=("reliability RTX 4090", "reliability H100 SXM"),
-    role="member",
+COMMAND = with_offers(
+    Command(
+        name="reliability",
+        summary="How likely a tenant who starts now is still running after 24 hours",
+        path="/api/spot/reliability",
+        params=(Param("gpu", "gpu", "the model", required=True, aliases=("gpu_name", "model")),),
+        ask=ask,
+        card=card,
+        examples=("reliability RTX 4090", "reliability H100 SXM"),
+        role="member",
+    ),
+    lambda answer, given: each_model([answer.gpu_name]),
 )

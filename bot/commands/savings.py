@@ -5,6 +5,7 @@ from __future__ import annotations
 from analytics.answers.savings import DEFAULT_HOURS, HOURS_IN_YEAR, CloudCost, Savings, Use, savings
 from analytics.errors import NotYet
 from analytics.evidence import Note, Plural
+from bot.commands.offers_now import each_model, with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
 from bot.presentation.words import Words
@@ -139,19 +140,28 @@ def _against(text: str, dearer: str, cost: float, percent: float, places: dict[s
     return words(dearer if percent < 0 else text, **places, **shown)
 
 
-COMMAND = Command(
-    name="savings",
-    summary="What a spot GPU saves against AWS, Google Cloud and Azure",
-    path="/api/spot/savings",
-    params=(
-        Param("gpu", "gpu", "the model", required=True, aliases=("gpu_name", "model")),
-        Param("hours", "hours", "GPU-hours to compare", default=DEFAULT_HOURS, minimum=0.01, maximum=1e6),
-        Param(
-            "hours_per_year", "hours", "use in a year", default=HOURS_IN_YEAR, minimum=0, maximum=1e6, positional=False
+COMMAND = with_offers(
+    Command(
+        name="savings",
+        summary="What a spot GPU saves against AWS, Google Cloud and Azure",
+        path="/api/spot/savings",
+        params=(
+            Param("gpu", "gpu", "the model", required=True, aliases=("gpu_name", "model")),
+            Param("hours", "hours", "GPU-hours to compare", default=DEFAULT_HOURS, minimum=0.01, maximum=1e6),
+            Param(
+                "hours_per_year",
+                "hours",
+                "use in a year",
+                default=HOURS_IN_YEAR,
+                minimum=0,
+                maximum=1e6,
+                positional=False,
+            ),
         ),
+        ask=ask,
+        card=card,
+        examples=("savings RTX 4090 100h", "savings A100 PCIE 80GB"),
+        role="member",
     ),
-    ask=ask,
-    card=card,
-    examples=("savings RTX 4090 100h", "savings A100 PCIE 80GB"),
-    role="member",
+    lambda answer, given: each_model([answer.gpu_name]),
 )

@@ -11,6 +11,7 @@ from analytics.answers.windows import DAYS, LOOK_BACK_HOURS, Asked, SafeWindows,
 from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.market import HOUR
+from bot.commands.offers_now import each_model, with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Chart, Column, Heat, Table
 from bot.presentation.words import Words
@@ -133,17 +134,20 @@ def _row(window: Window, words: Words) -> tuple[str, ...]:
     )
 
 
-COMMAND = Command(
-    name="windows",
-    summary="The hours of the week with the least risk of interruption",
-    path="/api/spot/safe-windows/{gpu_name}",
-    params=(
-        Param("gpu_name", "gpu", "the model", required=True, aliases=("gpu", "model")),
-        Param("hours", "hours", "how long the job runs", minimum=1, maximum=168),
-        Param("tz", "text", "your time zone, e.g. America/Sao_Paulo", default=UTC, positional=False),
+COMMAND = with_offers(
+    Command(
+        name="windows",
+        summary="The hours of the week with the least risk of interruption",
+        path="/api/spot/safe-windows/{gpu_name}",
+        params=(
+            Param("gpu_name", "gpu", "the model", required=True, aliases=("gpu", "model")),
+            Param("hours", "hours", "how long the job runs", minimum=1, maximum=168),
+            Param("tz", "text", "your time zone, e.g. America/Sao_Paulo", default=UTC, positional=False),
+        ),
+        ask=ask,
+        card=card,
+        examples=("windows RTX 4090", "windows RTX 4090 9h tz=America/Sao_Paulo"),
+        role="member",
     ),
-    ask=ask,
-    card=card,
-    examples=("windows RTX 4090", "windows RTX 4090 9h tz=America/Sao_Paulo"),
-    role="member",
+    lambda answer, given: each_model([answer.gpu_name]),
 )

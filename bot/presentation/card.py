@@ -151,7 +151,7 @@ class Action:
 class Card:
     """One answer: title, the conclusion in one line, tables, sparklines, notes, the footer with age and sample.
 
-    ``actions``: what can be done next.
+    ``actions``: what can be done next; ``commands``: lines to copy into a shell, the same in every language.
     """
 
     title: str
@@ -162,3 +162,4 @@ class Card:
     footer: str = ""
     charts: tuple[Chart, ...] = ()
     actions: tuple[Action, ...] = ()
+    commands: tuple[str, ...] = ()

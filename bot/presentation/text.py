@@ -17,12 +17,15 @@ def pages(card: Card, rows: int = ROWS) -> int:
 
 
 def page(card: Card, number: int, rows: int = ROWS) -> Card:
-    """One page of a card, from 0: of each table the rows of that page; pictures only on the first."""
+    """One page of a card, from 0: of each table the rows of that page; pictures and commands only on the first."""
     if pages(card, rows) == 1:
         return card
     cut = (dataclasses.replace(t, rows=t.rows[number * rows : (number + 1) * rows]) for t in card.tables)
     tables = tuple(table for table in cut if table.rows)
-    return dataclasses.replace(card, tables=tables, charts=card.charts if number == 0 else ())
+    first = number == 0
+    return dataclasses.replace(
+        card, tables=tables, charts=card.charts if first else (), commands=card.commands if first else ()
+    )
 
 
 def monospaced(table: Table) -> str:
@@ -44,6 +47,7 @@ def plain(card: Card) -> str:
     """The whole card as text."""
     parts = [card.title, card.lead]
     parts += [f"{table.caption}\n{monospaced(table)}" for table in card.tables]
+    parts += card.commands
     parts += [chart.alt for chart in card.charts]
     parts += [f"• {note}" for note in card.notes]
     return "\n".join(part for part in (*parts, card.footer) if part)

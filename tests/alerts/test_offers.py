@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from analytics.market import Offer
+from analytics.vast_commands import bid_price
 from bot.alerts.codec import dump, load_rule, load_state
 from bot.alerts.decide import Decision, Event, EventKind, Reason, decide
 from bot.alerts.explain import explain
-from bot.alerts.offer_messages import bid_price, command_line
+from bot.alerts.offer_messages import command_line
 from bot.alerts.offers import MOST_LISTED, MOST_MATCHES, Match, all_in, lowest_bid, matches
 from bot.alerts.quiet import Quiet
 from bot.alerts.rules import Direction, Kind, Measure, OfferFilter, Rule, Series
@@ -81,8 +82,8 @@ def test_the_lowest_bid_is_below_every_price_that_matches() -> None:
 
 def test_a_bid_is_for_the_whole_slice_and_never_below_its_least() -> None:
     (match,) = matches([PAIR], WANTED)
-    assert bid_price(match) == "0.4000"
-    assert bid_price(replace(match, num_gpus=3, bid=133_333)) == "0.4000"  # 0.40 dollars kept a GPU
+    assert bid_price(match.bid, match.num_gpus) == "0.4000"
+    assert bid_price(133_333, 3) == "0.4000"  # 0.40 dollars kept a GPU
     assert command_line(match, 100) == "vastai create instance 70 --image IMAGE --disk 100 --bid_price 0.4000"
     assert "--disk GB " in command_line(match, 0)
 

@@ -69,6 +69,8 @@ def show(card: Card, out: Console) -> None:
     out.print(Text(card.lead))
     for table in card.tables:
         out.print(table_for(table, out.width))
+    for line in card.commands:
+        out.print(Text(line), soft_wrap=True)  # whole, to be copied
     for spark in card.sparks:
         out.print(_spark(spark, out.width))
     for note in card.notes:

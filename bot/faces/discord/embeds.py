@@ -165,6 +165,8 @@ def _blocks(card: Card, pictures: Sequence[Picture]) -> Iterator[str | list[str]
             continue
         for strip in strips(table):
             yield monospaced(strip).split("\n")
+    if card.commands:
+        yield list(card.commands)
     if card.sparks and not pictures:
         widest = max(len(spark.label) for spark in card.sparks)
         yield [f"{s.label:<{widest}} {sparkline(s.values, max(10, COLUMNS - widest - 1))}" for s in card.sparks]

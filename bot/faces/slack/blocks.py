@@ -111,6 +111,7 @@ def blocks(found: Sheet, *, pictures: Sequence[Picture] = (), plainly: bool = Fa
     card = found.card
     last = [*_context(_by(found)), *_context(card.footer), *_buttons(found)]
     body = [*_header(_title(found)), *_section(card.lead), *_tables(card.title, card.tables, plainly=plainly)]
+    body += _code("\n".join(" ".join(clean(line).split()) for line in card.commands))
     body += [] if plainly else [_image(picture) for picture in pictures]
     if card.sparks and (plainly or not pictures):
         body += _code(_sparks(card.sparks))
