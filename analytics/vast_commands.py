@@ -6,7 +6,6 @@ Names come from the market: each line is quoted for a POSIX shell. Source: help 
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,4 +67,4 @@ def _one_word(name: str) -> str:
 
 
 def _cli_gb(gib: float) -> str:
-    return f"{math.floor(gib * MIB_PER_GIB / MB_PER_CLI_GB * 10) / 10:g}"
+    return f"{gib * MIB_PER_GIB / MB_PER_CLI_GB:.1f}"

@@ -95,7 +95,9 @@ def _cells(offer: OfferNow, words: Words, *, several: bool) -> tuple[str, ...]:
 
 def _notes(offers: Sequence[OfferNow], words: Words) -> tuple[str, ...]:
     """What is to be known before a line is used."""
-    notes = [words("The cheapest offer: {why}. IMAGE in its line stands for a container image.", why=offers[0].why)]
+    notes = [words("The cheapest of these offers: {why}.", why=offers[0].why)]
+    if offers[0].create_command is not None:
+        notes.append(words("IMAGE in the line that rents it stands for a container image."))
     if any(offer.market != "spot" for offer in offers[:MOST_OFFERS]):
         notes.append(words("Prices with * are on demand."))
     if any(offer.old for offer in offers[:MOST_OFFERS]):
@@ -108,5 +110,5 @@ def _notes(offers: Sequence[OfferNow], words: Words) -> tuple[str, ...]:
 
 def _commands(offers: Sequence[OfferNow]) -> tuple[str, ...]:
     """How the cheapest is rented, and how each kind of offer is found again."""
-    create = next((offer.create_command for offer in offers if offer.create_command is not None), None)
-    return tuple(dict.fromkeys(line for line in (create, *(offer.search_command for offer in offers)) if line))
+    lines = (offers[0].create_command, *(offer.search_command for offer in offers))
+    return tuple(dict.fromkeys(line for line in lines if line is not None))

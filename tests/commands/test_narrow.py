@@ -36,7 +36,9 @@ def _check(card: Card, width: int) -> None:
                 assert column.align == "left" or _whole(cell, printed), f"{cell!r} is torn apart:\n{printed}"
                 assert all(_whole(word, printed) for word in cell.split()), f"{cell!r} is cut:\n{printed}"
     assert "…" not in printed
-    assert max(len(line) for line in printed.splitlines()) <= width
+    lines = printed.splitlines()
+    assert set(card.commands) <= set(lines), "a command is torn apart, and cannot be copied"
+    assert max(len(line) for line in lines if line not in card.commands) <= width
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
