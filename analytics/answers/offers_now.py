@@ -56,8 +56,8 @@ def offers_now(seen: Seen, wanted: Wanted, now: int) -> tuple[OfferNow, ...]:
 
     Price per GPU-hour without disk decides, so that the first is the floor of that market. ``now``: UTC seconds.
     """
-    fitting = [offer for offer in seen.book if _fits(offer, wanted, now)]
-    ranked = sorted(minimal_slices(fitting), key=lambda offer: _rank(offer, wanted))
+    smallest = minimal_slices(offer for offer in seen.book if offer.verified and _fits(offer, wanted))
+    ranked = sorted((offer for offer in smallest if _takes(offer, wanted, now)), key=lambda offer: _rank(offer, wanted))
     cheapest: dict[int, Offer] = {}
     for offer in ranked:
         cheapest.setdefault(offer.machine_id, offer)
@@ -84,14 +84,16 @@ def _search(seen: Seen, wanted: Wanted, first: Offer) -> str:
     )
 
 
-def _fits(offer: Offer, wanted: Wanted, now: int) -> bool:
-    """Whether it can be rented and is as asked for; of a disk of unknown size the market will tell."""
+def _fits(offer: Offer, wanted: Wanted) -> bool:
     size = offer.num_gpus == wanted.gpus if wanted.gpus else offer.num_gpus >= wanted.at_least
-    place = wanted.region in (WORLD, offer.region)
+    return size and wanted.region in (WORLD, offer.region)
+
+
+def _takes(offer: Offer, wanted: Wanted, now: int) -> bool:
+    """Whether it has a price and takes a tenant now; of a disk of unknown size the market will tell."""
     price = offer.on_demand if wanted.on_demand else offer.min_bid
     disk = wanted.disk_gb is None or offer.disk_gb is None or offer.disk_gb >= wanted.disk_gb
-    there = offer.rentable and offer.verified and (offer.end_date is None or offer.end_date > now)
-    return bool(there and price) and size and place and disk
+    return bool(price) and disk and (offer.end_date is None or offer.end_date > now)
 
 
 def _rank(offer: Offer, wanted: Wanted) -> tuple[int, int, int, int]:

@@ -33,12 +33,13 @@ def _asking(ask: Ask, which: WhichOffers) -> Ask:
     async def asked(query: QueryContext, **given: Any) -> Any:
         answer = await ask(query, **given)
         wanted = which(answer, given)
-        return replace(answer, offers_now=await _found(query, wanted)) if wanted else answer
+        return replace(answer, offers_now=await found_offers(query, wanted)) if wanted else answer
 
     return asked
 
 
-async def _found(query: QueryContext, wanted: Sequence[Wanted]) -> tuple[OfferNow, ...]:
+async def found_offers(query: QueryContext, wanted: Sequence[Wanted]) -> tuple[OfferNow, ...]:
+    """The offers that fit, from the latest complete poll of each model."""
     rows = {row.name: row for row in await query.reader.models()}
     found: list[OfferNow] = []
     for one in wanted:
