@@ -58,8 +58,8 @@ def _showing(card: Callable[[Any, Words], Card]) -> Callable[[Any, Words], Card]
         if offers is None:
             return made
         if not offers:
-            return replace(made, notes=(*made.notes, words("Nothing that fits was rentable at the latest poll.")))
-        tables, notes = (*made.tables, _table(offers[:MOST_OFFERS], words)), (*made.notes, *_notes(offers, words))
+            return replace(made, notes=(words("Nothing that fits was rentable at the latest poll."), *made.notes))
+        tables, notes = (*made.tables, _table(offers[:MOST_OFFERS], words)), _with_notes(made.notes, offers, words)
         return replace(made, tables=tables, notes=notes, commands=_commands(offers[:MOST_OFFERS]))
 
     return shown
@@ -77,7 +77,8 @@ def _table(offers: Sequence[OfferNow], words: Words) -> Table:
         Column(words("host reliability"), "right"),
     )
     disk = max(offer.disk_gb for offer in offers)
-    caption = words("Cheapest to rent; all-in: USD an hour for all GPUs with {n} GB of disk", n=disk)
+    text = "Cheapest to rent; all-in: USD an hour for all GPUs with {n} GB of disk. Of the first, {why}."
+    caption = words(text, n=disk, why=offers[0].why)
     return Table(caption, columns, tuple(_cells(offer, words, several=several) for offer in offers))
 
 
@@ -88,21 +89,19 @@ def _cells(offer: OfferNow, words: Words, *, several: bool) -> tuple[str, ...]:
         *((offer.gpu_name,) if several else ()),
         str(offer.num_gpus),
         offer.region + (f" ({words('old')})" if offer.old else ""),
-        words.money(price) + ("" if offer.market == "spot" else "*"),
+        words.money(price) + ("" if offer.market == "spot" else f" ({words('on demand')})"),
         words.money(offer.all_in_per_hour),
         words.share(offer.reliability, 1),
     )
 
 
-def _notes(offers: Sequence[OfferNow], words: Words) -> tuple[str, ...]:
-    """What is to be known before a line is used."""
-    notes = [words("The cheapest of these offers: {why}.", why=offers[0].why)]
+def _with_notes(made: tuple[str, ...], offers: Sequence[OfferNow], words: Words) -> tuple[str, ...]:
+    """The card's notes, before them what must be known of the lines: faces show the first ones."""
+    old = any(offer.old for offer in offers[:MOST_OFFERS])
+    text = "Old offers were seen more than two planned polls ago and may be gone: search first."
+    notes = [*([words(text)] if old else []), *made]
     if offers[0].create_command is not None:
         notes.append(words("IMAGE in the line that rents it stands for a container image."))
-    if any(offer.market != "spot" for offer in offers[:MOST_OFFERS]):
-        notes.append(words("Prices with * are on demand."))
-    if any(offer.old for offer in offers[:MOST_OFFERS]):
-        notes.append(words("Old offers were seen more than two planned polls ago and may be gone: search first."))
     if len(offers) > MOST_OFFERS:
         more = len(offers) - MOST_OFFERS
         notes.append(words(Plural("{n} more offer in the full answer", "{n} more offers in the full answer"), n=more))

@@ -173,7 +173,7 @@ async def test_what_is_not_verified_or_not_free_is_not_proposed_and_that_is_said
         assert plain(answer)["offers_now"] == []
         for language, text in said.items():
             card = shown(command, answer, language)
-            assert card.notes[-1].startswith(text)
+            assert card.notes[0].startswith(text)
             assert card.commands == ()
 
 
@@ -182,8 +182,9 @@ async def test_where_on_demand_costs_no_more_the_line_makes_no_bid(small: Dispat
     create, search = shown(command, answer).commands
     assert create == "vastai create instance 7 --image IMAGE --disk 50"
     assert " -t on-demand " in search
-    assert any("on demand costs no more here" in note for note in shown(command, answer).notes)
-    assert shown(command, answer).tables[-1].rows[0][3] == "$0.400*"
+    table = shown(command, answer).tables[-1]
+    assert "on demand costs no more here" in table.caption
+    assert table.rows[0][3] == "$0.400 (on demand)"
 
 
 async def test_of_a_cut_off_poll_nothing_is_proposed(small: Dispatcher) -> None:
