@@ -48,15 +48,39 @@ class Usd:
 
 
 @dataclass(frozen=True, slots=True)
+class Percent:
+    """A percentage, given in percent, in a sentence; faces write it as they write all of them. ``str()`` is English."""
+
+    value: float
+    digits: int = 0
+
+    def __str__(self) -> str:
+        return f"{round(self.value, self.digits) + 0.0:,.{self.digits}f}%"
+
+
+LEAST_WRITTEN = 1e-4
+"""A number below this keeps ten decimals, others four (ours: none is said to be zero that is not)."""
+
+
+def written(value: float) -> str:
+    """A number as English writes it: thousands apart, and no more decimals than it needs."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.{4 if abs(value) >= LEAST_WRITTEN else 10}f}".rstrip("0").rstrip(".")
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A sentence with named places, kept apart from its values so that faces can translate it. ``str()`` is English.
 
     Write ``Note("gaps: {n}, together {hours} h", {"n": 3, "hours": 24})``; the template is the translation key. Where a
     noun follows its number, the template is a ``Plural``; of two counted nouns each is a Note of its own, as a value.
+    ``usual``: true of every answer to its question, so it is said after what is true of this one.
     """
 
     text: str | Plural
     values: Mapping[str, Any] = field(default_factory=dict)
+    usual: bool = False
 
     def __str__(self) -> str:
         shown = {key: _english(value) for key, value in self.values.items()}
@@ -66,8 +90,10 @@ class Note:
 
 
 def _english(value: Any) -> Any:
-    """Several things are a list with commas."""
-    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
+    """Numbers have their thousands apart; several things are a list with commas."""
+    if isinstance(value, (tuple, list)):
+        return ", ".join(str(_english(item)) for item in value)
+    return written(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 class Freshness(enum.StrEnum):
@@ -167,7 +193,7 @@ class Basis:
         return None if self.as_of is None or self.stale else max(self.now, self.as_of + missing)
 
     def evidence(self, method: Note, caveats: tuple[Note, ...] = (), **more: Any) -> Evidence:
-        """The evidence of an answer that used ``method``."""
+        """The evidence of an answer that used ``method``; why the data are old comes first, what is usual last."""
         return Evidence(
             as_of=None if self.as_of is None else iso(self.as_of),
             stale=self.stale,
@@ -175,7 +201,7 @@ class Basis:
             history_days=self.history_days,
             offers=self.offers,
             method=method,
-            caveats=(*caveats, *self._cause()),
+            caveats=tuple(sorted((*self._cause(), *caveats), key=lambda note: note.usual)),
             **more,
         )
 

@@ -254,7 +254,7 @@ def monitor(listings: Sequence[Listing], basis: Basis, *, scope: Scope, limit: i
     caveats += cheaper_on_demand((model, quote.price, quote.on_demand) for model, quote in quoted)
     hosts = Note("verified hosts") if scope is Scope.VERIFIED else Note("all hosts")
     method = Note(
-        "median of min_bid per GPU-hour over free minimal slices of {hosts}, weighted by GPUs", {"hosts": hosts}
+        "median of the lowest bids per GPU-hour over free minimal slices of {hosts}, weighted by GPUs", {"hosts": hosts}
     )
     return Monitor(iso(basis.now), len(listings), trends, basis.evidence(method, tuple(caveats)), limit)
 

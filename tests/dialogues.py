@@ -52,8 +52,8 @@ DIALOGUES: tuple[Turn, ...] = (
     Turn("fleet inference $2000 high", ("Fleet for inference", "of $2,000.00")),
     _typed("fleet 500 training", "Fleet for training", "of $500.00"),
     # later
-    Turn("predict RTX 4090", ("Price forecast: RTX 4090", "7-day median", "80 %", "backtest")),
-    Turn("predict h100 sxm", ("H100 SXM", "within ±5 %")),
+    Turn("predict RTX 4090", ("Price forecast: RTX 4090", "7-day median", "80%", "backtest")),
+    Turn("predict h100 sxm", ("H100 SXM", "within ±5%")),
     _typed("predict rtx4090", "Price forecast: RTX 4090"),
     _typed("predict RTX4090", "Price forecast: RTX 4090"),
     _typed("predict gpu_name='rtx 4090'", "Price forecast: RTX 4090"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from analytics import regions
-from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, Usd
 from analytics.hardware.machines import ENOUGH_MACHINES
 from analytics.market import WORLD, Offer, Quote, usd
 from analytics.offer_now import OfferNow
@@ -127,12 +127,12 @@ def _caveats(
     priced = [row for row in rows if row.avg_price is not None]
     if best is None and priced:
         cheap = min(priced, key=lambda row: row.avg_price or 0.0)
-        values = {"n": ENOUGH_MACHINES, "region": cheap.region, "price": cheap.avg_price}
+        values = {"n": ENOUGH_MACHINES, "region": cheap.region, "price": Usd(cheap.avg_price or 0.0)}
         notes.append(
             Note(
                 Plural(
-                    "no region has {n} machine; the cheapest median is {region} at ${price}",
-                    "no region has {n} machines; the cheapest median is {region} at ${price}",
+                    "no region has {n} machine; the cheapest median is {region} at {price}",
+                    "no region has {n} machines; the cheapest median is {region} at {price}",
                 ),
                 values,
             )
@@ -148,5 +148,7 @@ def _caveats(
     elif regions.place(home) is None:
         notes.append(Note("“{home}” is not a place known here: no latency", {"home": home}))
     else:
-        notes.append(Note("latency is an estimate from the distance to {home}, not a measurement", {"home": home}))
+        notes.append(
+            Note("latency is an estimate from the distance to {home}, not a measurement", {"home": home}, usual=True)
+        )
     return notes

@@ -6,7 +6,7 @@ from collections import Counter
 
 from analytics.answers.fleet_aws import Aws
 from analytics.answers.fleet_program import Fleet, Level, Lot, cost
-from analytics.evidence import Note
+from analytics.evidence import Note, Percent, Usd
 from analytics.hardware.comparators import old_prices
 from analytics.hardware.machines import thin
 from analytics.market import MICRO
@@ -19,9 +19,8 @@ def binding(fleet: Fleet, level: Level, budget: int, hours: float) -> list[Note]
     notes = []
     left = budget - cost(fleet, hours)
     if any(lot.cost(hours) > left for lot, _ in fleet):
-        notes.append(
-            Note("budget: ${left} a month left, too little for more of these", {"left": round(left / MICRO, 2)})
-        )
+        values = {"left": Usd(left / MICRO)}
+        notes.append(Note("budget: {left} a month left, too little for more of these", values))
     taken: Counter[tuple[str, str, int]] = Counter()
     for lot, n in fleet:
         taken[lot.shelf] += n
@@ -56,11 +55,11 @@ def _bound_by_level(fleet: Fleet, level: Level) -> list[Note]:
     notes = []
     most, least = level.most_in_one_place, level.least_on_demand
     if most is not None and (max(places.values()) + 1) / (gpus + 1) > most:
-        notes.append(Note("reliability: at most {n} % of one model in one region", {"n": round(100 * most)}))
+        notes.append(Note("reliability: at most {n} of one model in one region", {"n": Percent(100 * most)}))
     if most is not None and (_on_one_host(fleet) + 1) / (gpus + 1) > most:
-        notes.append(Note("reliability: at most {n} % on one host", {"n": round(100 * most)}))
+        notes.append(Note("reliability: at most {n} on one host", {"n": Percent(100 * most)}))
     if sum(lot.size * n for lot, n in fleet if lot.market == "on-demand") / (gpus + 1) < least:
-        notes.append(Note("reliability: at least {n} % on demand", {"n": round(100 * least)}))
+        notes.append(Note("reliability: at least {n} on demand", {"n": Percent(100 * least)}))
     return notes
 
 
@@ -69,29 +68,51 @@ def caveats(fleet: Fleet, aws: Aws, level: Level, uninterrupted: float, left_out
     notes = []
     if left_out:
         notes.append(Note("models left out because their last poll is too old: {n}", {"n": left_out}))
-    if aws.compared:
-        gpus = ", ".join(f"{c.gpu_name} ({c.instance}, ${c.usd_per_gpu_hour}/GPU-h, {c.date})" for c in aws.compared)
-        notes.append(Note("savings: the same effective work on AWS on demand on {gpus}", {"gpus": gpus}))
-    if aws.stand_in is not None:
-        values = {"models": ", ".join(aws.without), "gpu": aws.stand_in.gpu, "price": aws.stand_in.usd_per_gpu_hour}
-        text = "AWS sells nothing like {models}: compared with {gpu} (${price}/GPU-h), where it does such work cheapest"
-        notes.append(Note(text, values))
-    if any(lot.lost for lot, _ in fleet):
-        text = "interrupted hours are not billed: without any interruption the month would cost ${most}"
-        notes.append(Note(text, {"most": round(uninterrupted, 2)}))
-    if fleet:
-        notes.append(Note("disk is billed on top, interrupted or not: how much depends on what is stored"))
+    notes += thin((_lot_name(lot), lot.machines) for lot, _ in fleet)
     if any(lot.lost is None for lot, _ in fleet):
         notes.append(
             Note("no interruption history for some of these: neither their work nor their hours are discounted")
         )
+    notes += [*old_prices(aws.compared), *_compared(aws)]
+    if any(lot.lost for lot, _ in fleet):
+        text = "interrupted hours are not billed: without any interruption the month would cost {most}"
+        notes.append(Note(text, {"most": Usd(uninterrupted)}, usual=True))
     if fleet:
-        notes.append(Note("prices are medians of the region; GPUs of different machines do separate jobs"))
+        notes += _OF_EVERY_FLEET
     if level.most_in_one_place is not None and any(lot.hosts for lot, _ in fleet):
-        text = "some hosts offer several of these: take at most {n} % of the GPUs from one host"
-        notes.append(Note(text, {"n": round(100 * level.most_in_one_place)}))
-    notes += thin((_lot_name(lot), lot.machines) for lot, _ in fleet)
-    return [*notes, *old_prices(aws.compared)]
+        text = "some hosts offer several of these: take at most {n} of the GPUs from one host"
+        notes.append(Note(text, {"n": Percent(100 * level.most_in_one_place)}))
+    return notes
+
+
+_OF_EVERY_FLEET = (
+    Note("disk is billed on top, interrupted or not: how much depends on what is stored", usual=True),
+    Note("prices are medians of the region; GPUs of different machines do separate jobs", usual=True),
+)
+
+
+def _compared(aws: Aws) -> list[Note]:
+    """What the savings are against."""
+    notes = []
+    if aws.stand_in is not None:
+        values = {
+            "models": ", ".join(aws.without),
+            "gpu": aws.stand_in.gpu,
+            "price": Usd(aws.stand_in.usd_per_gpu_hour),
+        }
+        text = (
+            "AWS sells nothing like {models}: compared with {gpu} ({price} per GPU-hour), "
+            "where it does such work cheapest"
+        )
+        notes.append(Note(text, values))
+    if aws.compared:
+        text = "{gpu} ({instance}, {price} per GPU-hour, {date})"
+        gpus = tuple(
+            Note(text, {"gpu": c.gpu_name, "instance": c.instance, "price": Usd(c.usd_per_gpu_hour), "date": c.date})
+            for c in aws.compared
+        )
+        notes.append(Note("savings: the same effective work on AWS on demand on {gpus}", {"gpus": gpus}, usual=True))
+    return notes
 
 
 def _lot_name(lot: Lot) -> str:

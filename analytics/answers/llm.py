@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
-
 from analytics.answers.llm_fits import MOST_AT_A_TIME, Fit, best_of_each_model, best_value, fit_on, ranked
-from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, Percent, Usd
 from analytics.hardware.decode import MBU
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.llm_work import from_name
@@ -24,7 +23,7 @@ MILLION = 1_000_000
 
 UNRATED = Note("memory fits; its speed is not in the catalogue, so its value cannot be rated")
 METHOD = Note(
-    "fit_score = tokens per dollar relative to the best machine that may lead, at most 1, x the chance that the memory "
+    "score = tokens per dollar relative to the best machine that may lead, at most 1, x the chance that the memory "
     "is enough; "
     "prices are medians over machines with that many free GPUs"
 )
@@ -134,7 +133,7 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
         not_fitting=misses,
         evidence=basis.evidence(
             METHOD,
-            (*_caveats(found, work, wish), *_thin(picked)),
+            (*_thin(picked), *_caveats(found, work, wish)),
             assumptions=_assumptions(found, work, wish),
         ),
     )
@@ -168,8 +167,8 @@ def _refused(machine: Machine, wish: Wish) -> Note | None:
     if wish.min_vram is not None and (vram is None or vram < wish.min_vram):
         return Note("{have} GB a GPU, {want} GB asked", {"have": vram or "?", "want": wish.min_vram})
     if wish.max_price is not None and machine.usd_per_hour > wish.max_price:
-        prices = {"price": round(machine.usd_per_hour, 4), "limit": wish.max_price}
-        return Note("costs {price} USD per hour, limit {limit}", prices)
+        prices = {"price": Usd(machine.usd_per_hour), "limit": Usd(wish.max_price)}
+        return Note("costs {price} an hour, limit {limit}", prices)
     return None
 
 
@@ -226,7 +225,7 @@ def _value(fit: Fit, best: float) -> Note:
         return UNRATED
     worth = Note("the most tokens per dollar on offer")
     if value != best and best:
-        worth = Note("{percent}% of the best tokens per dollar", {"percent": round(100 * value / best)})
+        worth = Note("{percent} of the best tokens per dollar", {"percent": Percent(100 * value / best)})
     values = {"want": gib(fit.bytes_each), "have": gib(fit.vram_bytes), "worth": worth}
     if fit.placement == "sharded":
         values["n"] = fit.machine.gpus
@@ -240,36 +239,37 @@ def _value(fit: Fit, best: float) -> Note:
     return Note("needs {want} of {have} GiB; {worth}", values)
 
 
+FORMULAS = Note(
+    "the memory formulas are off by {percent} on average", {"percent": Percent(100 * FORMULA_ERROR)}, usual=True
+)
+ASSUMED_TOKENS = Plural(
+    "no amount of data was given: hours are for {n} million tokens",
+    "no amount of data was given: hours are for {n} million tokens",
+)
+NOT_INTERRUPTED = Note("interruptions are not in these hours and prices; the cost question has them", usual=True)
+
+
 def _caveats(found: FoundLlm, work: Work, wish: Wish) -> tuple[Note, ...]:
-    caveats = [
-        Note("the memory formulas are off by {percent}% on average", {"percent": round(100 * FORMULA_ERROR)}),
-        Note("interruptions are not in these hours and prices; the cost question has them"),
-    ]
-    caveats[:0] = [*([found.assumption] if found.assumption else []), *found.notes]
-    caveats.append(_served(wish.batch) if work.mode == "inference" else recipe_note(work))
+    caveats = list(_beyond(found, work))
     if work.mode != "inference" and wish.assumed and wish.tokens is not None:
         values = {"n": round(wish.tokens / MILLION, 1)}
-        caveats.append(
-            Note(
-                Plural(
-                    "no amount of data was given: hours are for {n} million tokens",
-                    "no amount of data was given: hours are for {n} million tokens",
-                ),
-                values,
-            )
-        )
+        caveats.append(Note(ASSUMED_TOKENS, values))
+    caveats += [*([found.assumption] if found.assumption else []), *found.notes]
+    how = _served(wish.batch) if work.mode == "inference" else recipe_note(work)
+    return (*caveats, replace(how, usual=True), NOT_INTERRUPTED, FORMULAS)
+
+
+def _beyond(found: FoundLlm, work: Work) -> Iterator[Note]:
+    """That more text is asked of a model than it was made for."""
     if work.context > found.llm.context:
         limit = {"name": found.llm.name, "n": found.llm.context}
-        caveats.append(
-            Note(
-                Plural(
-                    "{name} was made for at most {n} token of context",
-                    "{name} was made for at most {n} tokens of context",
-                ),
-                limit,
-            )
+        yield Note(
+            Plural(
+                "{name} was made for at most {n} token of context",
+                "{name} was made for at most {n} tokens of context",
+            ),
+            limit,
         )
-    return tuple(caveats)
 
 
 def _served(batch: int | None) -> Note:

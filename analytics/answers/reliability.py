@@ -42,11 +42,14 @@ LOW_RISK, MEDIUM_RISK = 0.90, 0.70
 """Least reliability_score of low and of medium risk (source: definitions, "Interruptions")."""
 
 NOTHING_ELSE = Context()
-SCORE_BUNCHED = Note("interruptions of one machine come together, so the score's interval is if anything too narrow")
+SCORE_BUNCHED = Note(
+    "interruptions of one machine come together, so the score's interval is if anything too narrow", usual=True
+)
 
 TWO_TIMES = Note(
     "two different times: half of new tenants are interrupted within the first; the mean time between interruptions, "
-    "with its interval, is of all tenants, those included that have long run"
+    "with its interval, is of all tenants, those included that have long run",
+    usual=True,
 )
 
 Risk = Literal["low", "medium", "high"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analytics.catalog import Catalog
-from analytics.evidence import OMIT, Basis, Evidence, Note
+from analytics.evidence import OMIT, Basis, Evidence, Note, Usd
 from analytics.hardware.comparators import (
     CLOUDS,
     LEAST_MEMORY,
@@ -29,8 +29,9 @@ DEFAULT_HOURS = 100.0
 
 METHOD = Note(
     "cost = hours x the median spot price; each cloud by its on-demand price for the same GPU, else the nearest; "
-    "same_work counts the hours that the other GPU needs for it"
+    "the same work counts the hours that the other GPU needs for it"
 )
+NOT_COUNTED = Note("spot machines can be interrupted and bill their disk; the cost question counts both", usual=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def savings(model: str, quote: Quote | None, use: Use, catalog: Catalog, basis: 
         comparators=tuple(clouds.values()),
         evidence=basis.evidence(
             METHOD,
-            (*_caveats(model, price, found, listed=gpu is not None), *_about_price(model, quote, found)),
+            (*_about_price(model, quote, found), *_caveats(model, price, found, listed=gpu is not None)),
             assumptions=_assumptions(year),
         ),
     )
@@ -180,11 +181,10 @@ def _caveats(model: str, price: float | None, found: Sequence[Comparator], *, li
     caveats = [] if price is not None else [Note("no {model} with a spot price is on offer", {"model": model})]
     if not listed:
         caveats.append(Note("{model} is not in the catalogue, so no cloud can be compared", {"model": model}))
-    else:
-        caveats += _not_listed(model, found)
     caveats += old_prices(found)
-    caveats.append(Note("spot machines can be interrupted and bill their disk; the cost question counts both"))
-    return tuple(caveats)
+    if listed:
+        caveats += _not_listed(model, found)
+    return (*caveats, NOT_COUNTED)
 
 
 def _not_listed(model: str, found: Sequence[Comparator]) -> list[Note]:
@@ -209,9 +209,9 @@ def _about_price(model: str, quote: Quote | None, found: Sequence[Comparator]) -
     if quote is None or not quote.price:
         return ()
     price = quote.price / MICRO
-    text = "spot is dearer here than {cloud} on demand: ${price} against ${theirs} per GPU-hour ({gpu})"
+    text = "spot is dearer here than {cloud} on demand: {price} against {theirs} per GPU-hour ({gpu})"
     dearer = (
-        Note(text, {"cloud": c.cloud, "price": usd(quote.price), "theirs": c.usd_per_gpu_hour, "gpu": c.gpu_name})
+        Note(text, {"cloud": c.cloud, "price": Usd(price), "theirs": Usd(c.usd_per_gpu_hour), "gpu": c.gpu_name})
         for c in found
         if price > c.usd_per_gpu_hour
     )

@@ -9,7 +9,7 @@ from typing import Any
 from analytics.answers.llm import NotFitting
 from analytics.answers.training_runs import BYTES_PER_TOKEN, Bench, GpuCost, TrainingJob, run_on
 from analytics.catalog import Catalog
-from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, Percent
 from analytics.hardware.checkpoints import Risk
 from analytics.hardware.comparators import PRICE_OLD_DAYS
 from analytics.hardware.llm_work import from_name
@@ -113,7 +113,7 @@ def _answer(job: TrainingJob, ranked: Sequence[GpuCost], misses: tuple[NotFittin
 
 
 def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
-    found = [*([job.found.assumption] if job.found.assumption else []), *job.found.notes]
+    found = [*_prices(ranked), *([job.found.assumption] if job.found.assumption else []), *job.found.notes]
     if job.assumed:
         found.append(
             Note(
@@ -126,7 +126,7 @@ def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
             )
         )
     if not ranked:
-        return [*found, Note("no machine on offer can do this; not_fitting says why")]
+        return [*found, Note("no machine on offer can do this")]
     unknown = [cost.gpu_name for cost in ranked if cost.checkpoints.mtbi_hours is None]
     if unknown:
         found.append(
@@ -136,7 +136,11 @@ def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
             )
         )
     if any(cost.checkpoints.mtbi_hours for cost in ranked):
-        found.append(Note("a machine with several GPUs is taken to be interrupted as often as one slice of its model"))
+        found.append(
+            Note(
+                "a machine with several GPUs is taken to be interrupted as often as one slice of its model", usual=True
+            )
+        )
     wide = [cost.gpu_name for cost in ranked if cost.mfu["low"] and cost.mfu["used"] > WIDE * cost.mfu["low"]]
     if wide:
         text = "published runs differ much in how much of these GPUs they use, so the range of cost is wide: {models}"
@@ -146,6 +150,20 @@ def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
         found.append(Note("no comparable AWS machine holds this for {models}", {"models": ", ".join(missing)}))
     if any(cost.cost_disk is None for cost in ranked):
         found.append(Note("some offers do not say what their disk costs; it is left out there"))
+    low, high = ATTENTION_SHORT
+    found.append(
+        Note(
+            "attention itself is not counted: hours are {low}–{high} short at 2048 tokens, more beyond",
+            {"low": low, "high": Percent(high)},
+            usual=True,
+        )
+    )
+    return found
+
+
+def _prices(ranked: Sequence[GpuCost]) -> list[Note]:
+    """What is to be known of prices before anything is rented."""
+    found = []
     dearer = [cost.gpu_name for cost in ranked if cost.savings is not None and cost.savings < 0]
     if dearer:
         found.append(Note("dearer here than the same work on AWS on demand: {models}", {"models": ", ".join(dearer)}))
@@ -162,13 +180,6 @@ def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
                 {"date": old[0], "days": PRICE_OLD_DAYS},
             )
         )
-    low, high = ATTENTION_SHORT
-    found.append(
-        Note(
-            "attention itself is not counted: hours are {low}-{high}% short at 2048 tokens, more beyond",
-            {"low": low, "high": high},
-        )
-    )
     return found
 
 

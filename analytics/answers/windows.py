@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analytics.errors import NotYet
-from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
+from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, Percent
 from analytics.interruptions.estimator import BUNCHED, assumptions, estimate, implied
 from analytics.interruptions.resolution import TOO_COARSE, too_coarse
 from analytics.interruptions.weekly_hazard import (
@@ -48,8 +48,8 @@ TOO_FEW = Note(
 )
 TIMES = Plural("{n} time", "{n} times")
 TENANT_HOURS = Plural("{n} tenant-hour", "{n} tenant-hours")
-LESS = Note("interrupted {percent}% less often than in the average hour ({times} in {exposure})")
-MORE = Note("interrupted {percent}% more often than in the average hour ({times} in {exposure})")
+LESS = Note("interrupted {percent} less often than in the average hour ({times} in {exposure})")
+MORE = Note("interrupted {percent} more often than in the average hour ({times} in {exposure})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ class _Sheet:
         last = end - dt.timedelta(microseconds=1)
         prices = [price for cell in cells if (price := self.prices[cell]) is not None]
         values = {
-            "percent": round(100 * abs(hazard / (self.base * len(cells)) - 1)),
+            "percent": Percent(100 * abs(hazard / (self.base * len(cells)) - 1)),
             "times": Note(TIMES, {"n": round(math.fsum(self.counts.events[cell] for cell in set(cells)))}),
             "exposure": Note(TENANT_HOURS, {"n": round(math.fsum(self.counts.held_h[cell] for cell in set(cells)))}),
         }

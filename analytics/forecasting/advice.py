@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.evidence import Note, Plural
+from analytics.evidence import Note, Percent, Plural, Usd
 from analytics.forecasting.backtest import COLD_H, Grid
-from analytics.market import usd
+from analytics.market import MICRO, usd
 
 DEAR = 1.1
 """A price above this multiple of its 7-day median is worth waiting out (source: definitions, "Forecasts")."""
@@ -158,10 +158,10 @@ def _why_now(price: int, median: float | None, flat: float | None) -> Note:
         )
     if median is None:
         return Note("Start now: no price of the last 7 days speaks for waiting")
-    values = {"price": usd(price), "median": usd(median)}
+    values = {"price": Usd(price / MICRO), "median": Usd(median / MICRO)}
     if price <= median:
-        return Note("Start now: ${price} is not above the 7-day median of ${median}", values)
-    return Note("Start now: ${price} is at most 10 % above the 7-day median of ${median}: no reason to wait", values)
+        return Note("Start now: {price} is not above the 7-day median of {median}", values)
+    return Note("Start now: {price} is at most 10% above the 7-day median of {median}: no reason to wait", values)
 
 
 def _wait(median: float, past: Sequence[Case]) -> tuple[Advice, Note]:
@@ -186,12 +186,12 @@ def _wait(median: float, past: Sequence[Case]) -> tuple[Advice, Note]:
 
 
 def _why_wait(advice: Advice) -> Note:
-    target = {"target": advice.target_price}
-    head = Note("Wait until ${target} (the 7-day median), at most 24 h", target)
+    target = {"target": None if advice.target_price is None else Usd(advice.target_price)}
+    head = Note("Wait until {target} (the 7-day median), at most 24 h", target)
     if advice.typical_wait_hours is not None:
         low, high = advice.typical_wait_hours
         span = f"{low}" if low == high else f"{low}-{high}"
-        head = Note("Wait until ${target} (the 7-day median), usually {span} h, at most 24 h", {**target, "span": span})
+        head = Note("Wait until {target} (the 7-day median), usually {span} h, at most 24 h", {**target, "span": span})
     if advice.expected_saving_percent is None:
         return Note(
             Plural(
@@ -204,12 +204,12 @@ def _why_wait(advice: Advice) -> Note:
         "advice": head,
         "n": advice.cases,
         "saved": advice.saved_cases,
-        "percent": round(advice.expected_saving_percent, 1),
+        "percent": Percent(advice.expected_saving_percent, 1),
     }
     return Note(
         Plural(
-            "{advice}; waiting saved money in {saved} of {n} such case, {percent} % on average",
-            "{advice}; waiting saved money in {saved} of {n} such cases, {percent} % on average",
+            "{advice}; waiting saved money in {saved} of {n} such case, {percent} on average",
+            "{advice}; waiting saved money in {saved} of {n} such cases, {percent} on average",
         ),
         record,
     )

@@ -47,7 +47,7 @@ class Forecast:
     lo80: int | None
     hi80: int | None
     confidence: float | None
-    """P(the actual price lands within ±5 % of ``price``)"""
+    """P(the actual price lands within ±5% of ``price``)"""
     regime: str
     """``cold`` < 24 h of history, ``mixed`` < 14 d, ``own`` beyond"""
     source: str
@@ -232,7 +232,7 @@ def prediction(
         evidence=basis.evidence(
             Note(
                 "the price shown, changed as foretold (last value, sktime NaiveForecaster, on hourly medians); "
-                "adaptive conformal 80 % intervals"
+                "adaptive conformal 80% intervals"
             ),
             (*(() if told else (NO_START,)), *caveats(first, track)),
         ),
@@ -341,6 +341,6 @@ def caveats(first: Forecast, track: TrackRecord | None) -> list[Note]:
         n = track.n_scored if track else 0
         notes.append(Note("accuracy is shown from 100 scored forecasts on; so far: {n}", {"n": n}))
     elif track.source == "backtest":
-        notes.append(Note("the record is a backtest over stored history, without look-ahead"))
-    notes.append(Note("confidence is the chance that the price lands within ±5 %"))
+        notes.append(Note("the record is a backtest over stored history, without look-ahead", usual=True))
+    notes.append(Note("confidence is the chance that the price lands within ±5%", usual=True))
     return notes

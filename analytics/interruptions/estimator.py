@@ -48,12 +48,13 @@ SHRUNK = Note(
 )
 LOWER_BOUND = Note("no interruption seen yet: only a lower bound can be given")
 IMPLIED = Note(
-    "market-implied: nobody's contract is public; a shadow tenant bids {factor} x min_bid on every free slice"
+    "market-implied: nobody's contract is public; a shadow tenant bids {factor} × the lowest bid on every free slice"
 )
 WAVES = Note(
-    "interruptions come in waves: the intervals of the time between them are widened by how much daily counts scatter"
+    "interruptions come in waves: the intervals of the time between them are widened by how much daily counts scatter",
+    usual=True,
 )
-BUNCHED = Note("interruptions of one machine come together, so the intervals are if anything too narrow")
+BUNCHED = Note("interruptions of one machine come together, so the intervals are if anything too narrow", usual=True)
 
 
 class Prior(NamedTuple):
@@ -322,12 +323,12 @@ def interruption_rates(
         _model_rate(m, exposures[m], estimate(summed[m], prior=prior[m], overdispersion=scatter.get(m))) for m in shown
     )
     caveats = [
-        *about_overdispersion([row.overdispersion for row in found]),
+        *coarse_models([row.gpu_name for row in found if TOO_COARSE in row.notes]),
         *_short_history(PERIODS[period] / 24, basis),
+        *about_overdispersion([row.overdispersion for row in found]),
     ]
     if any(row.shrunk for row in found):
         caveats.append(SHRUNK)
-    caveats += coarse_models([row.gpu_name for row in found if TOO_COARSE in row.notes])
     evidence = basis.evidence(
         implied(),
         tuple(caveats),
@@ -382,7 +383,7 @@ def worst_region(regions: Mapping[str, Exposure], whole: Rate) -> str | None:
 
 def implied() -> Note:
     """The method of every figure about interruptions."""
-    return Note(IMPLIED.text, {"factor": BID_FACTOR})
+    return Note(IMPLIED.text, {"factor": BID_FACTOR}, usual=True)
 
 
 def assumptions() -> dict[str, float]:

@@ -9,6 +9,7 @@ from analytics.evidence import Note, Plural
 from analytics.market import HOUR
 from analytics.prices import DAY_HOURS
 from bot.commands.offers_now import with_offers
+from bot.commands.card_notes import card_notes
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
 from bot.presentation.words import Words
@@ -42,16 +43,16 @@ def card(answer: Availability, words: Words) -> Card:
         Column(words("latency"), "right"),
     )
     rows = tuple(_cells(row, words) for row in answer.regions[:SHOWN])
-    notes = [words(note) for note in answer.evidence.caveats]
+    more = []
     if len(answer.regions) > SHOWN:
-        notes.append(words("more regions in the full answer: {n}", n=len(answer.regions) - SHOWN))
+        more.append(words("more regions in the full answer: {n}", n=len(answer.regions) - SHOWN))
     tables = (Table(words("Free GPUs by region, USD per GPU-hour"), columns, rows),) if rows else ()
     title = words("Free GPUs: {gpu}", gpu=answer.gpu_name)
     return Card(
         title,
         words.lead(_lead(answer, words), answer.evidence),
         tables,
-        notes=tuple(notes),
+        notes=card_notes(answer.evidence, words, own=more),
         footer=words.footer(answer.evidence),
         charts=_charts(answer, words),
     )

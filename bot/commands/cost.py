@@ -200,7 +200,8 @@ def _notes(answer: TrainingCost, words: Words) -> tuple[str, ...]:
     )
     values = {"tokens": round(answer.tokens / MILLION, 1), "size": answer.dataset_size_gb, "epochs": answer.epochs}
     notes = [words(text, **values), *_on_aws(answer, words)]
-    return machine_notes(notes, answer.not_fitting, answer.evidence, words)
+    fits = bool(answer.gpu_recommendations)
+    return machine_notes(notes, answer.not_fitting, answer.evidence, words, fits=fits)
 
 
 def _on_aws(answer: TrainingCost, words: Words) -> list[str]:

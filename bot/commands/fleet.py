@@ -18,6 +18,7 @@ from analytics.errors import NotYet
 from analytics.evidence import Basis, Note, Plural
 from analytics.market import DAY
 from bot.commands.offers_now import with_offers
+from bot.commands.card_notes import card_notes
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
@@ -100,7 +101,7 @@ def card(answer: FleetStrategy, words: Words) -> Card:
         words("Fleet for {workload}", workload=words(answer.workload)),
         words.lead(_lead(answer, words), answer.evidence),
         tuple(tables),
-        notes=tuple(_notes(answer, words)),
+        notes=_notes(answer, words),
         footer=words.footer(answer.evidence),
         actions=_actions(answer, words),
     )
@@ -113,10 +114,10 @@ def _caption(lines: int, words: Words) -> str:
     return words(text, shown=SHOWN, n=lines)
 
 
-def _notes(answer: FleetStrategy, words: Words) -> list[str]:
-    notes = []
+def _notes(answer: FleetStrategy, words: Words) -> tuple[str, ...]:
+    best, own = [], [words(note) for note in answer.binding_limits]
     if answer.composition:
-        notes.append(words("{hours} h a month: change with hours=", hours=words.number(answer.hours_per_month)))
+        own.append(words("{hours} h a month: change with hours=", hours=words.number(answer.hours_per_month)))
     if answer.best_plan:
         text = Plural(
             "the best plan does {more} more work than this simpler one: {n} GPU, {cost} a month",
@@ -124,8 +125,8 @@ def _notes(answer: FleetStrategy, words: Words) -> list[str]:
         )
         more = words.percent(answer.best_plan.more_work_percent)
         cost = words.money(answer.best_plan.monthly_cost, 2)
-        notes.append(words(text, n=answer.best_plan.total_gpus, more=more, cost=cost))
-    return [*notes, *(words(note) for note in (*answer.binding_limits, *answer.evidence.caveats))]
+        best.append(words(text, n=answer.best_plan.total_gpus, more=more, cost=cost))
+    return card_notes(answer.evidence, words, first=best, own=own)
 
 
 def _actions(answer: FleetStrategy, words: Words) -> tuple[Action, ...]:
@@ -142,6 +143,10 @@ def _actions(answer: FleetStrategy, words: Words) -> tuple[Action, ...]:
     )
 
 
+_ROLES = {"high_priority": "high priority"}
+"""Roles whose key is no word."""
+
+
 def _cells(part: Part, words: Words) -> tuple[str, ...]:
     return (
         part.gpu_type + (f" ×{part.gpus_per_machine}" if part.gpus_per_machine > 1 else ""),
@@ -150,7 +155,7 @@ def _cells(part: Part, words: Words) -> tuple[str, ...]:
         part.region,
         words.money(part.price_per_hour),
         words.money(part.cost_per_month, 2),
-        words(part.role),
+        words(_ROLES.get(part.role, part.role)),
         words.number(part.machines, 0),
     )
 

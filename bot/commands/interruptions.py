@@ -10,6 +10,7 @@ from analytics.evidence import Plural
 from analytics.interruptions.estimator import PERIODS, InterruptionRates, ModelRate, interruption_rates
 from analytics.market import HOUR
 from bot.commands.offers_now import each_model, with_offers
+from bot.commands.card_notes import card_notes
 from bot.commands.overdispersion import overdispersion_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
@@ -39,9 +40,10 @@ def card(answer: InterruptionRates, words: Words) -> Card:
         Column(words("each lasts"), "right"),
         Column(words("worst region")),
     )
-    notes = [words(note) for note in (answer.evidence.method, *answer.evidence.caveats)]
+    more = []
     if len(answer.gpus) > ROWS:
-        notes.append(words(Plural("{n} more model not shown", "{n} more models not shown"), n=len(answer.gpus) - ROWS))
+        more.append(words(Plural("{n} more model not shown", "{n} more models not shown"), n=len(answer.gpus) - ROWS))
+    notes = card_notes(answer.evidence, words, own=more, usual=(answer.evidence.method,))
     table = Table(words("Interruptions"), columns, rows)
     title = words("Interruptions, last {period}", period=answer.period)
     return Card(
@@ -49,7 +51,7 @@ def card(answer: InterruptionRates, words: Words) -> Card:
         words.lead(_lead(answer, words), answer.evidence),
         (table,),
         (),
-        tuple(notes),
+        notes,
         words.footer(answer.evidence),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from analytics.answers.llm import LlmGpus, Recommendation, Wish, llm_gpus
+from analytics.answers.llm import LlmGpus, Recommendation, Wish, llm_gpus, ASSUMED_TOKENS
 from analytics.answers.offers_now import Wanted
 from analytics.answers.training import DEFAULT_DATASET_GB
 from analytics.answers.training_runs import BYTES_PER_TOKEN
@@ -142,15 +142,15 @@ def _notes(answer: LlmGpus, shown: int, words: Words) -> tuple[str, ...]:
     notes = [words("{model} needs {n} GiB on one GPU", model=answer.model, n=answer.memory_need_gib)]
     count = len(answer.recommendations)
     if shown < count:
-        notes.insert(0, words("{shown} of {n}; with limit={n}, all", shown=shown, n=count))
-    if answer.training_tokens:
+        notes.append(words("{shown} of {n}; with limit={n}, all", shown=shown, n=count))
+    if answer.training_tokens and all(note.text != ASSUMED_TOKENS for note in answer.evidence.caveats):
         notes.append(
             words(
                 Plural("hours are for {n} million training tokens", "hours are for {n} million training tokens"),
                 n=round(answer.training_tokens / MILLION, 1),
             )
         )
-    return machine_notes(notes, answer.not_fitting, answer.evidence, words)
+    return machine_notes(notes, answer.not_fitting, answer.evidence, words, fits=bool(answer.recommendations))
 
 
 def _which(answer: LlmGpus, given: Mapping[str, Any]) -> tuple[Wanted, ...]:

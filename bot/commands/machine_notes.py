@@ -1,4 +1,4 @@
-"""The notes below a card about machines for a language model: what does not fit, then the caveats."""
+"""The notes below a card about machines for a language model: what does not fit, and the caveats."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from analytics.answers.llm import NotFitting
 from analytics.evidence import Evidence
+from bot.commands.card_notes import card_notes
 from bot.presentation.words import Words
 
 SHOWN_MISSES = 4
@@ -13,13 +14,19 @@ SHOWN_MISSES = 4
 
 
 def machine_notes(
-    first: Sequence[str], misses: Sequence[NotFitting], evidence: Evidence, words: Words
+    own: Sequence[str], misses: Sequence[NotFitting], evidence: Evidence, words: Words, *, fits: bool
 ) -> tuple[str, ...]:
-    """``first``, then why models on offer do not fit, then what else must be known."""
-    notes = list(first)
+    """Why models on offer do not fit, first of all where none does; then as every card has them."""
+    refused = _refused(misses, words)
+    if not fits:
+        return card_notes(evidence, words, first=refused, own=own)
+    return card_notes(evidence, words, own=(*refused, *own))
+
+
+def _refused(misses: Sequence[NotFitting], words: Words) -> tuple[str, ...]:
     if misses:
         reasons = ", ".join(f"{miss.gpu_name} ({words(miss.reason)})" for miss in misses[:SHOWN_MISSES])
         if len(misses) > SHOWN_MISSES:
             reasons = words("{list} and {n} more", list=reasons, n=len(misses) - SHOWN_MISSES)
-        notes.append(words("Not fitting: {list}", list=reasons))
-    return (*notes, *(words(caveat) for caveat in evidence.caveats))
+        return (words("Not fitting: {list}", list=reasons),)
+    return ()

@@ -10,6 +10,7 @@ from analytics.evidence import Plural
 from analytics.market import HOUR, ChangeBand, HourPoint, Quote, Scope
 from analytics.prices import BAND_HOURS, DAY_HOURS, Listing, Monitor, PriceTrend, change_band, monitor
 from bot.commands.offers_now import each_model, with_offers
+from bot.commands.card_notes import card_notes
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import Words
@@ -17,6 +18,9 @@ from bot.store.reader import ModelRow
 
 SHOWN = 15
 """Rows of the card's table where nobody said how many; the JSON has them all."""
+
+MOVING = ("increasing", "decreasing")
+"""The trends of a price that moves."""
 
 
 async def ask(query: QueryContext, *, gpu: tuple[str, ...] | None, scope: str, limit: int | None) -> Monitor:
@@ -68,18 +72,18 @@ def card(answer: Monitor, words: Words) -> Card:
     )
     alone = len(answer.price_trends) == 1  # then the lead says what is usual
     rows = tuple(_cells(trend, words, explained=alone) for trend in shown)
-    notes = [words(note) for note in answer.evidence.caveats]
+    more, why = [], []
     if len(answer.price_trends) > len(shown):
-        notes.append(words("more models in the full answer: {n}", n=len(answer.price_trends) - len(shown)))
+        more = [words("more models in the full answer: {n}", n=len(answer.price_trends) - len(shown))]
     if len(shown) == 1 and shown[0].why is not None:
-        notes.append(words(shown[0].why))
+        why = [words(shown[0].why)]
     table = Table(words("Spot prices, USD per GPU-hour"), columns, rows)
     footer = words.footer(answer.evidence)
     return Card(
         words("Spot prices"),
-        words.lead(_lead(answer, words), answer.evidence),
+        words.lead(_lead(answer, shown, words), answer.evidence),
         (table,),
-        notes=tuple(notes),
+        notes=card_notes(answer.evidence, words, first=why, own=more),
         footer=footer,
     )
 
@@ -114,10 +118,11 @@ def _usual(trend: PriceTrend, words: Words) -> dict[str, str]:
     return {"low": words.percent(low, signed=True), "high": words.percent(high, signed=True)}
 
 
-def _lead(answer: Monitor, words: Words) -> str:
+def _lead(answer: Monitor, shown: Sequence[PriceTrend], words: Words) -> str:
+    """How many move, and which of those in the table moves most."""
     if len(answer.price_trends) == 1:
         return _one(answer.price_trends[0], words)
-    moving = [trend for trend in answer.price_trends if trend.trend in ("increasing", "decreasing")]
+    moving = [trend for trend in answer.price_trends if trend.trend in MOVING]
     falling = sum(trend.trend == "decreasing" for trend in moving)
     counts = {"n": answer.total_gpus_tracked, "falling": falling, "rising": len(moving) - falling}
     if not moving:
@@ -125,13 +130,24 @@ def _lead(answer: Monitor, words: Words) -> str:
             Plural("{n} model; none moves outside its usual range", "{n} models; none moves outside its usual range"),
             n=answer.total_gpus_tracked,
         )
-    top = max(moving, key=lambda trend: abs(trend.change_percent or 0.0))
+    seen = [trend for trend in shown if trend.trend in MOVING]
+    if not seen:
+        text = Plural("{n} model: {falling} falling, {rising} rising", "{n} models: {falling} falling, {rising} rising")
+        return words(text, **counts)
+    top = max(seen, key=lambda trend: abs(trend.change_percent or 0.0))
     change = words.percent(top.change_percent, signed=True)
-    text = Plural(
-        "{n} model: {falling} falling, {rising} rising; the largest move is {gpu} {change}",
-        "{n} models: {falling} falling, {rising} rising; the largest move is {gpu} {change}",
-    )
+    text = _LARGEST if len(shown) == len(answer.price_trends) else _LARGEST_SHOWN
     return words(text, **counts, gpu=top.gpu_name, change=change)
+
+
+_LARGEST = Plural(
+    "{n} model: {falling} falling, {rising} rising; the largest move is {gpu} {change}",
+    "{n} models: {falling} falling, {rising} rising; the largest move is {gpu} {change}",
+)
+_LARGEST_SHOWN = Plural(
+    "{n} model: {falling} falling, {rising} rising; the largest move in the table is {gpu} {change}",
+    "{n} models: {falling} falling, {rising} rising; the largest move in the table is {gpu} {change}",
+)
 
 
 def _one(trend: PriceTrend, words: Words) -> str:

@@ -8,6 +8,7 @@ from analytics.evidence import Plural, seconds_of
 from analytics.forecasting.forecasts import Point, Prediction, prediction
 from analytics.market import HOUR
 from bot.commands.offers_now import each_model, with_offers
+from bot.commands.card_notes import card_notes
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
 from bot.presentation.words import Words
@@ -34,11 +35,11 @@ def card(answer: Prediction, words: Words) -> Card:
     columns = (
         Column(words("in")),
         Column(words("price"), "right"),
-        Column("80 %", "right"),
-        Column(words("within ±5 %"), "right"),
+        Column("80%", "right"),
+        Column(words("within ±5%"), "right"),
     )
     rows = tuple(_cells(key, point, words) for key, point in answer.predictions.items())
-    notes = [_record(answer, words), *(words(note) for note in answer.evidence.caveats)]
+    record = _record(answer, words)
     lead = words(
         "{gpu} {price}. {advice}",
         gpu=answer.gpu_name,
@@ -50,7 +51,7 @@ def card(answer: Prediction, words: Words) -> Card:
         lead=words.lead(lead, answer.evidence),
         tables=(Table(words("Forecast, USD per GPU-hour"), columns, rows),),
         sparks=(Spark(words("last 48 h"), answer.history),),
-        notes=tuple(note for note in notes if note),
+        notes=card_notes(answer.evidence, words, own=(record,) if record else ()),
         footer=words.footer(answer.evidence),
         charts=_charts(answer, words),
     )
@@ -124,8 +125,8 @@ def _record(answer: Prediction, words: Words) -> str:
     if answer.model_accuracy is None:
         return ""
     text = Plural(
-        "Forecasts like this landed within ±5 % in {hit} of {n} case; “no change” in {baseline}.",
-        "Forecasts like this landed within ±5 % in {hit} of {n} cases; “no change” in {baseline}.",
+        "Forecasts like this landed within ±5% in {hit} of {n} case; “no change” in {baseline}.",
+        "Forecasts like this landed within ±5% in {hit} of {n} cases; “no change” in {baseline}.",
     )
     hit, baseline = words.share(answer.model_accuracy), words.share(answer.baseline_accuracy)
     return words(text, hit=hit, n=answer.n_scored, baseline=baseline)

@@ -6,6 +6,7 @@ from analytics.answers.reliability import PERIOD_DAYS, Reliability, reliability,
 from analytics.interruptions.estimator import SHRINK_BELOW, Context, priors, total
 from analytics.market import HOUR, Exposure, LifeTable
 from bot.commands.offers_now import each_model, with_offers
+from bot.commands.card_notes import card_notes
 from bot.commands.overdispersion import overdispersion_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Table
@@ -62,7 +63,7 @@ def card(answer: Reliability, words: Words) -> Card:
         (words("Vast's own host score, median"), words.share(answer.host_reliability, 1)),
     )
     table = Table(words("Reliability"), (Column(words("figure")), Column(words("value"), "right")), rows)
-    notes = tuple(words(note) for note in (answer.evidence.method, *answer.evidence.caveats))
+    notes = card_notes(answer.evidence, words, usual=(answer.evidence.method,))
     title, footer = words("Reliability: {gpu}", gpu=answer.gpu_name), words.footer(answer.evidence)
     return Card(title, words.lead(lead, answer.evidence), (table,), (), notes, footer, _charts(answer, words))
 

@@ -6,6 +6,7 @@ from analytics.answers.savings import DEFAULT_HOURS, HOURS_IN_YEAR, CloudCost, S
 from analytics.errors import NotYet
 from analytics.evidence import Note, Plural
 from bot.commands.offers_now import each_model, with_offers
+from bot.commands.card_notes import card_notes
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
 from bot.presentation.words import Words
@@ -37,7 +38,7 @@ def card(answer: Savings, words: Words) -> Card:
     rows = tuple(_cells(row, words) for row in answer.comparators)
     title = words("Savings: {gpu} for {hours} h", gpu=answer.gpu_name, hours=words.number(answer.hours))
     tables = (Table(words("On-demand prices of the clouds, USD"), columns, rows),) if rows else ()
-    notes = (*_year(answer, words), *(words(caveat) for caveat in answer.evidence.caveats))
+    notes = card_notes(answer.evidence, words, own=_year(answer, words))
     return Card(
         title,
         words.lead(_lead(answer, words), answer.evidence),

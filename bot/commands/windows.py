@@ -12,6 +12,7 @@ from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.market import HOUR
 from bot.commands.offers_now import each_model, with_offers
+from bot.commands.card_notes import card_notes
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Chart, Column, Heat, Table
 from bot.presentation.words import Words
@@ -53,17 +54,18 @@ def card(answer: SafeWindows, words: Words) -> Card:
     tables = tuple(
         Table(caption, columns, tuple(_row(window, words) for window in some)) for caption, some in named if some
     )
-    notes = [words(note) for note in (answer.evidence.method, *answer.evidence.caveats)]
+    skill = []
     if answer.skill is not None:
         share = words.share(answer.skill, 2)
-        notes.insert(0, words("skill in held-out weeks, against the base rate: {share}", share=share))
+        skill = [words("skill in held-out weeks, against the base rate: {share}", share=share)]
+    notes = card_notes(answer.evidence, words, own=skill, usual=(answer.evidence.method,))
     title = words("Safe windows: {gpu} ({zone})", gpu=answer.gpu_name, zone=answer.timezone)
     return Card(
         title,
         words.lead(_lead(answer, words), answer.evidence),
         tables,
         (),
-        tuple(notes),
+        notes,
         words.footer(answer.evidence),
         _charts(answer, words),
     )

@@ -20,6 +20,7 @@ from bot.dispatch.forms import OpenForm
 from bot.dispatch.why import explained, shortened, told_why
 from bot.presentation.card import Action, Card
 from bot.presentation.error_cards import busy_card, error_card, fault_card, slow_card
+from bot.presentation.text import without_empty_columns
 from bot.presentation.words import Words, is_language, pick_language
 from bot.store.errors import StoreError
 
@@ -78,7 +79,7 @@ async def form(dispatcher: Dispatcher, asker: Asker, line: str, *, default: str)
 
 def card_of(answered: Answered, words: Words) -> Card:
     """The answer's card, which says first how the question was taken."""
-    card = answered.command.card(answered.answer, words)
+    card = without_empty_columns(answered.command.card(answered.answer, words))
     actions = tuple(
         _completed(action, answered.line) for action in card.actions if answered.line or not action.continues
     )

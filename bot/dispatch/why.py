@@ -46,7 +46,8 @@ def explained(card: Card, answer: Any, words: Words) -> Card:
     if evidence is None:
         return card
     method = words("How it is made: {method}", method=evidence.method)
-    notes = tuple(dict.fromkeys((*card.notes, method)))
+    others = (note for note in card.notes if note != words(evidence.method))
+    notes = (*dict.fromkeys(others), method)
     return Card(card.title, card.lead, notes=notes, footer=card.footer)
 
 

@@ -11,6 +11,25 @@ ROWS = 12
 """Rows of a table on one page of chat; more is scrolled past on a telephone."""
 
 
+NOTHING = "–"
+"""How a cell without a figure is written."""
+
+
+def without_empty_columns(card: Card) -> Card:
+    """A card whose tables lack the columns that say nothing in any row; the first names its row and stays."""
+    return dataclasses.replace(card, tables=tuple(map(_telling, card.tables)))
+
+
+def _telling(table: Table) -> Table:
+    kept = [
+        i
+        for i in range(len(table.columns))
+        if i == 0 or not table.rows or any(row[i] not in ("", NOTHING) for row in table.rows)
+    ]
+    rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
+    return dataclasses.replace(table, columns=tuple(table.columns[i] for i in kept), rows=rows)
+
+
 def pages(card: Card, rows: int = ROWS) -> int:
     """How many pages a card has: as many as its longest table needs."""
     return max((-(-len(table.rows) // rows) for table in card.tables), default=1) or 1

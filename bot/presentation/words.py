@@ -11,7 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analytics.evidence import AHEAD_SECONDS, PLACES, SMALL_PLACES, SMALL_USD, Evidence, Freshness, Note, Plural, Usd
+from analytics.evidence import (
+    AHEAD_SECONDS,
+    PLACES,
+    SMALL_PLACES,
+    SMALL_USD,
+    Evidence,
+    Freshness,
+    Note,
+    Percent,
+    Plural,
+    Usd,
+    written,
+)
 from analytics.quantities import ENGLISH, PORTUGUESE
 
 LOCALES = {"en": "en_US", "pt-BR": "pt_BR"}
@@ -107,9 +119,11 @@ class Words:
             return self(value)
         if isinstance(value, Usd):
             return self.money(value.dollars)
+        if isinstance(value, Percent):
+            return self.percent(value.value, value.digits)
         if isinstance(value, (tuple, list)):
             return ", ".join(str(self._value(item)) for item in value)
-        return self.number(value) if isinstance(value, float) else value
+        return self.number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
     def number(self, value: float | None, digits: int | None = None) -> str:
         """A number with this language's separators, ``–`` for None; without ``digits`` at most four decimals.
@@ -118,10 +132,7 @@ class Words:
         """
         if value is None:
             return "–"
-        if digits is None:
-            text = f"{value:,.{4 if abs(value) >= 1e-4 else 10}f}".rstrip("0").rstrip(".")
-        else:
-            text = f"{value:,.{digits}f}"
+        text = written(value) if digits is None else f"{value:,.{digits}f}"
         return text if self.language == "en" else text.translate(str.maketrans(",.", ".,"))
 
     def money(self, dollars: float | None, digits: int | None = None) -> str:
