@@ -41,9 +41,12 @@ class Usd:
     """An amount of money in a sentence, which faces write as they write all money. ``str()`` is English."""
 
     dollars: float
+    digits: int | None = None
+    """decimals, where not those of a price"""
 
     def __str__(self) -> str:
-        places = SMALL_PLACES if abs(self.dollars) < SMALL_USD else PLACES
+        usual = SMALL_PLACES if abs(self.dollars) < SMALL_USD else PLACES
+        places = usual if self.digits is None else self.digits
         return f"{'-' if self.dollars < 0 else ''}${abs(self.dollars):,.{places}f}"
 
 

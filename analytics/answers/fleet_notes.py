@@ -6,7 +6,7 @@ from collections import Counter
 
 from analytics.answers.fleet_aws import Aws
 from analytics.answers.fleet_program import Fleet, Level, Lot, cost
-from analytics.evidence import Note, Percent, Usd
+from analytics.evidence import PLACES, Note, Percent, Usd
 from analytics.hardware.comparators import old_prices
 from analytics.hardware.machines import thin
 from analytics.market import MICRO
@@ -19,7 +19,7 @@ def binding(fleet: Fleet, level: Level, budget: int, hours: float) -> list[Note]
     notes = []
     left = budget - cost(fleet, hours)
     if any(lot.cost(hours) > left for lot, _ in fleet):
-        values = {"left": Usd(left / MICRO)}
+        values = {"left": Usd(left / MICRO, PLACES)}
         notes.append(Note("budget: {left} a month left, too little for more of these", values))
     taken: Counter[tuple[str, str, int]] = Counter()
     for lot, n in fleet:
@@ -76,12 +76,12 @@ def caveats(fleet: Fleet, aws: Aws, level: Level, uninterrupted: float, left_out
     notes += [*old_prices(aws.compared), *_compared(aws)]
     if any(lot.lost for lot, _ in fleet):
         text = "interrupted hours are not billed: without any interruption the month would cost {most}"
-        notes.append(Note(text, {"most": Usd(uninterrupted)}, usual=True))
+        notes.append(Note(text, {"most": Usd(uninterrupted, PLACES)}, usual=True))
     if fleet:
         notes += _OF_EVERY_FLEET
     if level.most_in_one_place is not None and any(lot.hosts for lot, _ in fleet):
-        text = "some hosts offer several of these: take at most {n} of the GPUs from one host"
-        notes.append(Note(text, {"n": Percent(100 * level.most_in_one_place)}))
+        text = "some hosts offer several of these: take at most {share} of the GPUs from one host"
+        notes.append(Note(text, {"share": Percent(100 * level.most_in_one_place)}))
     return notes
 
 

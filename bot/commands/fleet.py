@@ -136,7 +136,7 @@ def _actions(answer: FleetStrategy, words: Words) -> tuple[Action, ...]:
         enough[answer.reliability] = answer.smallest_budget
     return tuple(
         Action(
-            words("Fleet from {budget}, {level}", budget=words.money(budget, 2), level=level),
+            words("Fleet from {budget}, {level}", budget=words.money(budget, 2), level=words(level)),
             f"fleet {budget} {answer.workload} {level} hours_per_month={answer.hours_per_month:g}",
         )
         for level, budget in ((level, max(least, answer.budget)) for level, least in enough.items())
@@ -186,7 +186,7 @@ def _too_little(answer: FleetStrategy, budget: str, words: Words) -> str:
     for level, least in answer.smallest_budgets.items():
         if answer.smallest_budget is None or least < answer.smallest_budget:
             text = "{lead}; with reliability {level} from {enough}"
-            return words(text, lead=lead, level=level, enough=words.money(least, 2))
+            return words(text, lead=lead, level=words(level), enough=words.money(least, 2))
     return lead
 
 

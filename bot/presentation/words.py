@@ -118,7 +118,7 @@ class Words:
         if isinstance(value, Note):
             return self(value)
         if isinstance(value, Usd):
-            return self.money(value.dollars)
+            return self.money(value.dollars, value.digits)
         if isinstance(value, Percent):
             return self.percent(value.value, value.digits)
         if isinstance(value, (tuple, list)):

@@ -23,7 +23,7 @@ def spikes(n: int, hours: int = 3, every: int = 200) -> list[int | None]:
 def test_a_usual_price_is_taken_now() -> None:
     advice, text = advise(laid([CHEAP, 410_000] * 40), 410_000)
     assert (advice.action, advice.target_price, advice.median_price_7d) == ("now", None, 0.405)
-    assert str(text).startswith("Start now: $0.41 is at most 10 %")
+    assert str(text).startswith("Start now: $0.410 is at most 10%")
     assert str(advise(laid([CHEAP, 410_000] * 40), CHEAP)[1]).startswith("Start now: $0.4 is not above")
 
 
@@ -41,7 +41,7 @@ def test_a_dear_price_is_waited_out_with_the_odds_of_its_own_past() -> None:
     assert advice.expected_saving_percent == pytest.approx(20.0)
     assert advice.typical_wait_hours == (3, 3)
     assert "usually 3 h" in str(text)
-    assert "in 10 of 10 such cases, 20.0 % on average" in str(text)
+    assert "in 10 of 10 such cases, 20.0% on average" in str(text)
 
 
 def test_few_cases_give_no_odds() -> None:

@@ -430,9 +430,9 @@ def test_no_host_gets_more_than_a_place_may() -> None:
         fleet = ask([*book, *others], 400, reliability)
         assert fleet.total_gpus
         assert on_one_host(fleet, book + others, 1) <= most
-        told = f"some hosts offer several of these: take at most {100 * most:.0f} % of the GPUs from one host"
+        told = f"some hosts offer several of these: take at most {100 * most:.0f}% of the GPUs from one host"
         assert told in map(str, fleet.evidence.caveats)
-        assert f"reliability: at most {100 * most:.0f} % on one host" in map(str, fleet.binding_limits)
+        assert f"reliability: at most {100 * most:.0f}% on one host" in map(str, fleet.binding_limits)
         assert ask(book, 400, reliability).total_gpus == 0
     low = ask([*book, *others], 400, "low")
     assert on_one_host(low, book + others, 1) > 0.6

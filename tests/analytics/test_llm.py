@@ -91,7 +91,7 @@ def test_of_one_model_the_smallest_machine_near_the_best_value_is_shown():
     ("wish", "reason"),
     [
         (Wish(min_vram=48), "24 GB a GPU, 48 GB asked"),
-        (Wish(max_price=0.3), "costs 0.4 USD per hour, limit 0.3"),
+        (Wish(max_price=0.3), "costs $0.400 an hour, limit $0.300"),
         (Wish(max_gpus=1), ""),
     ],
 )
@@ -155,7 +155,7 @@ def test_assumptions_and_limits_are_said():
     answer = asked([offer("H200")], "7B", "inference", context=100_000)
     said = [str(caveat) for caveat in answer.evidence.caveats]
     assert "a model of 7B is taken to be shaped like llama2-7b" in said
-    assert "7B was made for at most 4096 tokens of context" in said
+    assert "7B was made for at most 4,096 tokens of context" in said
 
 
 books = st.lists(

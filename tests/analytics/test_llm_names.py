@@ -188,7 +188,7 @@ def test_a_gguf_repository_says_which_size_is_taken():
             "yi-34b-200k",
             "lora",
             "lora",
-            "a context of 200000 in the name is what the model can read: training is counted with sequences of 2048, "
+            "a context of 200,000 in the name is what the model can read: training is counted with sequences of 2,048, "
             "context= says otherwise",
         ),
     ],

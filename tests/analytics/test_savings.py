@@ -216,6 +216,6 @@ def test_a_price_of_few_machines_is_told():
 def test_where_spot_saves_nothing_it_says_so():
     dear = asked("RTX 4090", 900_000)
     assert dear.savings_percent < 0
-    assert "spot is dearer here than AWS on demand: $0.9 against $0.8048 per GPU-hour (L4)" in caveats(dear)
+    assert "spot is dearer here than AWS on demand: $0.900 against $0.805 per GPU-hour (L4)" in caveats(dear)
     assert "than Azure on demand" not in caveats(dear)
     assert "dearer" not in caveats(asked("RTX 4090"))

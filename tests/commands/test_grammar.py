@@ -278,7 +278,7 @@ def test_an_unknown_gpu_still_reaches_its_parameter_to_be_suggested_about() -> N
         ("savings 4090 100h 4090", "“4090” was not understood"),
         ("predict gpu_name=a gpu_name=b", "given twice"),
         ("savings 4090 for=1h hours=2h", "hours was given twice"),
-        ("monitor " + "x" * 2000, "at most 1000"),
+        ("monitor " + "x" * 2000, "at most 1,000"),
     ],
 )
 def test_what_cannot_be_read_says_why(line: str, says: str) -> None:

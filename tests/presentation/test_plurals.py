@@ -35,9 +35,12 @@ AGREEING = {
 """Words that differ between the forms: singular/plural."""
 
 LABELS = frozenset(
-    ("advice", "cloud", "command", "date", "fleet", "gpu", "gpus", "kind", "leader", "model", "models", "name", "text")
+    (
+        *("advice", "cloud", "command", "date", "fleet", "gpu", "gpus", "kind", "leader", "model", "models", "name"),
+        *("text", "percent", "share", "high"),
+    )
 )
-"""Places that hold a name or a sentence, so that a word after them counts nothing."""
+"""Places that hold a name, a sentence or a percentage, so that a word after them counts nothing."""
 
 COUNTED = re.compile(r"\{(\w+)\}(?: [^\W\d_]+)?? ([^\W\d_][\w-]*s)\b")
 """A place and a word in the plural after it, or after one word more."""
