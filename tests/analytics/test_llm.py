@@ -69,7 +69,7 @@ def test_a_tight_fit_scores_less_than_a_roomy_one_at_the_same_value():
 def test_what_does_not_fit_says_by_how_much():
     answer = asked([offer("RTX 4090"), offer("RTX 3060", 2)], "llama2-7b", "full")
     assert shown(answer) == []
-    assert reasons(answer)["RTX 3060"] == "needs 103.2 GiB on each GPU, 11.0 usable: 92.1 GiB short"
+    assert reasons(answer)["RTX 3060"] == "needs 103.2 GiB on each GPU, 11 usable: 92.1 GiB short"
 
 
 def test_several_small_gpus_hold_what_one_does_not():

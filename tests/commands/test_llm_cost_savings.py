@@ -95,10 +95,10 @@ async def test_a_name_tells_the_answer_how_its_weights_are_stored(dispatcher):
     assumed = found["evidence"]["assumptions"]
     assert (assumed["weights"], assumed["bits_per_weight"]) == ("AWQ", 4.156)
     assert assumed["name_says"] == {"weights": "AWQ", "context": None}
-    assert found["evidence"]["caveats"][0] == "weights in AWQ, as the name says (4.16 bit each)"
+    assert "weights in AWQ, as the name says (4.16 bit each)" in found["evidence"]["caveats"]
     asked = await answer(dispatcher, "llm Qwen2.5-72B-Instruct-AWQ inference precision=bf16 context=4096")
     assert (asked["precision"], asked["context"]) == ("bf16", 4096)
-    assert asked["evidence"]["caveats"][0] == "the name says AWQ, bf16 was asked: bf16 is counted"
+    assert "the name says AWQ, bf16 was asked: bf16 is counted" in asked["evidence"]["caveats"]
 
 
 @pytest.mark.parametrize(
@@ -196,10 +196,10 @@ async def test_where_spot_is_dearer_the_conclusion_says_so(dispatcher):
     told = command.card(found, Words("en", AT))
     assert "the same work on AWS (g6.xlarge, L4)" in told.lead
     assert told.lead.endswith(f"{found.savings_percent_same_work:.0f}% saved")
-    assert f"in a year of 8,760 h: ${found.roi_annual:,.0f} saved" in told.notes[0]
+    assert f"in a year of 8,760 h: ${found.roi_annual:,.0f} saved" in "\n".join(told.notes)
     dear = command.card(replace(found, savings_percent_same_work=-12.0, roi_annual=-420.0), Words("en", AT))
     assert dear.lead.endswith("12% dearer")
-    assert "$420 dearer" in dear.notes[0]
+    assert "$420 dearer" in "\n".join(dear.notes)
 
 
 @pytest.mark.parametrize("line", ["llm 7B", "cost llama2-7b", "savings 4090"])
