@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
 from analytics.answers.llm_fits import MOST_AT_A_TIME, Fit, best_of_each_model, best_value, fit_on, ranked
-from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, Percent, Usd
+from analytics.evidence import OMIT, Basis, Evidence, Note, Percent, Plural, Usd
 from analytics.hardware.decode import MBU
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.llm_work import from_name

@@ -9,7 +9,7 @@ from typing import Any
 from analytics.answers.llm import NotFitting
 from analytics.answers.training_runs import BYTES_PER_TOKEN, Bench, GpuCost, TrainingJob, run_on
 from analytics.catalog import Catalog
-from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, Percent
+from analytics.evidence import OMIT, Basis, Evidence, Note, Percent, Plural
 from analytics.hardware.checkpoints import Risk
 from analytics.hardware.comparators import PRICE_OLD_DAYS
 from analytics.hardware.llm_work import from_name

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analytics.errors import NotYet
-from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, Percent
+from analytics.evidence import OMIT, Basis, Evidence, Note, Percent, Plural
 from analytics.interruptions.estimator import BUNCHED, assumptions, estimate, implied
 from analytics.interruptions.resolution import TOO_COARSE, too_coarse
 from analytics.interruptions.weekly_hazard import (

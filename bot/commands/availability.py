@@ -8,8 +8,8 @@ from analytics.errors import NotYet
 from analytics.evidence import Note, Plural
 from analytics.market import HOUR
 from analytics.prices import DAY_HOURS
-from bot.commands.offers_now import with_offers
 from bot.commands.card_notes import card_notes
+from bot.commands.offers_now import with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
 from bot.presentation.words import Words

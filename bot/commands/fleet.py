@@ -17,8 +17,8 @@ from analytics.catalog import Catalog
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Note, Plural
 from analytics.market import DAY
-from bot.commands.offers_now import with_offers
 from bot.commands.card_notes import card_notes
+from bot.commands.offers_now import with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words

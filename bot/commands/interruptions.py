@@ -9,8 +9,8 @@ from analytics.answers.offers_now import Wanted
 from analytics.evidence import Plural
 from analytics.interruptions.estimator import PERIODS, InterruptionRates, ModelRate, interruption_rates
 from analytics.market import HOUR
-from bot.commands.offers_now import each_model, with_offers
 from bot.commands.card_notes import card_notes
+from bot.commands.offers_now import each_model, with_offers
 from bot.commands.overdispersion import overdispersion_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from analytics.answers.llm import LlmGpus, Recommendation, Wish, llm_gpus, ASSUMED_TOKENS
+from analytics.answers.llm import ASSUMED_TOKENS, LlmGpus, Recommendation, Wish, llm_gpus
 from analytics.answers.offers_now import Wanted
 from analytics.answers.training import DEFAULT_DATASET_GB
 from analytics.answers.training_runs import BYTES_PER_TOKEN

@@ -9,8 +9,8 @@ from analytics.answers.offers_now import Wanted
 from analytics.evidence import Plural
 from analytics.market import HOUR, ChangeBand, HourPoint, Quote, Scope
 from analytics.prices import BAND_HOURS, DAY_HOURS, Listing, Monitor, PriceTrend, change_band, monitor
-from bot.commands.offers_now import each_model, with_offers
 from bot.commands.card_notes import card_notes
+from bot.commands.offers_now import each_model, with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import Words

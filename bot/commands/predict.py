@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from analytics.evidence import Plural, seconds_of
 from analytics.forecasting.forecasts import Point, Prediction, prediction
 from analytics.market import HOUR
-from bot.commands.offers_now import each_model, with_offers
 from bot.commands.card_notes import card_notes
+from bot.commands.offers_now import each_model, with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
 from bot.presentation.words import Words

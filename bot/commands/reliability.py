@@ -5,8 +5,8 @@ from __future__ import annotations
 from analytics.answers.reliability import PERIOD_DAYS, Reliability, reliability, score_of
 from analytics.interruptions.estimator import SHRINK_BELOW, Context, priors, total
 from analytics.market import HOUR, Exposure, LifeTable
-from bot.commands.offers_now import each_model, with_offers
 from bot.commands.card_notes import card_notes
+from bot.commands.offers_now import each_model, with_offers
 from bot.commands.overdispersion import overdispersion_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Table

@@ -11,8 +11,8 @@ from analytics.answers.windows import DAYS, LOOK_BACK_HOURS, Asked, SafeWindows,
 from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.market import HOUR
-from bot.commands.offers_now import each_model, with_offers
 from bot.commands.card_notes import card_notes
+from bot.commands.offers_now import each_model, with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Chart, Column, Heat, Table
 from bot.presentation.words import Words
