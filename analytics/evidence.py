@@ -151,7 +151,8 @@ class Basis:
     """The state of the data behind an answer, from which its :class:`Evidence` is made.
 
     as_of: UTC seconds of the oldest latest poll among the models used, None when no poll counts;
-    interval: planned seconds between polls; first_at: UTC seconds of the first stored hour; offers: slices seen.
+    interval: planned seconds between polls; first_at: UTC seconds of the first stored hour;
+    offers: free minimal slices, the same number in every answer about the same models.
     """
 
     now: int

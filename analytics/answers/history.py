@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
 from analytics.evidence import OMIT, Basis, Evidence, Note, iso
-from analytics.market import DAY, HOUR, HourPoint, usd
+from analytics.market import DAY, HOUR, HourPoint, Quote, usd
 from analytics.offer_now import OfferNow
 from analytics.on_demand import cheaper_on_demand
 from analytics.prices import DAY_HOURS, HOLD_HOURS, nothing_polled, quantile
@@ -98,13 +98,13 @@ def since_hour(last: int, days: int) -> int:
     return last - 24 * days + 1
 
 
-def history(model: str, stored: Sequence[HourPoint], days: int, basis: Basis) -> History:
+def history(model: str, stored: Sequence[HourPoint], days: int, basis: Basis, quote: Quote | None = None) -> History:
     """The last ``days`` of a model from its hour points (ascending): hourly up to 30 days, daily beyond.
 
     Points, gaps and figures are of one window: it ends with the newest stored hour that is not later than
     ``basis.now``, and begins ``days`` before that or with the first stored hour. What is missing between its end and
-    now is no gap but age: the evidence says how old the data are, and whether they are stale. Raises NotYet when no
-    hour is stored.
+    now is no gap but age: the evidence says how old the data are, and whether they are stale. ``quote``: the latest
+    complete poll, by which spot and on demand are compared as everywhere. Raises NotYet when no hour is stored.
     """
     known = [point for point in stored if point.hour <= basis.now // HOUR]
     if not known:
@@ -119,7 +119,7 @@ def history(model: str, stored: Sequence[HourPoint], days: int, basis: Basis) ->
         if gaps
         else ()
     )
-    end = hours[-1]
+    cheaper = cheaper_on_demand([(model, quote.price, quote.on_demand)]) if quote else ()
     return History(
         gpu_name=model,
         days=days,
@@ -127,7 +127,7 @@ def history(model: str, stored: Sequence[HourPoint], days: int, basis: Basis) ->
         points=tuple(_moment(list(group), at * step) for at, group in groupby(hours, lambda p: p.hour * HOUR // step)),
         gaps=gaps,
         stats=_stats(hours),
-        evidence=basis.evidence(Note(METHOD), (*cheaper_on_demand([(model, end.price, end.on_demand)]), *caveats)),
+        evidence=basis.evidence(Note(METHOD), (*cheaper, *caveats)),
     )
 
 

@@ -21,7 +21,7 @@ SHOWN = 12
 async def ask(query: QueryContext, *, gpu: str, gpus: int | None, home: str | None) -> Availability:
     """The book of the latest complete poll, beside the same hour a day before it."""
     book = await query.reader.book([gpu])
-    basis = await query.basis([gpu], offers=len(book))
+    basis = await query.basis([gpu])
     if basis.as_of is None:
         note = Note("there is no complete poll of this model yet")
         raise NotYet(note, have=Note("no sighting"), need=Note("one complete poll"))

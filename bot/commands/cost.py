@@ -65,7 +65,7 @@ async def ask(
     used = [row for row in rows if gpu is None or row.name in gpu]
     fresh = [row for row in used if not query.basis_of([row]).stale] or used
     book = await query.reader.book([row.name for row in fresh])
-    basis = query.basis_of(fresh or rows, offers=len(book))
+    basis = query.basis_of(fresh or rows, offers=await query.offers_of([row.name for row in fresh]))
     bench = bench_for(job, query.catalog, query.now)
     return training_cost(bench, machines(book, query.catalog), await _risks(query), basis, gpu or ())
 

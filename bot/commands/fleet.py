@@ -49,7 +49,7 @@ async def ask(
     book = await query.reader.book([row.name for row in fresh])
     exposures = await query.reader.exposure(None, (await query.seen_until() // DAY - LOOKBACK_DAYS) * 24)
     offered = lots(book, order, exposures, query.catalog)
-    basis = query.basis_of(fresh, offers=len(book))
+    basis = query.basis_of(fresh, offers=await query.offers_of([row.name for row in fresh]))
     left_out = len(rows) - len(fresh)
     return await asyncio.to_thread(_solve, order, offered, basis, query.catalog, left_out)
 

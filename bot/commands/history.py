@@ -20,8 +20,8 @@ async def ask(query: QueryContext, *, gpu_name: str, days: int) -> History:
     last = await query.reader.last_hour(gpu_name, now_hour)
     since = since_hour(now_hour if last is None else last, days)
     hours = (await query.reader.hours([gpu_name], since, now_hour + 1)).get(gpu_name, [])
-    offers = hours[-1].offers if hours else 0
-    return history(gpu_name, hours, days, await query.basis([gpu_name], offers=offers))
+    quote = (await query.reader.quotes([gpu_name])).get(gpu_name)
+    return history(gpu_name, hours, days, await query.basis([gpu_name]), quote)
 
 
 def card(answer: History, words: Words) -> Card:

@@ -24,7 +24,7 @@ async def ask(query: QueryContext, *, period: str = "7d", gpu: tuple[str, ...] |
     """Q9 over the hours of the period; all models are read, since a rare one leans on its kind."""
     exposures = await query.reader.exposure(None, await query.seen_until() // HOUR - PERIODS[period])
     rows = [row for row in await query.reader.models() if row.name in (gpu or exposures)]
-    basis = query.basis_of(rows, offers=sum(row.offers for row in rows))
+    basis = query.basis_of(rows, offers=await query.offers_of([row.name for row in rows]))
     return interruption_rates(exposures, period, basis, only=gpu or (), overdispersion=await overdispersion_of(query))
 
 

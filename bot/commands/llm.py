@@ -58,7 +58,8 @@ async def ask(
         batch=given["batch"],
         limit=given["limit"],
     )
-    return llm_gpus(found, work, machines(book, query.catalog), wish, query.basis_of(fresh, offers=len(book)))
+    basis = query.basis_of(fresh, offers=await query.offers_of([row.name for row in fresh]))
+    return llm_gpus(found, work, machines(book, query.catalog), wish, basis)
 
 
 def _recipe(given: Mapping[str, Any]) -> Recipe:

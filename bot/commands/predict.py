@@ -24,7 +24,7 @@ async def ask(query: QueryContext, *, gpu_name: str) -> Prediction:
     """Read what the hourly run stored; nothing is computed here but the advice."""
     quote = (await query.reader.quotes([gpu_name])).get(gpu_name)
     hours = await query.reader.hours([gpu_name], query.now // HOUR - ADVICE_HOURS)
-    basis = await query.basis([gpu_name], offers=quote.offers if quote else 0)
+    basis = await query.basis([gpu_name])
     forecasts = await query.reader.forecasts(gpu_name)
     track = await query.reader.track_record(gpu_name)
     return prediction(gpu_name, basis, quote, forecasts, track, hours.get(gpu_name, ()))

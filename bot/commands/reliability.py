@@ -32,7 +32,7 @@ async def ask(query: QueryContext, *, gpu: str) -> Reliability:
         )
         others = tuple(score for score in found if score is not None)
     context = Context(prior, (await overdispersion_of(query, [gpu])).get(gpu), others)
-    basis = await query.basis([gpu], offers=len(book))
+    basis = await query.basis([gpu])
     return reliability(gpu, exposure, lives.get(gpu, LifeTable()), book, basis, context=context)
 
 

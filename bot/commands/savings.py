@@ -19,7 +19,6 @@ async def ask(query: QueryContext, *, gpu: str, hours: float, hours_per_year: fl
         note = Note("there is no complete poll of this model yet")
         raise NotYet(note, have=Note("no sighting"), need=Note("one complete poll"))
     quote = (await query.reader.quotes([gpu])).get(gpu)
-    basis = await query.basis([gpu], offers=quote.offers if quote else 0)
     return savings(gpu, quote, Use(hours, hours_per_year), query.catalog, basis)
 
 

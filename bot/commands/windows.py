@@ -25,8 +25,7 @@ async def ask(query: QueryContext, *, gpu_name: str, hours: float | None = None,
     since = await query.seen_until([gpu_name]) // HOUR - LOOK_BACK_HOURS
     lived = await query.reader.exposure_hours(gpu_name, since)
     prices = (await query.reader.hours([gpu_name], since)).get(gpu_name, [])
-    offers = sum(row.offers for row in await query.reader.models() if row.name == gpu_name)
-    return safe_windows(gpu_name, lived, prices, await query.basis([gpu_name], offers=offers), asked)
+    return safe_windows(gpu_name, lived, prices, await query.basis([gpu_name]), asked)
 
 
 def zone(name: str) -> dt.tzinfo:

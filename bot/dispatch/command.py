@@ -126,9 +126,14 @@ class QueryContext:
             self.remarks.append(Note(UNKNOWN_ZONE, {"tz": name[:SHOWN], "used": used}))
         return used
 
-    async def basis(self, models: Sequence[str], *, offers: int = 0) -> Basis:
+    async def basis(self, models: Sequence[str]) -> Basis:
         """The age and extent of the data about these models: the oldest latest poll, the longest history."""
-        return self.basis_of([row for row in await self.reader.models() if row.name in models], offers=offers)
+        rows = [row for row in await self.reader.models() if row.name in models]
+        return self.basis_of(rows, offers=await self.offers_of(models))
+
+    async def offers_of(self, models: Sequence[str]) -> int:
+        """Free verified minimal slices at the latest complete polls: as ``monitor`` shows them, in every answer."""
+        return sum(quote.offers for quote in (await self.reader.quotes(models)).values())
 
     def basis_of(self, rows: Sequence[ModelRow], *, offers: int = 0) -> Basis:
         """The same from rows already read."""

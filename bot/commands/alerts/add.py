@@ -113,7 +113,7 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
         tried=_tried(rule, readings, query.now),
         untried=_UNTRIED.get(rule.kind),
         offer=rule.offer,
-        evidence=(await query.basis([gpu], offers=row.offers if row else 0)).evidence(Note("stored polls")),
+        evidence=(await query.basis([gpu])).evidence(Note("stored polls")),
         points=_points(rule, quotes),
         threshold=plain_value(rule, rule.threshold),
         foretold=await outlook_of(query, rule),
