@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analytics.answers.offers_now import Wanted
+from analytics.answers.reliability import PERIOD_DAYS
 from analytics.answers.training import DEFAULT_DATASET_GB, TrainingCost, bench_for, training_cost
 from analytics.answers.training_runs import BYTES_PER_TOKEN, RESTART_MINUTES, GpuCost, TrainingJob
 from analytics.errors import AskError
@@ -16,14 +17,13 @@ from analytics.hardware.llm_work import named_work
 from analytics.hardware.machines import machines
 from analytics.hardware.memory import DEFAULT_CONTEXT, Mode
 from analytics.hardware.speed import GIGA
-from analytics.interruptions.estimator import Rate, estimate, priors
-from analytics.interruptions.overdispersion import overdispersion
+from analytics.interruptions.estimator import Rate, estimate, priors, total
 from analytics.interruptions.resolution import TOO_COARSE
-from analytics.market import Exposure
+from analytics.market import HOUR
 from analytics.prices import nothing_polled
 from bot.commands.machine_notes import machine_notes
 from bot.commands.offers_now import with_offers
-from bot.commands.overdispersion import last_days
+from bot.commands.overdispersion import overdispersion_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
 from bot.presentation.words import Words
@@ -83,11 +83,11 @@ def _tokens(dataset_gb: float | None, tokens: float | None, rows: float | None, 
 
 async def _risks(query: QueryContext) -> dict[str, Risk]:
     """What interrupted each model in the last 30 days; a model's class is made of all models, so all are read."""
-    days = await last_days(query)  # of which both the rate and its overdispersion are made
-    summed = {model: sum(some, Exposure()) for model, some in days.items()}
-    prior = priors(summed)
+    since = await query.seen_until() // HOUR - PERIOD_DAYS * 24  # the same hours as of the questions about risk
+    summed = {model: total(some) for model, some in (await query.reader.exposure(None, since)).items()}
+    prior, scatter = priors(summed), await overdispersion_of(query)
     rates = {
-        model: estimate(exposure, prior=prior[model], overdispersion=overdispersion(days[model]))
+        model: estimate(exposure, prior=prior[model], overdispersion=scatter.get(model))
         for model, exposure in summed.items()
     }
     return {model: _risk(rate) for model, rate in rates.items()}

@@ -15,7 +15,7 @@ from bot.presentation.words import Words
 
 async def ask(query: QueryContext, *, gpu: str) -> Reliability:
     """Q8 from the last 30 days; the other models are read to tell where this one stands among those on offer."""
-    since = await query.seen_until([gpu]) // HOUR - PERIOD_DAYS * 24
+    since = await query.seen_until() // HOUR - PERIOD_DAYS * 24
     rows = await query.reader.models()
     offered = [row for row in rows if row.offers and not query.basis_of([row]).stale]
     everyone = {model: total(some) for model, some in (await query.reader.exposure(None, since)).items()}
