@@ -98,8 +98,8 @@ LLM = Part(
             "Cards without bf16 never come first for it, a thin offer does not lead, fewer GPUs come first at equal "
             "value; speed is told for one reader and in all, at a stated number of sequences; what is cut is told.",
             "llm 70B inference",
-            "",
-            18,
+            r"^GPUs for|an hour|×|GPU  |^•|^Show",
+            16,
         ),
         Change(
             "The speed of generating text counts latency: published for one stream on 8 H200 are 30 to 110 tokens/s.",
@@ -110,8 +110,8 @@ LLM = Part(
         Change(
             "The name sets precision and context, and the answer says what it took from it.",
             "llm Qwen2.5-72B-Instruct-AWQ inference",
-            r"AWQ|needs|context|32",
-            6,
+            r"needs",
+            3,
         ),
         Change(
             "The recipe of a training is a parameter and stated.",
@@ -132,7 +132,7 @@ FLEET = Part(
             22,
         ),
         Change("A small budget hears what less reliability would take.", "fleet 10 training medium", "", 4),
-        Change("A large budget stays readable.", "fleet 50000 training medium", "", 16),
+        Change("A large budget stays readable.", "fleet 50000 training medium", "", 11),
     ),
 )
 MONEY = Part(
@@ -148,8 +148,8 @@ MONEY = Part(
             "What our price list lacks is called that, the same chip in another edition is near, and the headline "
             "is the same work.",
             "savings RTX PRO 6000 WS 100h",
-            "",
-            16,
+            r"^Savings|an hour|^ cloud|^ AWS|^ GCP|^ Azure|edition|^•",
+            14,
         ),
     ),
 )
@@ -213,7 +213,7 @@ def shown(lines: Iterable[str], change: Change) -> list[str]:
     kept = 0
     for line in lines:
         if kept < change.most and re.search(change.lines, line):
-            found.append(line[:WIDTH])
+            found.append(line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…")
             kept += 1
         elif found[-1:] != ["…"]:
             found.append("…")
