@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,9 +76,6 @@ class Shown(NamedTuple):
     gpu: str
     question: str
     value: Any
-
-
-Ask = Callable[[str], Awaitable[Any]]
 
 
 def of_monitor(answer: Any) -> Iterator[tuple[str, str, Any]]:
@@ -216,19 +213,32 @@ def of_evidence(verb: str, gpu: str, answer: Any) -> Iterator[tuple[str, str, An
     yield "stale", whom, answer.evidence.stale
 
 
-async def figures(dispatcher: Dispatcher, gpu: str) -> list[Shown]:
-    """All figures of all answers about a model and the market; what is refused shows none."""
+def of_offers(answer: Any) -> Iterator[tuple[str, str, Any]]:
+    """The offers that an answer ends with: one slice has one price, whatever was asked."""
+    for offer in getattr(answer, "offers_now", None) or ():
+        whom = f"{offer.num_gpus}× {offer.gpu_name} on machine {offer.machine_id}"
+        yield "least bid", whom, offer.spot_price
+        yield "on-demand price of the slice", whom, offer.on_demand_price
+        yield "host reliability", whom, offer.reliability
+        per_gpu = offer.spot_price if offer.market == "spot" else offer.on_demand_price
+        yield f"{offer.market} an hour", whom, offer.price_per_hour
+        yield f"{offer.market} an hour", whom, pytest.approx(per_gpu * offer.num_gpus, abs=1e-3)
+
+
+async def figures(dispatcher: Dispatcher, gpus: Sequence[str]) -> list[Shown]:
+    """All figures of all answers about the market and each of its models; what is refused shows none."""
     found = []
     for template in QUESTIONS:
-        question = template.format(gpu=gpu)
-        try:
-            command, answer = await dispatcher.ask_line(question)
-        except AskError:
-            continue
-        shown = list(FIGURES[command.name](answer))
-        if "{gpu}" not in template or command.name in ABOUT_ONE:
-            shown += of_evidence(command.name, gpu, answer)
-        found += [Shown(quantity, whom, question, value) for quantity, whom, value in shown]
+        for gpu in gpus if "{gpu}" in template else ("",):
+            question = template.format(gpu=gpu)
+            try:
+                command, answer = await dispatcher.ask_line(question)
+            except AskError:
+                continue
+            shown = [*FIGURES[command.name](answer), *of_offers(answer)]
+            if not gpu or command.name in ABOUT_ONE:
+                shown += of_evidence(command.name, gpu, answer)
+            found += [Shown(quantity, whom, question, value) for quantity, whom, value in shown]
     return found
 
 
@@ -256,20 +266,19 @@ async def simulated(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     await store.close()
 
 
-@pytest.mark.parametrize("gpu", NAMES)
-async def test_all_pairs_of_verbs_show_one_number(dispatcher: Dispatcher, gpu: str) -> None:
-    found = await figures(dispatcher, gpu)
+async def test_all_pairs_of_verbs_show_one_number(dispatcher: Dispatcher) -> None:
+    found = await figures(dispatcher, NAMES)
     assert {shown.question.split()[0] for shown in found} == set(FIGURES)
     assert contradictions(found) == []
 
 
 async def test_all_pairs_of_verbs_show_one_number_on_any_market(simulated: Dispatcher) -> None:
     _, board = await simulated.ask_line("monitor")
-    assert len(board.price_trends) >= 2
-    for row in board.price_trends:
-        found = await figures(simulated, row.gpu_name)
-        assert len({shown.question.split()[0] for shown in found}) >= 8
-        assert contradictions(found) == []
+    gpus = [row.gpu_name for row in board.price_trends]
+    assert len(gpus) >= 2
+    found = await figures(simulated, gpus)
+    assert len({shown.question.split()[0] for shown in found}) >= 8
+    assert contradictions(found) == []
 
 
 async def test_every_verb_with_an_answer_about_the_market_is_walked() -> None:
@@ -283,6 +292,15 @@ async def test_where_definitions_differ_so_do_the_names() -> None:
         assert one != other
 
 
+async def test_no_offer_is_cheaper_than_the_floor(simulated: Dispatcher) -> None:
+    _, board = await simulated.ask_line("monitor")
+    for row, verb in itertools.product(board.price_trends, ("availability", "savings", "history")):
+        _, answer = await simulated.ask_line(f"{verb} {row.gpu_name}")
+        bids = [offer.spot_price for offer in answer.offers_now if offer.spot_price is not None]
+        assert bids
+        assert min(bids) >= row.floor_price
+
+
 COMPARED = re.compile(r"on demand costs no more than spot now.*?\((\S+) against (\S+)\)")
 
 
@@ -291,15 +309,14 @@ def texts(card: Card) -> list[str]:
     return [card.lead, *card.notes]
 
 
-@pytest.mark.parametrize("line", ["monitor {gpu}", "savings {gpu} 100h", "availability {gpu}", "history {gpu}"])
-async def test_spot_and_on_demand_are_compared_alike_wherever_they_are(simulated: Dispatcher, line: str) -> None:
+async def test_spot_and_on_demand_are_compared_alike_wherever_they_are(simulated: Dispatcher) -> None:
     _, board = await simulated.ask_line("monitor")
     words = Words("en", simulated.clock())
-    for row in board.price_trends:
-        command, answer = await simulated.ask_line(line.format(gpu=row.gpu_name))
+    for row, verb in itertools.product(board.price_trends, ("monitor", "savings", "availability", "history")):
+        command, answer = await simulated.ask_line(f"{verb} {row.gpu_name}")
         said = [pair for text in texts(command.card(answer, words)) for pair in COMPARED.findall(text)]
         cheaper = row.on_demand_price is not None and row.on_demand_price <= row.current_price
-        assert said == ([(words.money(row.on_demand_price), words.money(row.current_price))] if cheaper else [])
+        assert said == ([(words.money(row.on_demand_price), words.money(row.current_price))] if cheaper else []), verb
 
 
 LEADS: dict[str, Callable[[Any, Words], list[str]]] = {
