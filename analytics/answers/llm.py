@@ -18,6 +18,7 @@ from analytics.hardware.speed import Rates
 from analytics.hardware.weights import FORMATS
 from analytics.market import HOUR, micro, usd
 from analytics.offer_now import OfferNow
+from analytics.on_demand import cheaper_on_demand
 
 MILLION = 1_000_000
 """Tokens are priced and counted by the million (source: usage of the API providers)."""
@@ -134,7 +135,7 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
         not_fitting=misses,
         evidence=basis.evidence(
             METHOD,
-            (*_thin(picked), *_caveats(found, work, wish)),
+            (*_dear(picked), *_thin(picked), *_caveats(found, work, wish)),
             assumptions=_assumptions(found, work, wish),
         ),
     )
@@ -287,6 +288,13 @@ def _served(batch: int | None) -> Note:
             "tokens in all and their price are for {n} sequences at a time in each copy",
         ),
         {"n": batch},
+    )
+
+
+def _dear(picked: Sequence[Fit]) -> tuple[Note, ...]:
+    machines = [fit.machine for fit in picked]
+    return cheaper_on_demand(
+        (f"{machine.gpus}× {machine.model}", machine.price, machine.on_demand) for machine in machines
     )
 
 

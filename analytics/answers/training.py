@@ -18,6 +18,7 @@ from analytics.hardware.memory import USABLE_SHARE, need
 from analytics.hardware.recipes import RANK
 from analytics.hardware.speed import GIGA, PCIE_BYTES_PER_S, STEP_TOKENS
 from analytics.offer_now import OfferNow
+from analytics.on_demand import cheaper_on_demand
 
 DEFAULT_DATASET_GB = 1.0
 """The text that is assumed when none is given (source: our choice, stated in the answer)."""
@@ -84,7 +85,15 @@ def training_cost(
     for name in wanted:
         misses.setdefault(name, NotFitting(name, 0, Note("none on offer")))
     ranked = sorted(best.values(), key=lambda cost: (cost.cost_dumont, cost.gpu_name))
-    return _answer(bench.job, ranked, tuple(miss for name, miss in misses.items() if name not in best), basis)
+    left = tuple(miss for name, miss in misses.items() if name not in best)
+    return _answer(bench.job, ranked, left, _dear(ranked, offered), basis)
+
+
+def _dear(ranked: Sequence[GpuCost], offered: Sequence[Machine]) -> tuple[Note, ...]:
+    """Machines of the answer that cost no more on demand."""
+    used = {(cost.gpu_name, cost.gpus) for cost in ranked}
+    machines = [machine for machine in offered if (machine.model, machine.gpus) in used]
+    return cheaper_on_demand((f"{one.gpus}× {one.model}", one.price, one.on_demand) for one in machines)
 
 
 def bench_for(job: TrainingJob, catalog: Catalog, now: int) -> Bench:
@@ -92,7 +101,13 @@ def bench_for(job: TrainingJob, catalog: Catalog, now: int) -> Bench:
     return Bench(job, need(job.work), catalog, now)
 
 
-def _answer(job: TrainingJob, ranked: Sequence[GpuCost], misses: tuple[NotFitting, ...], basis: Basis) -> TrainingCost:
+def _answer(
+    job: TrainingJob,
+    ranked: Sequence[GpuCost],
+    misses: tuple[NotFitting, ...],
+    dear: tuple[Note, ...],
+    basis: Basis,
+) -> TrainingCost:
     best = ranked[0] if ranked else None
     return TrainingCost(
         model=job.found.asked,
@@ -108,7 +123,7 @@ def _answer(job: TrainingJob, ranked: Sequence[GpuCost], misses: tuple[NotFittin
         tokens=round(job.tokens),
         epochs=job.epochs,
         not_fitting=misses,
-        evidence=basis.evidence(METHOD, tuple(_caveats(job, ranked)), assumptions=_assumptions(job)),
+        evidence=basis.evidence(METHOD, (*dear, *_caveats(job, ranked)), assumptions=_assumptions(job)),
     )
 
 

@@ -20,6 +20,7 @@ from analytics.forecasting.distribution import Stand
 from analytics.forecasting.track_record import HorizonRecord, TrackRecord, backtest_report, record
 from analytics.market import HOUR, HourPoint, Quote, usd
 from analytics.offer_now import OfferNow
+from analytics.on_demand import cheaper_on_demand
 
 __all__ = [
     "HORIZONS_H", "Forecast", "HorizonRecord", "Prediction", "TrackRecord", "backtest_report", "from_price",
@@ -206,6 +207,7 @@ def prediction(
     forecasts issued in them. Prices in USD per GPU-hour, shares in [0, 1]. Source: definitions, "Forecasts".
     """
     check(basis, quote, forecasts)
+    dear = cheaper_on_demand([(model, quote.price, quote.on_demand)] if quote else [])
     price = quote.price if quote else None
     advice, sentence = advise(grid(model, hours, basis.now // HOUR), price)
     told = {forecast.horizon_h: forecast for forecast in from_price(forecasts, price, basis.now)}
@@ -234,7 +236,7 @@ def prediction(
                 "the price shown, changed as foretold (last value, sktime NaiveForecaster, on hourly medians); "
                 "adaptive conformal 80% intervals"
             ),
-            (*(() if told else (NO_START,)), *caveats(first, track)),
+            (*dear, *(() if told else (NO_START,)), *caveats(first, track)),
         ),
     )
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from bot.accounts import Asker
@@ -9,6 +14,8 @@ from bot.commands import COMMANDS
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.reply import Reply, reply
 from bot.dispatch.why import SHOWN_NOTES, behind_why
+from bot.store.engine import open_store
+from tests.fakes.stored import NOW
 
 PERSON = Asker("slack", "T1", "U1", role="member")
 QUESTIONS = (
@@ -56,3 +63,22 @@ async def test_a_card_has_at_most_two_notes_and_why_has_them_all(dispatcher: Dis
 )
 def test_why_is_asked_of_a_command(line: str, behind: str | None) -> None:
     assert behind_why(line, COMMANDS) == behind
+
+
+@pytest.mark.parametrize("line", ["predict RTX 4090", "llm 8B", "cost llama2-7b 1GB", "savings RTX 4090 100h"])
+async def test_every_answer_that_prices_spot_says_where_on_demand_costs_no_more(
+    market_file: Path, tmp_path: Path, line: str
+) -> None:
+    cheap = Path(shutil.copy(market_file, tmp_path / "cheap.db"))
+    with closing(sqlite3.connect(cheap)) as conn:
+        names = [name for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for name in names:
+            if "on_demand" in [column[1] for column in conn.execute(f"PRAGMA table_info({name})")]:
+                conn.execute(f"UPDATE {name} SET on_demand = 1000 WHERE on_demand IS NOT NULL")
+        conn.commit()
+    store = await open_store(f"sqlite:///{cheap}", writer=False)
+    try:
+        said = await asked(Dispatcher(store, COMMANDS, lambda: NOW + 60), line)
+        assert "on demand costs no more than spot now" in " ".join(said.card.notes)
+    finally:
+        await store.close()
