@@ -103,7 +103,7 @@ DIALOGUES: tuple[Turn, ...] = (
     _typed("monitor color=red", "has no parameter “color”", "scope"),
     _typed("predict gpu_name=a gpu_name=b", "given twice"),
     _typed("savings 4090 100h 4090", "was not understood"),
-    _typed("x" * 1001, "1001 characters long"),
+    _typed("x" * 1001, "1,001 characters long"),
     # in Portuguese
     _pt("monitor", "Preços spot", "35 dias de histórico"),
     _pt("llm 7B", "GPUs para 7B"),

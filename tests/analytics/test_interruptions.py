@@ -236,7 +236,7 @@ def test_a_rare_model_leans_on_its_kind_and_a_short_history_is_told() -> None:
     answer = interruption_rates(market, "90d", BASIS, only=("RTX 2080 Ti",))
     assert answer.gpus[0].shrunk
     assert SHRUNK in answer.evidence.caveats
-    assert "days recorded: only 40.0 of 90" in map(str, answer.evidence.caveats)
+    assert "days recorded: only 40 of 90" in map(str, answer.evidence.caveats)
 
 
 def test_with_nothing_held_it_says_what_is_missing_and_when() -> None:

@@ -149,7 +149,7 @@ def test_wanted_models_are_answered_or_given_a_reason():
 def test_when_nothing_can_do_it_the_top_level_is_null_with_the_reasons_beside():
     answer = asked([offer("RTX 3060"), offer("Tesla P40", 2), offer("Wunderkarte 7", 3)], job("llama2-7b"))
     assert [getattr(answer, key) for key in GUIDE_KEYS] == [None] * 6
-    assert "not_fitting says why" in caveats(answer)
+    assert "no machine on offer can do this" in caveats(answer)
     said = reasons(answer)
     assert "GiB short" in said["RTX 3060"]
     assert said["Tesla P40"] == "it has no fast 16-bit arithmetic to train with"

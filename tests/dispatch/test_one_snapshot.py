@@ -33,14 +33,17 @@ from bot.store.engine import open_store
 from tests.fakes.endpoints import public_endpoints
 from tests.fakes.stored import NAMES, NOW
 
-MOST_STATEMENTS = 8
+MOST_STATEMENTS = 10
+"""The last two are for the offers that answers end with."""
+
 OF_STATUS = 9
 """It tells of polls, rows, the lease and, in two tables of their own, of probes."""
 
-OF_ALERTS = 16
-"""Of what changes an alert or a webhook: place, limits, messages and the note of who did it are rows of their own."""
+OF_ALERTS = 17
+"""Of what changes an alert or a webhook: place, limits, messages and the note of who did it are rows of their own, and
+its replay counts offers."""
 
-LEANING_ON_OTHERS = 8
+LEANING_ON_OTHERS = 9
 """Of ``reliability`` where its model had few interruptions: only their number says that all models must be read."""
 
 BOSS = Asker("slack", "T1", "U1", role="manager")

@@ -34,7 +34,7 @@ async def test_a_command_is_answered_for_who_asked_with_picture_and_buttons(serv
     message = asked.original
     assert message is not None
     assert message["flags"] & EPHEMERAL
-    assert names(message) == BUTTONS
+    assert names(message) == [*BUTTONS, "spot:run:why history 4090"]
     text = plain(message)
     assert text.splitlines()[0] == "/spot history 4090"
     assert "RTX 4090" in text.splitlines()[1]

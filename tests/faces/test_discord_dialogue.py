@@ -11,8 +11,8 @@ from rich.console import Console
 from analytics.errors import AskError
 from analytics.evidence import to_json
 from bot.commands import COMMANDS
-from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.reply import Reply
+from bot.dispatch.dispatcher import Answered, Dispatcher
+from bot.dispatch.reply import Reply, card_of
 from bot.faces.console import face as console
 from bot.faces.discord import responder
 from tests.dialogues import DIALOGUES
@@ -60,7 +60,7 @@ async def test_the_data_behind_a_card_are_those_of_the_console(
         shown = replies[-1]
         assert asked.original is not None
         assert shown.command is not None
-        assert shown.card == shown.command.card(shown.answer, shown.words)
+        assert shown.card == card_of(Answered(shown.command, shown.answer, shown.line), shown.words)
         text = plain(asked.original)
         for part in (shown.card.title, shown.card.lead, shown.card.footer):
             assert part in text, line
@@ -79,5 +79,5 @@ async def test_a_new_command_is_on_discord_without_touching_the_face(
         asked = await home.ask("ransom 4090")
         assert asked.original is not None
         assert "Ransom for RTX 4090" in plain(asked.original)
-        assert names(asked.original) == ["spot:share", "spot:refresh"]
+        assert names(asked.original) == ["spot:share", "spot:refresh", "spot:run:why ransom 4090"]
         assert "ransom" in await home.say("help")

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from analytics.evidence import to_json
 from bot.commands import COMMANDS
-from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.reply import Reply
+from bot.dispatch.dispatcher import Answered, Dispatcher
+from bot.dispatch.reply import Reply, card_of
 from bot.faces.console import face as console
 from bot.faces.http.api import build_api, stored_keys
 from bot.faces.http.metrics import market_health
@@ -147,7 +147,7 @@ async def test_the_data_behind_a_card_are_those_of_console_and_http(
             message = await either.hear(line, person=person)
             shown = replies[-1]
             assert shown.command is not None
-            assert shown.card == shown.command.card(shown.answer, shown.words)
+            assert shown.card == card_of(Answered(shown.command, shown.answer, shown.line), shown.words)
             for part in (shown.card.title, shown.card.lead, shown.card.footer):
                 assert part in message.text
             answered = await api.get(await address(either.dispatcher, line))
@@ -175,7 +175,7 @@ async def test_a_new_command_is_answered_everywhere_without_touching_a_face(
     async with house(slack, slack_dispatcher) as home, api_of(slack_dispatcher) as api:
         answer = await home.hear("ransom 4090")
         assert answer.text.startswith("Ransom for RTX 4090")
-        assert answer.buttons == ["spot_share", "spot_refresh"]
+        assert answer.buttons == ["spot_share", "spot_refresh", "spot_run_0"]
         assert "ransom  What a <while>" in await hear(home, Turn("help", ()))
         assert "disk" in (await home.hear("help ransom")).text
         assert "Try: ransom" in (await home.hear("ransm 4090")).text
