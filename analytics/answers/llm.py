@@ -197,7 +197,7 @@ def _recommend(fit: Fit, best: float, tokens: float | None) -> Recommendation:
         usd_per_million_tokens=None if value is None else round(MILLION / value, 4),
         machines=machine.machines,
         thin=fit.thin,
-        precision="fp16" if fit.too_old else FORMATS[fit.work.precision].precision,
+        precision="fp16" if fit.too_old and fit.work.precision == "bf16" else FORMATS[fit.work.precision].precision,
     )
 
 
@@ -213,8 +213,11 @@ def _per_second(rates: Rates | None) -> float | None:
 def _reasoning(fit: Fit, best: float) -> Note:
     """Why it stands where it does: memory, value, and what keeps it from leading."""
     why = _value(fit, best)
-    if fit.too_old:
+    if fit.too_old and fit.work.precision == "bf16":
         why = Note("{why}; runs fp16: bf16 needs compute capability 8.0 (Ampere) or newer", {"why": why})
+    elif fit.too_old:
+        text = "{why}; fast kernels for {format}: only from compute capability 8.0 (Ampere) on"
+        why = Note(text, {"why": why, "format": FORMATS[fit.work.precision].name})
     if fit.thin:
         few = Plural("{why}; only {n} machine on offer", "{why}; only {n} machines on offer")
         why = Note(few, {"why": why, "n": fit.machine.machines})

@@ -15,6 +15,10 @@ from analytics.market import HOUR
 NEARLY_EQUAL = 0.9
 """Machines that give this share of the best value count as equal, and fewer GPUs come first (source: our choice)."""
 
+FROM_AMPERE_ON = frozenset(("bf16", "fp8", "w4a16", "nvfp4", "mxfp4"))
+"""Formats that GPUs run well from compute capability 8.0 on (source: CUDA's arithmetic instructions for bf16; vLLM's
+table of quantization by hardware for the others, whose Marlin kernels begin with Ampere)."""
+
 MOST_AT_A_TIME = 64
 """Sequences at a time that are assumed at most when running a model (source: our choice; definitions, Q2, ask for a
 stated batch that fits)."""
@@ -60,9 +64,9 @@ class Fit:
 
     @property
     def too_old(self) -> bool:
-        """bf16 is wanted and the GPU has none."""
+        """The GPU is from before Ampere, and has neither bf16 nor kernels for what newer formats need."""
         gpu = self.machine.gpu
-        return self.work.precision == "bf16" and gpu is not None and not gpu.has_bf16
+        return self.work.precision in FROM_AMPERE_ON and gpu is not None and not gpu.has_bf16
 
     @property
     def thin(self) -> bool:

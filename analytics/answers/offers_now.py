@@ -64,11 +64,12 @@ def offers_now(seen: Seen, wanted: Wanted, now: int) -> tuple[OfferNow, ...]:
     some = list(cheapest.values())[: wanted.most]
     if not some:
         return ()
-    search = _search(seen, wanted, some[0])
-    return tuple(_offer(offer, seen, wanted, search, now) for offer in some)
+    disk = _disk(wanted, some)
+    search = _search(seen, wanted, some[0], disk)
+    return tuple(_offer(offer, seen, wanted, (search, disk), now) for offer in some)
 
 
-def _search(seen: Seen, wanted: Wanted, first: Offer) -> str:
+def _search(seen: Seen, wanted: Wanted, first: Offer, disk: int) -> str:
     """What finds the first one again, whatever its offer is called by then."""
     size = memory_in(wanted.model)
     ours = seen.vast_name == wanted.model and size is not None  # told by who imports: the market's has no size
@@ -76,7 +77,7 @@ def _search(seen: Seen, wanted: Wanted, first: Offer) -> str:
         Search(
             vast_name=wanted.model.removesuffix(f" {size}GB") if ours else seen.vast_name,
             num_gpus=first.num_gpus,
-            disk_gb=_disk(wanted),
+            disk_gb=disk,
             vram_gb=size,
             countries=() if wanted.region == WORLD else countries_in(wanted.region),
             on_demand=_on_demand(first, wanted),
@@ -101,8 +102,11 @@ def _rank(offer: Offer, wanted: Wanted) -> tuple[int, int, int, int]:
     return price, offer.num_gpus, offer.machine_id, offer.offer_id or 0
 
 
-def _disk(wanted: Wanted) -> int:
-    return DEFAULT_DISK_GB if wanted.disk_gb is None else max(1, math.ceil(wanted.disk_gb))
+def _disk(wanted: Wanted, offers: Sequence[Offer]) -> int:
+    """GB of disk of all prices and lines: as asked; where nobody asked, no more than each of the machines has."""
+    if wanted.disk_gb is not None:
+        return max(1, math.ceil(wanted.disk_gb))
+    return min(DEFAULT_DISK_GB, *(offer.disk_gb or DEFAULT_DISK_GB for offer in offers))
 
 
 def _on_demand(offer: Offer, wanted: Wanted) -> bool:
@@ -110,11 +114,10 @@ def _on_demand(offer: Offer, wanted: Wanted) -> bool:
     return wanted.on_demand or not offer.min_bid or bool(offer.on_demand and offer.on_demand <= offer.min_bid)
 
 
-def _offer(offer: Offer, seen: Seen, wanted: Wanted, search: str, now: int) -> OfferNow:
+def _offer(offer: Offer, seen: Seen, wanted: Wanted, found: tuple[str, int], now: int) -> OfferNow:
+    search, disk = found
     demand, bid = _on_demand(offer, wanted), offer.min_bid or 0
     rent = (offer.on_demand if demand else bid) * offer.num_gpus
-    # where nobody asked for a size, no more than the machine has
-    disk = _disk(wanted) if wanted.disk_gb is not None else min(_disk(wanted), offer.disk_gb or DEFAULT_DISK_GB)
     storage = None if offer.storage_cost is None else offer.storage_cost * disk / STORAGE_MONTH_HOURS
     shown = None if demand else bid_price(bid, offer.num_gpus)
     why = AS_ASKED if wanted.on_demand else NO_DEARER if demand else LEAST_BID

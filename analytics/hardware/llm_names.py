@@ -22,10 +22,12 @@ LONGEST_CONTEXT_M = 10
 """More millions than this are parameters (source: Llama 4 Scout reads 10M tokens, the most of llms.csv)."""
 
 _DASH = r"[-_. ]?"
+_NO_SIZE = r"(?!\d*[kmb](?![a-z0-9]))"
+"""What follows bits is not the rest of a number of tokens or parameters, as in ``-32k``."""
 _RULES: tuple[tuple[str, str], ...] = (
     (rf"gptq{_DASH}(?:int8|8bit)", "gptq-int8"),
-    (rf"gptq(?:{_DASH}(?:int4|4bit|4b))?(?:{_DASH}128g)?(?!{_DASH}(?:int)?[235])", "gptq"),
-    (rf"(?:int4{_DASH})?awq(?:{_DASH}(?:int4|4bit|w4a16))?(?!{_DASH}(?:int)?[23])", "awq"),
+    (rf"gptq(?:{_DASH}(?:int4|4bit|4b))?(?:{_DASH}128g)?(?!{_DASH}(?:int)?[235]{_NO_SIZE})", "gptq"),
+    (rf"(?:int4{_DASH})?awq(?:{_DASH}(?:int4|4bit|w4a16))?(?!{_DASH}(?:int)?[23]{_NO_SIZE})", "awq"),
     (rf"(?:unsloth{_DASH})?bnb{_DASH}4bit|nf4", "bnb-4bit"),
     (rf"(?:unsloth{_DASH})?bnb{_DASH}8bit", "int8"),
     ("nvfp4", "nvfp4"),

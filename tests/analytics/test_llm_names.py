@@ -289,3 +289,22 @@ def test_any_text_can_be_taken_apart(text):
 @given(st.sampled_from([llm.name for llm in CATALOG.llms]), st.sampled_from(["-AWQ", "-Q3_K_XS", "-IQ4_XXS", "-fp8"]))
 def test_an_ending_never_changes_the_model(name, ending):
     assert find_llm(name + ending, CATALOG).llm.name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "context"),
+    [
+        ("Qwen2.5-72B-Instruct-AWQ-32k", "awq", 32_768),
+        ("Qwen2.5-72B-Instruct-GPTQ-Int4-32k", "gptq", 32_768),
+        ("llama3.1-8b-awq-256k", "awq", 262_144),
+        ("llama3.1-8b-32k-AWQ", "awq", 32_768),
+    ],
+)
+def test_a_context_behind_the_format_is_no_number_of_bits(name, weights, context):
+    found = take_apart(name)
+    assert (found.weights, found.context) == (weights, context)
+
+
+@pytest.mark.parametrize("name", ["llama3.1-8b-awq-3bit", "llama3.1-8b-gptq-2bit"])
+def test_formats_of_other_widths_stay_unknown(name):
+    assert take_apart(name).weights is None
