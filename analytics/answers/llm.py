@@ -86,6 +86,8 @@ class NotFitting:
     gpu_name: str
     gpus: int
     reason: Note
+    ruled_out: bool = False
+    """it holds the work, and a limit of the question rules it out"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class LlmGpus:
     memory_need_gib: float
     training_tokens: int | None
     limit: int | None
+    fitting: int
+    """GPU models with a machine that fits, those beyond ``limit`` too"""
     not_fitting: tuple[NotFitting, ...]
     offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
     """the best matching offers; left out where the answer names no model"""
@@ -117,12 +121,12 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
     ``fit_score`` in [0, 1] is None for GPUs whose speed is not listed. Source: definitions, "Q2 llm-gpus".
     """
     fits, misses = _sort_out(offered, work, wish)
-    best = best_value(fits)
     picked = ranked(best_of_each_model(fits))
+    best = best_value(picked)
     tokens = wish.tokens if work.mode != "inference" else None
     return LlmGpus(
         model_size=found.asked,
-        recommendations=tuple(_recommend(fit, best, tokens) for fit in picked),
+        recommendations=tuple(_recommend(fit, best, tokens) for fit in picked[: wish.limit]),
         model=found.llm.name,
         params=found.llm.params,
         mode=work.mode,
@@ -132,6 +136,7 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
         memory_need_gib=gib(need(work).on_each(1, "copies")),
         training_tokens=None if tokens is None else round(tokens),
         limit=wish.limit,
+        fitting=len(picked),
         not_fitting=misses,
         evidence=basis.evidence(
             METHOD,
@@ -152,7 +157,7 @@ def _sort_out(offered: Sequence[Machine], work: Work, wish: Wish) -> tuple[list[
             if machine.model not in small or machine.gpus > small[machine.model].gpus:
                 small[machine.model] = NotFitting(machine.model, machine.gpus, fit)
         elif reason := _refused(machine, wish):
-            refused.setdefault(machine.model, NotFitting(machine.model, machine.gpus, reason))
+            refused.setdefault(machine.model, NotFitting(machine.model, machine.gpus, reason, ruled_out=True))
         else:
             fits.append(fit)
     held = {fit.machine.model for fit in fits}
@@ -213,11 +218,8 @@ def _per_second(rates: Rates | None) -> float | None:
 def _reasoning(fit: Fit, best: float) -> Note:
     """Why it stands where it does: memory, value, and what keeps it from leading."""
     why = _value(fit, best)
-    if fit.too_old and fit.work.precision == "bf16":
+    if fit.too_old:
         why = Note("{why}; runs fp16: bf16 needs compute capability 8.0 (Ampere) or newer", {"why": why})
-    elif fit.too_old:
-        text = "{why}; fast kernels for {format}: only from compute capability 8.0 (Ampere) on"
-        why = Note(text, {"why": why, "format": FORMATS[fit.work.precision].name})
     if fit.thin:
         few = Plural("{why}; only {n} machine on offer", "{why}; only {n} machines on offer")
         why = Note(few, {"why": why, "n": fit.machine.machines})
@@ -228,7 +230,7 @@ def _value(fit: Fit, best: float) -> Note:
     value = fit.tokens_per_usd
     if value is None:
         return UNRATED
-    worth = Note("the most tokens per dollar on offer")
+    worth = Note("the most tokens per dollar of these")
     if value != best and best:
         worth = Note("{percent} of the best tokens per dollar", {"percent": Percent(100 * value / best)})
     values = {"want": gib(fit.bytes_each), "have": gib(fit.vram_bytes), "worth": worth}

@@ -10,14 +10,14 @@ from analytics.hardware.decode import decode_rate
 from analytics.hardware.machines import ENOUGH_MACHINES, Machine
 from analytics.hardware.memory import USABLE_SHARE, Placement, Work, chance_to_fit, need
 from analytics.hardware.speed import Rates, train_rate
+from analytics.hardware.weights import FORMATS
 from analytics.market import HOUR
 
 NEARLY_EQUAL = 0.9
 """Machines that give this share of the best value count as equal, and fewer GPUs come first (source: our choice)."""
 
-FROM_AMPERE_ON = frozenset(("bf16", "fp8", "w4a16", "nvfp4", "mxfp4"))
-"""Formats that GPUs run well from compute capability 8.0 on (source: CUDA's arithmetic instructions for bf16; vLLM's
-table of quantization by hardware for the others, whose Marlin kernels begin with Ampere)."""
+WITHOUT_BF16 = frozenset(("fp16", "fp32"))
+"""What cards from before Ampere run as it is (source: CUDA's arithmetic instructions by compute capability)."""
 
 MOST_AT_A_TIME = 64
 """Sequences at a time that are assumed at most when running a model (source: our choice; definitions, Q2, ask for a
@@ -64,9 +64,10 @@ class Fit:
 
     @property
     def too_old(self) -> bool:
-        """The GPU is from before Ampere, and has neither bf16 nor kernels for what newer formats need."""
-        gpu = self.machine.gpu
-        return self.work.precision in FROM_AMPERE_ON and gpu is not None and not gpu.has_bf16
+        """The GPU has no bf16, in which all but fp16 and GGUF files are run and everything is trained."""
+        gpu, stored = self.machine.gpu, FORMATS[self.work.precision]
+        plain = stored.is_gguf or stored.precision in WITHOUT_BF16
+        return gpu is not None and not gpu.has_bf16 and not (plain and self.work.mode == "inference")
 
     @property
     def thin(self) -> bool:

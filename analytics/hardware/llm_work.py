@@ -79,7 +79,7 @@ def _running(found: FoundLlm, spelling: Spelling, precision: str | None) -> tupl
     if stored.bits >= HALF_BITS:
         return key, (Note("weights in {weights}, as the name says", {"weights": stored.name}),)
     told: dict[str, Any] = {"weights": stored.name, "bits": round(stored.bits, 2)}
-    return key, (Note("weights in {weights}, as the name says ({bits} bit each)", told),)
+    return key, (Note("weights in {weights}, as the name says (bits each: {bits})", told),)
 
 
 def _context(spelling: Spelling, context: int | None) -> tuple[int, tuple[Note, ...]]:

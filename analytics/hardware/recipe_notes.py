@@ -7,6 +7,9 @@ from typing import Any
 from analytics.evidence import Note
 from analytics.hardware.memory import Work
 
+ON = {"all": Note("all layers"), "attention": Note("attention"), "qv": Note("q and v")}
+"""What LoRA trains, in words."""
+
 SAID = {"recomputed": Note("recomputed"), "kept": Note("kept"), "offloaded": Note("offloaded to the host")}
 """What becomes of activations, in words."""
 
@@ -20,7 +23,7 @@ def recipe_note(work: Work) -> Note:
         "context": work.context,
         "activations": SAID[recipe.activations],
         "rank": recipe.rank,
-        "targets": recipe.targets,
+        "targets": ON[recipe.targets],
     }
     if work.mode == "full":
         return Note("memory as with {recipe}: {batch} × {context} packed, activations {activations}", values)

@@ -134,7 +134,7 @@ def _actions(answer: FleetStrategy, words: Words) -> tuple[Action, ...]:
         enough[answer.reliability] = answer.smallest_budget
     return tuple(
         Action(
-            words("Fleet from {budget}, {level}", budget=words.money(budget, 2), level=words(level)),
+            words("Fleet for {budget}, {level}", budget=words.money(budget, 2), level=words(level)),
             f"fleet {budget} {answer.workload} {level} hours_per_month={answer.hours_per_month:g}",
         )
         for level, budget in ((level, max(least, answer.budget)) for level, least in enough.items())

@@ -30,7 +30,7 @@ async def ask(query: QueryContext, *, period: str = "7d", gpu: tuple[str, ...] |
 
 def card(answer: InterruptionRates, words: Words) -> Card:
     """The safest and the riskiest model, then a line a model."""
-    shown = answer.gpus[:ROWS]
+    shown = _shown(answer)
     rows = tuple(_row(row, words) for row in shown)
     columns = (
         Column(words("GPU")),
@@ -54,6 +54,13 @@ def card(answer: InterruptionRates, words: Words) -> Card:
         notes,
         words.footer(answer.evidence),
     )
+
+
+def _shown(answer: InterruptionRates) -> list[ModelRate]:
+    """The safest models, and the least safe one, of which the lead speaks."""
+    known = [row for row in answer.gpus if row.interruption_rate_per_day is not None]
+    first = list(answer.gpus[:ROWS])
+    return first if not known or known[-1] in first else [*first[:-1], known[-1]]
 
 
 def _lead(answer: InterruptionRates, words: Words) -> str:

@@ -83,7 +83,7 @@ def card(answer: LlmGpus, words: Words) -> Card:
     )
     rows = tuple(_cells(row, answer, words) for row in shown)
     title = words("GPUs for {model} ({mode})", model=answer.model_size, mode=words(answer.mode))
-    tables = (Table(words("Machines that fit, best value first"), columns, rows),) if rows else ()
+    tables = (Table(_caption(len(shown), answer.fitting, words), columns, rows),) if rows else ()
     return Card(
         title,
         words.lead(_lead(answer, words), answer.evidence),
@@ -92,6 +92,21 @@ def card(answer: LlmGpus, words: Words) -> Card:
         footer=words.footer(answer.evidence),
         actions=_show_all(answer, words),
     )
+
+
+def _caption(shown: int, count: int, words: Words) -> str:
+    """The order of the rows, and how many of all they are: nothing is cut silently."""
+    caption = words("Machines that fit, best value first; within 10% fewer GPUs first")
+    return caption if shown == count else words("{table}: {shown} of {n}", table=caption, shown=shown, n=count)
+
+
+def _marked(row: Recommendation, answer: LlmGpus, words: Words) -> str:
+    """The machine, and what keeps it from leading."""
+    marks = [words("thin")] if row.thin else []
+    if row.precision == "fp16" and answer.precision != "fp16":
+        marks.append("fp16")
+    name = f"{row.gpus}× {row.gpu_name}"
+    return f"{name} ({', '.join(marks)})" if marks else name
 
 
 def _speed_columns(answer: LlmGpus, words: Words) -> tuple[Column, ...]:
@@ -103,7 +118,7 @@ def _speed_columns(answer: LlmGpus, words: Words) -> tuple[Column, ...]:
 
 
 def _show_all(answer: LlmGpus, words: Words) -> tuple[Action, ...]:
-    count = len(answer.recommendations)
+    count = answer.fitting
     if answer.limit is not None or count <= SHOWN:
         return ()
     return (Action(words("Show all"), f"limit={count}", place="here", continues=True),)
@@ -114,7 +129,7 @@ def _cells(row: Recommendation, answer: LlmGpus, words: Words) -> tuple[str, ...
     if answer.mode == "inference":
         speeds += (words.number(row.tokens_per_second_total, 0), _at_a_time(row, words))
     cells = (
-        f"{row.gpus}× {row.gpu_name}",
+        _marked(row, answer, words),
         words.money(row.price_per_hour),
         words.number(row.fit_score, 2),
         f"{words.number(row.memory_need_gib, 1)}/{words.number(row.memory_gib, 1)} GiB",
@@ -132,7 +147,10 @@ def _at_a_time(row: Recommendation, words: Words) -> str:
 
 def _lead(answer: LlmGpus, words: Words) -> str:
     if not answer.recommendations:
-        return words("No machine on offer holds {model}", model=answer.model_size)
+        text = "No machine on offer holds {model}"
+        if any(miss.ruled_out for miss in answer.not_fitting):
+            text = "No machine on offer holds {model} within these limits"
+        return words(text, model=answer.model_size)
     best = answer.recommendations[0]
     text = "{n}× {gpu} at {price} an hour: {why}"
     price = words.money(best.price_per_hour)
@@ -141,10 +159,11 @@ def _lead(answer: LlmGpus, words: Words) -> str:
 
 def _notes(answer: LlmGpus, shown: int, words: Words) -> tuple[str, ...]:
     notes = [words("{model} needs {n} GiB on one GPU", model=answer.model, n=answer.memory_need_gib)]
-    count = len(answer.recommendations)
+    count = answer.fitting
     if shown < count:
         notes.append(words("{shown} of {n}; with limit={n}, all", shown=shown, n=count))
-    if answer.training_tokens and all(note.text != ASSUMED_TOKENS for note in answer.evidence.caveats):
+    told = any(note.text == ASSUMED_TOKENS for note in answer.evidence.caveats)
+    if answer.recommendations and answer.training_tokens and not told:
         notes.append(
             words(
                 Plural("hours are for {n} million training tokens", "hours are for {n} million training tokens"),

@@ -251,7 +251,7 @@ def test_an_offer_of_few_machines_is_marked_and_leads_only_among_its_kind():
     first, second = asked(book).recommendations
     assert [(first.gpu_name, first.thin), (second.gpu_name, second.thin)] == [("RTX 3090", False), ("RTX 4090", True)]
     assert str(second.reasoning).endswith("only 2 machines on offer")
-    assert str(first.reasoning).endswith("the most tokens per dollar on offer")
+    assert str(first.reasoning).endswith("the most tokens per dollar of these")
     assert (first.fit_score, second.fit_score) == (pytest.approx(1, abs=0.001), pytest.approx(1, abs=0.001))
     assert asked(book[:2]).recommendations[0].gpu_name == "RTX 4090"
 
@@ -264,3 +264,13 @@ def test_of_machines_of_equal_value_the_one_with_fewest_gpus_comes_first():
     assert few.fit_score < many.fit_score
     cheaper = [*several("RTX 4090", 8, 300_000), *book[3:]]
     assert asked(cheaper, llama).recommendations[0].gpus == 8
+
+
+@pytest.mark.parametrize("precision", ["awq", "gptq", "fp8", "int8", "mxfp4", "bnb-4bit"])
+def test_a_card_without_bf16_leads_for_no_format_that_is_run_in_it(precision):
+    cheap = [offer("Tesla V100 32GB", n, bid=100_000) for n in range(1, 6)]
+    others = [offer("RTX 4090", n) for n in range(11, 16)]
+    work = Work(next(llm for llm in CATALOG.llms if llm.name == "llama3-8b"), "inference", precision)
+    answer = llm_gpus(find_llm("llama3-8b", CATALOG), work, machines([*cheap, *others], CATALOG), Wish(), BASIS)
+    assert [row.gpu_name for row in answer.recommendations] == ["RTX 4090", "Tesla V100 32GB"]
+    assert "runs fp16" in str(answer.recommendations[1].reasoning)

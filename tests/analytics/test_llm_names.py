@@ -158,7 +158,7 @@ def test_what_was_asked_wins_and_a_contradiction_is_said():
     assert (work.precision, work.context) == ("int8", 4096)
     assert said(found) == ["the name says AWQ, int8 was asked: int8 is counted"]
     found, work = worked("qwen2.5-7b-awq", precision="int4")
-    assert (work.precision, said(found)) == ("awq", ["weights in AWQ, as the name says (4.16 bit each)"])
+    assert (work.precision, said(found)) == ("awq", ["weights in AWQ, as the name says (bits each: 4.16)"])
     assert worked("deepseek-r1", precision="bf16")[1].precision == "bf16"
 
 

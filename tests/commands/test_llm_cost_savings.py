@@ -95,7 +95,7 @@ async def test_a_name_tells_the_answer_how_its_weights_are_stored(dispatcher):
     assumed = found["evidence"]["assumptions"]
     assert (assumed["weights"], assumed["bits_per_weight"]) == ("AWQ", 4.156)
     assert assumed["name_says"] == {"weights": "AWQ", "context": None}
-    assert "weights in AWQ, as the name says (4.16 bit each)" in found["evidence"]["caveats"]
+    assert "weights in AWQ, as the name says (bits each: 4.16)" in found["evidence"]["caveats"]
     asked = await answer(dispatcher, "llm Qwen2.5-72B-Instruct-AWQ inference precision=bf16 context=4096")
     assert (asked["precision"], asked["context"]) == ("bf16", 4096)
     assert "the name says AWQ, bf16 was asked: bf16 is counted" in asked["evidence"]["caveats"]
