@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from analytics.evidence import Note
+from analytics.evidence import OMIT, Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +36,8 @@ class OfferNow:
     why: Note
     """what the bid is, or why none is made"""
     search_command: str
+    """finds offers like this one: its number of GPUs, its market"""
     create_command: str | None
+    """None where the offer is old: it may be gone, so search first"""
+    ends_before_hours: float | None = field(default=None, metadata=OMIT)
+    """hours that the work takes, where the offer ends before they are over; else left out"""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analytics.evidence import AHEAD_SECONDS, Note, iso
-from analytics.market import MICRO, STORAGE_MONTH_HOURS, WORLD, Offer, usd
+from analytics.market import HOUR, MICRO, STORAGE_MONTH_HOURS, WORLD, Offer, usd
 from analytics.names import memory_in
 from analytics.offer_now import OfferNow
 from analytics.regions import countries_in
@@ -30,7 +30,10 @@ AS_ASKED = Note("on demand, as the answer says")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which offers fit. ``gpus``: exactly so many in the slice, or ``at_least``; ``disk_gb``: of the question."""
+    """Which offers fit. ``gpus``: exactly so many in the slice, or ``at_least``; ``disk_gb``: of the question.
+
+    ``hours``: how long the work takes, None where no length is known.
+    """
 
     model: str
     gpus: int | None = None
@@ -38,6 +41,7 @@ class Wanted:
     region: str = WORLD
     disk_gb: float | None = None
     on_demand: bool = False
+    hours: float | None = None
     most: int = MOST_OFFERS
 
 
@@ -54,10 +58,12 @@ class Seen:
 def offers_now(seen: Seen, wanted: Wanted, now: int) -> tuple[OfferNow, ...]:
     """The cheapest rentable verified slice of each machine, the cheapest machine first; at most ``wanted.most``.
 
-    Price per GPU-hour without disk decides, so that the first is the floor of that market. ``now``: UTC seconds.
+    Price per GPU-hour without disk decides, so that the first is the floor of that market; but offers that end before
+    ``wanted.hours`` are over come after those that last. ``now``: UTC seconds.
     """
     smallest = minimal_slices(offer for offer in seen.book if offer.verified and _fits(offer, wanted))
-    ranked = sorted((offer for offer in smallest if _takes(offer, wanted, now)), key=lambda offer: _rank(offer, wanted))
+    taking = (offer for offer in smallest if _takes(offer, wanted, now))
+    ranked = sorted(taking, key=lambda offer: (_ends_before(offer, wanted, now), *_rank(offer, wanted)))
     cheapest: dict[int, Offer] = {}
     for offer in ranked:
         cheapest.setdefault(offer.machine_id, offer)
@@ -65,22 +71,21 @@ def offers_now(seen: Seen, wanted: Wanted, now: int) -> tuple[OfferNow, ...]:
     if not some:
         return ()
     disk = _disk(wanted, some)
-    search = _search(seen, wanted, some[0], disk)
-    return tuple(_offer(offer, seen, wanted, (search, disk), now) for offer in some)
+    return tuple(_offer(offer, seen, wanted, disk, now) for offer in some)
 
 
-def _search(seen: Seen, wanted: Wanted, first: Offer, disk: int) -> str:
-    """What finds the first one again, whatever its offer is called by then."""
+def _search(seen: Seen, wanted: Wanted, offer: Offer, disk: int) -> str:
+    """What finds an offer again, whatever it is called by then."""
     size = memory_in(wanted.model)
     ours = seen.vast_name == wanted.model and size is not None  # told by who imports: the market's has no size
     return search_line(
         Search(
             vast_name=wanted.model.removesuffix(f" {size}GB") if ours else seen.vast_name,
-            num_gpus=first.num_gpus,
+            num_gpus=offer.num_gpus,
             disk_gb=disk,
             vram_gb=size,
             countries=() if wanted.region == WORLD else countries_in(wanted.region),
-            on_demand=_on_demand(first, wanted),
+            on_demand=_on_demand(offer, wanted),
         )
     )
 
@@ -95,6 +100,11 @@ def _takes(offer: Offer, wanted: Wanted, now: int) -> bool:
     price = offer.on_demand if wanted.on_demand else offer.min_bid
     disk = wanted.disk_gb is None or offer.disk_gb is None or offer.disk_gb >= wanted.disk_gb
     return bool(price) and disk and (offer.end_date is None or offer.end_date > now)
+
+
+def _ends_before(offer: Offer, wanted: Wanted, now: int) -> bool:
+    """Whether it ends before the work is done."""
+    return wanted.hours is not None and offer.end_date is not None and offer.end_date < now + wanted.hours * HOUR
 
 
 def _rank(offer: Offer, wanted: Wanted) -> tuple[int, int, int, int]:
@@ -114,12 +124,12 @@ def _on_demand(offer: Offer, wanted: Wanted) -> bool:
     return wanted.on_demand or not offer.min_bid or bool(offer.on_demand and offer.on_demand <= offer.min_bid)
 
 
-def _offer(offer: Offer, seen: Seen, wanted: Wanted, found: tuple[str, int], now: int) -> OfferNow:
-    search, disk = found
+def _offer(offer: Offer, seen: Seen, wanted: Wanted, disk: int, now: int) -> OfferNow:
     demand, bid = _on_demand(offer, wanted), offer.min_bid or 0
     rent = (offer.on_demand if demand else bid) * offer.num_gpus
     storage = None if offer.storage_cost is None else offer.storage_cost * disk / STORAGE_MONTH_HOURS
     shown = None if demand else bid_price(bid, offer.num_gpus)
+    old = not -AHEAD_SECONDS <= now - seen.at <= OLD_AFTER_INTERVALS * seen.interval
     why = AS_ASKED if wanted.on_demand else NO_DEARER if demand else LEAST_BID
     return OfferNow(
         gpu_name=offer.model,
@@ -137,8 +147,9 @@ def _offer(offer: Offer, seen: Seen, wanted: Wanted, found: tuple[str, int], now
         reliability=offer.reliability,
         until=None if offer.end_date is None else iso(offer.end_date),
         as_of=iso(seen.at),
-        old=not -AHEAD_SECONDS <= now - seen.at <= OLD_AFTER_INTERVALS * seen.interval,
+        old=old,
         why=why,
-        search_command=search,
-        create_command=None if offer.offer_id is None else create_line(offer.offer_id, str(disk), shown),
+        search_command=_search(seen, wanted, offer, disk),
+        create_command=None if old or offer.offer_id is None else create_line(offer.offer_id, str(disk), shown),
+        ends_before_hours=wanted.hours if _ends_before(offer, wanted, now) else None,
     )

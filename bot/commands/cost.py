@@ -221,9 +221,12 @@ def _on_aws(answer: TrainingCost, words: Words) -> list[str]:
 
 
 def _which(answer: TrainingCost, given: Mapping[str, Any]) -> tuple[Wanted, ...]:
-    """Machines like the cheapest, with the disk that the work needs."""
+    """Machines like the cheapest, with the disk that the work needs, those that last as long as it takes first."""
     disk = (answer.evidence.assumptions or {}).get("disk_gb")
-    return tuple(Wanted(best.gpu_name, best.gpus, disk_gb=disk) for best in answer.gpu_recommendations[:1])
+    return tuple(
+        Wanted(best.gpu_name, best.gpus, disk_gb=disk, hours=best.estimated_hours)
+        for best in answer.gpu_recommendations[:1]
+    )
 
 
 COMMAND = with_offers(

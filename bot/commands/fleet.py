@@ -222,4 +222,5 @@ COMMAND = with_offers(
         role="member",
     ),
     _which,
+    apart=True,
 )

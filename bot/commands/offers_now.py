@@ -10,6 +10,7 @@ from typing import Any
 from analytics.answers.offers_now import MOST_OFFERS, Seen, Wanted, offers_now
 from analytics.evidence import Plural
 from analytics.offer_now import OfferNow
+from bot.alerts.elements import clock_of
 from bot.dispatch.command import Ask, Command, QueryContext
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import Words
@@ -18,9 +19,12 @@ WhichOffers = Callable[[Any, Mapping[str, Any]], Sequence[Wanted]]
 """From an answer and the parameters of its question the offers that fit it; none where it names no model."""
 
 
-def with_offers(command: Command, which: WhichOffers) -> Command:
-    """The command whose answers end with the offers that fit them."""
-    return replace(command, ask=_asking(command.ask, which), card=_showing(command.card))
+def with_offers(command: Command, which: WhichOffers, *, apart: bool = False) -> Command:
+    """The command whose answers end with the offers that fit them.
+
+    ``apart``: each offer is for another part of the answer, so each is searched for by a line of its own.
+    """
+    return replace(command, ask=_asking(command.ask, which), card=_showing(command.card, apart=apart))
 
 
 def each_model(models: Sequence[str]) -> tuple[Wanted, ...]:
@@ -50,7 +54,7 @@ async def found_offers(query: QueryContext, wanted: Sequence[Wanted]) -> tuple[O
     return tuple(found)
 
 
-def _showing(card: Callable[[Any, Words], Card]) -> Callable[[Any, Words], Card]:
+def _showing(card: Callable[[Any, Words], Card], *, apart: bool) -> Callable[[Any, Words], Card]:
     @functools.wraps(card)
     def shown(answer: Any, words: Words) -> Card:
         made = card(answer, words)
@@ -60,13 +64,13 @@ def _showing(card: Callable[[Any, Words], Card]) -> Callable[[Any, Words], Card]
         if not offers:
             return replace(made, notes=(words("Nothing that fits was rentable at the latest poll."), *made.notes))
         tables, notes = (*made.tables, _table(offers[:MOST_OFFERS], words)), _with_notes(made.notes, offers, words)
-        return replace(made, tables=tables, notes=notes, commands=_commands(offers[:MOST_OFFERS]))
+        return replace(made, tables=tables, notes=notes, commands=_commands(offers[:MOST_OFFERS], apart=apart))
 
     return shown
 
 
 def _table(offers: Sequence[OfferNow], words: Words) -> Table:
-    several = len({offer.gpu_name for offer in offers}) > 1
+    several = _several(offers)
     columns = (
         Column(words("machine"), "right"),
         *((Column(words("GPU")),) if several else ()),
@@ -76,10 +80,19 @@ def _table(offers: Sequence[OfferNow], words: Words) -> Table:
         Column(words("all-in"), "right"),
         Column(words("host reliability"), "right"),
     )
-    disk = max(offer.disk_gb for offer in offers)
+    return Table(_caption(offers, words), columns, tuple(_cells(offer, words, several=several) for offer in offers))
+
+
+def _several(offers: Sequence[OfferNow]) -> bool:
+    return len({offer.gpu_name for offer in offers}) > 1
+
+
+def _caption(offers: Sequence[OfferNow], words: Words) -> str:
+    why = offers[0].why
+    if all(offer.all_in_per_hour is None for offer in offers):
+        return words("Cheapest to rent. Of the first, {why}.", why=why)
     text = "Cheapest to rent; all-in: USD an hour for all GPUs with {n} GB of disk. Of the first, {why}."
-    caption = words(text, n=disk, why=offers[0].why)
-    return Table(caption, columns, tuple(_cells(offer, words, several=several) for offer in offers))
+    return words(text, n=max(offer.disk_gb for offer in offers), why=why)
 
 
 def _cells(offer: OfferNow, words: Words, *, several: bool) -> tuple[str, ...]:
@@ -99,16 +112,23 @@ def _with_notes(made: tuple[str, ...], offers: Sequence[OfferNow], words: Words)
     """The card's notes, before them what must be known of the lines: faces show the first ones."""
     old = any(offer.old for offer in offers[:MOST_OFFERS])
     text = "Old offers were seen more than two planned polls ago and may be gone: search first."
-    notes = [*([words(text)] if old else []), *made]
-    if offers[0].create_command is not None:
-        notes.append(words("IMAGE in the line that rents it stands for a container image."))
+    notes = [*_ending(offers[0], words), *([words(text)] if old else []), *made]
     if len(offers) > MOST_OFFERS:
         more = len(offers) - MOST_OFFERS
         notes.append(words(Plural("{n} more offer in the full answer", "{n} more offers in the full answer"), n=more))
     return tuple(notes)
 
 
-def _commands(offers: Sequence[OfferNow]) -> tuple[str, ...]:
-    """How the cheapest is rented, and how each kind of offer is found again."""
-    lines = (offers[0].create_command, *(offer.search_command for offer in offers))
+def _ending(first: OfferNow, words: Words) -> list[str]:
+    """That even the first ends too early; the others then do so too."""
+    if first.ends_before_hours is None or first.until is None:
+        return []
+    text = "The first of these ends {date}, before the {hours} that this takes."
+    return [words(text, date=clock_of(first.until), hours=words.hours(first.ends_before_hours))]
+
+
+def _commands(offers: Sequence[OfferNow], *, apart: bool) -> tuple[str, ...]:
+    """How the first is rented, and how it is found again; so each one where they are of several models or parts."""
+    found = offers if apart or _several(offers) else offers[:1]
+    lines = (offers[0].create_command, *(offer.search_command for offer in found))
     return tuple(dict.fromkeys(line for line in lines if line is not None))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.answers.offers_now import AS_ASKED, LEAST_BID, NO_DEARER, Seen, Wanted, offers_now
+from analytics.evidence import plain
 from analytics.market import WORLD, Offer, Scope, usd
 from analytics.prices import quotes
 
@@ -92,6 +93,38 @@ def test_a_line_of_a_fleet_on_demand_needs_no_bid() -> None:
 def test_offers_older_than_two_polls_are_marked(age: int, old: bool) -> None:
     (found,) = offers_now(seen(replace(PAIR, end_date=None)), WANTED, AT + age)
     assert found.old is old
+    assert (found.create_command is None) is old  # its offer may be gone: search first
+    assert found.search_command
+
+
+def test_each_offer_is_searched_for_as_it_is() -> None:
+    one = replace(PAIR, machine_id=8, num_gpus=1, gpu_ids=(0,), min_bid=250_000)
+    four = replace(PAIR, machine_id=9, num_gpus=4, gpu_ids=(0, 1, 2, 3), min_bid=300_000, on_demand=300_000)
+    found = offers_now(seen(PAIR, one, four), replace(WANTED, region="EU-North"), AT)
+    told = [shlex.split(offer.search_command) for offer in found]
+    assert [line[3].split()[1] for line in told] == ["num_gpus=2", "num_gpus=1", "num_gpus=4"]
+    assert [line[5] for line in told] == ["bid", "bid", "on-demand"]
+    assert all("geolocation in [" in line[3] for line in told)
+
+
+@pytest.mark.parametrize(
+    ("hours", "machines", "short"),
+    [
+        (None, [7, 8, 9], [None, None, None]),
+        (2.5, [7, 8, 9], [None, None, None]),  # 9000 s: the end is no end before
+        (3.0, [8, 9, 7], [None, None, 3.0]),
+        (6.0, [9, 7, 8], [None, 6.0, 6.0]),
+    ],
+)
+def test_what_ends_before_the_work_is_done_comes_last(
+    hours: float | None, machines: list[int], short: list[float | None]
+) -> None:
+    longer = replace(PAIR, machine_id=8, min_bid=300_000, end_date=AT + 5 * 3600)
+    open_ended = replace(PAIR, machine_id=9, min_bid=400_000, end_date=None)
+    found = offers_now(seen(PAIR, longer, open_ended), replace(WANTED, hours=hours), AT)
+    assert [one.machine_id for one in found] == machines
+    assert [one.ends_before_hours for one in found] == short
+    assert [("ends_before_hours" in plain(one)) for one in found] == [one is not None for one in short]
 
 
 def test_of_each_machine_there_is_one_and_the_cheapest_come_first() -> None:
@@ -131,3 +164,19 @@ def test_the_first_costs_what_the_floor_is(book: list[Offer]) -> None:
     prices = [one.spot_price for one in priced]
     assert prices == sorted(prices)
     assert len({one.machine_id for one in priced}) == len(priced) <= 3
+    for one in priced:
+        query = shlex.split(one.search_command)
+        assert f"num_gpus={one.num_gpus}" in query[3].split()
+        assert query[5] == ("bid" if one.market == "spot" else "on-demand")
+        assert ("--bid_price" in str(one.create_command)) is (one.market == "spot")
+
+
+ENDING = st.builds(replace, SLICES, end_date=st.none() | st.integers(AT + 1, AT + 20 * 3600))
+
+
+@given(st.lists(ENDING, max_size=12), st.floats(0, 24))
+def test_of_those_that_last_the_cheapest_comes_first(book: list[Offer], hours: float) -> None:
+    found = offers_now(seen(*book), replace(WANTED, hours=hours), AT)
+    order = [(one.ends_before_hours is not None, one.spot_price) for one in found]
+    assert order == sorted(order)
+    assert len(found) == len(offers_now(seen(*book), WANTED, AT))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import shlex
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ from bot.faces.slack.blocks import message as slack_message
 from bot.faces.slack.blocks import sheet
 from bot.polling.rounds import Collector
 from bot.presentation.card import Card
+from bot.presentation.text import without_empty_columns
 from bot.presentation.words import Words
 from bot.store.engine import open_store
 from tests.fakes.markets import offer, poll
@@ -106,6 +108,24 @@ async def test_old_offers_are_marked_in_both_languages(dispatcher: Dispatcher) -
             card = shown(command, answer, language, late.clock())
             assert {one.old for one in answer.offers_now} == {old}
             assert all((mark in row[2]) is old for row in card.tables[-1].rows)
+            first = answer.offers_now[0]
+            assert card.commands == ((first.search_command,) if old else (first.create_command, first.search_command))
+
+
+async def test_of_several_models_each_is_searched_for(dispatcher: Dispatcher) -> None:
+    for line in ("monitor 4090,3090", "fleet training $300"):
+        command, answer = await dispatcher.ask_line(line)
+        found = [offer.search_command for offer in answer.offers_now]
+        assert shown(command, answer).commands == (answer.offers_now[0].create_command, *dict.fromkeys(found))
+
+
+async def test_parts_of_a_fleet_of_one_model_are_each_searched_for(dispatcher: Dispatcher) -> None:
+    command, answer = await dispatcher.ask_line("fleet training $300")
+    _, other = await dispatcher.ask_line("monitor 4090")
+    first = other.offers_now[0]
+    parts = (first, replace(first, search_command="vastai search offers other"))
+    assert len(shown(command, replace(answer, offers_now=parts)).commands) == 3
+    assert len(shown(dispatcher.command("monitor"), replace(other, offers_now=parts)).commands) == 2
 
 
 async def test_every_schema_of_an_answer_with_offers_shows_them() -> None:
@@ -185,6 +205,45 @@ async def test_where_on_demand_costs_no_more_the_line_makes_no_bid(small: Dispat
     table = shown(command, answer).tables[-1]
     assert "on demand costs no more here" in table.caption
     assert table.rows[0][3] == "$0.400 (on demand)"
+
+
+@pytest.mark.parametrize(("storage", "told"), [(None, False), (144_000, True)])
+async def test_all_in_is_explained_where_there_is_such_a_price(
+    small: Dispatcher, storage: int | None, told: bool
+) -> None:
+    polled = poll(NOW + 30, offer(62, model="L40S", offer_id=8, storage_cost=storage), model="L40S")
+    await Collector(small.store, source="test").record(NOW + 30, [polled])
+    command, answer = await small.ask_line("monitor L40S")
+    for language, text in (("en", "all-in:"), ("pt-BR", "total:")):
+        card = without_empty_columns(shown(command, answer, language))
+        table = card.tables[-1]
+        assert (text in table.caption) is told
+        assert (text[:-1] in [column.title for column in table.columns]) is told
+        assert not any("IMAGE" in note for note in card.notes)
+
+
+ENDS = {
+    "en": "The first of these ends 2026-09-21 14:40 UTC, before the ",
+    "pt-BR": "A primeira destas termina em 2026-09-21 14:40 UTC, antes de decorrido o tempo que isto leva (",
+}
+
+
+async def test_a_machine_that_ends_before_the_training_is_done_comes_last_or_that_is_said(small: Dispatcher) -> None:
+    ends = dt.datetime(2026, 9, 21, 14, 40, tzinfo=dt.UTC)
+    assert NOW < ends.timestamp()
+    cheap = offer(70, 100_000, offer_id=70, end_date=int(ends.timestamp()))
+    lasting = offer(71, 200_000, offer_id=71)
+    for at, offers, machines in ((NOW + 20, (cheap, lasting), [71, 70]), (NOW + 40, (cheap,), [70])):
+        await Collector(small.store, source="test").record(at, [poll(at, *offers)])
+        command, answer = await small.ask_line("cost llama2-7b gpu=4090 method=qlora gpus=1")
+        assert [one.machine_id for one in answer.offers_now] == machines
+        for language, text in ENDS.items():
+            first = shown(command, answer, language).notes[0]
+            assert first.startswith(text) is (machines == [70])
+            hours = Words(language, NOW).hours(answer.estimated_hours)
+            assert (hours in first) is (machines == [70])
+    _, answer = await small.ask_line("savings 4090 hours=100")
+    assert [one.machine_id for one in answer.offers_now] == [70]  # only cost looks at the end
 
 
 async def test_of_a_cut_off_poll_nothing_is_proposed(small: Dispatcher) -> None:
