@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import contextlib
 import re
 import shlex
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from analytics.evidence import plain
-from analytics.market import Quality
+from analytics.market import Offer, Quality
 from bot.commands import COMMANDS
 from bot.commands.offers_now import each_model, found_offers
 from bot.dispatch.command import Command
@@ -115,7 +115,7 @@ async def test_old_offers_are_marked_in_both_languages(dispatcher: Dispatcher) -
 async def test_of_several_models_each_is_searched_for(dispatcher: Dispatcher) -> None:
     for line in ("monitor 4090,3090", "fleet training $300"):
         command, answer = await dispatcher.ask_line(line)
-        found = [offer.search_command for offer in answer.offers_now]
+        found = [offer.search_command for offer in answer.offers_now[:3]]
         assert shown(command, answer).commands == (answer.offers_now[0].create_command, *dict.fromkeys(found))
 
 
@@ -207,18 +207,26 @@ async def test_where_on_demand_costs_no_more_the_line_makes_no_bid(small: Dispat
     assert table.rows[0][3] == "$0.400 (on demand)"
 
 
+@contextlib.asynccontextmanager
+async def market(folder: Path, *offers: Offer) -> AsyncIterator[Dispatcher]:
+    """A market of one poll of one model, a minute later."""
+    store = await open_store(f"sqlite:///{folder / 'one.db'}", writer=True)
+    await Collector(store, source="test").record(NOW, [poll(NOW, *offers)])
+    yield Dispatcher(store, COMMANDS, lambda: NOW + 60)
+    await store.close()
+
+
 @pytest.mark.parametrize(("storage", "told"), [(None, False), (144_000, True)])
-async def test_all_in_is_explained_where_there_is_such_a_price(
-    small: Dispatcher, storage: int | None, told: bool
-) -> None:
-    polled = poll(NOW + 30, offer(62, model="L40S", offer_id=8, storage_cost=storage), model="L40S")
-    await Collector(small.store, source="test").record(NOW + 30, [polled])
-    command, answer = await small.ask_line("monitor L40S")
-    for language, text in (("en", "all-in:"), ("pt-BR", "total:")):
+async def test_all_in_is_explained_where_there_is_such_a_price(tmp_path: Path, storage: int | None, told: bool) -> None:
+    async with market(tmp_path, offer(62, offer_id=8, storage_cost=storage), offer(63, 350_000)) as one:
+        command, answer = await one.ask_line("monitor 4090")
+    for language, start, text in (("en", "Cheapest", "all-in"), ("pt-BR", "Mais baratas", "total")):
         card = without_empty_columns(shown(command, answer, language))
         table = card.tables[-1]
-        assert (text in table.caption) is told
-        assert (text[:-1] in [column.title for column in table.columns]) is told
+        assert table.caption.startswith(start)
+        assert (f"{text}:" in table.caption) is told
+        assert (text in [column.title for column in table.columns]) is told
+        assert "IMAGE" in card.commands[0]
         assert not any("IMAGE" in note for note in card.notes)
 
 
@@ -228,22 +236,21 @@ ENDS = {
 }
 
 
-async def test_a_machine_that_ends_before_the_training_is_done_comes_last_or_that_is_said(small: Dispatcher) -> None:
-    ends = dt.datetime(2026, 9, 21, 14, 40, tzinfo=dt.UTC)
-    assert NOW < ends.timestamp()
-    cheap = offer(70, 100_000, offer_id=70, end_date=int(ends.timestamp()))
-    lasting = offer(71, 200_000, offer_id=71)
-    for at, offers, machines in ((NOW + 20, (cheap, lasting), [71, 70]), (NOW + 40, (cheap,), [70])):
-        await Collector(small.store, source="test").record(at, [poll(at, *offers)])
-        command, answer = await small.ask_line("cost llama2-7b gpu=4090 method=qlora gpus=1")
-        assert [one.machine_id for one in answer.offers_now] == machines
-        for language, text in ENDS.items():
-            first = shown(command, answer, language).notes[0]
-            assert first.startswith(text) is (machines == [70])
-            hours = Words(language, NOW).hours(answer.estimated_hours)
-            assert (hours in first) is (machines == [70])
-    _, answer = await small.ask_line("savings 4090 hours=100")
-    assert [one.machine_id for one in answer.offers_now] == [70]  # only cost looks at the end
+@pytest.mark.parametrize(("lasts", "machines", "said"), [(True, [71, 70], False), (False, [70, 71], True)])
+async def test_a_machine_that_ends_before_the_training_is_done_comes_last_or_that_is_said(
+    tmp_path: Path, lasts: bool, machines: list[int], said: bool
+) -> None:
+    ends = NOW + 40 * 60
+    cheap = offer(70, 100_000, offer_id=70, end_date=ends)
+    async with market(tmp_path, cheap, offer(71, 200_000, offer_id=71, end_date=None if lasts else ends)) as one:
+        command, answer = await one.ask_line("cost llama2-7b gpu=4090 method=qlora gpus=1")
+        _, saved = await one.ask_line("savings 4090 hours=100")
+    assert [one.machine_id for one in answer.offers_now] == machines
+    assert [one.machine_id for one in saved.offers_now] == [70, 71]  # savings begins at the floor
+    for language, text in ENDS.items():
+        words = Words(language, NOW)
+        first = shown(command, answer, language).notes[0]
+        assert (f"{text}{words.hours(answer.estimated_hours)}" in first) is said
 
 
 async def test_of_a_cut_off_poll_nothing_is_proposed(small: Dispatcher) -> None:
