@@ -110,6 +110,17 @@ class CloudPrice:
     source: str
     note: str
 
+    @property
+    def sold_together(self) -> int:
+        """GPUs of the machine that is sold: an instance written ``name/8`` is an eighth of one, any other has one."""
+        _, _, gpus = self.instance.rpartition("/")
+        return int(gpus) if gpus.isdecimal() else 1
+
+    @property
+    def machine(self) -> str:
+        """The name of the whole machine."""
+        return self.instance.partition("/")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Mfu:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analytics.answers.llm import NotFitting
-from analytics.answers.training_runs import BYTES_PER_TOKEN, Bench, GpuCost, TrainingJob, run_on
+from analytics.answers.training_runs import BYTES_PER_TOKEN, Bench, CloudRun, GpuCost, TrainingJob, on_aws, run_on
 from analytics.catalog import Catalog
 from analytics.evidence import OMIT, Basis, Evidence, Note, Percent, Plural
 from analytics.hardware.checkpoints import Risk
@@ -37,7 +37,10 @@ METHOD = Note(
 
 @dataclass(frozen=True, slots=True)
 class TrainingCost:
-    """Q6. The keys of the cheapest machine stand at the top level too; None when no machine can do it."""
+    """Q6. The keys of the first machine stand at the top level too; None when no machine can do it.
+
+    ``aws_machines``: the AWS machines that do the same work on demand, the cheapest first; all rows compare with it.
+    """
 
     model: str
     dataset_size_gb: float
@@ -52,6 +55,7 @@ class TrainingCost:
     tokens: int
     epochs: float
     not_fitting: tuple[NotFitting, ...]
+    aws_machines: tuple[CloudRun, ...]
     offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
     """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
@@ -62,6 +66,7 @@ def training_cost(
 ) -> TrainingCost:
     """Q6: for each GPU model on offer its cheapest machine that can do the job, the cheapest first.
 
+    What is thin, fewer than three machines, leads neither a model nor the answer where there is more; fp16 is last.
     ``risks``: model -> what interrupts it (a missing one means not known: the cost is then without interruptions);
     ``wanted``: only these models, all when empty. Source: definitions, "Q6 training-cost".
     """
@@ -80,13 +85,13 @@ def training_cost(
         cost = run_on(bench, machine, risks.get(machine.model, Risk()))
         if isinstance(cost, Note):
             misses[machine.model] = NotFitting(machine.model, machine.gpus, cost)
-        elif machine.model not in best or cost.cost_dumont < best[machine.model].cost_dumont:
+        elif machine.model not in best or cost.order < best[machine.model].order:
             best[machine.model] = cost
     for name in wanted:
         misses.setdefault(name, NotFitting(name, 0, Note("none on offer")))
-    ranked = sorted(best.values(), key=lambda cost: (cost.cost_dumont, cost.gpu_name))
+    ranked = sorted(best.values(), key=lambda cost: (*cost.order, cost.gpu_name))
     left = tuple(miss for name, miss in misses.items() if name not in best)
-    return _answer(bench.job, ranked, left, _dear(ranked, offered), basis)
+    return _answer(bench, ranked, left, _dear(ranked, offered), basis)
 
 
 def _dear(ranked: Sequence[GpuCost], offered: Sequence[Machine]) -> tuple[Note, ...]:
@@ -98,16 +103,18 @@ def _dear(ranked: Sequence[GpuCost], offered: Sequence[Machine]) -> tuple[Note, 
 
 def bench_for(job: TrainingJob, catalog: Catalog, now: int) -> Bench:
     """The job with its memory need, ready for machines. ``now``: UTC seconds, to know which cloud prices are old."""
-    return Bench(job, need(job.work), catalog, now)
+    bench = Bench(job, need(job.work), catalog, now)
+    return replace(bench, aws=on_aws(bench))
 
 
 def _answer(
-    job: TrainingJob,
+    bench: Bench,
     ranked: Sequence[GpuCost],
     misses: tuple[NotFitting, ...],
     dear: tuple[Note, ...],
     basis: Basis,
 ) -> TrainingCost:
+    job = bench.job
     best = ranked[0] if ranked else None
     return TrainingCost(
         model=job.found.asked,
@@ -123,6 +130,7 @@ def _answer(
         tokens=round(job.tokens),
         epochs=job.epochs,
         not_fitting=misses,
+        aws_machines=bench.aws,
         evidence=basis.evidence(METHOD, (*dear, *_caveats(job, ranked)), assumptions=_assumptions(job)),
     )
 
@@ -141,7 +149,7 @@ def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
             )
         )
     if not ranked:
-        return [*found, Note("no machine on offer can do this")]
+        return [*found, Note("no machine on offer can do this", usual=True)]
     unknown = [cost.gpu_name for cost in ranked if cost.checkpoints.mtbi_hours is None]
     if unknown:
         found.append(
@@ -160,9 +168,7 @@ def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
     if wide:
         text = "published runs differ much in how much of these GPUs they use, so the range of cost is wide: {models}"
         found.append(Note(text, {"models": ", ".join(wide)}))
-    missing = [cost.gpu_name for cost in ranked if cost.aws is None]
-    if missing:
-        found.append(Note("no comparable AWS machine holds this for {models}", {"models": ", ".join(missing)}))
+    found += _without_aws(job, ranked[0])
     if any(cost.cost_disk is None for cost in ranked):
         found.append(Note("some offers do not say what their disk costs; it is left out there"))
     low, high = ATTENTION_SHORT
@@ -174,6 +180,15 @@ def _caveats(job: TrainingJob, ranked: Sequence[GpuCost]) -> list[Note]:
         )
     )
     return found
+
+
+def _without_aws(job: TrainingJob, best: GpuCost) -> list[Note]:
+    if best.aws is not None:
+        return []
+    if job.max_hours is not None:
+        text = "no AWS machine of our price list does this within {limit} h on demand"
+        return [Note(text, {"limit": job.max_hours})]
+    return [Note("no AWS machine of our price list holds this")]
 
 
 def _prices(ranked: Sequence[GpuCost]) -> list[Note]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from analytics.catalog import Catalog, Gpu, Mfu
+from analytics.catalog import Catalog, CloudPrice, Gpu, Mfu
 from analytics.evidence import Note
 from analytics.hardware.checkpoints import Makespan, Risk, Upkeep, makespan, uninterrupted
-from analytics.hardware.comparators import Comparator, comparator
+from analytics.hardware.comparators import PRICE_OLD_DAYS, price_age_days
 from analytics.hardware.llm_lookup import FoundLlm
-from analytics.hardware.machines import Machine
+from analytics.hardware.machines import ENOUGH_MACHINES, Machine
 from analytics.hardware.memory import GIB, Need, Work
 from analytics.hardware.recipes import adapter_params
 from analytics.hardware.speed import GIGA, mfu_of, run_of, train_rate
@@ -38,8 +38,9 @@ RESTART_MINUTES = 10.0
 """From resumed machine to resumed training: start, load, redo the data order (source: our assumption; override with
 restart_minutes)."""
 
-CLOUD_GPUS = (1, 2, 4, 8)
-"""Sizes in which clouds sell machines (source: data/cloud_prices.csv instances)."""
+
+BF16, FP16 = "bf16", "fp16"
+"""The number formats that training computes in (source: definitions, Q6; fp16 where the tensor cores lack bf16)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,10 @@ class TrainingJob:
 
 @dataclass(frozen=True, slots=True)
 class CloudRun:
-    """The same work on a cloud's on-demand machine."""
+    """The same work on a cloud's on-demand machine, as large as it is sold. ``cost``: USD for the whole work.
+
+    ``same_gpu``: with the GPU that it is compared with; ``precision``: what it computes with, ``bf16`` or ``fp16``.
+    """
 
     cloud: str
     gpu_name: str
@@ -102,6 +106,8 @@ class CloudRun:
     old: bool
     source: str
     note: str
+    cost: float
+    precision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,10 @@ class Checkpoints:
 
 @dataclass(frozen=True, slots=True)
 class GpuCost:
-    """One machine. ``estimated_hours`` is from start to end with waiting; ``cost_low``/``high`` are p10 and p90."""
+    """One machine. ``estimated_hours`` is from start to end with waiting; ``cost_low``/``high`` are p10 and p90.
+
+    ``aws``: the AWS machine that does the whole work for the least money, the same for every row.
+    """
 
     gpu_name: str
     estimated_hours: float
@@ -139,16 +148,26 @@ class GpuCost:
     aws: CloudRun | None
     machines: int
     """different machines that the price is the median of"""
+    thin: bool
+    """fewer than 3 machines"""
+    precision: str
+    """what it computes with: ``fp16`` on GPUs before bf16"""
+
+    @property
+    def order(self) -> tuple[bool, bool, float]:
+        """What leads: bf16 before fp16, a median before the price of one or two machines, then the cheapest."""
+        return self.precision != BF16, self.thin, self.cost_dumont
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What does not change from machine to machine; ``now`` in UTC seconds."""
+    """What does not change from machine to machine; ``now`` in UTC seconds; ``aws``: what :func:`on_aws` found."""
 
     job: TrainingJob
     memory: Need
     catalog: Catalog
     now: int
+    aws: tuple[CloudRun, ...] = ()
 
     def reached(self, gpu: Gpu) -> Mfu:
         """The share of the peak that such a run reaches on ``gpu``."""
@@ -194,8 +213,8 @@ def _gpu_cost(
     reached = bench.reached(machine.gpu) if machine.gpu and not job.mfu else None
     low, high = _spread(job, machine, reached, work_hours, span, risk)
     cost = round(rent + (disk or 0.0), 4)
-    aws = _on_cloud("AWS", bench, machine)
-    cost_aws = None if aws is None else round(aws.gpus * aws.hours * aws.usd_per_gpu_hour, 4)
+    aws = replace(bench.aws[0], same_gpu=bench.aws[0].gpu_name == machine.model) if bench.aws else None
+    cost_aws = aws.cost if aws else None
     return GpuCost(
         gpu_name=machine.model,
         estimated_hours=round(span.hours, 2),
@@ -215,6 +234,8 @@ def _gpu_cost(
         checkpoints=_checkpoints(job, span, risk),
         aws=aws,
         machines=machine.machines,
+        thin=machine.machines < ENOUGH_MACHINES,
+        precision=_precision(machine.gpu),
     )
 
 
@@ -254,35 +275,44 @@ def _checkpoints(job: TrainingJob, span: Makespan, risk: Risk) -> Checkpoints:
     )
 
 
-def _on_cloud(cloud: str, bench: Bench, machine: Machine) -> CloudRun | None:
-    """The work on a cloud's on-demand machine: no interruptions, as few GPUs as hold it and are sold together."""
-    gpu = machine.gpu
-    found = comparator(cloud, gpu, bench.catalog, bench.now) if gpu else None
-    other = bench.catalog.gpu(found.gpu_name) if found else None
-    if found is None or other is None:
+def _precision(gpu: Gpu | None) -> str:
+    return BF16 if gpu is not None and gpu.has_bf16 else FP16
+
+
+def on_aws(bench: Bench) -> tuple[CloudRun, ...]:
+    """The work on each machine of AWS that does it on demand, in time where that is limited; no interruptions.
+
+    The cheapest for the whole work comes first; those without bf16 come last, as they cannot do the same work.
+    """
+    sold = [row for row in bench.catalog.cloud_prices if (row.cloud, row.kind) == ("AWS", "on_demand")]
+    runs = [run for row in sold if (run := _cloud_run(bench, row)) is not None]
+    return tuple(sorted(runs, key=lambda run: (run.precision != BF16, run.cost, run.gpus, run.instance)))
+
+
+def _cloud_run(bench: Bench, row: CloudPrice) -> CloudRun | None:
+    """None where the work does not fit or takes too long."""
+    job, gpu, gpus = bench.job, bench.catalog.gpu(row.gpu), row.sold_together
+    placement = bench.memory.placement(gpus, gpu.vram_gb * GIB) if gpu else None
+    if gpu is None or placement is None:
         return None
-    job = bench.job
-    mfu = job.mfu if job.mfu and found.same_gpu else bench.reached(other).mid
-    for gpus in (size for size in CLOUD_GPUS if size >= found.sold_together):
-        placement = bench.memory.placement(gpus, other.vram_gb * GIB)
-        rates = train_rate(other, gpus, job.work, placement, mfu) if placement else None
-        if rates:
-            hours = job.tokens * job.epochs / rates.tokens_per_s / HOUR
-            return _cloud_run(found, gpus, hours)
-    return None
-
-
-def _cloud_run(found: Comparator, gpus: int, hours: float) -> CloudRun:
+    rates = train_rate(gpu, gpus, job.work, placement, job.mfu or bench.reached(gpu).mid)
+    if rates is None:
+        return None
+    hours = job.tokens * job.epochs / rates.tokens_per_s / HOUR
+    if job.max_hours is not None and hours > job.max_hours:
+        return None
     return CloudRun(
-        cloud=found.cloud,
-        gpu_name=found.gpu_name,
-        instance=found.instance.partition("/")[0],
+        cloud=row.cloud,
+        gpu_name=row.gpu,
+        instance=row.machine,
         gpus=gpus,
         hours=round(hours, 2),
-        usd_per_gpu_hour=found.usd_per_gpu_hour,
-        same_gpu=found.same_gpu,
-        date=found.date,
-        old=found.old,
-        source=found.source,
-        note=found.note,
+        usd_per_gpu_hour=row.usd_per_gpu_hour,
+        same_gpu=False,
+        date=row.date,
+        old=price_age_days(row.date, bench.now) > PRICE_OLD_DAYS,
+        source=row.source,
+        note=row.note,
+        cost=round(gpus * hours * row.usd_per_gpu_hour, 4),
+        precision=_precision(gpu),
     )

@@ -50,18 +50,12 @@ class Comparator:
     same_chip: bool = False
     """the same chip in another edition, such as a server's card for a workstation's"""
 
-    @property
-    def sold_together(self) -> int:
-        """GPUs of the smallest machine that is sold: an instance written ``name/8`` is an eighth of one."""
-        _, _, gpus = self.instance.rpartition("/")
-        return int(gpus) if gpus.isdecimal() else 1
-
 
 def comparator(cloud: str, gpu: Gpu, catalog: Catalog, now: int) -> Comparator | None:
     """The on-demand price of ``cloud`` that compares with ``gpu``, None when it sells nothing comparable.
 
     Same GPU first, cheapest row; then the same chip in another edition; else the least |log memory ratio| + |log speed
-    ratio|, all within the thresholds above. None means that our price list has nothing, not that the cloud has nothing.
+    ratio|, all within the thresholds above; a GPU with bf16 never with one without. None means that our price list has nothing, not that the cloud has nothing.
     ``now`` in UTC seconds tells which prices are old.
     """
     sold = [row for row in catalog.cloud_prices if row.cloud == cloud and row.kind == "on_demand"]
@@ -88,7 +82,7 @@ def _chip(name: str) -> str:
 
 def _far(gpu: Gpu, other: Gpu) -> float | None:
     """How unlike two GPUs are, None when they do not compare."""
-    if gpu.tflops is None or other.tflops is None:
+    if gpu.tflops is None or other.tflops is None or (gpu.has_bf16 and not other.has_bf16):
         return None
     memory, speed = other.vram_gb / gpu.vram_gb, other.tflops / gpu.tflops
     if not LEAST_MEMORY <= memory <= MOST_MEMORY or not 1 / SPEED_FACTOR <= speed <= SPEED_FACTOR:

@@ -8,7 +8,7 @@ from typing import Any
 from analytics.answers.offers_now import Wanted
 from analytics.answers.reliability import PERIOD_DAYS
 from analytics.answers.training import DEFAULT_DATASET_GB, TrainingCost, bench_for, training_cost
-from analytics.answers.training_runs import BYTES_PER_TOKEN, RESTART_MINUTES, GpuCost, TrainingJob
+from analytics.answers.training_runs import BYTES_PER_TOKEN, FP16, RESTART_MINUTES, CloudRun, GpuCost, TrainingJob
 from analytics.errors import AskError
 from analytics.evidence import Note, Plural
 from analytics.hardware.checkpoints import Risk
@@ -30,6 +30,9 @@ from bot.presentation.words import Words
 
 SHOWN = 10
 """Rows of the card's table; the JSON has them all."""
+
+CENT = 0.01
+"""Dollars; less would be shown as nothing."""
 
 MILLION = 1_000_000
 MOST_TOKENS = 1e15
@@ -100,7 +103,7 @@ def _risk(rate: Rate) -> Risk:
 
 
 def card(answer: TrainingCost, words: Words) -> Card:
-    """The cheapest machine, then a line a model, then what was assumed."""
+    """The first machine, then a line a model, then what was assumed."""
     columns = (
         Column(words("GPU")),
         Column(words("time"), "right"),
@@ -109,10 +112,9 @@ def card(answer: TrainingCost, words: Words) -> Card:
         Column(words("saved"), "right"),
         Column(words("save every"), "right"),
     )
-    aws = _named(answer)
-    rows = tuple(_cells(row, aws, words) for row in answer.gpu_recommendations[:SHOWN])
+    rows = tuple(_cells(row, words) for row in answer.gpu_recommendations[:SHOWN])
     title = words("Training {model} ({mode})", model=answer.model, mode=words(answer.method))
-    tables = (Table(words("Cheapest machine of each model, USD"), columns, rows),) if rows else ()
+    tables = (Table(words("Cheapest machine of each model, USD; thin offers and fp16 last"), columns, rows),) if rows else ()
     return Card(
         title,
         words.lead(_lead(answer, words), answer.evidence),
@@ -123,13 +125,19 @@ def card(answer: TrainingCost, words: Words) -> Card:
     )
 
 
-def _named(answer: TrainingCost) -> GpuCost | None:
-    """The cheapest machine with a comparable one on AWS: that one is what all are compared with on the card."""
-    return next((row for row in answer.gpu_recommendations if row.aws is not None), None)
+def _on(run: GpuCost | CloudRun) -> str:
+    return f"{run.gpus}× {run.gpu_name}"
 
 
-def _instance(row: GpuCost) -> str:
-    return f"{row.aws.gpus}× {row.aws.gpu_name}" if row.aws else ""
+def _marked(row: GpuCost, words: Words) -> str:
+    """The machine, with why it does not come first although it may be the cheapest."""
+    marks = [*([FP16] if row.precision == FP16 else []), *([words("thin")] if row.thin else [])]
+    return f"{_on(row)} ({', '.join(marks)})" if marks else _on(row)
+
+
+def _usd(dollars: float | None, words: Words) -> str:
+    """Dollars in cents, and what is less than a cent in hundredths of one."""
+    return words.money(dollars, 4 if dollars and abs(dollars) < CENT else 2)
 
 
 TOLD = 3
@@ -142,12 +150,11 @@ def _charts(answer: TrainingCost, words: Words) -> tuple[Chart, ...]:
     if not rows:
         return ()
     told = "; ".join(_told(row, words) for row in rows[:TOLD])
-    bars = [Bar(f"{row.gpus}× {row.gpu_name}", row.cost_dumont, row.cost_low, row.cost_high) for row in rows]
-    alt = words("Cost of training {model}, the cheapest first: {list}.", model=answer.model, list=told)
-    aws = _named(answer)
-    if aws:
-        bars.append(Bar(f"AWS: {_instance(aws)}", aws.cost_aws))
-        theirs = words("On AWS {aws} ({instance}).", aws=words.money(aws.cost_aws, 2), instance=_instance(aws))
+    bars = [Bar(_marked(row, words), row.cost_dumont, row.cost_low, row.cost_high) for row in rows]
+    alt = words("Cost of training {model}, the cheapest first, thin offers and fp16 last: {list}.", model=answer.model, list=told)
+    for aws in answer.aws_machines[:1]:
+        bars.append(Bar(f"AWS: {_on(aws)}", aws.cost))
+        theirs = words("On AWS {aws} ({instance}).", aws=_usd(aws.cost, words), instance=_on(aws))
         alt = f"{alt} {theirs}"
     chart = Bars(
         title=words("Training {model} ({mode})", model=answer.model, mode=words(answer.method)),
@@ -160,21 +167,19 @@ def _charts(answer: TrainingCost, words: Words) -> tuple[Chart, ...]:
 
 
 def _told(row: GpuCost, words: Words) -> str:
-    values = {"low": words.money(row.cost_low, 2), "high": words.money(row.cost_high, 2)}
+    values = {"low": _usd(row.cost_low, words), "high": _usd(row.cost_high, words)}
     text = words("{low} to {high}", **values)
-    return f"{row.gpus}× {row.gpu_name} {words.money(row.cost_dumont, 2)} ({text})"
+    return f"{_marked(row, words)} {_usd(row.cost_dumont, words)} ({text})"
 
 
-def _cells(row: GpuCost, aws: GpuCost | None, words: Words) -> tuple[str, ...]:
-    theirs = aws.cost_aws if aws else None
-    saved = 100 * (theirs - row.cost_dumont) / theirs if theirs else None
+def _cells(row: GpuCost, words: Words) -> tuple[str, ...]:
     every = row.checkpoints.every_minutes
     return (
-        f"{row.gpus}× {row.gpu_name}",
+        _marked(row, words),
         words.hours(row.estimated_hours),
-        words.money(row.cost_dumont, 2),
-        f"{words.money(row.cost_low, 2)}–{words.money(row.cost_high, 2)}",
-        words.percent(saved, 0),
+        _usd(row.cost_dumont, words),
+        f"{_usd(row.cost_low, words)}–{_usd(row.cost_high, words)}",
+        words.percent(row.savings_percent, 0),
         "–" if every is None else words.hours(every / 60),
     )
 
@@ -183,12 +188,12 @@ def _lead(answer: TrainingCost, words: Words) -> str:
     if not answer.gpu_recommendations:
         return words("No machine on offer can train {model}", model=answer.model)
     best = answer.gpu_recommendations[0]
-    values = {"n": best.gpus, "gpu": best.gpu_name, "cost": words.money(best.cost_dumont, 2)}
+    values = {"n": best.gpus, "gpu": best.gpu_name, "cost": _usd(best.cost_dumont, words)}
     values["time"] = words.hours(best.estimated_hours)
     lead = words("{n}× {gpu}: {cost} in {time}", **values)
     if best.aws is None:
         return lead
-    theirs = {"aws": words.money(best.cost_aws, 2), "instance": f"{best.aws.gpus}× {best.aws.gpu_name}"}
+    theirs = {"aws": _usd(best.cost_aws, words), "instance": _on(best.aws)}
     return words("{lead}; AWS would take {aws} ({instance})", lead=lead, **theirs)
 
 
@@ -205,18 +210,15 @@ def _notes(answer: TrainingCost, words: Words) -> tuple[str, ...]:
 
 
 def _on_aws(answer: TrainingCost, words: Words) -> list[str]:
-    """What all are compared with, and in one line what AWS has that is nearer to the others."""
-    aws = _named(answer)
-    if aws is None or aws.aws is None:
+    """What all are compared with, and in one line the next machines of AWS."""
+    if not answer.gpu_recommendations or not answer.aws_machines:
         return []
-    named = {"instance": _instance(aws), "type": aws.aws.instance, "aws": words.money(aws.cost_aws, 2)}
+    aws, *others = answer.aws_machines
+    named = {"instance": _on(aws), "type": aws.instance, "aws": _usd(aws.cost, words)}
     notes = [words("saved: against {aws} for the whole training on AWS on demand, {instance} ({type})", **named)]
-    shown = answer.gpu_recommendations[:SHOWN]
-    others = {_instance(row): words.money(row.cost_aws, 2) for row in shown if row.aws and row.aws != aws.aws}
-    others.pop(_instance(aws), None)
     if others:
-        told = ", ".join(f"{instance} {cost}" for instance, cost in others.items())
-        notes.append(words("AWS machines nearer to the others: {list}", list=told))
+        told = ", ".join(f"{_on(run)} {_usd(run.cost, words)}" for run in others[:TOLD])
+        notes.append(words("next on AWS: {list}", list=told))
     return notes
 
 
