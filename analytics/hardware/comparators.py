@@ -55,7 +55,8 @@ def comparator(cloud: str, gpu: Gpu, catalog: Catalog, now: int) -> Comparator |
     """The on-demand price of ``cloud`` that compares with ``gpu``, None when it sells nothing comparable.
 
     Same GPU first, cheapest row; then the same chip in another edition; else the least |log memory ratio| + |log speed
-    ratio|, all within the thresholds above; a GPU with bf16 never with one without. None means that our price list has nothing, not that the cloud has nothing.
+    ratio|, all within the thresholds above; a GPU with bf16 never compares with one without. None means that our price
+    list has nothing, not that the cloud has nothing.
     ``now`` in UTC seconds tells which prices are old.
     """
     sold = [row for row in catalog.cloud_prices if row.cloud == cloud and row.kind == "on_demand"]

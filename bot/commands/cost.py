@@ -114,7 +114,9 @@ def card(answer: TrainingCost, words: Words) -> Card:
     )
     rows = tuple(_cells(row, words) for row in answer.gpu_recommendations[:SHOWN])
     title = words("Training {model} ({mode})", model=answer.model, mode=words(answer.method))
-    tables = (Table(words("Cheapest machine of each model, USD; thin offers and fp16 last"), columns, rows),) if rows else ()
+    tables = (
+        (Table(words("Cheapest machine of each model, USD; thin offers and fp16 last"), columns, rows),) if rows else ()
+    )
     return Card(
         title,
         words.lead(_lead(answer, words), answer.evidence),
@@ -151,7 +153,11 @@ def _charts(answer: TrainingCost, words: Words) -> tuple[Chart, ...]:
         return ()
     told = "; ".join(_told(row, words) for row in rows[:TOLD])
     bars = [Bar(_marked(row, words), row.cost_dumont, row.cost_low, row.cost_high) for row in rows]
-    alt = words("Cost of training {model}, the cheapest first, thin offers and fp16 last: {list}.", model=answer.model, list=told)
+    alt = words(
+        "Cost of training {model}, the cheapest first, thin offers and fp16 last: {list}.",
+        model=answer.model,
+        list=told,
+    )
     for aws in answer.aws_machines[:1]:
         bars.append(Bar(f"AWS: {_on(aws)}", aws.cost))
         theirs = words("On AWS {aws} ({instance}).", aws=_usd(aws.cost, words), instance=_on(aws))

@@ -156,12 +156,23 @@ def test_of_two_prices_for_one_gpu_the_lower_is_compared():
     assert not found.old
 
 
-@pytest.mark.parametrize("tflops", [65 * SPEED_FACTOR + 1, 65 / SPEED_FACTOR - 1])
+@pytest.mark.parametrize("tflops", [121 * SPEED_FACTOR + 1, 121 / SPEED_FACTOR - 1])
 def test_a_gpu_of_the_right_memory_but_another_class_of_speed_does_not_compare(tflops):
-    t4 = tuple(price for price in CATALOG.cloud_prices if price.gpu == "Tesla T4")
+    l4 = tuple(price for price in CATALOG.cloud_prices if price.gpu == "L4")
     card = replace(CATALOG.gpu("RTX 5080"), bf16_tflops=tflops)
-    assert comparator("AWS", card, replace(CATALOG, cloud_prices=t4), NOW) is None
-    assert comparator("AWS", replace(card, bf16_tflops=100.0), replace(CATALOG, cloud_prices=t4), NOW)
+    assert comparator("AWS", card, replace(CATALOG, cloud_prices=l4), NOW) is None
+    assert comparator("AWS", replace(card, bf16_tflops=100.0), replace(CATALOG, cloud_prices=l4), NOW)
+
+
+@pytest.mark.parametrize("gpu", [gpu for gpu in CATALOG.gpus if gpu.has_bf16], ids=lambda gpu: gpu.name)
+def test_a_gpu_with_bf16_is_never_compared_with_one_without(gpu):
+    """An RTX 5090 against a V100 32GB seemed to save 97 %."""
+    found = [c for cloud in CLOUDS if (c := comparator(cloud, gpu, CATALOG, NOW))]
+    assert all(CATALOG.gpu(c.gpu_name).has_bf16 for c in found)
+
+
+def test_an_older_gpu_still_compares_with_those_without_bf16():
+    assert comparator("AWS", CATALOG.gpu("RTX 2080 Ti"), CATALOG, NOW).gpu_name == "Tesla T4"
 
 
 def test_equal_gpus_of_other_build_are_the_nearest_of_all():

@@ -78,32 +78,83 @@ def test_a_gpu_that_never_lets_a_run_end_is_listed_with_the_reason():
     assert reasons(answer) == {"RTX 4090": "interrupted every 0.01 h, such a run would practically never end"}
 
 
-def test_aws_does_the_same_work_on_its_own_gpus():
-    """The nearest to a 4090 is the L4: 27 GiB of a 13B LoRA need two of them."""
-    (row,) = asked([offer("RTX 4090", gpus=2)], job("llama2-13b")).gpu_recommendations
-    assert (row.aws.gpu_name, row.aws.gpus, row.aws.same_gpu) == ("L4", 2, False)
-    assert row.cost_aws == pytest.approx(2 * row.aws.hours * 0.8048, rel=0.001)
-    assert row.savings == pytest.approx(row.cost_aws - row.cost_dumont, abs=1e-3)
-    (row,) = asked([offer("H100 SXM")], job("llama2-13b")).gpu_recommendations
-    assert (row.aws.gpu_name, row.aws.same_gpu) == ("H100 SXM", True)
-    assert row.aws.hours == row.compute_hours
+def test_all_rows_compare_with_the_aws_machine_that_does_it_for_the_least_money():
+    """One whole g7e.2xlarge costs $197 for it, where the L4 nearest to a 4090 would cost more."""
+    answer = asked([offer("RTX 4090", gpus=2), offer("H100 SXM", 2)], job("llama2-13b"))
+    assert len({replace(row.aws, same_gpu=False) for row in answer.gpu_recommendations}) == 1
+    for row in answer.gpu_recommendations:
+        assert (row.aws.gpu_name, row.aws.gpus, row.aws.instance) == ("RTX PRO 6000 S", 1, "g7e.2xlarge")
+        assert row.cost_aws == row.aws.cost == pytest.approx(row.aws.hours * 3.3631, rel=0.001)
+        assert row.savings == pytest.approx(row.cost_aws - row.cost_dumont, abs=1e-3)
+    assert answer.aws_machines[0].cost == min(run.cost for run in answer.aws_machines) == answer.cost_aws
+    (row,) = asked([offer("RTX PRO 6000 S")]).gpu_recommendations
+    assert row.aws.same_gpu
 
 
-def test_the_askers_own_mfu_counts_for_the_same_gpu_at_aws_too():
-    (row,) = asked([offer("H100 SXM")], job(mfu=0.2)).gpu_recommendations
+@pytest.mark.parametrize(("model", "mode"), [("llama2-7b", "lora"), ("llama2-70b", "lora"), ("deepseek-r1", "lora")])
+def test_aws_machines_have_the_size_in_which_they_are_sold(model, mode):
+    sold = {(row.gpu, row.machine, row.sold_together) for row in CATALOG.cloud_prices if row.cloud == "AWS"}
+    runs = bench_for(job(model, mode), CATALOG, NOW).aws
+    assert runs
+    assert {(run.gpu_name, run.instance, run.gpus) for run in runs} <= sold
+    assert runs[0].precision == "bf16"
+
+
+def test_what_lacks_bf16_is_the_reference_only_where_nothing_else_is():
+    runs = bench_for(job(), CATALOG, NOW).aws
+    formats = [run.precision for run in runs]
+    assert formats == sorted(formats)
+    assert "fp16" in formats
+    v100 = replace(CATALOG, cloud_prices=tuple(row for row in CATALOG.cloud_prices if "V100" in row.gpu))
+    assert bench_for(job(), v100, NOW).aws[0].gpu_name.startswith("Tesla V100")
+
+
+def test_a_time_limit_holds_for_aws_too():
+    assert bench_for(job(tokens=12.5e9), CATALOG, NOW).aws[0].hours > 24
+    (first, *_) = runs = bench_for(job(tokens=12.5e9, max_hours=24), CATALOG, NOW).aws
+    assert max(run.hours for run in runs) <= 24
+    assert first.gpus == 8
+    answer = asked([offer("B300", gpus=16)], job(tokens=12.5e9, max_hours=9))
+    assert answer.cost_aws is None
+    assert "no AWS machine of our price list does this within 9 h on demand" in caveats(answer)
+
+
+def test_the_askers_own_mfu_counts_at_aws_too():
+    (row,) = asked([offer("RTX PRO 6000 S")], job(mfu=0.2)).gpu_recommendations
     assert row.aws.hours == row.compute_hours
     assert row.mfu["used"] == 0.2
     assert row.cost_low == row.cost_high == row.cost_dumont
 
 
-def test_no_comparable_gpu_gives_null_and_a_caveat():
-    unpriced = replace(CATALOG, cloud_prices=tuple(row for row in CATALOG.cloud_prices if row.gpu != "B300"))
+def test_no_aws_machine_gives_null_and_a_caveat():
+    unpriced = replace(CATALOG, cloud_prices=tuple(row for row in CATALOG.cloud_prices if row.cloud != "AWS"))
     bench = bench_for(job(), unpriced, NOW)
     answer = training_cost(bench, machines([offer("B300")], unpriced), {}, BASIS)
     (row,) = answer.gpu_recommendations
     assert (row.cost_aws, row.savings, row.savings_percent, row.aws) == (None, None, None, None)
     assert answer.cost_dumont == row.cost_dumont
-    assert "no comparable AWS machine holds this for B300" in caveats(answer)
+    assert "no AWS machine of our price list holds this" in caveats(answer)
+
+
+def test_neither_few_machines_nor_cards_without_bf16_lead():
+    """A V100 at a tenth and a lone 4090 at a hundredth of the price come after three 3090."""
+    plenty = [offer("RTX 3090", n) for n in range(3)]
+    old = [offer("Tesla V100 32GB", 10 + n, bid=20_000) for n in range(3)]
+    answer = asked([*plenty, *old, offer("RTX 4090", 20, bid=4_000)])
+    rows = [(row.gpu_name, row.thin, row.precision) for row in answer.gpu_recommendations]
+    assert rows == [
+        ("RTX 3090", False, "bf16"),
+        ("RTX 4090", True, "bf16"),
+        ("Tesla V100 32GB", False, "fp16"),
+    ]
+    assert (answer.gpu_name, answer.cost_dumont) == ("RTX 3090", answer.gpu_recommendations[0].cost_dumont)
+    lone = asked([*plenty, offer("RTX 3090", 30, 4, 4_000)]).gpu_recommendations
+    assert [(row.gpus, row.thin) for row in lone] == [(1, False)]
+
+
+def test_that_nothing_can_do_it_is_usual_for_the_lead_says_it():
+    [told] = [note for note in asked([offer("RTX 3060")]).evidence.caveats if "no machine on offer" in str(note)]
+    assert told.usual
 
 
 def test_disk_is_billed_while_waiting_too():
@@ -194,7 +245,7 @@ def test_a_pretraining_reaches_less_than_a_fine_tuning_and_its_wide_range_is_tol
 
 
 def test_old_prices_are_flagged():
-    assert "AWS prices are from 2026-07-26" in caveats(asked([offer("H200")]))
+    assert "AWS prices are from 2026-01-22" in caveats(asked([offer("H200")]))
 
 
 books = st.lists(
@@ -215,8 +266,9 @@ risks = st.builds(Risk, mtbi_hours=st.floats(1, 1000), mtbi_low=st.floats(0.5, 1
 def test_on_any_market_the_identities_hold(book, mode, tokens, risk):
     models = {one.model for one in book}
     answer = asked(book, job("llama2-7b", mode, tokens), dict.fromkeys(models, risk) if risk else {})
-    costs = [row.cost_dumont for row in answer.gpu_recommendations]
-    assert costs == sorted(costs)
+    order = [(row.precision == "fp16", row.thin, row.cost_dumont) for row in answer.gpu_recommendations]
+    assert order == sorted(order)
+    assert {row.cost_aws for row in answer.gpu_recommendations} <= {answer.cost_aws}
     assert {row.gpu_name for row in answer.gpu_recommendations} | set(reasons(answer)) == models
     for row in answer.gpu_recommendations:
         assert row.cost_low <= row.cost_dumont <= row.cost_high
@@ -240,8 +292,8 @@ def test_where_spot_saves_nothing_or_few_stand_behind_it_it_says_so():
 
 def test_a_cloud_that_sells_eight_gpus_together_is_paid_for_eight():
     """Nobody rents an eighth of a p4de; the work is the same, so eight finish in an eighth of the hours and links."""
-    (row,) = asked([offer("A100 SXM4 80GB")]).gpu_recommendations
-    assert (row.aws.gpus, row.aws.instance) == (8, "p4de.24xlarge")
-    assert row.cost_aws == pytest.approx(8 * row.aws.hours * row.aws.usd_per_gpu_hour, rel=0.001)
-    (alone,) = asked([offer("H100 SXM")]).gpu_recommendations
-    assert (alone.aws.gpus, alone.aws.instance) == (1, "p5.4xlarge")
+    runs = {run.instance: run for run in bench_for(job(), CATALOG, NOW).aws}
+    run = runs["p4de.24xlarge"]
+    assert run.gpus == 8
+    assert run.cost == pytest.approx(8 * run.hours * run.usd_per_gpu_hour, rel=0.001)
+    assert (runs["p5.4xlarge"].gpus, runs["p5.48xlarge"].gpus) == (1, 8)

@@ -171,14 +171,33 @@ async def test_the_data_may_not_be_described_twice(dispatcher):
 async def test_one_aws_machine_is_named_and_the_others_are_one_line(dispatcher):
     command, found = await dispatcher.ask_line("cost llama2-7b 50GB")
     card = command.card(found, Words("en", AT))
-    named = next(row for row in found.gpu_recommendations if row.aws)
+    named = found.gpu_recommendations[0]
     [told] = [note for note in card.notes if note.startswith("saved: against")]
     assert f"${named.cost_aws:,.2f}" in told
     assert told.endswith(f"{named.aws.gpus}× {named.aws.gpu_name} ({named.aws.instance})")
-    assert sum(note.startswith("AWS machines nearer") for note in card.notes) <= 1
+    [others] = [note for note in card.notes if note.startswith("next on AWS: ")]
+    assert others == "next on AWS: " + ", ".join(
+        f"{run.gpus}× {run.gpu_name} ${run.cost:,.2f}" for run in found.aws_machines[1:4]
+    )
+    assert card.charts[0].bars[-1].value == named.cost_aws
     at = [column.title for column in card.tables[0].columns].index("saved")
     for cells, row in zip(card.tables[0].rows, found.gpu_recommendations, strict=False):
-        assert cells[at] == f"{100 * (1 - row.cost_dumont / named.cost_aws):.0f}%"
+        assert row.cost_aws == named.cost_aws
+        assert cells[at] == f"{row.savings_percent:.0f}%"
+
+
+async def test_a_card_marks_what_does_not_lead_and_shows_less_than_a_cent(dispatcher):
+    v100 = [offer(n, 1_000, model="Tesla V100 32GB") for n in (30, 31)]
+    await Collector(dispatcher.store).record(AT, [poll(AT, *v100, model="Tesla V100 32GB", every=STEP)])
+    command, found = await dispatcher.ask_line("cost llama2-7b tokens=1000000")
+    rows = [row[0] for row in command.card(found, Words("en", AT)).tables[0].rows]
+    assert "1× RTX 3090 (thin)" in rows
+    assert rows[-1] == "1× Tesla V100 32GB (fp16, thin)"
+    [bars] = command.card(found, Words("pt-BR", AT)).charts
+    assert "1× Tesla V100 32GB (fp16, escasso)" in [bar.label for bar in bars.bars]
+    assert found.gpu_recommendations[-1].cost_dumont < 0.01
+    costs = [row[2] for row in command.card(found, Words("en", AT)).tables[0].rows]
+    assert costs[-1] == f"${found.gpu_recommendations[-1].cost_dumont:.4f}"
 
 
 async def test_savings_compare_with_the_current_price(dispatcher):

@@ -60,10 +60,7 @@ DIFFERENT = {
     ("monitor.min_price_24h", "history.stats.low"): "with the price now among them; of full and running hours",
     ("monitor.change_percent", "history.stats.change_percent"): "now against 24 h; between the first and the last day",
     ("availability.regions.avg_price", "fleet.composition.price_per_hour"): "of a region; of its machines of one size",
-    (
-        "cost.savings_percent",
-        "cost card, saved",
-    ): "against the nearest AWS machine; against the one that the note names",
+    ("cost.aws.gpu_name", "savings.comparators"): "the cheapest for the whole work; the nearest to one GPU",
     ("reliability.mean_time_between", "reliability.new_tenant_half_life"): "of all tenants; of those who start now",
 }
 """What looks alike and is not, and why. The names differ, or a sentence beside the number says of what it is."""
@@ -164,7 +161,8 @@ def of_cost(answer: Any) -> Iterator[tuple[str, str, Any]]:
             yield "mtbi", row.gpu_name, pytest.approx(row.checkpoints.mtbi_hours, abs=0.006)
         if row.aws is not None:
             yield f"AWS {row.aws.instance}", "", row.aws.usd_per_gpu_hour
-            yield "nearest at AWS", row.gpu_name, row.aws.gpu_name
+            yield f"AWS cost of {answer.tokens} tokens", answer.model, row.cost_aws
+            yield f"AWS cost of {answer.tokens} tokens", answer.model, row.aws.cost
 
 
 def of_fleet(answer: Any) -> Iterator[tuple[str, str, Any]]:
