@@ -120,7 +120,7 @@ def test_a_time_limit_holds_for_aws_too():
 
 
 def test_the_askers_own_mfu_counts_at_aws_too():
-    (row,) = asked([offer("RTX PRO 6000 S")], job(mfu=0.2)).gpu_recommendations
+    (row,) = asked([offer("L40S")], job(mfu=0.2)).gpu_recommendations
     assert row.aws.hours == row.compute_hours
     assert row.mfu["used"] == 0.2
     assert row.cost_low == row.cost_high == row.cost_dumont
