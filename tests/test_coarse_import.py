@@ -62,7 +62,7 @@ def brought(tmp_path: Path) -> Callable[[int], object]:
 @pytest.mark.parametrize(
     ("complete", "why", "have"),
     [
-        (1, "cannot be resolved", "polls 12.0 h apart"),
+        (1, "cannot be resolved", "polls 12 h apart"),
         (0, "no slice was followed", "cut off at a number of rows"),
     ],
 )

@@ -194,7 +194,7 @@ async def test_a_card_marks_what_does_not_lead_and_shows_less_than_a_cent(dispat
     assert "1× RTX 3090 (thin)" in rows
     assert rows[-1] == "1× Tesla V100 32GB (fp16, thin)"
     [bars] = command.card(found, Words("pt-BR", AT)).charts
-    assert "1× Tesla V100 32GB (fp16, escasso)" in [bar.label for bar in bars.bars]
+    assert "1× Tesla V100 32GB (fp16, escassa)" in [bar.label for bar in bars.bars]
     assert found.gpu_recommendations[-1].cost_dumont < 0.01
     costs = [row[2] for row in command.card(found, Words("en", AT)).tables[0].rows]
     assert costs[-1] == f"${found.gpu_recommendations[-1].cost_dumont:.4f}"
