@@ -108,7 +108,7 @@ class BestPlan:
 class FleetStrategy:
     """Q3; USD. Quantities add up to ``total_gpus``, costs to ``monthly_cost``; ``roi_percent`` is savings over cost.
 
-    The plan is the simplest that does nearly as much as the best, at most three lines; ``best_plan`` is that best one.
+    The plan is the simplest that does nearly as much as the best; ``best_plan`` is that best one.
     """
 
     strategy: str

@@ -21,9 +21,7 @@ def binding(fleet: Fleet, level: Level, budget: int, hours: float) -> list[Note]
     if any(lot.cost(hours) > left for lot, _ in fleet):
         values = {"left": Usd(left / MICRO, PLACES)}
         notes.append(Note("budget: {left} a month left, too little for more of these", values))
-    taken: Counter[tuple[str, str, int]] = Counter()
-    for lot, n in fleet:
-        taken[lot.shelf] += n
+    taken = _taken(fleet)
     supply = {lot.shelf: lot.supply for lot, _ in fleet}
     gone = [shelf for shelf, n in taken.items() if n >= supply[shelf]]
     if gone:
@@ -34,11 +32,17 @@ def binding(fleet: Fleet, level: Level, budget: int, hours: float) -> list[Note]
     return notes + _bound_by_level(fleet, level)
 
 
-def _on_one_host(fleet: Fleet) -> int:
-    """The GPUs of the host that must supply most, if machines are chosen among hosts as evenly as can be."""
+def _taken(fleet: Fleet) -> Counter[tuple[str, str, int]]:
+    """Slices of each shelf, spot and on demand together."""
     taken: Counter[tuple[str, str, int]] = Counter()
     for lot, n in fleet:
         taken[lot.shelf] += n
+    return taken
+
+
+def _on_one_host(fleet: Fleet) -> int:
+    """The GPUs of the host that must supply most, if machines are chosen among hosts as evenly as can be."""
+    taken = _taken(fleet)
     must: Counter[int] = Counter()
     for lot in {lot.shelf: lot for lot, _ in fleet}.values():
         for host, slices in lot.hosts:

@@ -11,14 +11,13 @@ from analytics.evidence import OMIT, Basis, Evidence, Note, Percent, Plural, Usd
 from analytics.hardware.decode import MBU
 from analytics.hardware.llm_lookup import FoundLlm
 from analytics.hardware.llm_work import from_name
-from analytics.hardware.machines import Machine, nominal_gb, thin
+from analytics.hardware.machines import Machine, no_dearer_on_demand, nominal_gb, thin
 from analytics.hardware.memory import FORMULA_ERROR, USABLE_SHARE, Work, gib, need
 from analytics.hardware.recipe_notes import recipe_assumptions, recipe_note
 from analytics.hardware.speed import Rates
 from analytics.hardware.weights import FORMATS
 from analytics.market import HOUR, micro, usd
 from analytics.offer_now import OfferNow
-from analytics.on_demand import cheaper_on_demand
 
 MILLION = 1_000_000
 """Tokens are priced and counted by the million (source: usage of the API providers)."""
@@ -45,7 +44,7 @@ class Wish:
     batch: int | None = None
     """sequences at a time; None, when running a model: as many as fit, up to 64"""
     limit: int | None = None
-    """lines of the card; the answer has them all"""
+    """how many machines are recommended; None: all"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def llm_gpus(found: FoundLlm, work: Work, offered: Sequence[Machine], wish: Wish
         not_fitting=misses,
         evidence=basis.evidence(
             METHOD,
-            (*_dear(picked), *_thin(picked), *_caveats(found, work, wish)),
+            (*no_dearer_on_demand(fit.machine for fit in picked), *_thin(picked), *_caveats(found, work, wish)),
             assumptions=_assumptions(found, work, wish),
         ),
     )
@@ -293,13 +292,6 @@ def _served(batch: int | None) -> Note:
             "tokens in all and their price are for {n} sequences at a time in each copy",
         ),
         {"n": batch},
-    )
-
-
-def _dear(picked: Sequence[Fit]) -> tuple[Note, ...]:
-    machines = [fit.machine for fit in picked]
-    return cheaper_on_demand(
-        (f"{machine.gpus}× {machine.model}", machine.price, machine.on_demand) for machine in machines
     )
 
 

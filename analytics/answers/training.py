@@ -13,12 +13,11 @@ from analytics.evidence import OMIT, Basis, Evidence, Note, Percent, Plural
 from analytics.hardware.checkpoints import Risk
 from analytics.hardware.comparators import PRICE_OLD_DAYS
 from analytics.hardware.llm_work import from_name
-from analytics.hardware.machines import Machine, thin
+from analytics.hardware.machines import Machine, no_dearer_on_demand, thin
 from analytics.hardware.memory import USABLE_SHARE, need
 from analytics.hardware.recipes import RANK
 from analytics.hardware.speed import GIGA, PCIE_BYTES_PER_S, STEP_TOKENS
 from analytics.offer_now import OfferNow
-from analytics.on_demand import cheaper_on_demand
 
 DEFAULT_DATASET_GB = 1.0
 """The text that is assumed when none is given (source: our choice, stated in the answer)."""
@@ -97,8 +96,7 @@ def training_cost(
 def _dear(ranked: Sequence[GpuCost], offered: Sequence[Machine]) -> tuple[Note, ...]:
     """Machines of the answer that cost no more on demand."""
     used = {(cost.gpu_name, cost.gpus) for cost in ranked}
-    machines = [machine for machine in offered if (machine.model, machine.gpus) in used]
-    return cheaper_on_demand((f"{one.gpus}× {one.model}", one.price, one.on_demand) for one in machines)
+    return no_dearer_on_demand(machine for machine in offered if (machine.model, machine.gpus) in used)
 
 
 def bench_for(job: TrainingJob, catalog: Catalog, now: int) -> Bench:

@@ -13,6 +13,7 @@ from analytics.hardware.memory import GIB
 from analytics.hardware.speed import mfu_of
 from analytics.market import MICRO, Offer
 from analytics.names import memory_in
+from analytics.on_demand import cheaper_on_demand
 from analytics.prices import BAND_HIGH, BAND_LOW, quantile
 
 ENOUGH_MACHINES = 3
@@ -110,6 +111,11 @@ def rated(model: str, catalog: Catalog) -> Gpu | None:
         return gpu
     sold = catalog.gpu(model.removesuffix(f" {size}GB"))
     return replace(sold, name=model, vram_gb=size) if sold else None
+
+
+def no_dearer_on_demand(machines: Iterable[Machine]) -> tuple[Note, ...]:
+    """The caveat that names machines which cost no more on demand."""
+    return cheaper_on_demand((f"{one.gpus}× {one.model}", one.price, one.on_demand) for one in machines)
 
 
 def thin(rests: Iterable[tuple[str, int]]) -> tuple[Note, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from analytics.answers.offers_now import Wanted
-from analytics.answers.reliability import PERIOD_DAYS
 from analytics.answers.training import DEFAULT_DATASET_GB, TrainingCost, bench_for, training_cost
 from analytics.answers.training_runs import BYTES_PER_TOKEN, FP16, RESTART_MINUTES, CloudRun, GpuCost, TrainingJob
 from analytics.errors import AskError
@@ -19,11 +18,10 @@ from analytics.hardware.memory import DEFAULT_CONTEXT, Mode
 from analytics.hardware.speed import GIGA
 from analytics.interruptions.estimator import Rate, estimate, priors, total
 from analytics.interruptions.resolution import TOO_COARSE
-from analytics.market import HOUR
 from analytics.prices import nothing_polled
-from bot.commands.machine_notes import machine_notes
+from bot.commands.machine_notes import machine_notes, marked
 from bot.commands.offers_now import with_offers
-from bot.commands.overdispersion import overdispersion_of
+from bot.commands.overdispersion import overdispersion_of, risk_since
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
 from bot.presentation.words import Words
@@ -86,8 +84,8 @@ def _tokens(dataset_gb: float | None, tokens: float | None, rows: float | None, 
 
 async def _risks(query: QueryContext) -> dict[str, Risk]:
     """What interrupted each model in the last 30 days; a model's class is made of all models, so all are read."""
-    since = await query.seen_until() // HOUR - PERIOD_DAYS * 24  # the same hours as of the questions about risk
-    summed = {model: total(some) for model, some in (await query.reader.exposure(None, since)).items()}
+    exposures = await query.reader.exposure(None, await risk_since(query))
+    summed = {model: total(some) for model, some in exposures.items()}
     prior, scatter = priors(summed), await overdispersion_of(query)
     rates = {
         model: estimate(exposure, prior=prior[model], overdispersion=scatter.get(model))
@@ -133,8 +131,7 @@ def _on(run: GpuCost | CloudRun) -> str:
 
 def _marked(row: GpuCost, words: Words) -> str:
     """The machine, with why it does not come first although it may be the cheapest."""
-    marks = [*([FP16] if row.precision == FP16 else []), *([words("thin")] if row.thin else [])]
-    return f"{_on(row)} ({', '.join(marks)})" if marks else _on(row)
+    return marked(_on(row), words, fp16=row.precision == FP16, thin=row.thin)
 
 
 def _usd(dollars: float | None, words: Words) -> str:

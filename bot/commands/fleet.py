@@ -13,13 +13,12 @@ from typing import Any
 from analytics.answers.fleet import DEFAULT_HOURS, SPEEDS, FleetStrategy, Order, Part, fleet_strategy, lots
 from analytics.answers.fleet_program import LEVELS, Lot
 from analytics.answers.offers_now import Wanted
-from analytics.answers.reliability import PERIOD_DAYS
 from analytics.catalog import Catalog
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Note, Plural
-from analytics.market import HOUR
 from bot.commands.card_notes import card_notes
 from bot.commands.offers_now import with_offers
+from bot.commands.overdispersion import risk_since
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
@@ -45,7 +44,7 @@ async def ask(
         raise NotYet(note, have=Note("no offer"), need=Note("one complete poll"))
     fresh = [row for row in rows if not query.basis_of([row]).stale] or rows
     book = await query.reader.book([row.name for row in fresh])
-    exposures = await query.reader.exposure(None, await query.seen_until() // HOUR - PERIOD_DAYS * 24)
+    exposures = await query.reader.exposure(None, await risk_since(query))
     offered = lots(book, order, exposures, query.catalog)
     basis = query.basis_of(fresh, offers=await query.offers_of([row.name for row in fresh]))
     left_out = len(rows) - len(fresh)

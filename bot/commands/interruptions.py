@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from analytics.answers.offers_now import Wanted
 from analytics.evidence import Plural
 from analytics.interruptions.estimator import PERIODS, InterruptionRates, ModelRate, interruption_rates
 from analytics.market import HOUR
 from bot.commands.card_notes import card_notes
-from bot.commands.offers_now import each_model, with_offers
+from bot.commands.offers_now import models_asked_for, with_offers
 from bot.commands.overdispersion import overdispersion_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
@@ -99,12 +95,6 @@ def _between(row: ModelRate, words: Words) -> str:
     return words.hours(row.mean_time_between_interruptions_hours)
 
 
-def _which(answer: InterruptionRates, given: Mapping[str, Any]) -> tuple[Wanted, ...]:
-    """The models that were asked for; none where all were."""
-    rows = answer.gpus
-    return each_model([row.gpu_name for row in rows]) if given.get("gpu") or len(rows) == 1 else ()
-
-
 COMMAND = with_offers(
     Command(
         name="interruptions",
@@ -119,5 +109,5 @@ COMMAND = with_offers(
         examples=("interruptions", "interruptions 30d", "interruptions 7d 4090"),
         role="member",
     ),
-    _which,
+    lambda answer, given: models_asked_for([row.gpu_name for row in answer.gpus], given),
 )

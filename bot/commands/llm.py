@@ -18,7 +18,7 @@ from analytics.hardware.memory import MODES, PRECISIONS, Mode, Precision
 from analytics.hardware.recipes import ACTIVATIONS, PEFT, RECIPES, TARGETS, Recipe
 from analytics.hardware.speed import GIGA
 from analytics.prices import nothing_polled
-from bot.commands.machine_notes import machine_notes
+from bot.commands.machine_notes import machine_notes, marked
 from bot.commands.offers_now import with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
@@ -102,11 +102,8 @@ def _caption(shown: int, count: int, words: Words) -> str:
 
 def _marked(row: Recommendation, answer: LlmGpus, words: Words) -> str:
     """The machine, and what keeps it from leading."""
-    marks = [words("thin")] if row.thin else []
-    if row.precision == "fp16" and answer.precision != "fp16":
-        marks.append("fp16")
-    name = f"{row.gpus}× {row.gpu_name}"
-    return f"{name} ({', '.join(marks)})" if marks else name
+    fp16 = row.precision == "fp16" and answer.precision != "fp16"
+    return marked(f"{row.gpus}× {row.gpu_name}", words, fp16=fp16, thin=row.thin)
 
 
 def _speed_columns(answer: LlmGpus, words: Words) -> tuple[Column, ...]:

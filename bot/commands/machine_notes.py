@@ -1,4 +1,4 @@
-"""The notes below a card about machines for a language model: what does not fit, and the caveats."""
+"""What cards about machines for a language model say alike: marks, what does not fit, and the caveats."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from bot.presentation.words import Words
 
 SHOWN_MISSES = 4
 """Reasons that a card names; the JSON has them all."""
+
+
+def marked(machine: str, words: Words, *, fp16: bool, thin: bool) -> str:
+    """A machine's name with what keeps it from leading."""
+    marks = [*(["fp16"] if fp16 else []), *([words("thin")] if thin else [])]
+    return f"{machine} ({', '.join(marks)})" if marks else machine
 
 
 def machine_notes(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from analytics.answers.offers_now import Wanted
 from analytics.evidence import Plural
 from analytics.market import HOUR, ChangeBand, HourPoint, Quote, Scope
 from analytics.prices import BAND_HOURS, DAY_HOURS, Listing, Monitor, PriceTrend, change_band, monitor
 from bot.commands.card_notes import card_notes
-from bot.commands.offers_now import each_model, with_offers
+from bot.commands.offers_now import models_asked_for, with_offers
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import Words
@@ -164,12 +162,6 @@ def _one(trend: PriceTrend, words: Words) -> str:
     return words(text, **places, **_usual(trend, words))
 
 
-def _which(answer: Monitor, given: Mapping[str, Any]) -> tuple[Wanted, ...]:
-    """The models that were asked for; none where all were."""
-    rows = answer.price_trends
-    return each_model([row.gpu_name for row in rows]) if given.get("gpu") or len(rows) == 1 else ()
-
-
 COMMAND = with_offers(
     Command(
         name="monitor",
@@ -185,5 +177,5 @@ COMMAND = with_offers(
         examples=("monitor", "monitor 4090", "monitor scope=all"),
         role="member",
     ),
-    _which,
+    lambda answer, given: models_asked_for([row.gpu_name for row in answer.price_trends], given),
 )

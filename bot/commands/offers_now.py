@@ -9,6 +9,7 @@ from typing import Any
 
 from analytics.answers.offers_now import MOST_OFFERS, Seen, Wanted, offers_now
 from analytics.evidence import Plural
+from analytics.market import Offer
 from analytics.offer_now import OfferNow
 from bot.alerts.elements import clock_of
 from bot.dispatch.command import Ask, Command, QueryContext
@@ -32,6 +33,11 @@ def each_model(models: Sequence[str]) -> tuple[Wanted, ...]:
     return tuple(Wanted(model, most=1 if len(models) > 1 else MOST_OFFERS) for model in models[:MOST_OFFERS])
 
 
+def models_asked_for(models: Sequence[str], given: Mapping[str, Any]) -> tuple[Wanted, ...]:
+    """The best offers of the models of an answer about several; none where nobody named any and there are more."""
+    return each_model(models) if given.get("gpu") or len(models) == 1 else ()
+
+
 def _asking(ask: Ask, which: WhichOffers) -> Ask:
     @functools.wraps(ask)
     async def asked(query: QueryContext, **given: Any) -> Any:
@@ -44,14 +50,16 @@ def _asking(ask: Ask, which: WhichOffers) -> Ask:
 
 async def found_offers(query: QueryContext, wanted: Sequence[Wanted]) -> tuple[OfferNow, ...]:
     """The offers that fit, from the latest complete poll of each model."""
-    rows = {row.name: row for row in await query.reader.models()}
-    found: list[OfferNow] = []
-    for one in wanted:
-        row = rows.get(one.model)
-        if row is not None and row.last_good_at is not None:
-            book = await query.reader.book([one.model])
-            found += offers_now(Seen(row.vast_name, row.last_good_at, row.interval, book), one, query.now)
-    return tuple(found)
+    names = {one.model for one in wanted}
+    books: dict[str, list[Offer]] = {name: [] for name in names}
+    for offer in await query.reader.book(names):
+        books[offer.model].append(offer)
+    seen = {
+        row.name: Seen(row.vast_name, row.last_good_at, row.interval, books[row.name])
+        for row in await query.reader.models()
+        if row.name in names and row.last_good_at is not None
+    }
+    return tuple(offer for one in wanted if one.model in seen for offer in offers_now(seen[one.model], one, query.now))
 
 
 def _showing(card: Callable[[Any, Words], Card], *, apart: bool) -> Callable[[Any, Words], Card]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from analytics.answers.reliability import PERIOD_DAYS, Reliability, reliability, score_of
+from analytics.answers.reliability import Reliability, reliability, score_of
 from analytics.interruptions.estimator import SHRINK_BELOW, Context, priors, total
-from analytics.market import HOUR, Exposure, LifeTable
+from analytics.market import Exposure, LifeTable
 from bot.commands.card_notes import card_notes
 from bot.commands.offers_now import each_model, with_offers
-from bot.commands.overdispersion import overdispersion_of
+from bot.commands.overdispersion import overdispersion_of, risk_since
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Table
 from bot.presentation.words import Words
@@ -15,7 +15,7 @@ from bot.presentation.words import Words
 
 async def ask(query: QueryContext, *, gpu: str) -> Reliability:
     """Q8 from the last 30 days; the other models are read to tell where this one stands among those on offer."""
-    since = await query.seen_until() // HOUR - PERIOD_DAYS * 24
+    since = await risk_since(query)
     rows = await query.reader.models()
     offered = [row for row in rows if row.offers and not query.basis_of([row]).stale]
     everyone = {model: total(some) for model, some in (await query.reader.exposure(None, since)).items()}
