@@ -15,7 +15,8 @@ from bot.dispatch.grammar import ReadLine
 from bot.presentation.words import Words
 
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
+    ":root{color-scheme:light dark;background:Canvas}"  # on the body alone it would leave the page behind it white
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}"
     "dt{margin-top:1rem}dd{margin:0}code{font-size:.9em;overflow-wrap:anywhere}"
 )
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
