@@ -1,0 +1,1 @@
+"""The pages for browsers; their entry is :mod:`bot.faces.web.site`."""

@@ -1,0 +1,86 @@
+"""Who is behind a request of a browser: somebody who signed in, or in the demo whoever sits at this machine."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from bot.access import ALERTS, READ, WEBHOOKS
+from bot.accounts import Asker
+from bot.dispatch.command import Command
+
+CSRF_FIELD = "csrf"
+"""The name of the hidden field that every form which acts carries."""
+
+EVERYTHING = frozenset((READ, ALERTS, WEBHOOKS))
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks, what they may ask for, and the secret that their forms carry."""
+
+    asker: Asker
+    scopes: frozenset[str]
+    csrf: str
+    only_asks: bool = False
+    """may change nothing: a key without an owner"""
+
+    def may(self, command: Command) -> bool:
+        """Whether the way in which they signed in is good for a command; the dispatcher checks their role."""
+        return command.scope in self.scopes and not (self.only_asks and command.acts)
+
+
+class Visitors(Protocol):
+    """Knows visitors by their requests."""
+
+    async def of(self, request: Request) -> Visitor | None:
+        """Who sends a request; None where nobody signed in. Raises HTTPException where it must be refused."""
+
+
+class AtThisMachine:
+    """Everybody is one person: for a server that listens on loopback only.
+
+    A page of another site could be led here by a name that resolves to loopback: the host must be loopback's own.
+    """
+
+    def __init__(self, asker: Asker) -> None:
+        self._visitor = Visitor(asker, EVERYTHING, secrets.token_urlsafe(16))
+
+    async def of(self, request: Request) -> Visitor | None:
+        """That person, in the language of their browser."""
+        if not _is_loopback(request.headers.get("host", "")):
+            raise HTTPException(403, "open this page by its loopback address")
+        return replace(self._visitor, asker=replace(self._visitor.asker, locale=language_tag(request)))
+
+
+def _is_loopback(host: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+LANGUAGE_COOKIE = "language"
+
+
+def language_tag(request: Request) -> str | None:
+    """The language that somebody chose on a page, else that of their browser."""
+    return request.cookies.get(LANGUAGE_COOKIE) or request.headers.get("accept-language")
+
+
+def refuse_forged(request: Request, visitor: Visitor, form: Mapping[str, str]) -> None:
+    """Raise 403 unless a form that acts comes from a page of ours that this visitor was shown."""
+    origin = request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    given = form.get(CSRF_FIELD, "")
+    if foreign or not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
+        raise HTTPException(403, "this form is not from here, or too old: open the page again")
