@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from bot.faces.web.site import Site
     from bot.outbox.dispatch import OutboxDispatcher
     from bot.outbox.sender import Sender
     from bot.polling.poller import Poller
@@ -67,6 +68,8 @@ class App:
     """of platforms that are no faces, such as the prompt"""
     deliveries: OutboxDispatcher | None = None
     """to endpoints of webhooks"""
+    site: Site | None = None
+    """the pages for browsers"""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, *, web: bool, started: Callable[[int], None] | None = None) -> None:
@@ -99,7 +102,7 @@ class App:
         await OutboxDispatcher(self.store, senders, messages.render, self.clock, options).run_until(self.stop)
 
     async def _serve(self, started: Callable[[int], None] | None) -> None:
-        from bot.faces.http.api import build_api, serve, stored_keys
+        from bot.faces.http.api import ForBrowsers, build_api, serve, stored_keys
         from bot.faces.http.metrics import Health, market_health
 
         async def health() -> Health:
@@ -114,16 +117,32 @@ class App:
             keys=stored_keys(self.dispatcher),
             health=health,
             require_key=self.require_key,
-            origins=self.settings.cors_origins,
+            browsers=ForBrowsers(self.site.routes if self.site else (), self.settings.cors_origins),
         )
         for face in self.faces:
             for path, methods, handler in face.routes:
                 api.add_route(path, handler, methods=methods, include_in_schema=False)
         host, port = self.settings.host, self.settings.port
         try:
-            await serve(api, host, port, started=started, stop=self.stop)
+            async with self._live_until_stopped():
+                await serve(api, host, port, started=started, stop=self.stop)
         except OSError as error:
             raise CannotListen(f"Cannot listen on {host}:{port} ({error.strerror}). Set PORT to a free one.") from error
+
+    @contextlib.asynccontextmanager
+    async def _live_until_stopped(self) -> AsyncIterator[None]:
+        """Streams of events end when the process is to stop: the server waits for what is under way."""
+
+        async def close() -> None:
+            await self.stop.wait()
+            if self.site is not None:
+                self.site.events.close()
+
+        closing = asyncio.create_task(close())
+        try:
+            yield
+        finally:
+            closing.cancel()
 
 
 async def steady_clock(store: Store) -> SteadyClock:

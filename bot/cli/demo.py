@@ -25,6 +25,8 @@ from bot.config import Settings
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.console.face import chat
 from bot.faces.console.sender import PERSON, PLATFORM, ConsoleSender
+from bot.faces.web.site import Site
+from bot.faces.web.visitors import AtThisMachine
 from bot.forecasts import refresh
 from bot.logs import set_up
 from bot.on_round import on_round
@@ -139,6 +141,7 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
     here = settings.model_copy(update={"host": "127.0.0.1", "locale": language})
     hint = await shock_hint(store, market.shock)
     app = App(here, store, dispatcher, parts.clock, poller, senders={PLATFORM: ConsoleSender(out)})
+    app.site = Site(dispatcher, AtThisMachine(PERSON), signs_in=False)
     app.deliveries = build_deliveries(store, endpoints, parts.clock)
     stop_on_signals(app.stop)
     ready = asyncio.Event()

@@ -203,6 +203,10 @@ class Dispatcher:
             return self._called_by(question.line)
         return self._called_by(question) if isinstance(question, str) else question
 
+    def command_of(self, line: str) -> Command:
+        """The command that a line calls, also behind "why"; raises AskError where it calls none."""
+        return self._called_by(behind_why(line, self.commands) or line)[0]
+
     def _called_by(self, line: str) -> tuple[Command, Sequence[str]]:
         """The command of a line, before the store is asked: of models, those that are listed are known."""
         return called(line, self.commands, gpu_test(self.catalog, ()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.config import BadSettings, load_settings
+from bot.faces.http.api import ForBrowsers
 from tests.faces.test_http import PRICE_OF_4090, problem
 
 PAGE = "https://app.example.com"
@@ -22,7 +23,7 @@ async def test_no_page_may_call_unless_the_operator_says_so(house):
 
 
 async def test_a_preflight_needs_no_key_and_names_what_may_be_sent(house):
-    async with house.client(require_key=True, origins=(PAGE,)) as web:
+    async with house.client(require_key=True, browsers=ForBrowsers(origins=(PAGE,))) as web:
         answer = await web.options(PRICE_OF_4090, headers=PREFLIGHT)
     assert (answer.status_code, answer.headers[ALLOWED]) == (200, PAGE)
     assert set(answer.headers["access-control-allow-methods"].split(", ")) == {"GET", "HEAD", "POST", "PATCH", "DELETE"}
@@ -36,7 +37,7 @@ async def test_a_preflight_needs_no_key_and_names_what_may_be_sent(house):
 )
 async def test_pages_of_other_origins_are_not_let_through(house, origin):
     await house.polled()
-    async with house.client(origins=(PAGE,)) as web:
+    async with house.client(browsers=ForBrowsers(origins=(PAGE,))) as web:
         asked = await web.options(PRICE_OF_4090, headers={**PREFLIGHT, "Origin": origin})
         answer = await web.get(PRICE_OF_4090, headers={"Origin": origin})
     assert asked.status_code == 400
@@ -45,7 +46,7 @@ async def test_pages_of_other_origins_are_not_let_through(house, origin):
 
 async def test_a_page_may_read_the_quota_and_the_tag_of_an_answer(house):
     await house.polled()
-    async with house.client(await house.key(), origins=("http://127.0.0.1:3000", PAGE)) as web:
+    async with house.client(await house.key(), browsers=ForBrowsers(origins=("http://127.0.0.1:3000", PAGE))) as web:
         answer = await web.get(PRICE_OF_4090, headers={"Origin": PAGE})
     exposed = set(answer.headers["access-control-expose-headers"].split(", "))
     assert answer.headers[ALLOWED] == PAGE
@@ -56,7 +57,7 @@ async def test_a_page_may_read_the_quota_and_the_tag_of_an_answer(house):
 async def test_pages_may_read_errors_too(house):
     key = await house.key(per_minute=2)
     headers = {"Origin": PAGE}
-    async with house.client(key, origins=(PAGE,)) as web:
+    async with house.client(key, browsers=ForBrowsers(origins=(PAGE,))) as web:
         answers = [
             await web.get("/api/spot/nothing", headers=headers),
             await web.get("/api/spot/trouble?what=unknown", headers=headers),

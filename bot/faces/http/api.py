@@ -66,6 +66,9 @@ _SLASH = "\udc2f"
 
 Handler = Callable[[Request], Awaitable[Response]]
 
+PageRoute = tuple[str, list[str], Handler]
+"""Path, methods and handler of a page for browsers."""
+
 
 def stored_keys(dispatcher: Dispatcher) -> KeyCheck:
     """The check of keys against the store, where the use of those in force is noted."""
@@ -80,6 +83,19 @@ def stored_keys(dispatcher: Dispatcher) -> KeyCheck:
     return check
 
 
+@dataclass(frozen=True, slots=True)
+class ForBrowsers:
+    """What is there for browsers: our own ``pages``, of which one at ``/`` takes the place of the list of addresses;
+    pages of ``origins`` may call the API.
+    """
+
+    pages: Sequence[PageRoute] = ()
+    origins: Sequence[str] = ()
+
+
+NOTHING_FOR_BROWSERS = ForBrowsers()
+
+
 def build_api(
     dispatcher: Dispatcher,
     *,
@@ -87,14 +103,13 @@ def build_api(
     health: Callable[[], Awaitable[Health]],
     require_key: bool = True,
     timer: Callable[[], float] = time.monotonic,
-    origins: Sequence[str] = (),
+    browsers: ForBrowsers = NOTHING_FOR_BROWSERS,
 ) -> FastAPI:
-    """The API over a counter's commands. ``timer`` gives the seconds that quotas and latencies are counted in;
-    pages of ``origins`` may call it from a browser.
-    """
+    """The API over a counter's commands. ``timer`` gives the seconds that quotas and latencies are counted in."""
     authorizer = Authorizer(keys if require_key else None, Quotas(timer))
     meter, shared = Meter(), SharedAnswers(dispatcher)
-    routes: list[tuple[str, Handler, list[str]]] = [
+    routes: list[tuple[str, Handler, list[str]]] = [(path, handler, some) for path, some, handler in browsers.pages]
+    routes += [
         (command.path, change(dispatcher, command, authorizer), [str(command.method)])
         if command.acts
         else (command.path, question(dispatcher, command, authorizer, shared), READING)
@@ -102,7 +117,8 @@ def build_api(
         if command.path
     ]
     without_key = open_routes(dispatcher, meter, health, shared, require_key=require_key)
-    routes += [(path, handler, READING) for path, handler in without_key.items()]
+    own = {path for path, _, _ in browsers.pages}
+    routes += [(path, handler, READING) for path, handler in without_key.items() if path not in own]
     methods: dict[str, list[str]] = {}
     for path, _, some in routes:
         methods.setdefault(path, []).extend(some)
@@ -118,7 +134,7 @@ def build_api(
     for path, handler, some in routes:
         api.add_api_route(path, handler, methods=some, include_in_schema=False)
     api.add_middleware(ErrorMiddleware, meter=meter, timer=timer)
-    let_browsers_call(api, origins)
+    let_browsers_call(api, browsers.origins)
     return api
 
 
