@@ -47,6 +47,16 @@ class Page:
     panels: tuple[Panel, ...]
     in_menu: bool = True
 
+    @property
+    def defaults(self) -> dict[str, str]:
+        """What its parameters are where its address does not say."""
+        return {
+            ours: panel.fixed[theirs]
+            for panel in self.panels
+            for theirs, ours in panel.takes.items()
+            if theirs in panel.fixed
+        }
+
 
 GPU = {"gpu": "gpu"}
 GPU_NAME = {"gpu_name": "gpu"}

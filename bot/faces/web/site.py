@@ -28,7 +28,7 @@ from bot.faces.web.assets import asset, assets
 from bot.faces.web.cards import acts, card_view, without_offers
 from bot.faces.web.fields import FieldView, field_of, fields_of, find_param
 from bot.faces.web.live import LiveEvents
-from bot.faces.web.pages import PAGES, Page, Panel
+from bot.faces.web.pages import PAGES, Control, Page, Panel
 from bot.faces.web.rendering import render
 from bot.faces.web.tables import table_csv
 from bot.faces.web.visitors import CSRF_FIELD, LANGUAGE_COOKIE, Visitor, Visitors, refuse_forged
@@ -226,7 +226,8 @@ class Site:
     async def _pieces(self, seen: Seen, page: Page, said: Mapping[str, str]) -> AsyncIterator[str]:
         words = seen.words
         title = said["gpu"] if page.path.endswith("{gpu}") else words(page.title)
-        fields = [self._control(seen, control.verb, control.param, control.name, said) for control in page.controls]
+        shown = {**page.defaults, **said}
+        fields = [self._control(seen, control, shown.get(control.name, "")) for control in page.controls]
         mark = "\x00"
         body = self.shell(
             "page.html", seen, words, title=title, summary=words(page.summary), fields=fields, panels=mark,
@@ -239,9 +240,9 @@ class Site:
             yield render("panel.html", words=words, panel=panel, html=filled)
         yield tail
 
-    def _control(self, seen: Seen, verb: str, param: str, name: str, said: Mapping[str, str]) -> FieldView:
-        found = find_param(self.dispatcher.commands, verb, param)
-        return replace(field_of(found, said.get(name, ""), seen.words, name=name), required=False)
+    def _control(self, seen: Seen, control: Control, text: str) -> FieldView:
+        found = find_param(self.dispatcher.commands, control.verb, control.param)
+        return replace(field_of(found, text, seen.words, name=control.name), required=False)
 
     async def _filled_panel(self, seen: Seen, panel: Panel, said: Mapping[str, str]) -> str:
         return await self.panel(seen, self.dispatcher.command(panel.verb), panel.texts(said), offers=panel.offers)
