@@ -19,19 +19,24 @@ from analytics.catalog import vast_names
 from analytics.market import DAY, usd
 from bot.app import App
 from bot.cli.counted import counted
+from bot.cli.previews import discord_payload, slack_payload
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import Settings
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.console.face import chat
 from bot.faces.console.sender import PERSON, PLATFORM, ConsoleSender
+from bot.faces.web.playground import PATH as PLAYGROUND
+from bot.faces.web.playground import Playground
 from bot.faces.web.site import Site
 from bot.faces.web.visitors import AtThisMachine
 from bot.forecasts import refresh
 from bot.logs import set_up
 from bot.on_round import on_round
+from bot.outbox.sender import Delivery, Message, Sender
 from bot.polling.poller import Poller
 from bot.polling.rounds import Collector
+from bot.presentation.gallery import Gallery
 from bot.runtime import stop_on_signals
 from bot.secret_box import SecretBox, new_key
 from bot.sources.price_shock import DELAY_S, LASTS_S, PriceShock
@@ -115,6 +120,17 @@ class DemoParts:
     market: SimulatedMarket
 
 
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Brings a message to several places at this machine; it is delivered when the last has it."""
+
+    senders: tuple[Sender, ...]
+
+    async def send(self, message: Message) -> Delivery:
+        """One attempt at each."""
+        return [await sender.send(message) for sender in self.senders][-1]
+
+
 async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt: bool, out: Console) -> None:
     store, market = parts.store, parts.market
     endpoints = Endpoints(SecretBox(new_key()), guard_of(settings.webhook_allow))  # the key is forgotten with the rest
@@ -140,8 +156,12 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
         secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=parts.clock())
     here = settings.model_copy(update={"host": "127.0.0.1", "locale": language})
     hint = await shock_hint(store, market.shock)
-    app = App(here, store, dispatcher, parts.clock, poller, senders={PLATFORM: ConsoleSender(out)})
-    app.site = Site(dispatcher, AtThisMachine(PERSON), signs_in=False)
+    gallery = Gallery()
+    site = Site(dispatcher, AtThisMachine(PERSON), more=(("Playground", PLAYGROUND),), signs_in=False, home=PLAYGROUND)
+    playground = Playground(site, {"Slack": slack_payload, "Discord": discord_payload}, gallery)
+    app = App(here, store, dispatcher, parts.clock, poller, senders={PLATFORM: AllOf((ConsoleSender(out), playground))})
+    site.extra += playground.routes
+    app.site = site
     app.deliveries = build_deliveries(store, endpoints, parts.clock)
     stop_on_signals(app.stop)
     ready = asyncio.Event()
@@ -151,10 +171,13 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    if prompt and not running.done():
-        await chat(dispatcher, PERSON, language=language, out=out)
-        app.stop.set()
-    await running
+    try:
+        if prompt and not running.done():
+            await chat(dispatcher, PERSON, language=language, out=out)
+            app.stop.set()
+        await running
+    finally:
+        await gallery.close()
 
 
 async def shock_hint(store: Store, shock: PriceShock | None) -> str:

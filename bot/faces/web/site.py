@@ -83,6 +83,10 @@ class Site:
     """title and path"""
     signs_in: bool = True
     """visitors sign in and out; else everybody here is the same person"""
+    home: str = "/dash/market"
+    """where one who comes without an address is led"""
+    extra: list[Route] = field(default_factory=list)
+    """pages of others within this frame"""
     shared: SharedAnswers = field(init=False)
     events: LiveEvents = field(init=False)
     _names: frozenset[str] = field(init=False)
@@ -98,21 +102,26 @@ class Site:
         pages = [(page.path, ["GET"], self._guarded(self._page(page))) for page in PAGES]
         return [
             ("/assets/{mark}/{name}", ["GET"], self._guarded(asset)),
-            ("/", ["GET"], self._guarded(self._seeing(self._home))),
+            ("/", ["GET"], self.handler(self._home)),
             *pages,
-            ("/questions", ["GET"], self._guarded(self._seeing(self._questions))),
-            ("/questions/{verb}", ["GET"], self._guarded(self._seeing(self._question))),
-            ("/ask", ["GET"], self._guarded(self._seeing(self._ask))),
-            ("/ask", ["POST"], self._guarded(self._seeing(self._act))),
-            ("/ask.json", ["GET"], self._guarded(self._seeing(self._json))),
-            ("/ask.csv", ["GET"], self._guarded(self._seeing(self._csv))),
-            ("/form", ["GET"], self._guarded(self._seeing(self._form))),
-            ("/form", ["POST"], self._guarded(self._seeing(self._filled))),
-            ("/events", ["GET"], self._guarded(self._seeing(self._events))),
+            ("/questions", ["GET"], self.handler(self._questions)),
+            ("/questions/{verb}", ["GET"], self.handler(self._question)),
+            ("/ask", ["GET"], self.handler(self._ask)),
+            ("/ask", ["POST"], self.handler(self._act)),
+            ("/ask.json", ["GET"], self.handler(self._json)),
+            ("/ask.csv", ["GET"], self.handler(self._csv)),
+            ("/form", ["GET"], self.handler(self._form)),
+            ("/form", ["POST"], self.handler(self._filled)),
+            ("/events", ["GET"], self.handler(self._events)),
             ("/language", ["GET"], self._guarded(self._language)),
+            *self.extra,
         ]
 
     # -- around every page
+
+    def handler(self, handler: Callable[[Seen], Awaitable[Response]]) -> Handler:
+        """A page for who signed in, with what a browser is told where it cannot be shown."""
+        return self._guarded(self._seeing(handler))
 
     def _seeing(self, handler: Callable[[Seen], Awaitable[Response]]) -> Handler:
         async def seeing(request: Request) -> Response:
@@ -167,7 +176,7 @@ class Site:
             models=seen.models if seen else (),
             llms=self._llms() if seen else (),
             signed_in=self.signs_in and seen is not None,
-            **{"refresh": 0, **values},
+            **{"refresh": 0, "live": False, **values},
         )
 
     def _llms(self) -> tuple[str, ...]:
@@ -187,8 +196,11 @@ class Site:
 
     def card(self, seen: Seen, shown: Reply, *, own: bool) -> str:
         """A reply as HTML. ``own``: it is this visitor's alone, so that what acts may be a form of theirs."""
-        view = card_view(shown, self.dispatcher, self._names)
-        return render("card.html", words=seen.words, card=view, csrf=seen.visitor.csrf if own else "")
+        return self.card_html(shown, seen.visitor.csrf if own else "")
+
+    def card_html(self, shown: Reply, csrf: str = "") -> str:
+        """The same; ``csrf``: the secret of who sees it, where nobody else does."""
+        return render("card.html", words=shown.words, card=card_view(shown, self.dispatcher, self._names), csrf=csrf)
 
     async def panel(self, seen: Seen, command: Command, texts: Mapping[str, str], *, offers: bool = True) -> str:
         """An answer as HTML; that to a question which all ask alike is made once."""
@@ -251,7 +263,7 @@ class Site:
         return self.events.response()
 
     async def _home(self, seen: Seen) -> Response:
-        return RedirectResponse("/dash/market", 303)
+        return RedirectResponse(self.home, 303)
 
     # -- single questions
 

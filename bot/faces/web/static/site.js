@@ -240,13 +240,12 @@
     } else if (!isLate && told) told.remove();
   }
 
-  function live() {
+  function live(source) {
     const every = 1000 * Number(main.dataset.refresh || 0);
-    if (!every) return;
     let last = Date.now();
     let due = false;
     const renewAll = async () => {
-      if (!due || document.hidden || Date.now() - last < every) return;
+      if (!every || !due || document.hidden || Date.now() - last < every) return;
       due = false;
       last = Date.now();
       try {
@@ -254,7 +253,6 @@
         late(false);
       } catch { due = true; late(true); }
     };
-    const source = new EventSource("/events");
     source.addEventListener("round", () => { due = true; renewAll(); });
     source.addEventListener("open", () => late(false));
     source.addEventListener("error", () => { due = true; late(true); });
@@ -288,5 +286,9 @@
 
   drawAll(document);
   document.querySelectorAll("input[data-slider]").forEach(slide);
-  live();
+  if (main.hasAttribute("data-live")) {
+    const source = new EventSource("/events");
+    live(source);
+    window.spotbot = { events: source, drawAll };
+  }
 })();

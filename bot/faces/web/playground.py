@@ -1,0 +1,213 @@
+"""The demo's chat: questions and alerts as they would stand in a channel, with what each platform would be sent.
+
+One person at this machine uses it, so what is said is kept here for all open pages, as a channel keeps it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from analytics.market import usd
+from bot.dispatch.completion import Completion
+from bot.dispatch.offers import KnownModels
+from bot.dispatch.reply import Reply, actions, reply
+from bot.faces.web.chat_views import Preview, chat_html
+from bot.faces.web.rendering import render
+from bot.faces.web.site import HEADERS, Route, Seen, Site, form_texts
+from bot.faces.web.visitors import refuse_forged
+from bot.outbox.sender import Delivered, Delivery, Message, Receipt
+from bot.presentation.card import Card, Chart
+from bot.presentation.chart import Theme
+from bot.presentation.words import Words
+
+if TYPE_CHECKING:
+    from bot.presentation.gallery import Gallery
+
+KEPT = 60
+"""Messages that stay; older ones scroll out."""
+
+CHANGES = 24
+"""Changes of the market that are listed."""
+
+PATH = "/play"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message: who wrote it, and its card as a page and as each platform would show it."""
+
+    id: int
+    by: str
+    """``you``, ``spotbot``, or ``alert``"""
+    line: str
+    card: str = ""
+    """HTML"""
+    previews: tuple[tuple[str, str, str], ...] = ()
+    """platform, HTML as it would look there, and the JSON that it would be sent"""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A price that a round moved; texts."""
+
+    at: str
+    model: str
+    before: str
+    after: str
+    percent: str
+    falls: bool
+
+
+@dataclass(slots=True)
+class Playground:
+    """The chat page. It is also a :class:`bot.outbox.sender.Sender`: what nobody asked for arrives here too."""
+
+    site: Site
+    previews: Mapping[str, Preview]
+    gallery: Gallery
+    said: deque[Said] = field(default_factory=lambda: deque(maxlen=KEPT))
+    changes: deque[Change] = field(default_factory=lambda: deque(maxlen=CHANGES))
+    _prices: dict[str, int] = field(default_factory=dict)
+    _charts: dict[str, tuple[Chart, str]] = field(default_factory=dict)
+    _count: int = 0
+    _known: KnownModels = field(init=False)
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self._known = KnownModels(self.site.dispatcher)
+
+    @property
+    def routes(self) -> list[Route]:
+        """Path, methods and handler of each page."""
+        handlers = (
+            (PATH, "GET", self._page),
+            (f"{PATH}/say", "POST", self._say),
+            (f"{PATH}/messages", "GET", self._messages),
+            (f"{PATH}/changes", "GET", self._changed),
+            (f"{PATH}/complete", "GET", self._complete),
+            (f"{PATH}/pictures/{{name}}", "GET", self._picture),
+        )
+        return [(path, [method], self.site.handler(handler)) for path, method, handler in handlers]
+
+    # -- what is said
+
+    async def send(self, message: Message) -> Delivery:
+        """Show a message that nobody asked for, such as an alert."""
+        words = Words(message.language, self.site.dispatcher.clock())
+        self._add("alert", "", Reply(message.card, words), message.card)
+        return Delivered(Receipt("playground", str(self._count)))
+
+    async def _say(self, seen: Seen) -> Response:
+        texts = await form_texts(seen.request)
+        refuse_forged(seen.request, seen.visitor, texts)
+        line = texts.get("line", "").strip()
+        if line:
+            self._count += 1
+            self.said.append(Said(self._count, "you", line))
+            shown = await reply(self.site.dispatcher, seen.visitor.asker, line, default=seen.words.language)
+            chat = replace(shown.card, actions=(*shown.card.actions, *actions(shown.words, shown.line)))
+            self._add("spotbot", shown.line, shown, chat, csrf=seen)
+        if seen.request.headers.get("x-requested-with") == "fetch":
+            return Response(status_code=204, headers=HEADERS)
+        return RedirectResponse(f"{PATH}#last", 303)
+
+    def _add(self, by: str, line: str, shown: Reply, chat: Card, *, csrf: Seen | None = None) -> None:
+        """Keep a message; ``chat``: its card as chats show it, with the buttons that every answer has there."""
+        self._count += 1
+        pictures = self._pictures(chat, shown.words)
+        previews = []
+        for name, preview in self.previews.items():
+            payload = preview(chat, shown.words, line)
+            text = json.dumps(payload, indent=2, ensure_ascii=False)
+            previews.append((name, chat_html(name, payload, pictures), text))
+        card = self.site.card_html(shown, csrf.visitor.csrf if csrf else "")
+        self.said.append(Said(self._count, by, line, card, tuple(previews)))
+        self.site.events.publish("message", str(self._count))
+
+    def _pictures(self, card: Card, words: Words) -> dict[str, str]:
+        """Addresses of a card's charts by the names that payloads give them."""
+        found: dict[str, str] = {}
+        for n, chart in enumerate(card.charts, 1):
+            name = f"{self._count}-{n}"
+            self._charts[name] = (chart, words.language)
+            address = f"{PATH}/pictures/{name}.png"
+            found |= {f"chart{n}": address, f"chart{n if n > 1 else ''}.png": address}
+        while len(self._charts) > 2 * KEPT:
+            del self._charts[next(iter(self._charts))]
+        return found
+
+    async def _messages(self, seen: Seen) -> Response:
+        """The messages after the one that a page has last."""
+        after = seen.said.get("after", "0")
+        newer = [one for one in self.said if one.id > (int(after) if after.isdecimal() else 0)]
+        return self._fragment("messages.html", seen, said=newer)
+
+    # -- the market beside it
+
+    async def _changed(self, seen: Seen) -> Response:
+        async with self._looking:
+            await self._look(seen.words)
+        return self._fragment("changes.html", seen, changes=list(self.changes))
+
+    async def _look(self, words: Words) -> None:
+        """Note what prices moved since the last look."""
+        async with self.site.dispatcher.query_context() as query:
+            quotes = await query.reader.quotes(await query.known())
+        prices = {model: quote.price for model, quote in quotes.items() if quote.price is not None}
+        moved = [(model, self._prices[model], price) for model, price in prices.items()
+                 if self._prices.get(model, price) != price]  # fmt: skip
+        clock = query.now % 86_400
+        at = f"{clock // 3600:02}:{clock % 3600 // 60:02}:{clock % 60:02}"
+        for model, before, after in sorted(moved, key=lambda one: -abs(one[2] / one[1] - 1)):
+            percent = words.percent(100 * (after / before - 1), signed=True)
+            change = Change(at, model, words.money(usd(before)), words.money(usd(after)), percent, after < before)
+            self.changes.appendleft(change)
+        self._prices = prices
+
+    # -- the page
+
+    async def _page(self, seen: Seen) -> Response:
+        async with self._looking:
+            await self._look(seen.words)
+        html = self.site.shell(
+            "playground.html",
+            seen,
+            seen.words,
+            title=seen.words("Playground"),
+            live=True,
+            said=list(self.said),
+            changes=list(self.changes),
+            platforms=list(self.previews),
+            examples=[command.examples[0] for command in self.site.dispatcher.commands if command.path][:8],
+        )
+        return Response(html, headers=HEADERS, media_type="text/html")
+
+    async def _complete(self, seen: Seen) -> Response:
+        """How a line may go on: whole lines, as a browser's list of suggestions takes them."""
+        dispatcher, line = self.site.dispatcher, seen.request.query_params.get("line", "")
+        completion = Completion(dispatcher.commands, dispatcher.catalog, await self._known.read())
+        lines = [line[: offer.start] + offer.text for offer in completion.offers(line)]
+        return Response(json.dumps(lines), headers=HEADERS, media_type="application/json")
+
+    async def _picture(self, seen: Seen) -> Response:
+        name = seen.request.path_params["name"].removesuffix(".png")
+        if name not in self._charts:
+            raise HTTPException(404, "this picture is gone")
+        chart, language = self._charts[name]
+        theme: Theme = "dark" if seen.said.get("theme") == "dark" else "light"
+        png = await self.gallery.png(chart, language=language, theme=theme)
+        if png is None:
+            raise HTTPException(503, "this picture cannot be drawn")
+        return Response(png, headers={**HEADERS, "Cache-Control": "private, max-age=3600"}, media_type="image/png")
+
+    def _fragment(self, template: str, seen: Seen, **values: Any) -> Response:
+        html = render(template, words=seen.words, csrf=seen.visitor.csrf, **values)
+        return Response(html, headers=HEADERS, media_type="text/html")

@@ -1,0 +1,92 @@
+// The playground's chat: lines are sent without leaving the page, buttons are lines, what comes is added below.
+"use strict";
+
+(() => {
+  const list = document.querySelector(".messages");
+  const form = document.querySelector("form.say");
+  const field = form.elements.line;
+  const offers = document.getElementById("lines");
+  const changes = document.querySelector(".changes");
+  const typed = []; // earlier lines, the newest last
+  let recalled = 0;
+
+  const below = () => { list.scrollTop = list.scrollHeight; };
+  const newest = () => Number(list.lastElementChild?.id.slice(1) || 0);
+
+  let reading = Promise.resolve();
+  function read() { // one after the other, so that no message comes twice
+    reading = reading.then(async () => {
+      const got = await fetch(`/play/messages?after=${newest()}`);
+      if (!got.ok) return;
+      const html = await got.text();
+      if (!html.trim()) return;
+      const held = document.createElement("template");
+      held.innerHTML = html;
+      const added = [...held.content.children];
+      list.append(held.content);
+      added.forEach((one) => window.spotbot.drawAll(one));
+      below();
+    }).catch(() => {});
+    return reading;
+  }
+
+  async function say(line) {
+    typed.push(line);
+    recalled = typed.length;
+    const body = new URLSearchParams({ line, csrf: form.elements.csrf.value });
+    list.setAttribute("aria-busy", "true");
+    try {
+      await fetch("/play/say", { method: "POST", body, headers: { "X-Requested-With": "fetch" } });
+      await read();
+    } finally { list.removeAttribute("aria-busy"); }
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const line = field.value.trim();
+    field.value = "";
+    if (line) say(line);
+  });
+
+  field.addEventListener("keydown", (event) => {
+    if (offers.childElementCount && event.key !== "ArrowUp") return;
+    if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
+    if (field.value && recalled === typed.length) return;
+    recalled = Math.min(typed.length, Math.max(0, recalled + (event.key === "ArrowUp" ? -1 : 1)));
+    field.value = typed[recalled] || "";
+    event.preventDefault();
+  });
+
+  let asked = 0;
+  field.addEventListener("input", async () => {
+    const mine = ++asked;
+    const got = await fetch(`/play/complete?line=${encodeURIComponent(field.value)}`);
+    if (!got.ok || mine !== asked) return;
+    offers.replaceChildren(...(await got.json()).map((text) => Object.assign(document.createElement("option"), { value: text })));
+  });
+
+  // Buttons and links that ask are said here; those that open a form leave the page.
+  document.querySelector(".chat").addEventListener("submit", (event) => {
+    if (event.target === form || new URL(event.target.action).pathname !== "/ask") return;
+    event.preventDefault();
+    say(event.target.elements.line.value);
+  });
+  document.querySelector(".chat").addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (!link || event.ctrlKey || event.metaKey || link.closest("footer")) return;
+    const address = new URL(link.href);
+    if (address.pathname !== "/ask" || address.origin !== location.origin) return;
+    event.preventDefault();
+    say(address.searchParams.get("line"));
+  });
+
+  window.spotbot.events.addEventListener("message", (event) => { if (event.data) read(); });
+  window.spotbot.events.addEventListener("round", async () => {
+    const got = await fetch("/play/changes");
+    if (got.ok) changes.innerHTML = await got.text();
+  });
+  for (const view of document.querySelectorAll('input[name="view"]')) {
+    view.addEventListener("change", () => { window.dispatchEvent(new Event("resize")); below(); });
+  }
+  below();
+})();
