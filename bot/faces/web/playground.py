@@ -6,6 +6,7 @@ One person at this machine uses it, so what is said is kept here for all open pa
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 from collections import deque
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from analytics.market import usd
+from analytics.market import Quote, usd
 from bot.dispatch.completion import Completion
 from bot.dispatch.offers import KnownModels
 from bot.dispatch.reply import Reply, actions, reply
@@ -56,14 +57,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A price that a round moved; texts."""
+    """A figure that a round moved; texts."""
 
     at: str
     model: str
+    what: str
     before: str
     after: str
-    percent: str
-    falls: bool
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class Playground:
     gallery: Gallery
     said: deque[Said] = field(default_factory=lambda: deque(maxlen=KEPT))
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=CHANGES))
-    _prices: dict[str, int] = field(default_factory=dict)
+    _quotes: Mapping[str, Quote] = field(default_factory=dict)
     _charts: dict[str, tuple[Chart, str]] = field(default_factory=dict)
     _count: int = 0
     _known: KnownModels = field(init=False)
@@ -158,19 +158,20 @@ class Playground:
         return self._fragment("changes.html", seen, changes=list(self.changes))
 
     async def _look(self, words: Words) -> None:
-        """Note what prices moved since the last look."""
+        """Note what moved since the last look."""
         async with self.site.dispatcher.query_context() as query:
             quotes = await query.reader.quotes(await query.known())
-        prices = {model: quote.price for model, quote in quotes.items() if quote.price is not None}
-        moved = [(model, self._prices[model], price) for model, price in prices.items()
-                 if self._prices.get(model, price) != price]  # fmt: skip
-        clock = query.now % 86_400
-        at = f"{clock // 3600:02}:{clock % 3600 // 60:02}:{clock % 60:02}"
-        for model, before, after in sorted(moved, key=lambda one: -abs(one[2] / one[1] - 1)):
-            percent = words.percent(100 * (after / before - 1), signed=True)
-            change = Change(at, model, words.money(usd(before)), words.money(usd(after)), percent, after < before)
-            self.changes.appendleft(change)
-        self._prices = prices
+        at = dt.datetime.fromtimestamp(query.now, dt.UTC).strftime("%H:%M:%S")
+        for model, quote in quotes.items():
+            before = self._quotes.get(model, quote)
+            for what, write, then, now in (
+                ("price", words.money, usd(before.price), usd(quote.price)),
+                ("floor", words.money, usd(before.floor), usd(quote.floor)),
+                ("offers", words.number, before.offers, quote.offers),
+            ):
+                if then != now:
+                    self.changes.appendleft(Change(at, model, what, write(then), write(now)))
+        self._quotes = quotes
 
     # -- the page
 
