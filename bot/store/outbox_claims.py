@@ -24,6 +24,10 @@ LEASE_S = 60
 TEAM_SLOTS = 3
 """Destinations of one team that are leased at once, so that a team with many leaves room for others. A choice."""
 
+# Made once: an alias copies every column, which took a third of a claim's time.
+_OTHER = t.destination.alias("other").c
+_EARLIER, _FIRST = t.message.alias("earlier").c, t.message.alias("first").c
+
 Scope = Literal["destination", "team", "platform"]
 
 Tried = Literal["failed", "ambiguous", "not"]
@@ -89,7 +93,7 @@ class OutboxLeases:
         turn = func.row_number().over(partition_by=team, order_by=(d.last_served_at, d.id)).label("turn")
         waiting = exists().where(t.message.c.destination_id == d.id, _may_go(now))
         c = select(d.id, *team, turn).where(d.platform.in_(platforms), _free(now), waiting).subquery().c
-        o = t.destination.alias("other").c
+        o = _OTHER
         same = (o.platform == c.platform, o.enterprise == c.enterprise, o.team == c.team)
         served = select(func.max(o.last_served_at)).where(*same).scalar_subquery()
         recent = select(func.count()).where(*same, o.last_served_at >= now).scalar_subquery()
@@ -263,7 +267,7 @@ def _unlocked(*which: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def _may_go(now: int) -> ColumnElement[bool]:
     """Queued and due, nothing earlier of the topic still waits, nor what it refers to."""
-    m, earlier, first = t.message.c, t.message.alias("earlier").c, t.message.alias("first").c
+    m, earlier, first = t.message.c, _EARLIER, _FIRST
     before = exists().where(earlier.topic == m.topic, earlier.seq < m.seq, earlier.state == "queued")
     pending = exists().where(first.identity == m.refers_to, first.state == "queued")
     return and_(m.state == "queued", m.due_at <= now, ~before, or_(m.refers_to.is_(None), ~pending))

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from bot.store.errors import StoreBusy, StoreError, explain
 from bot.store.leadership import State
+from bot.store.sqlite_thread import connect
 from bot.store.tables import lease
 
 PATIENCE_S = "5"
@@ -221,7 +222,7 @@ def _begin(target: Path) -> Path:
 
 def _engine(url: URL, pragmas: tuple[str, ...], begin: str, **pool: int) -> AsyncEngine:
     # With the driver's own transactions, SELECT opens none and read-then-write loses updates without an error.
-    engine = create_async_engine(url, connect_args={"isolation_level": None}, **pool)
+    engine = create_async_engine(url, connect_args={"isolation_level": None, "async_creator_fn": connect}, **pool)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
