@@ -37,7 +37,7 @@ class _Connection(aiosqlite.Connection):
 
     async def run(self, method: str, sql: str, parameters: Any) -> _Done:
         """A statement from its beginning to its last row."""
-        done: _Done = await self._execute(_whole, self._conn, method, sql, parameters)
+        done: _Done = await self._execute(_whole, self._conn, method, sql, parameters)  # type: ignore[no-untyped-call]
         return done
 
 

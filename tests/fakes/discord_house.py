@@ -33,6 +33,9 @@ from tests.fakes.stored import NOW
 FIRST_PAUSE = 0.01
 """Seconds before a lost connection is made again; a person's would be longer."""
 
+SERVERS_WAIT = 0.05
+"""Seconds that the SDK waits for one more server: the fake tells of all at once."""
+
 
 class CannotBeTyped(Exception):
     """Discord's own fields do not let a person send this."""
@@ -92,12 +95,19 @@ class Guild:
         if self.running.done():
             self.running.result()
         client = self.face.client
-        return bool(self.discord.commands and self.discord.connected and client is not None and client.was_ready)
+        return bool(
+            self.discord.commands
+            and self.discord.connected
+            and client is not None
+            and client.was_ready
+            and not any(server.unavailable for server in client.guilds)
+        )
 
 
 def new_face(dispatcher: Dispatcher, gallery: Gallery, token: str) -> DiscordFace:
     """A face as a process that has just begun has it."""
-    return DiscordFace(token, dispatcher, DiscordResponder(dispatcher, gallery, "en"), first_pause=FIRST_PAUSE)
+    answers = DiscordResponder(dispatcher, gallery, "en")
+    return DiscordFace(token, dispatcher, answers, first_pause=FIRST_PAUSE, servers_wait=SERVERS_WAIT)
 
 
 @asynccontextmanager

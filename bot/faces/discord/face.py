@@ -32,6 +32,9 @@ GRACE_SECONDS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 """Seconds before connecting again; each pause is twice the one before it."""
 
+SERVERS_WAIT = 2.0
+"""Seconds without one more server until all have been told and the connection counts as made; the SDK's default."""
+
 CHECK_SECONDS = 20.0
 RATE_LIMIT_SECONDS = 60.0
 """The longest wait for a rate limit."""
@@ -81,12 +84,18 @@ class DiscordFace:
     """no page of the web server: everything comes over the gateway"""
 
     def __init__(
-        self, token: str, dispatcher: Dispatcher, answers: DiscordResponder, *, first_pause: float = FIRST_PAUSE
+        self,
+        token: str,
+        dispatcher: Dispatcher,
+        answers: DiscordResponder,
+        *,
+        first_pause: float = FIRST_PAUSE,
+        servers_wait: float = SERVERS_WAIT,
     ) -> None:
         self.dispatcher, self.answers = dispatcher, answers
         self.client: SpotClient | None = None
         """the present connection"""
-        self._token, self._first_pause = token, first_pause
+        self._token, self._first_pause, self._servers_wait = token, first_pause, servers_wait
         self._invalid = InvalidRequests()
         self._sender = DiscordSender(
             lambda: self.client, answers.draw, answers.has_left, dispatcher.clock, self._invalid
@@ -116,7 +125,7 @@ class DiscordFace:
 
     async def _connected(self, stopping: asyncio.Task[bool]) -> tuple[BaseException | None, bool]:
         """Stay connected until told to stop or the connection cannot be kept; why, and whether there was one."""
-        async with SpotClient(self.dispatcher, self.answers, self._invalid) as client:
+        async with SpotClient(self.dispatcher, self.answers, self._invalid, self._servers_wait) as client:
             self.client = client
             connection = asyncio.create_task(client.start(self._token))
             try:
@@ -151,7 +160,9 @@ class SpotTree(app_commands.CommandTree["SpotClient"]):
 class SpotClient(discord.AutoShardedClient):
     """The SDK's client. It sees servers and interactions, no messages and no members."""
 
-    def __init__(self, dispatcher: Dispatcher, answers: DiscordResponder, invalid: InvalidRequests) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, answers: DiscordResponder, invalid: InvalidRequests, servers_wait: float
+    ) -> None:
         super().__init__(
             http_trace=watching(invalid),
             connector=aiohttp.TCPConnector(limit=CONNECTIONS),
@@ -160,6 +171,7 @@ class SpotClient(discord.AutoShardedClient):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_messages=None,
+            guild_ready_timeout=servers_wait,
             max_ratelimit_timeout=RATE_LIMIT_SECONDS,
         )
         self.answers = answers
