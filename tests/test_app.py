@@ -22,7 +22,8 @@ from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import BadSettings, Settings, load_settings
 from bot.dispatch.dispatcher import Dispatcher
-from bot.store.engine import StoreBusy, StoreError, open_store
+from bot.sources import vast_client
+from bot.store.engine import Store, StoreBusy, StoreError, open_store
 from tests.fakes.vast import FakeVast, Say, offer_row
 
 
@@ -32,9 +33,19 @@ def _settings(folder: Path, **more: object) -> Settings:
 
 
 @pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A market that is away is asked again at once."""
+    monkeypatch.setattr(vast_client, "BACKOFF_S", (0.0,) * len(vast_client.BACKOFF_S))
+
+
+@pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "VAST_URL", "PORT", "SPOTBOT_GPUS", "SPOTBOT_HOME", "SPOTBOT_LOCALE"):
         monkeypatch.delenv(name, raising=False)
+
+
+async def forecast_nothing(store: Store, now: int) -> None:
+    """The process that forecasts takes seconds to begin: one import here goes with it, and these without."""
 
 
 async def _ask(
@@ -213,7 +224,7 @@ async def test_an_import_reports_bad_lines_counts_once_and_comes_back_out(
     assert "4 polls stored" in out
     assert "line 5" in err
     first = await _ask(settings, "interruptions 24h RTX 4090", capsys)
-    assert await import_files(settings, [file], kind="offers") == 0
+    assert await import_files(settings, [file], kind="offers", forecast=forecast_nothing) == 0
     assert "0 polls stored, 4 already covered" in capsys.readouterr().out
     second = await _ask(settings, "interruptions 24h RTX 4090", capsys)
     assert first == second
@@ -221,7 +232,7 @@ async def test_an_import_reports_bad_lines_counts_once_and_comes_back_out(
     assert await export_file(settings, dump, kind="prices", days=3000, names=["4090"]) == 0
     assert "rows" in capsys.readouterr().out
     copy = _settings(tmp_path / "copy")
-    assert await import_files(copy, [dump], kind=None) == 0
+    assert await import_files(copy, [dump], kind=None, forecast=forecast_nothing) == 0
     assert await export_file(copy, tmp_path / "again.csv.gz", kind="prices", days=3000, names=[]) == 0
     assert (tmp_path / "again.csv.gz").exists()
 
@@ -234,8 +245,8 @@ async def test_older_history_is_added_before_what_is_there_and_nothing_counts_tw
     whole.write_text("\n".join(lines))
     newer.write_text("\n".join([lines[0], *(line for line in lines if "T00:30" in line or "T00:45" in line)]))
     at_once, in_parts = _settings(tmp_path / "a"), _settings(tmp_path / "b")
-    await import_files(at_once, [whole], kind=None)
-    await import_files(in_parts, [newer, whole], kind=None)
+    await import_files(at_once, [whole], kind=None, forecast=forecast_nothing)
+    await import_files(in_parts, [newer, whole], kind=None, forecast=forecast_nothing)
     answers = [json.loads((await _ask(s, "interruptions 24h RTX 4090", capsys))[1]) for s in (at_once, in_parts)]
     hours = [answer["gpus"][0]["exposure_hours"] for answer in answers]
     # the step between the two files was seen by neither as one step, so it is missing, never doubled
@@ -253,7 +264,7 @@ async def test_a_backup_answers_like_the_original(tmp_path: Path, capsys: pytest
     settings = _settings(tmp_path)
     file = tmp_path / "offers.csv"
     file.write_text(OFFERS)
-    await import_files(settings, [file], kind=None)
+    await import_files(settings, [file], kind=None, forecast=forecast_nothing)
     await backup(settings, tmp_path / "copy.db")
     await migrate(settings)
     copied = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'copy.db'}"})
@@ -264,7 +275,7 @@ async def test_a_backup_answers_like_the_original(tmp_path: Path, capsys: pytest
 async def test_the_chart_of_an_answer_is_drawn_into_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings, offers, file = _settings(tmp_path), tmp_path / "offers.csv", tmp_path / "chart.png"
     offers.write_text(OFFERS)
-    await import_files(settings, [offers], kind=None)
+    await import_files(settings, [offers], kind=None, forecast=forecast_nothing)
     capsys.readouterr()
     assert await draw_once(settings, "history RTX 4090", file, language="pt-BR", theme="dark") == 0
     assert file.read_bytes().startswith(b"\x89PNG")
@@ -285,7 +296,7 @@ async def test_a_chart_that_cannot_be_drawn_says_why(
 ) -> None:
     settings, offers = _settings(tmp_path), tmp_path / "offers.csv"
     offers.write_text(OFFERS)
-    await import_files(settings, [offers], kind=None)
+    await import_files(settings, [offers], kind=None, forecast=forecast_nothing)
     assert await draw_once(settings, line, tmp_path / file, language="en", theme="light") == code
     assert says in capsys.readouterr().err
     assert not (tmp_path / file).exists()

@@ -166,11 +166,10 @@ def test_a_token_in_the_place_of_the_secret_key_is_recognised(monkeypatch: pytes
     ],
 )
 def test_what_standard_output_cannot_encode_is_replaced(
-    tmp_path: Path, encoding: str, arguments: list[str], code: int
+    sqlite_tables: str, encoding: str, arguments: list[str], code: int
 ) -> None:
-    told = {"PYTHONIOENCODING": encoding, "DATABASE_URL": str(tmp_path / "a.db"), "PYTHONUTF8": "0"}
+    told = {"PYTHONIOENCODING": encoding, "DATABASE_URL": sqlite_tables, "PYTHONUTF8": "0"}
     environment = {**os.environ, **told, "PYTHONPATH": str(Path(__file__).parents[1])}
-    for line in (["migrate"], arguments):
-        done = subprocess.run([sys.executable, "-m", "bot", *line], env=environment, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "bot", *arguments], env=environment, capture_output=True, check=False)
     assert (done.returncode, b"Traceback" in done.stderr) == (code, False)
     done.stdout.decode(encoding)

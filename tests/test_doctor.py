@@ -15,11 +15,18 @@ from bot.cli.doctor import doctor
 from bot.cli.main import cli
 from bot.config import BadSettings, Settings, load_settings
 from bot.secret_box import new_key
+from bot.sources import vast_client
 from tests.fakes.postgres import Databases
 from tests.fakes.slack import FakeSlack
 from tests.fakes.vast import FakeVast, offer_row
 
 NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A market that is away is asked again at once."""
+    monkeypatch.setattr(vast_client, "BACKOFF_S", (0.0,) * len(vast_client.BACKOFF_S))
 
 
 def _settings(folder: Path, **more: object) -> Settings:
