@@ -22,6 +22,9 @@ class _Done(NamedTuple):
     lastrowid: int | None
 
 
+_NOTHING = _Done([], None, -1, None)
+
+
 def connect(database: str, **options: Any) -> aiosqlite.Connection:
     """What ``aiosqlite.connect`` gives, with cursors that do all in one errand. Await it to open the file."""
     return _Connection(lambda: sqlite3.connect(database, **options), CHUNK)
@@ -31,14 +34,30 @@ class _Connection(aiosqlite.Connection):
     def __init__(self, connector: Any, iter_chunk_size: int) -> None:
         super().__init__(connector, iter_chunk_size)
         self._thread.daemon = True  # as SQLAlchemy has it: what was not closed keeps no process from ending
+        self._begins = False
 
     def cursor(self) -> _Cursor:  # type: ignore[override]
         return _Cursor(self)
 
     async def run(self, method: str, sql: str, parameters: Any) -> _Done:
-        """A statement from its beginning to its last row."""
-        done: _Done = await self._execute(_whole, self._conn, method, sql, parameters)  # type: ignore[no-untyped-call]
+        """A statement from its beginning to its last row.
+
+        A plain BEGIN takes no lock and fixes no snapshot before the next statement, so it goes with that one.
+        """
+        if sql == "BEGIN":
+            self._begins = True
+            return _NOTHING
+        work, self._begins = (_begun if self._begins else _whole), False
+        done: _Done = await self._execute(work, self._conn, method, sql, parameters)  # type: ignore[no-untyped-call]
         return done
+
+    async def commit(self) -> None:
+        self._begins = False
+        await super().commit()
+
+    async def rollback(self) -> None:
+        self._begins = False
+        await super().rollback()
 
 
 class _Cursor:
@@ -46,7 +65,7 @@ class _Cursor:
 
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
-        self._done = _Done([], None, -1, None)
+        self._done = _NOTHING
 
     async def __aenter__(self) -> _Cursor:
         return self
@@ -81,3 +100,8 @@ def _whole(conn: sqlite3.Connection, method: str, sql: str, parameters: Any) -> 
         getattr(cursor, method)(sql, parameters)
         rows = cursor.fetchall() if cursor.description else []
         return _Done(rows, cursor.description, cursor.rowcount, cursor.lastrowid)
+
+
+def _begun(conn: sqlite3.Connection, method: str, sql: str, parameters: Any) -> _Done:
+    conn.execute("BEGIN")
+    return _whole(conn, method, sql, parameters)
