@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
+from analytics.catalog import Catalog
 from analytics.evidence import OMIT, Basis, Evidence, Note, iso
+from analytics.hardware.comparators import CLOUDS, comparator
 from analytics.market import DAY, HOUR, HourPoint, Quote, usd
 from analytics.offer_now import OfferNow
 from analytics.on_demand import cheaper_on_demand
@@ -71,6 +73,16 @@ class Stats:
     """why there is no change"""
 
 
+@dataclass(frozen=True, slots=True)
+class CloudReference:
+    """What a big cloud asks on demand for the same chip; USD per GPU-hour, as listed on ``date``."""
+
+    cloud: str
+    gpu_name: str
+    on_demand_price: float
+    date: str
+
+
 METHOD = (
     "time-weighted median of each hour's polls; days are medians of hours; "
     "the change is from the median of the first 24 h with prices to that of the last 24 h"
@@ -88,9 +100,24 @@ class History:
     points: tuple[Moment, ...]
     gaps: tuple[Gap, ...]
     stats: Stats | None
+    clouds: tuple[CloudReference, ...] = field(default=(), kw_only=True)
+    """prices of today's list, to compare with; not what the clouds asked then"""
     offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
     """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
+
+
+def cloud_references(model: str, catalog: Catalog, now: int) -> tuple[CloudReference, ...]:
+    """Each cloud's on-demand price of the same chip (source: the catalogue's price list); none where none sells it."""
+    gpu = catalog.gpu(model)
+    if gpu is None:
+        return ()
+    found = (comparator(cloud, gpu, catalog, now) for cloud in CLOUDS)
+    return tuple(
+        CloudReference(one.cloud, one.gpu_name, one.usd_per_gpu_hour, one.date)
+        for one in found
+        if one is not None and (one.same_gpu or one.same_chip)
+    )
 
 
 def since_hour(last: int, days: int) -> int:

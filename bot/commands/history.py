@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from analytics.answers.history import DEFAULT_DAYS, MOST_DAYS, History, Stats, history, since_hour
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from analytics.answers.history import (
+    DEFAULT_DAYS,
+    MOST_DAYS,
+    History,
+    Moment,
+    Stats,
+    cloud_references,
+    history,
+    since_hour,
+)
 from analytics.evidence import Plural, seconds_of
 from analytics.market import DAY, HOUR
 from bot.commands.offers_now import each_model, with_offers
@@ -21,7 +33,8 @@ async def ask(query: QueryContext, *, gpu_name: str, days: int) -> History:
     since = since_hour(now_hour if last is None else last, days)
     hours = (await query.reader.hours([gpu_name], since, now_hour + 1)).get(gpu_name, [])
     quote = (await query.reader.quotes([gpu_name])).get(gpu_name)
-    return history(gpu_name, hours, days, await query.basis([gpu_name]), quote)
+    found = history(gpu_name, hours, days, await query.basis([gpu_name]), quote)
+    return replace(found, clouds=cloud_references(gpu_name, query.catalog, query.now))
 
 
 def card(answer: History, words: Words) -> Card:
@@ -97,11 +110,22 @@ def _charts(answer: History, stats: Stats, words: Words) -> tuple[Chart, ...]:
     chart = Lines(
         title=words("Price history: {gpu}", gpu=answer.gpu_name),
         alt=_alt(answer, stats, words),
-        lines=(Line(words("median price"), xs, prices),),
+        lines=(Line(words("median price"), xs, prices), *_references(answer, xs, found, words)),
         bands=(Band(words("p10–p90"), xs, lows, highs),) if any(low is not None for low in lows) else (),
         scale=words("USD per GPU-hour"),
     )
     return (chart,)
+
+
+def _references(answer: History, xs: tuple[int, ...], found: Sequence[Moment | None], words: Words) -> Iterator[Line]:
+    """What the same chip costs elsewise: on demand then, and at the clouds today."""
+    on_demand = tuple(point.on_demand if point else None for point in found)
+    if any(price is not None for price in on_demand):
+        yield Line(words("on demand"), xs, on_demand, role="reference", aside="on")
+    ends = (xs[0], xs[-1])
+    for cloud in answer.clouds:
+        label = words("{cloud} {gpu} on demand, list of {date}", cloud=cloud.cloud, gpu=cloud.gpu_name, date=cloud.date)
+        yield Line(label, ends, (cloud.on_demand_price,) * 2, role="reference", aside="off")
 
 
 def _alt(answer: History, stats: Stats, words: Words) -> str:

@@ -49,6 +49,8 @@ class Line:
     ys: tuple[float | None, ...]
     role: Role = "main"
     steps: bool = False
+    aside: Literal["", "on", "off"] = ""
+    """only charts whose lines can be switched have it: shown at first, or not; pictures leave it out"""
 
 
 @dataclass(frozen=True, slots=True)

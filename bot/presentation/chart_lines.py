@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -42,6 +42,7 @@ class _Look:
 
 def draw(chart: Lines, pen: Pen) -> Page:
     """The chart on a page of its own."""
+    chart = replace(chart, lines=tuple(line for line in chart.lines if not line.aside))
     looks = _looks([line.role for line in chart.lines], pen)
     shades = _looks([band.role for band in chart.bands], pen)
     keys = [Key(line.label, _line_sample(look)) for line, look in zip(chart.lines, looks, strict=True)]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.presentation.card import Bar, Bars, Chart, Heat, Lines, Unit
+from bot.presentation.card import Band, Bar, Bars, Chart, Heat, Line, Lines, Unit
 from bot.presentation.words import Words
 
 TWIN_ROWS = 96
@@ -78,15 +78,19 @@ def figure(unit: Unit, words: Words) -> Callable[[float | None], str]:
 
 
 def _lines(chart: Lines, words: Words) -> ChartView:
-    series = [
-        *({"label": line.label, "role": line.role, "steps": line.steps, "xs": line.xs, "ys": line.ys}
-          for line in chart.lines),
-        *({"label": band.label, "role": band.role, "xs": band.xs, "low": band.low, "high": band.high}
-          for band in chart.bands),
-    ]  # fmt: skip
-    data = {"x": chart.x, "unit": chart.unit, "now": chart.now, "locale": words.language, "series": series}
+    series = [*map(_line, chart.lines), *map(_band, chart.bands)]
+    data = {"x": chart.x, "unit": chart.unit, "now": chart.now, "series": series}
     columns, rows, every = _twin(chart, words)
     return ChartView("lines", chart.title, chart.alt, chart.scale, data, columns, rows, every)
+
+
+def _line(line: Line) -> dict[str, Any]:
+    off = line.aside == "off"
+    return {"label": line.label, "role": line.role, "steps": line.steps, "off": off, "xs": line.xs, "ys": line.ys}
+
+
+def _band(band: Band) -> dict[str, Any]:
+    return {"label": band.label, "role": band.role, "xs": band.xs, "low": band.low, "high": band.high}
 
 
 def _twin(chart: Lines, words: Words) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], int]:
@@ -96,9 +100,8 @@ def _twin(chart: Lines, words: Words) -> tuple[tuple[str, ...], tuple[tuple[str,
     for line in chart.lines:
         named.append((line.label, {x: write(y) for x, y in zip(line.xs, line.ys, strict=True)}))
     for band in chart.bands:
-        texts = (f"{write(low)}–{write(high)}" if low is not None else "–"
-                 for low, high in zip(band.low, band.high, strict=True))  # fmt: skip
-        named.append((band.label, dict(zip(band.xs, texts, strict=True))))
+        ranges = zip(band.xs, band.low, band.high, strict=True)
+        named.append((band.label, {x: f"{write(low)}–{write(high)}" for x, low, high in ranges}))
     xs = sorted({x for _, texts in named for x in texts}, reverse=chart.x == "time")
     every = max(1, -(-len(xs) // TWIN_ROWS))
     rows = tuple(

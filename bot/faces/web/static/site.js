@@ -116,7 +116,8 @@
 
   function draw(figure, kept) {
     const chart = JSON.parse(figure.dataset.chart);
-    const state = kept || { hidden: new Set(), zoom: null };
+    const off = chart.series.filter((one) => one.off).map((one) => one.label);
+    const state = kept || { hidden: new Set(off), zoom: null };
     const write = figures(chart.unit);
     const data = joined(chart.series);
     const tools = document.createElement("div");
