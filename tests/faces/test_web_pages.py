@@ -124,6 +124,14 @@ async def test_what_acts_needs_the_secret_of_a_page_and_its_origin(browser: http
     assert "$0.35" in (await browser.get("/ask", params={"line": "alert list"})).text
 
 
+async def test_what_is_stale_is_marked(dispatcher: Dispatcher, browser: httpx.AsyncClient) -> None:
+    assert "card stale" not in (await browser.get("/dash/market?panel=prices")).text
+    dispatcher.clock = lambda: NOW + 3 * 86_400
+    late = (await browser.get("/dash/market?panel=prices")).text
+    assert "card stale" in late
+    assert "STALE" in late
+
+
 async def test_a_name_that_leads_to_this_machine_is_refused(browser: httpx.AsyncClient) -> None:
     assert (await browser.get("/dash/market", headers={"Host": "evil.example"})).status_code == 403
     assert (await browser.get("/dash/market", headers={"Host": "localhost:8080"})).status_code == 200

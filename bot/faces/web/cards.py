@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from analytics.errors import AskError
+from analytics.evidence import Evidence
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.reply import Reply
 from bot.faces.web.charts import ChartView, view
@@ -54,6 +55,8 @@ class CardView:
     title: str
     lead: str
     ok: bool
+    stale: bool
+    """the data are older than they should be; the texts say so too"""
     tables: tuple[TableView, ...]
     charts: tuple[ChartView, ...]
     sparks: tuple[tuple[str, str], ...]
@@ -83,6 +86,7 @@ def card_view(reply: Reply, dispatcher: Dispatcher, models: Collection[str]) -> 
         title=card.title,
         lead=card.lead,
         ok=reply.ok,
+        stale=_is_stale(reply.answer),
         tables=tuple(_table(table, models) for table in card.tables),
         charts=tuple(view(chart, words) for chart in card.charts),
         sparks=() if card.charts else _sparks(card),
@@ -93,6 +97,11 @@ def card_view(reply: Reply, dispatcher: Dispatcher, models: Collection[str]) -> 
         line=reply.line,
         links=_links(reply.line, reply.answer) if reply.ok and reply.line else (),
     )
+
+
+def _is_stale(answer: Any) -> bool:
+    evidence = getattr(answer, "evidence", None)
+    return isinstance(evidence, Evidence) and evidence.stale
 
 
 def without_offers(shown: Reply) -> Reply:
