@@ -7,6 +7,7 @@ from sqlalchemy import delete, select
 from bot.accounts import NO_PREFERENCES, Asker, Preferences
 from bot.store import tables as t
 from bot.store.audit import AuditWrites
+from bot.store.browser_sessions import BrowserSessionWrites
 from bot.store.bulk import put
 from bot.store.outbox import OutboxWrites
 from bot.store.risk import Reads
@@ -73,6 +74,7 @@ class AccountWrites(Reads):
         await self._conn.execute(delete(t.installation).where(i.platform == platform, i.team == team))
         await OutboxWrites(self._conn).forget_team(platform, team)
         await WebhookWrites(self._conn, self._names).forget_team(platform, team)
+        await BrowserSessionWrites(self._conn).forget_team(platform, team)
         await AuditWrites(self._conn).forget_team(platform, team)
 
 

@@ -180,6 +180,11 @@ class MarketReads(Reads):
         found = await self._keys((t.api_key.c.sha256 == digest(secret)) & t.api_key.c.revoked_at.is_(None))
         return found[0] if found else None
 
+    async def key(self, key_id: int) -> ApiKey | None:
+        """The key with an id, None for an unknown or revoked one."""
+        found = await self._keys((t.api_key.c.id == key_id) & t.api_key.c.revoked_at.is_(None))
+        return found[0] if found else None
+
     async def _keys(self, where: ColumnElement[bool]) -> list[ApiKey]:
         k = t.api_key.c
         columns = (k.id, k.prefix, k.label, k.scopes, k.per_minute, k.created_at, k.revoked_at, k.last_used_at)

@@ -15,6 +15,7 @@ from bot.store import tables as t
 from bot.store.accounts import AccountReads
 from bot.store.alerts import AlertReads
 from bot.store.audit import AuditReads
+from bot.store.browser_sessions import BrowserSessionReads
 from bot.store.market_reads import QUOTE_COLUMNS, MarketReads
 from bot.store.names import Names
 from bot.store.outbox import OutboxReads
@@ -89,6 +90,11 @@ class Reader(RiskReads, MarketReads, AccountReads):
     def audit(self) -> AuditReads:
         """Who did what."""
         return AuditReads(self._conn)
+
+    @property
+    def browser_sessions(self) -> BrowserSessionReads:
+        """Who is signed in to the web pages."""
+        return BrowserSessionReads(self._conn)
 
     async def models(self) -> list[ModelRow]:
         """Every model, the one with most offers now first."""

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.market import DAY, HOUR, Quality
 from bot.store import tables as t
 from bot.store.audit import erasure
+from bot.store.browser_sessions import browser_session, sign_in_link
 from bot.store.outbox import OutboxWrites
 from bot.store.probes import probe_day
 from bot.store.webhooks import webhook_attempt
@@ -36,6 +37,9 @@ MESSAGE_DAYS = 30
 
 AUDIT_DAYS = 396
 """How long it is kept who did what: as long as the history that it was about."""
+
+SIGNED_OUT_DAYS = 1
+"""How long links and sessions are kept after they ended: nobody can use them, and nothing asks for them."""
 
 MOST_DAYS_A_RUN = 3
 """Days that one run forgets at most: a run a day keeps up and catches up, a mistaken one costs little."""
@@ -83,6 +87,8 @@ GROWING = (
     Kept(t.message, "ended_at", 1, MESSAGE_DAYS, seen=False),
     Kept(webhook_attempt, "at", 1, MESSAGE_DAYS, seen=False),
     Kept(t.audit, "at", 1, AUDIT_DAYS, seen=False),
+    Kept(sign_in_link, "expires_at", 1, SIGNED_OUT_DAYS, seen=False),
+    Kept(browser_session, "expires_at", 1, SIGNED_OUT_DAYS, seen=False),
 )
 """Every table that grows with time."""
 

@@ -15,6 +15,7 @@ from bot.store import retention
 from bot.store import tables as t
 from bot.store.accounts import AccountWrites
 from bot.store.api_keys import ApiKey, KeyOwner, digest, new_secret, shown
+from bot.store.browser_sessions import BrowserSessionWrites
 from bot.store.bulk import put
 from bot.store.market_reads import SURVEY
 from bot.store.tables import code
@@ -157,9 +158,10 @@ class Upkeep(AccountWrites):
         return secret, ApiKey(done.scalar_one(), shown(secret), label, tuple(scopes), per_minute, at, owner=owner)
 
     async def revoke_key(self, key: int | str, at: int) -> bool:
-        """Revoke by id or prefix; False when no key in force bears it."""
+        """Revoke by id or prefix, and end what it signed in; False when no key in force bears it."""
         k = t.api_key.c
         named = k.id == key if isinstance(key, int) else k.prefix == key
+        await BrowserSessionWrites(self._conn).end_of_keys(named)
         done = await self._conn.execute(update(t.api_key).where(named, k.revoked_at.is_(None)).values(revoked_at=at))
         return bool(done.rowcount)
 

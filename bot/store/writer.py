@@ -25,6 +25,7 @@ from analytics.market import (
 from bot.store import tables as t
 from bot.store.alerts import AlertWrites
 from bot.store.audit import AuditWrites
+from bot.store.browser_sessions import BrowserSessionWrites
 from bot.store.bulk import put
 from bot.store.outbox import OutboxWrites
 from bot.store.outbox_claims import OutboxLeases
@@ -91,6 +92,11 @@ class Writer(Upkeep):
     def audit(self) -> AuditWrites:
         """Who did what."""
         return AuditWrites(self._conn)
+
+    @property
+    def browser_sessions(self) -> BrowserSessionWrites:
+        """Who is signed in to the web pages, to be changed."""
+        return BrowserSessionWrites(self._conn)
 
     async def save_round(self, at: int, entries: Sequence[Entry], *, source: str = "live") -> tuple[Entry, ...]:
         """Store polls of any number of models and moments; returns those that were new, in time order.
