@@ -19,6 +19,9 @@ ALERTS = "alerts"
 WEBHOOKS = "webhooks"
 """The scope that a key needs to act on the webhooks of its owner."""
 
+SIGN_IN = "sign-in"
+"""The scope of links to the web pages. No key has it, and nobody who is signed in: only people in chat get a link."""
+
 _CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,200}=*)", re.IGNORECASE)
 
 

@@ -195,7 +195,13 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
         clock = await steady_clock(store)
         endpoints = build_endpoints(settings)
         dispatcher = Dispatcher(
-            store, COMMANDS, clock, home=settings.home, language=settings.said_locale, endpoints=lambda: endpoints
+            store,
+            COMMANDS,
+            clock,
+            home=settings.home,
+            language=settings.said_locale,
+            endpoints=lambda: endpoints,
+            site=lambda: settings.url,
         )
         poller = build_poller(settings, store, clock) if poll else None
         faces = build_faces(settings, dispatcher, gallery, chat)

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     database_url: str = Field(default_factory=default_database)
     port: int = Field(8080, ge=0, le=65535)
     host: str = Field("127.0.0.1", validation_alias="SPOTBOT_HOST")
+    url: str | None = Field(None, validation_alias="SPOTBOT_URL")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="SPOTBOT_CORS_ORIGINS")
     vast_url: str = VAST_URL
     vast_api_key: SecretStr | None = None
@@ -109,6 +110,11 @@ class Settings(BaseSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_origin(cls, value: str | None) -> str | None:
+        return None if value is None else exact_origin(value.rstrip("/"))
 
     @field_validator("cors_origins")
     @classmethod

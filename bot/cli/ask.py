@@ -89,6 +89,7 @@ async def chat(settings: Settings, *, language: str) -> None:
             home=settings.home,
             language=settings.language_of(language),
             endpoints=lambda: build_endpoints(settings),
+            site=lambda: settings.url,
         )
         outbox = OutboxDispatcher(
             store, {PLATFORM: ConsoleSender(out)}, AlertMessages(store, clock, language).render, clock

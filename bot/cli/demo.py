@@ -7,7 +7,6 @@ import itertools
 import logging
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -134,6 +133,7 @@ class AllOf:
 async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt: bool, out: Console) -> None:
     store, market = parts.store, parts.market
     endpoints = Endpoints(SecretBox(new_key()), guard_of(settings.webhook_allow))  # the key is forgotten with the rest
+    ports: list[int] = []  # known once it listens
     dispatcher = Dispatcher(
         store,
         COMMANDS,
@@ -141,6 +141,7 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
         home=settings.home,
         language=settings.language_of(language),
         endpoints=lambda: endpoints,
+        site=lambda: settings.url or (_address(ports[0]) if ports else None),
     )
     names = vast_names(market.models)
     poller = Poller(
@@ -165,9 +166,13 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
     app.deliveries = build_deliveries(store, endpoints, parts.clock)
     stop_on_signals(app.stop)
     ready = asyncio.Event()
-    running = asyncio.create_task(
-        app.run(web=True, started=lambda port: _announce(port, secret, parts.url, hint, out, ready.set))
-    )
+
+    def started(port: int) -> None:
+        ports.append(port)
+        _announce(port, secret, parts.url, hint, out)
+        ready.set()
+
+    running = asyncio.create_task(app.run(web=True, started=started))
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -195,8 +200,12 @@ async def shock_hint(store: Store, shock: PriceShock | None) -> str:
     )
 
 
-def _announce(port: int, secret: str, url: str, hint: str, out: Console, ready: Callable[[], None]) -> None:
-    address = f"http://127.0.0.1:{port}"
+def _address(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _announce(port: int, secret: str, url: str, hint: str, out: Console) -> None:
+    address = _address(port)
     for line in (
         f"Page and API: {address}",
         f"API key: {secret}",
@@ -206,4 +215,3 @@ def _announce(port: int, secret: str, url: str, hint: str, out: Console, ready: 
         *([hint] if hint else []),
     ):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
-    ready()

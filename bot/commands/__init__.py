@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.commands import (
     availability,
     cost,
+    dashboard,
     fleet,
     help,  # noqa: A004  the verb is called so
     history,
@@ -59,5 +60,6 @@ COMMANDS: tuple[Command, ...] = (
     settings.ME,
     settings.TEAM,
     settings.FORGET,
+    dashboard.LINK,
     help.COMMAND,
 )

@@ -138,9 +138,11 @@ async def _save(query: QueryContext, asker: Asker, person: str, new: Preferences
 
 
 async def forget(query: QueryContext) -> Settings:
-    """Take back everything one has said."""
+    """Take back everything one has said, and sign out of the web pages everywhere."""
     asker = _asker(query)
-    await _save(query, asker, asker.person, Preferences())
+    async with query.writing() as writer:
+        await writer.save_preferences(asker.platform, asker.team, asker.person, Preferences())
+        await writer.browser_sessions.forget_person(asker)
     return _holding(query, NO_PREFERENCES, query.team, changed=query.own != NO_PREFERENCES)
 
 
@@ -218,7 +220,7 @@ TEAM = Command(
 )
 FORGET = Command(
     name="settings forget",
-    summary="Take back all your own settings",
+    summary="Take back all your own settings, and sign out of the web pages",
     path=None,
     params=(),
     ask=forget,

@@ -101,6 +101,8 @@ class QueryContext:
     """in which the question is written, one of :data:`bot.presentation.words.LOCALES`; None where nobody typed it"""
     endpoints: Callable[[], Endpoints] | None = None
     """what seals and checks endpoints of webhooks, in processes that may add some"""
+    site: Callable[[], str | None] | None = None
+    """the address of the web pages, without a slash at its end; None where nobody knows it"""
 
     def writing(self) -> AbstractAsyncContextManager[Writer]:
         """The transaction of a command that acts; raises Refused in a process that cannot write."""

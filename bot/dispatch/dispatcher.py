@@ -70,6 +70,7 @@ class Dispatcher:
     language: str | None = None
     catalog: Catalog = field(default_factory=load_catalog)
     endpoints: Callable[[], Endpoints] | None = None
+    site: Callable[[], str | None] | None = None
     turns: FairQueue = field(default_factory=lambda: FairQueue(AT_ONCE))
     usage: Usage = field(init=False)
 
@@ -103,6 +104,7 @@ class Dispatcher:
                 language=None if default is None else language_of(asker, own, team, default),
                 write=partial(self.store.writer, beside=True),
                 endpoints=self.endpoints,
+                site=self.site,
             )
 
     async def answer(

@@ -6,6 +6,7 @@ Of links' and sessions' secrets only the SHA-256 is stored, as of API keys.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +88,11 @@ browser_session = Table(
     sqlite_autoincrement=True,
 )
 """Of one that signed in by an API key only ``key_id`` says who it is: what the key may do can change meanwhile."""
+
+
+def new_link() -> str:
+    """A fresh secret of a link: of hexadecimal digits, which no chat takes for markup."""
+    return secrets.token_hex(32)
 
 
 @dataclass(frozen=True, slots=True)
