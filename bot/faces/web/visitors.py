@@ -17,6 +17,8 @@ from bot.access import ALERTS, READ, WEBHOOKS
 from bot.accounts import Asker
 from bot.dispatch.command import Command
 
+FORGED = "this form is not from here, or too old: open the page again"
+
 CSRF_FIELD = "csrf"
 """The name of the hidden field that every form which acts carries."""
 
@@ -32,10 +34,13 @@ class Visitor:
     csrf: str
     only_asks: bool = False
     """may change nothing: a key without an owner"""
+    in_person: bool = True
+    """a person, and no key: what is for people in chat alone is none of a key's business"""
 
     def may(self, command: Command) -> bool:
         """Whether the way in which they signed in is good for a command; the dispatcher checks their role."""
-        return command.scope in self.scopes and not (self.only_asks and command.acts)
+        can_act = not self.only_asks and (self.in_person or command.path is not None)
+        return command.scope in self.scopes and (can_act or not command.acts)
 
 
 class Visitors(Protocol):
@@ -79,8 +84,28 @@ def language_tag(request: Request) -> str | None:
 
 def refuse_forged(request: Request, visitor: Visitor, form: Mapping[str, str]) -> None:
     """Raise 403 unless a form that acts comes from a page of ours that this visitor was shown."""
-    origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     given = form.get(CSRF_FIELD, "")
-    if foreign or not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
-        raise HTTPException(403, "this form is not from here, or too old: open the page again")
+    if _from_here(request) is False or not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
+        raise HTTPException(403, FORGED)
+
+
+def refuse_foreign(request: Request) -> None:
+    """Raise 403 unless a browser says that a form comes from a page of ours: for forms before anybody is known."""
+    if not _from_here(request):
+        raise HTTPException(403, FORGED)
+
+
+def _from_here(request: Request) -> bool | None:
+    """Whether a request comes from a page of ours; None where the browser does not tell.
+
+    It tells no origin, or ``null``, of pages that ask for no referrer; ``Sec-Fetch-Site`` comes by https or loopback only.
+    """
+    if site := request.headers.get("sec-fetch-site"):
+        return site in ("same-origin", "none")  # none: the person themselves, as by loading a page anew
+    origin = request.headers.get("origin", "null")
+    if origin == "null":
+        return None
+    try:
+        return urlsplit(origin).netloc == request.headers.get("host")
+    except ValueError:
+        return False
