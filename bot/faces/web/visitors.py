@@ -98,7 +98,7 @@ def refuse_foreign(request: Request) -> None:
 def _from_here(request: Request) -> bool | None:
     """Whether a request comes from a page of ours; None where the browser does not tell.
 
-    It tells no origin, or ``null``, of pages that ask for no referrer; ``Sec-Fetch-Site`` comes by https or loopback only.
+    Of pages that ask for no referrer it tells the origin ``null``; ``Sec-Fetch-Site`` comes by https or loopback only.
     """
     if site := request.headers.get("sec-fetch-site"):
         return site in ("same-origin", "none")  # none: the person themselves, as by loading a page anew
