@@ -21,7 +21,7 @@ from bot.presentation.text import plain
 from bot.store.engine import StoreError, open_store
 from tests.commands.conftest import NOW
 from tests.dialogues import DIALOGUES, Turn
-from tests.fakes.endpoints import public_endpoints
+from tests.fakes.endpoints import SITE, public_endpoints
 
 ANA = Asker("slack", "T1", "U1")
 BOSS = replace(ANA, person="U2", role="manager")
@@ -33,7 +33,7 @@ async def chat(market_file: Path, tmp_path: Path) -> AsyncIterator[Dispatcher]:
     shutil.copy(market_file, tmp_path / "chat.db")
     store = await open_store(f"sqlite:///{tmp_path / 'chat.db'}", writer=True)
     endpoints = public_endpoints()
-    yield Dispatcher(store, COMMANDS, lambda: NOW + 60, endpoints=lambda: endpoints)
+    yield Dispatcher(store, COMMANDS, lambda: NOW + 60, endpoints=lambda: endpoints, site=lambda: SITE)
     await store.close()
 
 

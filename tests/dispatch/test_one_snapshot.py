@@ -30,7 +30,7 @@ from bot.faces.http.page import page
 from bot.presentation.text import plain
 from bot.presentation.words import Words
 from bot.store.engine import open_store
-from tests.fakes.endpoints import public_endpoints
+from tests.fakes.endpoints import SITE, public_endpoints
 from tests.fakes.stored import NAMES, NOW
 
 MOST_STATEMENTS = 10
@@ -105,7 +105,7 @@ async def chat(own_file: Path) -> AsyncIterator[Dispatcher]:
     """A dispatcher whose market can be written, where the boss has alerts; the use of their models is noted."""
     store = await open_store(f"sqlite:///{own_file}", writer=True)
     endpoints = public_endpoints()
-    dispatcher = Dispatcher(store, COMMANDS, lambda: NOW + 60, endpoints=lambda: endpoints)
+    dispatcher = Dispatcher(store, COMMANDS, lambda: NOW + 60, endpoints=lambda: endpoints, site=lambda: SITE)
     for line in ("alert h100 sxm < 0.01", "alert 4090 < 0.01", "webhook add https://example.com/hook"):
         assert (await reply(dispatcher, BOSS, line, default="en")).ok
     await store.settled()

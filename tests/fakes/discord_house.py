@@ -26,7 +26,7 @@ from bot.faces.discord.responder import DiscordResponder
 from bot.faces.discord.sdk import point_sdk, quiet_sdk
 from bot.store.engine import open_store
 from tests.fakes.discord import Asked, FakeDiscord, buttons, until, visible
-from tests.fakes.endpoints import public_endpoints
+from tests.fakes.endpoints import SITE, public_endpoints
 from tests.fakes.slack_house import ACT, BOOM, TELL, Gallery
 from tests.fakes.stored import NOW
 
@@ -163,7 +163,8 @@ async def discord_dispatcher(market_file: Path, tmp_path: Path) -> AsyncIterator
     shutil.copy(market_file, tmp_path / "discord.db")
     store = await open_store(f"sqlite:///{tmp_path / 'discord.db'}", writer=True)
     endpoints = public_endpoints()
-    yield Dispatcher(store, (*COMMANDS, BOOM, ACT, TELL), lambda: NOW + 60, endpoints=lambda: endpoints)
+    commands = (*COMMANDS, BOOM, ACT, TELL)
+    yield Dispatcher(store, commands, lambda: NOW + 60, endpoints=lambda: endpoints, site=lambda: SITE)
     await store.close()
 
 

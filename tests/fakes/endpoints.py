@@ -11,6 +11,9 @@ from bot.webhooks.guard import Guard
 
 PUBLIC = "93.184.216.34"
 
+SITE = "https://spot.example.com"
+"""Where the web pages are."""
+
 
 def resolver(host: str, port: Any, *more: Any, **named: Any) -> list[tuple[Any, ...]]:
     """Gives one public address, whatever it is asked."""

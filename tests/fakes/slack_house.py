@@ -25,7 +25,7 @@ from bot.fair_queue import ANYBODY, Waiter
 from bot.presentation.card import Action, Card, Chart
 from bot.secret_box import SecretBox, new_key
 from bot.store.engine import open_store
-from tests.fakes.endpoints import public_endpoints
+from tests.fakes.endpoints import SITE, public_endpoints
 from tests.fakes.slack import APP, BOT, CLIENT_ID, CLIENT_SECRET, SECRET, FakeSlack, Message, until
 from tests.fakes.stored import NOW
 
@@ -170,7 +170,8 @@ async def slack_dispatcher(market_file: Path, tmp_path: Path) -> AsyncIterator[D
     shutil.copy(market_file, tmp_path / "chat.db")
     store = await open_store(f"sqlite:///{tmp_path / 'chat.db'}", writer=True)
     endpoints = public_endpoints()
-    yield Dispatcher(store, (*COMMANDS, BOOM, ACT, TELL), lambda: NOW + 60, endpoints=lambda: endpoints)
+    commands = (*COMMANDS, BOOM, ACT, TELL)
+    yield Dispatcher(store, commands, lambda: NOW + 60, endpoints=lambda: endpoints, site=lambda: SITE)
     await store.close()
 
 
