@@ -143,25 +143,11 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
         endpoints=lambda: endpoints,
         site=lambda: settings.url or (_address(ports[0]) if ports else None),
     )
-    names = vast_names(market.models)
-    poller = Poller(
-        store=store,
-        source=market,
-        collector=Collector(store, source="simulated", on_round=on_round),
-        clock=parts.clock,
-        names=names,
-        budget=NO_LIMIT,
-        wish=LIVE_SECONDS,
-    )
     async with store.writer() as writer:
         secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=parts.clock())
     here = settings.model_copy(update={"host": "127.0.0.1", "locale": language})
     hint = await shock_hint(store, market.shock)
-    gallery = Gallery()
-    site = Site(dispatcher, AtThisMachine(PERSON), more=(("Playground", PLAYGROUND),), signs_in=False, home=PLAYGROUND)
-    playground = Playground(site, {"Slack": slack_payload, "Discord": discord_payload}, gallery)
-    app = App(here, store, dispatcher, parts.clock, poller, senders={PLATFORM: AllOf((ConsoleSender(out), playground))})
-    site.extra += playground.routes
+    app = App(here, store, dispatcher, parts.clock, _poller(parts), senders={PLATFORM: ConsoleSender(out)})
     app.site = site
     app.deliveries = build_deliveries(store, endpoints, parts.clock)
     stop_on_signals(app.stop)
@@ -183,6 +169,18 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
         await running
     finally:
         await gallery.close()
+
+
+def _poller(parts: DemoParts) -> Poller:
+    return Poller(
+        store=parts.store,
+        source=parts.market,
+        collector=Collector(parts.store, source="simulated", on_round=on_round),
+        clock=parts.clock,
+        names=vast_names(parts.market.models),
+        budget=NO_LIMIT,
+        wish=LIVE_SECONDS,
+    )
 
 
 async def shock_hint(store: Store, shock: PriceShock | None) -> str:

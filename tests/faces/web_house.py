@@ -20,7 +20,9 @@ from bot.faces.web.cookies import CookieCarrier
 from bot.faces.web.key_tries import KeyTries
 from bot.faces.web.posted import form_texts
 from bot.faces.web.sign_in import SignedIn, SignInPages
+from bot.faces.web.site import Site
 from bot.faces.web.visitors import refuse_forged
+from bot.presentation.words import Words
 from bot.store.api_keys import KeyOwner
 from bot.store.engine import Store
 from tests.faces.conftest import Clock
@@ -41,7 +43,12 @@ class WebHouse:
         self.site = "https://spot.example.com" if self.secure else "http://spot.example.com:8080"
         self.dispatcher = Dispatcher(self.store, COMMANDS, self.clock, site=lambda: self.site)
         self.visitors = SignedIn(self.dispatcher, secure=self.secure)
-        self.pages = SignInPages(self.visitors, KeyTries(self.clock), self.clock)
+        site = Site(self.dispatcher, self.visitors)
+
+        def shell(template: str, words: Words, /, **values: Any) -> str:
+            return site.shell(template, None, words, **values)
+
+        self.pages = SignInPages(self.visitors, KeyTries(self.clock), self.clock, shell)
         self.api = build_api(self.dispatcher, keys=stored_keys(self.dispatcher), health=self._health)
         more = [("/who", ["GET"], self._who), ("/act", ["POST"], self._act)]
         for path, methods, handler in (*self.pages.routes, *more):

@@ -211,7 +211,7 @@ class SignInPages:
         goal = own_path(request.query_params.get("next", "/"))
         if await self.visitors.of(request) is not None:
             return _see_other(goal)
-        return self._page(request, 200, goal=goal)
+        return self._page(request, 200, next=goal)
 
     async def _by_key(self, request: Request) -> Response:
         refuse_foreign(request)
@@ -222,11 +222,11 @@ class SignInPages:
         if wait := self.tries.take(address):
             one = "Too many tries from your address; try again in {n} second."
             many = "Too many tries from your address; try again in {n} seconds."
-            told = self._page(request, 429, goal=goal, fault=words(Plural(one, many), n=wait))
+            told = self._page(request, 429, next=goal, fault=words(Plural(one, many), n=wait))
             told.headers["Retry-After"] = str(wait)
             return told
         if not await self.visitors.by_key(request, said.get("key", "").strip()):
-            return self._page(request, 403, goal=goal, fault=words("This key is not valid."))
+            return self._page(request, 403, next=goal, fault=words("This key is not valid."))
         self.tries.forgive(address)
         return _see_other(goal)
 
@@ -255,20 +255,11 @@ class SignInPages:
     def _words(self, request: Request) -> Words:
         return Words(pick_language(language_tag(request)), self.clock())
 
-    def _page(
-        self,
-        request: Request,
-        status: int,
-        *,
-        goal: str = "/",
-        fault: str = "",
-        link: str = "",
-        who: Asker | None = None,
-    ) -> Response:
+    def _page(self, request: Request, status: int, **shown: Any) -> Response:
+        """The page with ``next`` to go to, a ``fault``, or a ``link`` and ``who`` it signs in."""
         words = self._words(request)
-        html = self.shell(
-            "sign_in.html", words, title=words("Sign in"), next=goal, fault=fault, link=link, who=who
-        )  # fmt: skip
+        values = {"next": "/", "fault": "", "link": "", "who": None, **shown}
+        html = self.shell("sign_in.html", words, title=words("Sign in"), **values)
         return Response(html, status, HEADERS, "text/html")
 
 
