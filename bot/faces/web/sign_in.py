@@ -14,7 +14,6 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from analytics.evidence import Plural
 from bot.accounts import Asker
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.web.cookies import Cookie
@@ -220,11 +219,10 @@ class SignInPages:
         words = self._words(request)
         address = request.client.host if request.client else ""
         if wait := self.tries.take(address):
-            one = "Too many tries from your address; try again in {n} second."
-            many = "Too many tries from your address; try again in {n} seconds."
-            told = self._page(request, 429, next=goal, fault=words(Plural(one, many), n=wait))
-            told.headers["Retry-After"] = str(wait)
-            return told
+            told = words("Too many tries from your address; try again in {n} s.", n=wait)
+            refused = self._page(request, 429, next=goal, fault=told)
+            refused.headers["Retry-After"] = str(wait)
+            return refused
         if not await self.visitors.by_key(request, said.get("key", "").strip()):
             return self._page(request, 403, next=goal, fault=words("This key is not valid."))
         self.tries.forgive(address)
