@@ -147,7 +147,12 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
         secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=parts.clock())
     here = settings.model_copy(update={"host": "127.0.0.1", "locale": language})
     hint = await shock_hint(store, market.shock)
-    app = App(here, store, dispatcher, parts.clock, _poller(parts), senders={PLATFORM: ConsoleSender(out)})
+    gallery = Gallery()
+    site = Site(dispatcher, AtThisMachine(PERSON), more=(("Playground", PLAYGROUND),), signs_in=False, home=PLAYGROUND)
+    playground = Playground(site, {"Slack": slack_payload, "Discord": discord_payload}, gallery)
+    senders = {PLATFORM: AllOf((ConsoleSender(out), playground))}
+    app = App(here, store, dispatcher, parts.clock, _poller(parts), senders=senders)
+    site.extra += playground.routes
     app.site = site
     app.deliveries = build_deliveries(store, endpoints, parts.clock)
     stop_on_signals(app.stop)
