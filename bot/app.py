@@ -104,6 +104,7 @@ class App:
     async def _serve(self, started: Callable[[int], None] | None) -> None:
         from bot.faces.http.api import ForBrowsers, build_api, serve, stored_keys
         from bot.faces.http.metrics import Health, market_health
+        from bot.faces.web.cookies import CookieCarrier
 
         async def health() -> Health:
             budget = self.settings.row_budget if self.poller else None
@@ -119,6 +120,7 @@ class App:
             require_key=self.require_key,
             browsers=ForBrowsers(self.site.routes if self.site else (), self.settings.cors_origins),
         )
+        api.add_middleware(CookieCarrier)
         for face in self.faces:
             for path, methods, handler in face.routes:
                 api.add_route(path, handler, methods=methods, include_in_schema=False)
@@ -209,8 +211,12 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
             raise BadSettings(f"{' and '.join(chat)}: no token is set; see the README, “Going live”")
         deliveries = build_deliveries(store, endpoints, clock) if poll else None
         app = App(settings, store, dispatcher, clock, poller, faces=faces, deliveries=deliveries)
-        stop_on_signals(app.stop)
         serves = web or any(face.routes for face in faces)
+        if web:
+            from bot.faces.web.setup import build_site
+
+            app.site = build_site(dispatcher, settings.url)
+        stop_on_signals(app.stop)
         await app.run(web=serves, started=lambda port: say_address(settings.host, port))
         if poller is not None:
             await close_source(poller.source)

@@ -27,6 +27,8 @@ from bot.faces.console.face import chat
 from bot.faces.console.sender import PERSON, PLATFORM, ConsoleSender
 from bot.faces.web.playground import PATH as PLAYGROUND
 from bot.faces.web.playground import Playground
+from bot.faces.web.setup import add_sign_in
+from bot.faces.web.sign_in import SignedIn
 from bot.faces.web.site import Site
 from bot.faces.web.visitors import AtThisMachine
 from bot.forecasts import refresh
@@ -153,6 +155,7 @@ async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt:
     senders = {PLATFORM: AllOf((ConsoleSender(out), playground))}
     app = App(here, store, dispatcher, parts.clock, _poller(parts), senders=senders)
     site.extra += playground.routes
+    add_sign_in(site, SignedIn(dispatcher, secure=False))  # who asks for a link sees what it leads to
     app.site = site
     app.deliveries = build_deliveries(store, endpoints, parts.clock)
     stop_on_signals(app.stop)

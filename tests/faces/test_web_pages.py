@@ -32,11 +32,25 @@ ADDRESSES = [page.path.replace("{gpu}", "RTX 4090") for page in PAGES]
 QUESTIONS = [command.name for command in COMMANDS if command.path and command.shared]
 
 
+class Clock:
+    """Moved by hand."""
+
+    now = NOW + 60
+
+    def __call__(self) -> int:
+        return self.now
+
+
 @pytest.fixture
-async def dispatcher(market_file: Path, tmp_path: Path) -> AsyncIterator[Dispatcher]:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def dispatcher(market_file: Path, tmp_path: Path, clock: Clock) -> AsyncIterator[Dispatcher]:
     file = shutil.copy(market_file, tmp_path / "market.db")
     store = await open_store(f"sqlite:///{file}", writer=True)
-    yield Dispatcher(store, COMMANDS, lambda: NOW + 60)
+    yield Dispatcher(store, COMMANDS, clock)
     await store.close()
 
 
@@ -124,9 +138,9 @@ async def test_what_acts_needs_the_secret_of_a_page_and_its_origin(browser: http
     assert "$0.35" in (await browser.get("/ask", params={"line": "alert list"})).text
 
 
-async def test_what_is_stale_is_marked(dispatcher: Dispatcher, browser: httpx.AsyncClient) -> None:
+async def test_what_is_stale_is_marked(clock: Clock, browser: httpx.AsyncClient) -> None:
     assert "card stale" not in (await browser.get("/dash/market?panel=prices")).text
-    dispatcher.clock = lambda: NOW + 3 * 86_400
+    clock.now = NOW + 3 * 86_400
     late = (await browser.get("/dash/market?panel=prices")).text
     assert "card stale" in late
     assert "STALE" in late

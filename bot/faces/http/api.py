@@ -1,7 +1,7 @@
 """The HTTP face: a route a command, made from its declaration, behind keys and quotas; and the server that carries it.
 
-``/`` (a page), ``/openapi.json``, ``/health`` and ``/metrics`` need no key: they hold no answer and no secret. Who must
-not see them is kept out by a proxy or by listening on loopback only.
+A page (``/``, or ``/api`` beside other pages), ``/openapi.json``, ``/health`` and ``/metrics`` need no key: they hold
+no answer and no secret. Who must not see them is kept out by a proxy or by listening on loopback only.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def stored_keys(dispatcher: Dispatcher) -> KeyCheck:
 
 @dataclass(frozen=True, slots=True)
 class ForBrowsers:
-    """What is there for browsers: our own ``pages``, of which one at ``/`` takes the place of the list of addresses;
+    """What is there for browsers: our own ``pages``, beside which the list of addresses is at ``/api``;
     pages of ``origins`` may call the API.
     """
 
@@ -117,8 +117,9 @@ def build_api(
         if command.path
     ]
     without_key = open_routes(dispatcher, meter, health, shared, require_key=require_key)
-    own = {path for path, _, _ in browsers.pages}
-    routes += [(path, handler, READING) for path, handler in without_key.items() if path not in own]
+    if any(path == "/" for path, _, _ in browsers.pages):
+        without_key["/api"] = without_key.pop("/")
+    routes += [(path, handler, READING) for path, handler in without_key.items()]
     methods: dict[str, list[str]] = {}
     for path, _, some in routes:
         methods.setdefault(path, []).extend(some)

@@ -21,8 +21,9 @@ from bot.dispatch.completion import Completion
 from bot.dispatch.offers import KnownModels
 from bot.dispatch.reply import Reply, actions, reply
 from bot.faces.web.chat_views import Preview, chat_html
+from bot.faces.web.posted import form_texts
 from bot.faces.web.rendering import render
-from bot.faces.web.site import HEADERS, Route, Seen, Site, form_texts
+from bot.faces.web.site import HEADERS, Route, Seen, Site
 from bot.faces.web.visitors import refuse_forged
 from bot.outbox.sender import Delivered, Delivery, Message, Receipt
 from bot.presentation.card import Card, Chart

@@ -20,6 +20,7 @@ from bot.faces.web.cookies import Cookie
 from bot.faces.web.key_tries import KeyTries
 from bot.faces.web.posted import form_texts, own_path
 from bot.faces.web.rendering import render
+from bot.faces.web.site import HEADERS as PAGE_HEADERS
 from bot.faces.web.visitors import (
     EVERYTHING,
     LANGUAGE_COOKIE,
@@ -33,15 +34,7 @@ from bot.store.api_keys import ApiKey
 from bot.store.browser_sessions import LIFE_S, NOTED_S, ROTATE_S, BrowserSession
 from bot.store.errors import StoreError
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",
-}
-"""With ``no-referrer`` browsers would send ``Origin: null`` with our own forms (Fetch standard, 3.2)."""
+HEADERS = {**PAGE_HEADERS, "Cache-Control": "no-store"}
 
 Route = tuple[str, list[str], Callable[[Request], Awaitable[Response]]]
 

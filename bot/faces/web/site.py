@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, urlencode
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -29,6 +29,7 @@ from bot.faces.web.cards import acts, card_view, without_offers
 from bot.faces.web.fields import FieldView, field_of, fields_of, find_param
 from bot.faces.web.live import LiveEvents
 from bot.faces.web.pages import PAGES, Control, Page, Panel
+from bot.faces.web.posted import form_texts, own_path
 from bot.faces.web.rendering import render
 from bot.faces.web.tables import table_csv
 from bot.faces.web.visitors import CSRF_FIELD, LANGUAGE_COOKIE, Visitor, Visitors, refuse_forged
@@ -44,10 +45,12 @@ POLICY = (
 )
 """Content-Security-Policy of every page: nothing from elsewhere, nothing within the page itself."""
 
-HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "private, no-cache", "Vary": "Cookie, Accept-Language"}
-
-MAX_BODY = 65_536
-"""Longest form in bytes; what can be said in one takes some hundred."""
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cache-Control": "private, no-cache",
+    "Vary": "Cookie, Accept-Language",
+    "Referrer-Policy": "same-origin",
+}
 
 YEAR = 31_536_000
 
@@ -99,9 +102,9 @@ class Site:
     @property
     def routes(self) -> Sequence[Route]:
         """Path, methods and handler of each page."""
-        pages = [(page.path, ["GET"], self._guarded(self._page(page))) for page in PAGES]
+        pages = [(page.path, ["GET"], self.guarded(self._page(page))) for page in PAGES]
         return [
-            ("/assets/{mark}/{name}", ["GET"], self._guarded(asset)),
+            ("/assets/{mark}/{name}", ["GET"], self.guarded(asset)),
             ("/", ["GET"], self.handler(self._home)),
             *pages,
             ("/questions", ["GET"], self.handler(self._questions)),
@@ -113,7 +116,7 @@ class Site:
             ("/form", ["GET"], self.handler(self._form)),
             ("/form", ["POST"], self.handler(self._filled)),
             ("/events", ["GET"], self.handler(self._events)),
-            ("/language", ["GET"], self._guarded(self._language)),
+            ("/language", ["GET"], self.guarded(self._language)),
             *self.extra,
         ]
 
@@ -121,7 +124,7 @@ class Site:
 
     def handler(self, handler: Callable[[Seen], Awaitable[Response]]) -> Handler:
         """A page for who signed in, with what a browser is told where it cannot be shown."""
-        return self._guarded(self._seeing(handler))
+        return self.guarded(self._seeing(handler))
 
     def _seeing(self, handler: Callable[[Seen], Awaitable[Response]]) -> Handler:
         async def seeing(request: Request) -> Response:
@@ -140,7 +143,7 @@ class Site:
             models = await query.known()
             return Seen(request, visitor, Words(language, query.now), models, query.preferences, query.zone())
 
-    def _guarded(self, handler: Handler) -> Handler:
+    def guarded(self, handler: Handler) -> Handler:
         """What a browser is told where a page cannot be shown."""
 
         async def guarded(request: Request) -> Response:
@@ -381,22 +384,3 @@ def to_sign_in(request: Request) -> Response:
     """Lead to where one signs in, and then back."""
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path + query})}", 303)
-
-
-def own_path(text: str) -> str:
-    """A path of this site; what leads elsewhere leads to its beginning."""
-    plain = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() and "\\" not in text
-    return text if plain else "/"
-
-
-async def form_texts(request: Request) -> dict[str, str]:
-    """The fields of a form as a browser sends it."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY:
-            raise HTTPException(413, "that is too long")
-    try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=64))
-    except ValueError:
-        raise HTTPException(400, "this is no form") from None
