@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
+from bot.dispatch.reply import actions
 from bot.presentation.card import Card
+from bot.presentation.text import page, pages
 from bot.presentation.words import Words
 
 
 def slack_payload(card: Card, words: Words, line: str) -> dict[str, Any]:
     """The message that would be posted to Slack; charts are files called ``chart1``, ``chart2``."""
     from bot.faces.slack import blocks
+    from bot.faces.slack.chart_uploads import MOST
 
-    pictures = [blocks.Picture(f"chart{n}", chart.alt) for n, chart in enumerate(card.charts, 1)]
-    return blocks.message(blocks.sheet(card, words, line=line), pictures=pictures)
+    found = blocks.sheet(_own_buttons(card, words, line), words, line=line)
+    charts = found.card.charts[:MOST]
+    pictures = [blocks.Picture(f"chart{n}", chart.alt) for n, chart in enumerate(charts, 1)]
+    return blocks.message(found, pictures=pictures)
 
 
 def discord_payload(card: Card, words: Words, line: str) -> dict[str, Any]:
-    """The embeds that would be posted to Discord; charts are attachments."""
-    from bot.faces.discord import embeds
+    """The message that would be posted to Discord, as its SDK writes it; charts are attachments.
 
-    pictures = [embeds.Picture(b"", chart.alt) for chart in card.charts]
-    made = embeds.message(card, words, line=line, pictures=pictures)
-    return {"embeds": [embed.to_dict() for embed in made.embeds]}
+    To be called where an event loop runs, as the SDK's buttons want one.
+    """
+    from discord.http import handle_message_parameters
+
+    from bot.faces.discord.buttons import buttons
+    from bot.faces.discord.embeds import Picture, can_ask_again, message
+    from bot.faces.discord.replies import NOBODY
+    from bot.faces.discord.responder import PICTURES
+
+    count, shown = pages(card), page(_own_buttons(card, words, line), 0)
+    pictures = [Picture(b"", chart.alt) for chart in shown.charts[:PICTURES]]
+    built = message(shown, words, line=line, count=count, pictures=pictures)
+    common = actions(words, line if can_ask_again(line) else "", count=count)
+    sent = handle_message_parameters(
+        embeds=built.embeds,
+        attachments=built.files(),
+        view=buttons((*common, *shown.actions)),
+        allowed_mentions=NOBODY,
+    )
+    # beside files, the SDK has the message ready as a part of its own
+    return dict(sent.payload or json.loads(sent.multipart[0]["value"]))
+
+
+def _own_buttons(card: Card, words: Words, line: str) -> Card:
+    """A card without the buttons that every answer has: faces add them."""
+    common = actions(words, line)
+    return replace(card, actions=tuple(action for action in card.actions if action not in common))
