@@ -45,8 +45,9 @@ def discord_payload(card: Card, words: Words, line: str) -> dict[str, Any]:
         view=buttons((*common, *shown.actions)),
         allowed_mentions=NOBODY,
     )
-    # beside files, the SDK has the message ready as a part of its own
-    return dict(sent.payload or json.loads(sent.multipart[0]["value"]))
+    if sent.multipart:  # beside files, the message is a part of its own
+        return dict(json.loads(sent.multipart[0]["value"]))
+    return dict(sent.payload or {})
 
 
 def _own_buttons(card: Card, words: Words, line: str) -> Card:

@@ -6,6 +6,7 @@ import copy
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from bot.presentation.card import Action, Bar, Bars, Card, Column, Table
 from bot.presentation.text import page
 from bot.presentation.words import LOCALES, Words
 from bot.store.engine import open_store
-from tests.fakes.discord import visible
 from tests.fakes.discord_house import Guild, plain
 from tests.fakes.endpoints import public_endpoints
 from tests.fakes.slack_blocks import texts
@@ -38,8 +38,8 @@ SENT_BY_FACES = ("monitor", "predict RTX 4090", "llm 7B", "history RTX 4090", "c
 
 HOSTILE = (
     "<script>alert(1)</script>", "&lt;b&gt;", "&amp;lt;", "<!channel>", "<@U1>", "<https://evil.example|ok>",
-    "<javascript:alert(1)|x>", "[a](javascript:alert(1))", "javascript:alert(1)", "*b* _i_ ~s~ `c`", "**b** ***", "```x```",
-    "-# small", "# big", "> quote", "\\*", '"onload="x', "{{ 7*7 }}", "http://evil.example",
+    "<javascript:alert(1)|x>", "[a](javascript:alert(1))", "javascript:alert(1)", "*b* _i_ ~s~ `c`", "**b** ***",
+    "```x```", "-# small", "# big", "> quote", "\\*", '"onload="x', "{{ 7*7 }}", "http://evil.example",
 )  # fmt: skip
 
 
@@ -162,12 +162,12 @@ async def test_hostile_texts_stay_texts(platform: str) -> None:
         table = Table(f"of {text}", (Column(text), Column("n", "right")), ((text, "1"), ("b", text)))
         chart = Bars(text, text, (Bar("a", 1.0),))
         card = Card(text, text, (table, table), notes=(text,), footer=text, charts=(chart,), commands=(text,))
-        card_ = Card(**{**{f: getattr(card, f) for f in card.__slots__}, "actions": (Action(text, text),)})
-        payload = PAYLOADS[platform](card_, WORDS, text)
+        card = replace(card, actions=(Action(text, text),))
+        payload = PAYLOADS[platform](card, WORDS, text)
         shown = Shown(chat_html(platform, payload, {"chart1": "/1.png", "chart.png": "/1.png"}))
         assert shown.tags <= ALLOWED
-        # title, lead, caption, cells, note, footer, command, button, alternative text; and Discord's line above
-        assert shown.all.count(text) >= 10, (text, shown.all)
+        # title, lead, captions, three cells a table, command, note, footer, button, picture; and Discord's line above
+        assert shown.all.count(text) == {"Slack": 15, "Discord": 16}[platform], (text, shown.all)
         assert {link.split("?")[0] for link in shown.links.values()} == {"/ask"}
         assert shown.pictures == ["/1.png"]
         assert shown.alts == [text]
@@ -220,7 +220,7 @@ def test_mrkdwn(text: str, spans: list[Span]) -> None:
     ("text", "spans"),
     [
         ("a **b** c", [Span("a "), Span("b", ("strong",)), Span(" c")]),
-        (r"**a \*\* b**", [Span("a ", ("strong",)), Span("*", ("strong",)), Span("*", ("strong",)), Span(" b", ("strong",))]),
+        (r"**a \* b**", [Span("a ", ("strong",)), Span("*", ("strong",)), Span(" b", ("strong",))]),
         (r"\*\*a\*\*", [Span("*"), Span("*"), Span("a"), Span("*"), Span("*")]),
         (r"`a \*` \n &lt;", [Span(r"a \*", ("code",)), Span(r" \n &lt;")]),
         ("[a](javascript:b)", [Span("[a](javascript:b)")]),

@@ -31,9 +31,7 @@ def chat_html(platform: str, payload: Mapping[str, Any], pictures: Mapping[str, 
 
 def slack_html(payload: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
     """A message of Block Kit; ``pictures``: addresses by file id."""
-    return render(
-        "slack.html", blocks=payload["blocks"], pictures=pictures, mrkdwn=mrkdwn, address=slack_address
-    )
+    return render("slack.html", blocks=payload["blocks"], pictures=pictures, mrkdwn=mrkdwn, address=slack_address)
 
 
 def discord_html(payload: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
