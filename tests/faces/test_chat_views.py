@@ -251,6 +251,7 @@ def test_other_blocks_of_slack() -> None:
     ]  # fmt: skip
     shown = Shown(slack_html({"blocks": blocks}, {}))
     assert shown.tags <= {*ALLOWED, "hr", "ul", "li"}
+    assert "hr" in shown.tags
     assert shown.all.count(bad) == 2
     assert shown.links == {"b": "https://a.example"}
     for text in ("a", "c", "*d*", "a picture that is gone", "usergroup", "video"):
