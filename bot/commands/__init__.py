@@ -22,6 +22,7 @@ from bot.commands import (
 from bot.commands.alerts import add as alert_add
 from bot.commands.alerts import changing as alert_changing
 from bot.commands.alerts import listing as alert_listing
+from bot.commands.alerts import preview as alert_preview
 from bot.commands.webhooks import add as webhook_add
 from bot.commands.webhooks import changing as webhook_changing
 from bot.commands.webhooks import listing as webhook_listing
@@ -41,6 +42,7 @@ COMMANDS: tuple[Command, ...] = (
     history.COMMAND,
     status.COMMAND,
     alert_add.COMMAND,
+    alert_preview.COMMAND,
     alert_listing.LIST,
     alert_listing.SHOW,
     alert_changing.EDIT,

@@ -1,0 +1,40 @@
+"""``alert preview``: what an alert would have told, before it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.commands.alerts.trial import PARAMS, Trial, rule_said, trial_charts, trial_notes, trial_of
+from bot.dispatch.command import Command, QueryContext
+from bot.presentation.card import Card
+from bot.presentation.words import Words
+
+
+async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given: Any) -> Trial:
+    """Try the rule on the past; nothing is stored."""
+    rule = await rule_said(query, gpu, condition, to, given)
+    return await trial_of(query, rule, direct=to == "dm")
+
+
+def card(answer: Trial, words: Words) -> Card:
+    """What it would have told, and that it does not hold yet."""
+    return Card(
+        title=words("Alert, not saved yet"),
+        lead=words(answer.rule),
+        notes=(*trial_notes(answer, words), words("To save it, say “alert add” instead of “alert preview”.")),
+        footer=words.footer(answer.evidence),
+        charts=trial_charts(answer, words),
+    )
+
+
+COMMAND = Command(
+    name="alert preview",
+    summary="See how often an alert would have fired, before you make it",
+    path="/api/alerts/preview",
+    params=PARAMS,
+    ask=ask,
+    card=card,
+    examples=("alert preview 4090 < 0.35", "alert preview h100 sxm drops 10% in 24h"),
+    role="member",
+    scope="alerts",
+)
