@@ -20,7 +20,8 @@ from bot.accounts import Asker
 from bot.commands import COMMANDS
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.web.pages import PAGES
-from bot.faces.web.site import POLICY, Site
+from bot.faces.web.seen import POLICY
+from bot.faces.web.site import Site
 from bot.faces.web.visitors import AtThisMachine
 from bot.presentation.text import without_empty_columns
 from bot.presentation.words import LOCALES, Words

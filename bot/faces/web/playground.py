@@ -23,7 +23,8 @@ from bot.dispatch.reply import Reply, actions, reply
 from bot.faces.web.chat_views import Preview, chat_html
 from bot.faces.web.posted import form_texts
 from bot.faces.web.rendering import render
-from bot.faces.web.site import HEADERS, Route, Seen, Site
+from bot.faces.web.seen import HEADERS, Route, Seen
+from bot.faces.web.site import Site
 from bot.faces.web.visitors import refuse_forged
 from bot.outbox.sender import Delivered, Delivery, Message, Receipt
 from bot.presentation.card import Card, Chart

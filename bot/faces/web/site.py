@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -18,7 +18,6 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from analytics.errors import AskError
 from analytics.evidence import to_json
-from bot.accounts import Preferences
 from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher, language_of
 from bot.dispatch.forms import FilledForm
@@ -31,49 +30,16 @@ from bot.faces.web.live import LiveEvents
 from bot.faces.web.pages import PAGES, Control, Page, Panel
 from bot.faces.web.posted import form_texts, own_path
 from bot.faces.web.rendering import render
+from bot.faces.web.seen import HEADERS, Handler, Route, Seen, to_sign_in
 from bot.faces.web.tables import table_csv
-from bot.faces.web.visitors import CSRF_FIELD, LANGUAGE_COOKIE, Visitor, Visitors, refuse_forged
+from bot.faces.web.visitors import CSRF_FIELD, LANGUAGE_COOKIE, Visitors, refuse_forged
 from bot.presentation.problem_documents import of_question
 from bot.presentation.words import LOCALES, Words, pick_language
 from bot.store.errors import StoreError
 
 log = structlog.get_logger()
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-"""Content-Security-Policy of every page: nothing from elsewhere, nothing within the page itself."""
-
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "Cache-Control": "private, no-cache",
-    "Vary": "Cookie, Accept-Language",
-    "Referrer-Policy": "same-origin",
-}
-
 YEAR = 31_536_000
-
-Handler = Callable[[Request], Awaitable[Response]]
-Route = tuple[str, list[str], Handler]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One request: who asks, in which words, and what of the market a page needs around its answers."""
-
-    request: Request
-    visitor: Visitor
-    words: Words
-    models: tuple[str, ...]
-    """those of the market, busiest first"""
-    preferences: Preferences
-    zone: str
-
-    @property
-    def said(self) -> dict[str, str]:
-        """What the address says, without what is left empty."""
-        return {name: text for name, text in self.request.query_params.items() if text.strip()}
 
 
 @dataclass(slots=True)
@@ -378,9 +344,3 @@ class Site:
         back = RedirectResponse(own_path(request.query_params.get("next", "")), 303, HEADERS)
         back.set_cookie(LANGUAGE_COOKIE, chosen, max_age=YEAR, httponly=True, samesite="lax")
         return back
-
-
-def to_sign_in(request: Request) -> Response:
-    """Lead to where one signs in, and then back."""
-    query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path + query})}", 303)
