@@ -14,7 +14,7 @@ import structlog
 from analytics.errors import AskError
 from analytics.evidence import Note
 from bot.accounts import Asker
-from bot.dispatch.command import SHOWN, Command, QueryContext
+from bot.dispatch.command import SHOWN, Command, QueryContext, Request
 from bot.dispatch.dispatcher import Answered, Dispatcher, OnSnapshot, Question, language_of
 from bot.dispatch.forms import OpenForm
 from bot.dispatch.why import explained, shortened, told_why
@@ -55,15 +55,22 @@ class Reply:
 
 
 async def reply(
-    dispatcher: Dispatcher, asker: Asker, question: Question, *, default: str, public: bool = False
+    dispatcher: Dispatcher,
+    asker: Asker,
+    question: Question,
+    *,
+    default: str,
+    public: bool = False,
+    request: Request | None = None,
 ) -> Reply:
     """The reply to a question; never raises. ``public``: in the team's language rather than the asker's.
 
-    ``default``: the language where neither says one. Faults are logged under the id that the person is shown.
+    ``default``: the language where neither says one; ``request``: which one it is, where it may be sent twice. Faults
+    are logged under the id that the person is shown.
     """
 
     async def work(on_snapshot: OnSnapshot) -> Answered:
-        return await dispatcher.answer(question, asker, default=default, on_snapshot=on_snapshot)
+        return await dispatcher.answer(question, asker, request=request, default=default, on_snapshot=on_snapshot)
 
     return await _guarded(dispatcher, asker, default, work, _shown, public=public)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from babel.messages.extract import extract_from_dir
 
 from bot.faces.web.pages import PAGES
+from bot.faces.web.things import THINGS
 from bot.presentation.words import _catalogue
 
 FOLDER = Path(__file__).parents[2] / "bot/faces/web"
@@ -17,4 +18,5 @@ def test_every_text_of_the_pages_is_translated() -> None:
     texts = {message for _, _, message, _, _ in found}
     assert len(texts) > 10, "nothing was found: the templates are looked for in the wrong place"
     texts |= {text for page in PAGES for text in (page.title, page.summary)}
+    texts |= {text for things in THINGS for text in things.texts}
     assert sorted(text for text in texts if text not in _catalogue("pt_BR")) == []

@@ -29,6 +29,8 @@ class FieldView:
     """what holds where nothing is said"""
     choices: tuple[str, ...] = ()
     slider: tuple[int, int, int] | None = None
+    suggest: tuple[str, ...] = ()
+    """texts worth offering"""
 
 
 def fields_of(command: Command, said: Mapping[str, str], words: Words) -> tuple[FieldView, ...]:
@@ -50,6 +52,7 @@ def field_of(param: Param, text: str, words: Words, *, name: str = "") -> FieldV
         hint=str(default) if default is not None else ", ".join(param.suggest[:2]),
         choices=param.choices,
         slider=SLIDERS.get(param.kind),
+        suggest=param.suggest,
     )
 
 

@@ -23,6 +23,7 @@ from bot.dispatch.dispatcher import Dispatcher, language_of
 from bot.dispatch.forms import FilledForm
 from bot.dispatch.reply import Reply, form, reply
 from bot.dispatch.shared_answers import SharedAnswers
+from bot.faces.web.acting import acting_menu, acting_routes
 from bot.faces.web.assets import asset, assets
 from bot.faces.web.cards import acts, card_view, without_offers
 from bot.faces.web.fields import FieldView, field_of, fields_of, find_param
@@ -83,6 +84,7 @@ class Site:
             ("/form", ["POST"], self.handler(self._filled)),
             ("/events", ["GET"], self.handler(self._events)),
             ("/language", ["GET"], self.guarded(self._language)),
+            *acting_routes(self),
             *self.extra,
         ]
 
@@ -131,13 +133,13 @@ class Site:
     def shell(self, template: str, seen: Seen | None, words: Words, **values: Any) -> str:
         """A whole page: a template within the frame of all pages."""
         menu = [(words(page.title), page.path) for page in PAGES if page.in_menu]
-        menu += [(words("Questions"), "/questions"), *((words(title), path) for title, path in self.more)]
+        menu += [(words("Questions"), "/questions"), *(acting_menu(self, seen) if seen else ())]
+        menu += [(words(title), path) for title, path in self.more]
         path = seen.request.url.path if seen else ""
         return render(
             template,
             words=words,
             menu=menu,
-            here=path,
             assets=assets(),
             languages=tuple(LOCALES),
             kiosk=seen is not None and seen.said.get("kiosk") == "1",
@@ -145,7 +147,7 @@ class Site:
             models=seen.models if seen else (),
             llms=self._llms() if seen else (),
             signed_in=self.signs_in and seen is not None,
-            **{"refresh": 0, "live": False, **values},
+            **{"refresh": 0, "live": False, "here": path, **values},
         )
 
     def _llms(self) -> tuple[str, ...]:
@@ -322,7 +324,7 @@ class Site:
             return self._html(seen, "answer.html", title=opened.card.title, html=html, line=line)
         sheet, words = opened
         title = words(sheet.command.summary)
-        return self._html(seen, "form.html", title=title, sheet=sheet)
+        return self._html(seen, "form.html", title=title, sheet=sheet, href="/form")
 
     async def _filled(self, seen: Seen) -> Response:
         said = await form_texts(seen.request)
