@@ -12,8 +12,9 @@ from bot.alerts.descriptions import describe
 from bot.alerts.engine import key_of, rule_row
 from bot.alerts.rules import Rule
 from bot.alerts.state import initial
+from bot.commands.alerts.outlook import outlook_lines
 from bot.commands.alerts.owned import Owned, asker_of, destination, find, note, owner_of, resume
-from bot.commands.alerts.trial import PARAMS, Trial, rule_said, trial_charts, trial_notes, trial_of
+from bot.commands.alerts.trial import PARAMS, Trial, rule_said, trial_charts, trial_of, trial_result, trial_terms
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
@@ -83,7 +84,11 @@ def card(answer: AlertAdded, words: Words) -> Card:
     return Card(
         title=words("Alert {id}", id=answer.id),
         lead=words(answer.rule),
-        notes=trial_notes(answer, words),
+        notes=(
+            *outlook_lines(answer.foretold, words),
+            trial_result(answer, words),
+            *trial_terms(answer, words),
+        ),
         footer=words.footer(answer.evidence),
         charts=trial_charts(answer, words),
         actions=(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.commands.alerts.trial import PARAMS, Trial, rule_said, trial_charts, trial_notes, trial_of
+from bot.commands.alerts.outlook import outlook_lines
+from bot.commands.alerts.trial import PARAMS, Trial, rule_said, trial_charts, trial_of, trial_result, trial_terms
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Card
 from bot.presentation.words import Words
@@ -19,9 +20,13 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
 def card(answer: Trial, words: Words) -> Card:
     """What it would have told, and that it does not hold yet."""
     return Card(
-        title=words("Alert, not saved yet"),
-        lead=words(answer.rule),
-        notes=(*trial_notes(answer, words), words("To save it, say “alert add” instead of “alert preview”.")),
+        title=words("Not saved yet: {rule}", rule=words(answer.rule)),
+        lead=trial_result(answer, words),
+        notes=(
+            *outlook_lines(answer.foretold, words),
+            words("To save it, say “alert add” instead of “alert preview”."),
+            *trial_terms(answer, words),
+        ),
         footer=words.footer(answer.evidence),
         charts=trial_charts(answer, words),
     )

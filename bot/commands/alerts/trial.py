@@ -21,7 +21,7 @@ from bot.alerts.replay import Replay, replay
 from bot.alerts.rules import Kind, Measure, OfferFilter, Rule
 from bot.alerts.state import Reading
 from bot.commands.alerts.options import CONDITION, OPTIONS, condition_of, rule_of, with_options
-from bot.commands.alerts.outlook import Outlook, outlook_lines, outlook_of, past_readings
+from bot.commands.alerts.outlook import Outlook, outlook_of, past_readings
 from bot.commands.alerts.owned import asker_of, may_be_told
 from bot.dispatch.command import Param, QueryContext
 from bot.presentation.card import Lines
@@ -186,8 +186,13 @@ def _points(rule: Rule, quotes: Sequence[Quote]) -> tuple[tuple[int, float | Non
     return tuple((quote.at, usd(price_of(quote, rule.series.metric))) for quote in quotes)
 
 
-def trial_notes(trial: Trial, words: Words) -> tuple[str, ...]:
-    """What it would have told, what is foretold, where and until when it holds, and how soon it notices."""
+def trial_result(trial: Trial, words: Words) -> str:
+    """What it would have told, or why that is not known."""
+    return words(trial.untried) if trial.untried else tried(trial.tried, words)
+
+
+def trial_terms(trial: Trial, words: Words) -> tuple[str, ...]:
+    """Where and until when it holds, on which terms, and how soon it notices."""
     where = words("It is told to you alone.") if trial.direct else words("It is told in this channel.")
     until = words("It holds until it is deleted.")
     if trial.expires_at:
@@ -196,13 +201,7 @@ def trial_notes(trial: Trial, words: Words) -> tuple[str, ...]:
         "This market is looked at often enough to notice within {time} or so.",
         time=words.hours(trial.notices_within_seconds / 3600),
     )
-    return (
-        *outlook_lines(trial.foretold, words),
-        words(trial.untried) if trial.untried else tried(trial.tried, words),
-        f"{where} {until}",
-        *(words(term) for term in trial.terms),
-        soon,
-    )
+    return (f"{where} {until}", *(words(term) for term in trial.terms), soon)
 
 
 def tried(past: Tried | None, words: Words) -> str:
