@@ -20,7 +20,7 @@ from bot.faces.web.cookies import Cookie
 from bot.faces.web.key_tries import KeyTries
 from bot.faces.web.posted import form_texts, own_path
 from bot.faces.web.rendering import render
-from bot.faces.web.site import HEADERS as PAGE_HEADERS
+from bot.faces.web.seen import HEADERS as PAGE_HEADERS
 from bot.faces.web.visitors import (
     EVERYTHING,
     LANGUAGE_COOKIE,
