@@ -112,8 +112,33 @@ async def test_what_is_answered_is_what_the_document_says(programs: Programs) ->
         described = told["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
         answer = (await mine.request(method.upper(), path.format(id=name), json=body)).json()
         assert fits(answer, described, told["components"]["schemas"]), (method, path, answer)
+    described = told["paths"]["/api/alerts/preview"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert fits((await mine.get("/api/alerts/preview", params=RULE)).json(), described, told["components"]["schemas"])
     headers = [param["name"] for param in told["paths"]["/api/alerts"]["post"]["parameters"]]
     assert headers == ["Idempotency-Key"]
+
+
+async def test_a_preview_is_what_adding_would_answer_and_saves_nothing(programs: Programs) -> None:
+    mine = await programs.of(HERE)
+    for rule in (RULE, {**RULE, "condition": "offer < 0.30 gpus>=2", "expires": "2h", "hold": "1h"}):
+        seen = await mine.get("/api/alerts/preview", params=rule)
+        assert seen.status_code == 200, seen.text
+        assert await ids(mine) == []
+        name = await added(mine, rule, "once")
+        made = (await mine.post("/api/alerts", json=rule, headers={"Idempotency-Key": "once"})).json()
+        assert made == {**seen.json(), "id": name}
+        await act(mine, "DELETE", name, None)
+
+
+async def test_who_may_not_add_may_not_look_first(programs: Programs) -> None:
+    reader = await programs.of(HERE, "read")
+    problem(await reader.get("/api/alerts/preview", params=RULE), 403)
+    nobodys = await programs.of(None)
+    problem(await nobodys.get("/api/alerts/preview", params=RULE), 403)
+    mine = await programs.of(HERE)
+    problem(await mine.get("/api/alerts/preview", params={**RULE, "to": "dm"}), 403)
+    problem(await mine.get("/api/alerts/preview", params={**RULE, "gpu": "B200"}), 400)
+    problem(await mine.get("/api/alerts/preview", params={**RULE, "condition": "sometimes"}), 400)
 
 
 async def test_it_is_told_in_the_channel_of_the_keys_owner(programs: Programs) -> None:

@@ -245,8 +245,9 @@ class ActingPages:
         if isinstance(opened, Reply):
             return self._done(seen, opened, name)
         sheet, words = opened
-        href = f"{self.things.path}/{name}/{act.verb}"
-        return self._page(seen, "form.html", title=words(sheet.command.summary), sheet=sheet, href=href)
+        back = f"{self.things.path}/{name}"
+        title = f"{words(sheet.command.summary)}: {name}"
+        return self._page(seen, "form.html", title=title, sheet=sheet, href=f"{back}/{act.verb}", back=back)
 
     def _line(self, act: Act, name: str) -> str:
         return f"{self.things.group} {act.verb} {name}"
