@@ -243,7 +243,8 @@ def _is_prose(command: Command, rest: Sequence[str]) -> bool:
     """Whether a sentence follows the verb: begins there, or where only models are named, has a word there."""
     plain = [without_accents(word) for word in rest]
     first = next((KINDS[param.kind] for param in command.params), None)
-    only_models = not command.acts and first is not None and first.names_models
+    takes_words = command.acts or any(param.kind == "text" and param.required for param in command.params)
+    only_models = not takes_words and first is not None and first.names_models
     within = PROSE - JOINS if only_models else CLAUSE
     return not (PROSE.isdisjoint(plain[:1]) and within.isdisjoint(plain) and CLAUSE.isdisjoint(plain))
 
