@@ -218,3 +218,10 @@ def test_a_line_too_long_for_a_button_has_none() -> None:
     view = buttons([Action("fits", "x" * 91), Action("too long", "x" * 92)])
     assert view is not None
     assert [item.custom_id for item in view.children] == [f"spot:run:{'x' * 91}"]
+
+
+def test_a_second_button_that_would_refresh_asks_its_own_line() -> None:
+    whole = Action("Show all", "llm 7B limit=31", place="here")
+    view = buttons([Action("Refresh", "llm 7B", place="here"), whole, whole])
+    assert view is not None
+    assert [item.custom_id for item in view.children] == ["spot:refresh", "spot:run:llm 7B limit=31"]

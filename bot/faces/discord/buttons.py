@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -95,12 +96,19 @@ ALL = (Share, Refresh, Page, Run, OpenForm)
 
 
 def buttons(actions: Sequence[Action], *, number: int = 0) -> ui.View | None:
-    """The buttons of a page of an answer; None where there is none. A line too long for a name has no button."""
+    """The buttons of a page of an answer; None where there is none. A line too long for a name has no button.
+
+    Discord takes each name once: a second button that would refresh asks its own line, for who presses it.
+    """
     view = ui.View(timeout=None)
+    taken: set[str] = set()
     for action in actions:
         item = _item(action, number)
-        if len(item.custom_id) <= CUSTOM_ID and len(view.children) < MOST_BUTTONS:
+        if item.custom_id in taken:
+            item = _item(replace(action, place="asker"), number)
+        if item.custom_id not in taken and len(item.custom_id) <= CUSTOM_ID and len(view.children) < MOST_BUTTONS:
             view.add_item(item)
+            taken.add(item.custom_id)
     return view if view.children else None
 
 
