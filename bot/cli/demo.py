@@ -50,7 +50,7 @@ from bot.webhooks.setup import build_deliveries
 ROUNDS_A_COMMIT = 48
 """Rounds of the back-history that are stored together."""
 
-LIVE_SECONDS = 60
+LIVE_SECONDS = 30
 """How often the demo polls each model once it runs."""
 
 NO_LIMIT = 10**9

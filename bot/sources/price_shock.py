@@ -10,7 +10,7 @@ from analytics.market import Offer
 PERCENT = 70
 """What the bids are of what they were (ours: far beyond what this market moves by itself in an hour)."""
 
-DELAY_S, LASTS_S = 90, 600
+DELAY_S, LASTS_S = 45, 600
 """Seconds until it begins, enough to type an alert, and that it lasts, enough for two polls a minute apart."""
 
 

@@ -42,6 +42,9 @@ CHANGES = 24
 
 PATH = "/play"
 
+FIRST = "monitor"
+"""What is asked for who comes first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -112,14 +115,17 @@ class Playground:
         refuse_forged(seen.request, seen.visitor, texts)
         line = texts.get("line", "").strip()
         if line:
-            self._count += 1
-            self.said.append(Said(self._count, "you", line))
-            shown = await reply(self.site.dispatcher, seen.visitor.asker, line, default=seen.words.language)
-            chat = replace(shown.card, actions=(*shown.card.actions, *actions(shown.words, shown.line)))
-            self._add("spotbot", shown.line, shown, chat, csrf=seen)
+            await self._answer(seen, line)
         if seen.request.headers.get("x-requested-with") == "fetch":
             return Response(status_code=204, headers=HEADERS)
         return RedirectResponse(f"{PATH}#last", 303)
+
+    async def _answer(self, seen: Seen, line: str) -> None:
+        self._count += 1
+        self.said.append(Said(self._count, "you", line))
+        shown = await reply(self.site.dispatcher, seen.visitor.asker, line, default=seen.words.language)
+        chat = replace(shown.card, actions=(*shown.card.actions, *actions(shown.words, shown.line)))
+        self._add("spotbot", shown.line, shown, chat, csrf=seen)
 
     def _add(self, by: str, line: str, shown: Reply, chat: Card, *, csrf: Seen | None = None) -> None:
         """Keep a message; ``chat``: its card as chats show it, with the buttons that every answer has there."""
@@ -180,6 +186,8 @@ class Playground:
     async def _page(self, seen: Seen) -> Response:
         async with self._looking:
             await self._look(seen.words)
+            if not self.said:  # who comes first sees what there is to see
+                await self._answer(seen, FIRST)
         html = self.site.shell(
             "playground.html",
             seen,

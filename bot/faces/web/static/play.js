@@ -10,7 +10,7 @@
   const typed = []; // earlier lines, the newest last
   let recalled = 0;
 
-  const below = () => { list.scrollTop = list.scrollHeight; };
+  const show = (one) => { if (one) list.scrollTop = one.offsetTop - list.offsetTop; }; // an answer is read from its top
   const newest = () => Number(list.lastElementChild?.id.slice(1) || 0);
 
   let reading = Promise.resolve();
@@ -25,7 +25,7 @@
       const added = [...held.content.children];
       list.append(held.content);
       added.forEach((one) => window.spotbot.drawAll(one));
-      below();
+      show(added[0]);
     }).catch(() => {});
     return reading;
   }
@@ -86,7 +86,7 @@
     if (got.ok) changes.innerHTML = await got.text();
   });
   for (const view of document.querySelectorAll('input[name="view"]')) {
-    view.addEventListener("change", () => { window.dispatchEvent(new Event("resize")); below(); });
+    view.addEventListener("change", () => { show(list.querySelector(":scope > li:last-child")); });
   }
-  below();
+  show([...list.querySelectorAll(":scope > .you")].pop());
 })();
