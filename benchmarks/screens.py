@@ -88,8 +88,8 @@ def demo() -> Iterator[tuple[str, str]]:
 
 def ask(page: Page, line: str) -> None:
     before = page.locator(".messages > li").count()
-    page.fill("input[name=line]", line)
-    page.press("input[name=line]", "Enter")
+    page.fill(".say input[name=line]", line)
+    page.press(".say input[name=line]", "Enter")
     page.wait_for_function("n => document.querySelectorAll('.messages > li').length >= n + 2", arg=before)
     page.wait_for_timeout(400)
 
@@ -98,7 +98,7 @@ def first_minute(page: Page, site: str, alert: str) -> None:
     film = Film()
     page.goto(site)
     film.take(page, "the demo opens on a chat")
-    page.locator("input[name=line]").press_sequentially("predict RTX 40")
+    page.locator(".say input[name=line]").press_sequentially("predict RTX 40")
     page.wait_for_timeout(300)
     film.take(page, "a question, completed while it is typed")
     ask(page, "predict RTX 4090")

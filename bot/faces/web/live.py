@@ -58,7 +58,7 @@ class LiveEvents:
 
     async def _stream(self) -> AsyncIterator[str]:
         with self._listening() as queue:
-            yield "retry: 3000\n\n"
+            yield "retry: 3000\nevent: ready\ndata: now\n\n"  # what came before this was not heard
             while True:
                 try:
                     text = await asyncio.wait_for(queue.get(), BEAT_SECONDS)

@@ -85,6 +85,7 @@ class Playground:
     _count: int = 0
     _known: KnownModels = field(init=False)
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _answering: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self._known = KnownModels(self.site.dispatcher)
@@ -115,7 +116,8 @@ class Playground:
         refuse_forged(seen.request, seen.visitor, texts)
         line = texts.get("line", "").strip()
         if line:
-            await self._answer(seen, line)
+            async with self._answering:
+                await self._answer(seen, line)
         if seen.request.headers.get("x-requested-with") == "fetch":
             return Response(status_code=204, headers=HEADERS)
         return RedirectResponse(f"{PATH}#last", 303)
@@ -186,6 +188,7 @@ class Playground:
     async def _page(self, seen: Seen) -> Response:
         async with self._looking:
             await self._look(seen.words)
+        async with self._answering:
             if not self.said:  # who comes first sees what there is to see
                 await self._answer(seen, FIRST)
         html = self.site.shell(

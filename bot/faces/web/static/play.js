@@ -30,9 +30,14 @@
     return reading;
   }
 
-  async function say(line) {
+  let saying = Promise.resolve();
+  function say(line) { // in the order in which it was typed
     typed.push(line);
     recalled = typed.length;
+    saying = saying.then(() => send(line)).catch(() => {});
+  }
+
+  async function send(line) {
     const body = new URLSearchParams({ line, csrf: form.elements.csrf.value });
     list.setAttribute("aria-busy", "true");
     try {
@@ -80,7 +85,7 @@
     say(address.searchParams.get("line"));
   });
 
-  window.spotbot.events.addEventListener("message", (event) => { if (event.data) read(); });
+  for (const heard of ["ready", "message"]) window.spotbot.events.addEventListener(heard, read);
   window.spotbot.events.addEventListener("round", async () => {
     const got = await fetch("/play/changes");
     if (got.ok) changes.innerHTML = await got.text();

@@ -255,7 +255,7 @@
       } catch { due = true; late(true); }
     };
     source.addEventListener("round", () => { due = true; renewAll(); });
-    source.addEventListener("open", () => late(false));
+    source.addEventListener("ready", () => { late(false); renewAll(); });
     source.addEventListener("error", () => { due = true; late(true); });
     document.addEventListener("visibilitychange", renewAll);
     setInterval(renewAll, 1000);
