@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from analytics.errors import AskError
-from analytics.evidence import Evidence
+from analytics.evidence import Evidence, seconds_of
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.reply import Reply
 from bot.faces.web.charts import ChartView, view
@@ -57,6 +57,8 @@ class CardView:
     ok: bool
     stale: bool
     """the data are older than they should be; the texts say so too"""
+    as_of: int | None
+    """UTC second of the data, so that a page can count on"""
     tables: tuple[TableView, ...]
     charts: tuple[ChartView, ...]
     sparks: tuple[tuple[str, str], ...]
@@ -81,12 +83,13 @@ def line_address(line: str, path: str = "/ask", **more: str) -> str:
 
 def card_view(reply: Reply, dispatcher: Dispatcher, models: Collection[str]) -> CardView:
     """A reply's card; cells that are one of ``models`` lead to it. Nothing in it is of who asks."""
-    card, words = reply.card, reply.words
+    card, words, evidence = reply.card, reply.words, _evidence(reply.answer)
     return CardView(
         title=card.title,
         lead=card.lead,
         ok=reply.ok,
-        stale=_is_stale(reply.answer),
+        stale=evidence is not None and evidence.stale,
+        as_of=seconds_of(evidence.as_of) if evidence is not None and evidence.as_of else None,
         tables=tuple(_table(table, models) for table in card.tables),
         charts=tuple(view(chart, words) for chart in card.charts),
         sparks=() if card.charts else _sparks(card),
@@ -99,9 +102,9 @@ def card_view(reply: Reply, dispatcher: Dispatcher, models: Collection[str]) -> 
     )
 
 
-def _is_stale(answer: Any) -> bool:
-    evidence = getattr(answer, "evidence", None)
-    return isinstance(evidence, Evidence) and evidence.stale
+def _evidence(answer: Any) -> Evidence | None:
+    found = getattr(answer, "evidence", None)
+    return found if isinstance(found, Evidence) else None
 
 
 def without_offers(shown: Reply) -> Reply:

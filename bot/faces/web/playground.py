@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from analytics.market import Quote, usd
 from bot.dispatch.completion import Completion
 from bot.dispatch.offers import KnownModels
 from bot.dispatch.reply import Reply, actions, reply
+from bot.dispatch.verbs import MAX_LINE
 from bot.faces.web.chat_views import Preview, chat_html
 from bot.faces.web.posted import form_texts
 from bot.faces.web.rendering import render
@@ -41,6 +43,8 @@ CHANGES = 24
 """Changes of the market that are listed."""
 
 PATH = "/play"
+
+LINE_ID = re.compile("[0-9]{1,15}")
 
 FIRST = "monitor"
 """What is asked for who comes first."""
@@ -89,6 +93,7 @@ class Playground:
 
     def __post_init__(self) -> None:
         self._known = KnownModels(self.site.dispatcher)
+        self._count = self.site.dispatcher.clock()  # so that a page from before a restart sees what comes after it
 
     @property
     def routes(self) -> list[Route]:
@@ -114,7 +119,7 @@ class Playground:
     async def _say(self, seen: Seen) -> Response:
         texts = await form_texts(seen.request)
         refuse_forged(seen.request, seen.visitor, texts)
-        line = texts.get("line", "").strip()
+        line = texts.get("line", "").strip()[: MAX_LINE + 1].removeprefix("/spot ")
         if line:
             async with self._answering:
                 await self._answer(seen, line)
@@ -157,7 +162,8 @@ class Playground:
     async def _messages(self, seen: Seen) -> Response:
         """The messages after the one that a page has last."""
         after = seen.said.get("after", "0")
-        newer = [one for one in self.said if one.id > (int(after) if after.isdecimal() else 0)]
+        last = int(after) if LINE_ID.fullmatch(after) else 0
+        newer = [one for one in self.said if one.id > last]
         return self._fragment("messages.html", seen, said=newer)
 
     # -- the market beside it

@@ -7,12 +7,15 @@
   const field = form.elements.line;
   const offers = document.getElementById("lines");
   const changes = document.querySelector(".changes");
+  const refused = document.querySelector(".refused");
   const typed = []; // earlier lines, the newest last
   let recalled = 0;
 
   const show = (one) => { if (one) list.scrollTop = one.offsetTop - list.offsetTop; }; // an answer is read from its top
   const newest = () => Number(list.lastElementChild?.id.slice(1) || 0);
 
+  const KEPT = 60; // as many as the server keeps
+  let mine = false; // the next message answers what was typed here
   let reading = Promise.resolve();
   function read() { // one after the other, so that no message comes twice
     reading = reading.then(async () => {
@@ -23,9 +26,16 @@
       const held = document.createElement("template");
       held.innerHTML = html;
       const added = [...held.content.children];
+      const last = list.lastElementChild;
+      const atEnd = !last || list.scrollTop + list.clientHeight > last.offsetTop - list.offsetTop;
       list.append(held.content);
       added.forEach((one) => window.spotbot.drawAll(one));
-      show(added[0]);
+      if (atEnd || mine) show(added[0]); // who reads what was said before is left there
+      mine = false;
+      while (list.childElementCount > KEPT) {
+        window.spotbot.forget(list.firstElementChild);
+        list.firstElementChild.remove();
+      }
     }).catch(() => {});
     return reading;
   }
@@ -41,8 +51,14 @@
     const body = new URLSearchParams({ line, csrf: form.elements.csrf.value });
     list.setAttribute("aria-busy", "true");
     try {
-      await fetch("/play/say", { method: "POST", body, headers: { "X-Requested-With": "fetch" } });
+      mine = true;
+      const got = await fetch("/play/say", { method: "POST", body, headers: { "X-Requested-With": "fetch" } });
+      refused.hidden = got.ok;
+      if (!got.ok) field.value ||= line; // nothing that was typed is lost
       await read();
+    } catch {
+      refused.hidden = false;
+      field.value ||= line;
     } finally { list.removeAttribute("aria-busy"); }
   }
 

@@ -17,11 +17,22 @@
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  function figures(unit) {
+  // By what a series is, not by how many there are: a model keeps its colours when clouds come or go.
+  const SHADES = { main: [0, 3, 4], past: [0, 3], forecast: [1, 4], reference: [5, 2, 3, 4], band: [1, 2, 4] };
+  function shades(series) {
+    const seen = {};
+    return series.map((one) => {
+      const kind = "low" in one ? "band" : one.role;
+      seen[kind] = (seen[kind] ?? -1) + 1;
+      return SHADES[kind][seen[kind] % SHADES[kind].length];
+    });
+  }
+
+  function figures(unit, top = 0) {
     const number = (digits) => new Intl.NumberFormat(language, { maximumFractionDigits: digits, minimumFractionDigits: digits });
     const small = number(3), large = number(2), plain = new Intl.NumberFormat(language, { maximumFractionDigits: 4 });
     const write = {
-      money: (v) => "$" + (Math.abs(v) < 10 ? small : large).format(v),
+      money: (v) => "$" + (Math.max(Math.abs(v), top) < 10 ? small : large).format(v),
       percent: (v) => number(1).format(v) + "%",
       share: (v) => number(1).format(100 * v) + "%",
       hours: (v) => number(1).format(v) + " h",
@@ -36,12 +47,12 @@
   }
 
   function options(chart, state, size, told) {
-    const write = figures(chart.unit);
     const time = chart.x === "time";
     const series = [{}];
     const bands = [];
+    const hues = shades(chart.series);
     chart.series.forEach((one, i) => {
-      const stroke = colour(`--c${i % 6}`);
+      const stroke = colour(`--c${hues[i]}`);
       const show = !state.hidden.has(one.label);
       const common = { label: one.label, show, points: { show: false } };
       if ("low" in one) {
@@ -63,13 +74,13 @@
       scales: { x: { time } },
       tzDate: (second) => uPlot.tzDate(new Date(second * 1e3), "Etc/UTC"),
       axes: [
-        { ...axis, space: 64, values: time ? moments : (u, values) => values.map((v) => `${v} h`) },
-        { ...axis, size: 62, values: (u, values) => values.map(write) },
+        { ...axis, size: 44, space: 64, values: time ? moments : (u, values) => values.map((v) => `${v} h`) },
+        { ...axis, size: 62, values: (u, values) => values.map(figures(chart.unit, Math.max(...values.map(Math.abs)))) },
       ],
       cursor: { drag: { x: true, y: false, setScale: true }, points: { size: 7 } },
       hooks: {
         setCursor: [(u) => told(u.cursor.idx)],
-        setScale: [(u, key) => { if (key === "x") state.zoom = [u.scales.x.min, u.scales.x.max]; }],
+        setScale: [(u, key) => { if (key === "x") state.zoom = zoomed(u); }],
         draw: chart.now === null ? [] : [(u) => now(u, chart.now)],
       },
     };
@@ -98,6 +109,13 @@
     u.ctx.lineTo(x, u.bbox.top + u.bbox.height);
     u.ctx.stroke();
     u.ctx.restore();
+  }
+
+  // What somebody chose to see; the whole range is no choice, and grows with the data.
+  function zoomed(u) {
+    const { min, max } = u.scales.x;
+    const xs = u.data[0];
+    return min <= xs[0] && max >= xs[xs.length - 1] ? null : [min, max];
   }
 
   function moment(chart, x) {
@@ -153,6 +171,7 @@
     };
     build();
 
+    const hues = shades(chart.series);
     chart.series.forEach((one, i) => {
       const toggle = button(one.label, "", () => {
         const hide = !state.hidden.has(one.label);
@@ -160,7 +179,7 @@
         toggle.setAttribute("aria-pressed", String(!hide));
         for (let at = first[i]; at < first[i + 1]; at++) plot.setSeries(at, { show: !hide });
       });
-      toggle.className = `series c${i % 6} ${"low" in one ? "band" : one.role}`;
+      toggle.className = `series c${hues[i]} ${"low" in one ? "band" : one.role}`;
       toggle.setAttribute("aria-pressed", String(!state.hidden.has(one.label)));
       tools.append(toggle);
     });
@@ -177,7 +196,13 @@
     zooms.append(button("+", said.nearer, () => zoom(STEP)), button("−", said.farther, () => zoom(1 / STEP)), button("↔", said.whole, whole));
     tools.append(zooms);
 
-    const at = (i) => plot.setCursor({ left: plot.valToPos(data[0][i], "x"), top: plot.over.clientHeight / 2 });
+    const at = (i) => {
+      const { min, max } = plot.scales.x;
+      const x = data[0][i];
+      if (x < min) plot.setScale("x", { min: x, max: x + max - min });
+      if (x > max) plot.setScale("x", { min: x - (max - min), max: x });
+      plot.setCursor({ left: plot.valToPos(x, "x"), top: plot.over.clientHeight / 2 });
+    };
     box.addEventListener("keydown", (event) => {
       const last = data[0].length - 1;
       const i = plot.cursor.idx ?? 0;
@@ -194,6 +219,13 @@
     plots.set(figure, { state, title: figure.querySelector("figcaption").textContent, build, end: () => { watching.disconnect(); plot.destroy(); } });
   }
 
+  function forget(root) {
+    for (const figure of root.querySelectorAll("figure.chart")) {
+      plots.get(figure)?.end();
+      plots.delete(figure);
+    }
+  }
+
   function drawAll(root, kept = new Map()) {
     for (const figure of root.querySelectorAll("figure.chart")) {
       draw(figure, kept.get(figure.querySelector("figcaption").textContent));
@@ -204,9 +236,13 @@
 
   // -- answers that renew themselves
 
+  const FOCUS = "a, button, input, select, summary, [tabindex]";
+
   function replace(panel, html) {
     const kept = new Map();
     const open = [...panel.querySelectorAll("details")].map((one) => one.open);
+    const scrolled = [...panel.querySelectorAll(".scroll")].map((one) => [one.scrollLeft, one.scrollTop]);
+    const focused = [...panel.querySelectorAll(FOCUS)].indexOf(document.activeElement);
     for (const figure of panel.querySelectorAll("figure.chart")) {
       const known = plots.get(figure);
       if (!known) continue;
@@ -217,11 +253,15 @@
     panel.innerHTML = html;
     panel.querySelectorAll("details").forEach((one, i) => { one.open = open[i] ?? false; });
     drawAll(panel, kept);
+    panel.querySelectorAll(".scroll").forEach((one, i) => { [one.scrollLeft, one.scrollTop] = scrolled[i] || [0, 0]; });
+    if (focused >= 0) panel.querySelectorAll(FOCUS)[focused]?.focus({ preventScroll: true });
   }
 
   async function renew(panel) {
-    if (panel.contains(document.activeElement)) return; // somebody reads it with the keyboard: not under their hands
     const address = new URL(location.href);
+    for (const [name, text] of new URLSearchParams(main.dataset.said || "")) {
+      if (!address.searchParams.has(name)) address.searchParams.set(name, text);
+    }
     address.searchParams.set("panel", panel.dataset.panel);
     const got = await fetch(address, { credentials: "same-origin", redirect: "error" });
     if (!got.ok) throw new Error(`${got.status}`);
@@ -241,55 +281,92 @@
     } else if (!isLate && told) told.remove();
   }
 
-  function live(source) {
+  const PATIENCE = 60; // seconds after which a page asks anew though no round came: its ages and marks grow old too
+  const AGAIN = 5000;
+
+  // Server-sent events while the tab is seen: browsers open few connections to one host, and hidden tabs need none.
+  const events = new EventTarget();
+  let source = null;
+  function listen() {
+    if (document.hidden || source) return;
+    const mine = source = new EventSource("/events");
+    for (const name of ["ready", "round", "message"]) {
+      mine.addEventListener(name, () => events.dispatchEvent(new Event(name)));
+    }
+    mine.addEventListener("error", () => {
+      late(true);
+      if (mine.readyState === EventSource.CLOSED && mine === source) { // refused: browsers try again only when cut off
+        source = null;
+        setTimeout(listen, AGAIN);
+      }
+    });
+  }
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) { source?.close(); source = null; } else listen();
+  });
+
+  function live() {
     const every = 1000 * Number(main.dataset.refresh || 0);
     let last = Date.now();
     let due = false;
+    let busy = false;
     const renewAll = async () => {
-      if (!every || !due || document.hidden || Date.now() - last < every) return;
+      const waited = Date.now() - last;
+      const wanted = (due && waited >= every) || waited >= Math.max(every, 1000 * PATIENCE);
+      if (!every || !wanted || busy || document.hidden) return;
+      busy = true;
       due = false;
       last = Date.now();
       try {
         for (const panel of document.querySelectorAll("[data-panel]")) await renew(panel);
-        late(false);
+        if (source?.readyState === EventSource.OPEN) late(false);
       } catch { due = true; late(true); }
+      busy = false;
     };
-    source.addEventListener("round", () => { due = true; renewAll(); });
-    source.addEventListener("ready", () => { late(false); renewAll(); });
-    source.addEventListener("error", () => { due = true; late(true); });
+    events.addEventListener("round", () => { due = true; renewAll(); });
+    events.addEventListener("ready", () => { late(false); due = true; renewAll(); });
     document.addEventListener("visibilitychange", renewAll);
     setInterval(renewAll, 1000);
+    listen();
   }
+
+  // How old an answer is by now, where it has been standing for a while.
+  const ago = new Intl.RelativeTimeFormat(language, { numeric: "always" });
+  setInterval(() => {
+    for (const one of document.querySelectorAll("[data-as-of]")) {
+      const seconds = Date.now() / 1000 - Number(one.dataset.asOf);
+      const shown = seconds - Number(one.dataset.age) > PATIENCE;
+      one.querySelector(".since").textContent = shown
+        ? ` → ${seconds < 7200 ? ago.format(-Math.floor(seconds / 60), "minute") : ago.format(-Math.floor(seconds / 3600), "hour")}`
+        : "";
+    }
+  }, 10_000);
 
   // -- sliders
 
   function slide(field) {
     const [min, max, step] = field.dataset.slider.split(" ");
     const slider = document.createElement("input");
-    Object.assign(slider, { type: "range", min, max, step, value: field.value || field.placeholder || min });
+    Object.assign(slider, { type: "range", min, max, step, value: Number(field.value || field.placeholder) || min });
     slider.setAttribute("aria-label", field.closest("label").querySelector("span").textContent);
     slider.addEventListener("input", () => { field.value = slider.value; });
     slider.addEventListener("change", () => submit(field.form));
-    field.addEventListener("change", () => { slider.value = field.value; });
+    field.addEventListener("change", () => { slider.value = Number(field.value) || min; });
     field.after(slider);
   }
 
-  // The answer alone is asked anew, and the address becomes that of the answer.
+  // The answers alone are asked anew, and the address becomes theirs.
   async function submit(form) {
-    const panel = document.querySelector('[data-panel="answer"]');
-    if (!panel || !form.checkValidity()) { form.requestSubmit(); return; }
+    const panels = document.querySelectorAll("[data-panel]");
+    if (!panels.length || !form.checkValidity()) { form.requestSubmit(); return; }
     const address = new URL(location.pathname, location.href);
     for (const [name, text] of new FormData(form)) if (text) address.searchParams.set(name, text);
     history.replaceState(null, "", address);
-    delete panel.dataset.shown;
-    await renew(panel);
+    for (const panel of panels) await renew(panel);
   }
 
   drawAll(document);
   document.querySelectorAll("input[data-slider]").forEach(slide);
-  if (main.hasAttribute("data-live")) {
-    const source = new EventSource("/events");
-    live(source);
-    window.spotbot = { events: source, drawAll };
-  }
+  if (main.hasAttribute("data-live")) live();
+  window.spotbot = { events, drawAll, forget };
 })();
