@@ -43,8 +43,12 @@ class LiveEvents:
         for queue in self._queues:
             _put(queue, f"event: {event}\ndata: {data}\n\n")
 
+    def open(self) -> None:
+        """Take listeners, also after a close."""
+        self._closed = False
+
     def close(self) -> None:
-        """End all streams."""
+        """End all streams, and take no new ones."""
         self._closed = True
         for queue in self._queues:
             _put(queue, None)
