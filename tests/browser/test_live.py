@@ -86,6 +86,8 @@ def test_a_round_renews_what_is_shown_and_keeps_what_was_chosen(page: Page, site
 def test_without_rounds_a_page_asks_anew_and_says_how_old_it_is(page: Page, site: str, house: Served) -> None:
     page.clock.install()
     page.goto(f"{site}/dash/market?gpu=RTX+4090")
+    with page.expect_response(lambda got: "panel=status" in got.url):
+        page.clock.run_for(40_000)  # once after the stream began: a round may have come before it did
     house.now += 3 * 86_400
     page.clock.run_for(70_000)
     expect(page.locator("[data-panel=prices] .card")).to_have_class("card stale")
