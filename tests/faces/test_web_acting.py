@@ -181,6 +181,7 @@ async def test_a_link_deletes_nothing_and_deleting_is_asked_first(here: SignedIn
     assert len((await here.told("alert list"))["alerts"]) == 1
     for other in ("snooze", "ack", "test"):
         assert (await browser.get(f"/alerts/{name}/{other}")).headers["location"] == f"/alerts/{name}"
+    assert [act["action"] for act in (await here.told("alert show", id=name))["history"]] == ["create"]
     sure = form_to(asked, address)
     assert "It is deleted." in shown((await sure.send(browser, "Delete")).text)
     assert (await here.told("alert list"))["alerts"] == []
