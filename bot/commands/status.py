@@ -6,7 +6,7 @@ import importlib.metadata
 from dataclasses import dataclass
 
 from analytics.evidence import Evidence, Freshness, Note, Plural, clock_time, iso, seconds_of
-from analytics.market import DAY
+from analytics.market import DAY, HOUR
 from bot.alerts.noticing import Noticing, noticing
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Card, Column, Table
@@ -126,6 +126,11 @@ _STATES = {
 }
 
 
+def _every(seconds: int, words: Words) -> str:
+    """How often a model is polled."""
+    return words.hours(seconds / HOUR) if seconds >= 60 else f"{words.number(seconds)} s"
+
+
 def card(answer: Status, words: Words) -> Card:
     """Plan and spend, then a line a model."""
     followed = Plural("{n} model followed", "{n} models followed")
@@ -142,7 +147,7 @@ def card(answer: Status, words: Words) -> Card:
     rows = tuple(
         (
             model.gpu_name,
-            words.hours(model.interval_seconds / 3600 if model.followed else None),
+            _every(model.interval_seconds, words) if model.followed else words.hours(None),
             model.last_complete_poll or "–",
             words.number(model.rows_a_poll, 0),
             _state(model, words),

@@ -11,7 +11,7 @@ import pytest
 from analytics.market import DAY, Poll, Quality
 from bot.alerts.noticing import Noticing
 from bot.commands import COMMANDS
-from bot.commands.status import Probes, Status
+from bot.commands.status import Probes, Status, _every
 from bot.dispatch.dispatcher import Dispatcher
 from bot.presentation.card import Card
 from bot.presentation.words import Words
@@ -130,3 +130,7 @@ async def test_what_probes_cost_and_how_soon_rules_notice_come_from_the_store(st
     assert "alerts on the floor are looked at every" in notes
     assert "availability" not in notes
     assert "sondagens hoje, pedidos: 12; linhas: 34 de 900" in "\n".join(_card(answer, "pt-BR").notes)
+
+
+def test_how_often_is_said_in_seconds_below_a_minute() -> None:
+    assert [_every(seconds, Words("en", 0)) for seconds in (20, 60, 300)] == ["20 s", "1 min", "5 min"]
