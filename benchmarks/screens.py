@@ -111,7 +111,7 @@ def first_minute(page: Page, site: str, alert: str) -> None:
     page.locator("#view-slack").check()
     page.wait_for_timeout(800)
     film.take(page, "the same as Slack shows it")
-    page.screenshot(path=FOLDER / "playground.png")
+    store(Image.open(io.BytesIO(page.screenshot())).convert("RGB"), FOLDER / "playground.png")
     page.goto(f"{site}/dash/market")
     page.locator("figure.chart canvas").first.wait_for()
     film.take(page, "the market at a glance")
@@ -134,12 +134,25 @@ def shoot(browser: Browser, address: str, name: str, *, width: int = WIDE, dark:
     context.close()
 
 
+def discord(browser: Browser, site: str) -> None:
+    """An answer as Discord shows it, dark."""
+    context = browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{site}/play")
+    page.locator("#view-discord").check()
+    ask(page, "savings RTX 4090 100h")
+    page.wait_for_timeout(1500)
+    store(Image.open(io.BytesIO(page.screenshot())).convert("RGB"), FOLDER / "discord-dark.png")
+    context.close()
+
+
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with demo() as (site, alert), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         first_minute(browser.new_page(viewport={"width": WIDE, "height": HEIGHT}), site, alert)
+        discord(browser, site)
         shoot(browser, f"{site}/dash/market", "market")
         shoot(browser, f"{site}/dash/reliability", "reliability-dark", dark=True)
         shoot(browser, f"{site}/dash/cost", "cost")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+from playwright.sync_api import sync_playwright
 
 from analytics.market import HOUR
 from benchmarks.processes import ROOT, free_port
@@ -32,6 +33,7 @@ from bot.faces.web.site import Site
 from bot.faces.web.visitors import AtThisMachine
 from bot.forecasts import refresh
 from bot.store.engine import open_store
+from tests.browser.look import start_chromium
 
 OPEN_PAGES = 200
 SECONDS = 30.0
@@ -101,6 +103,20 @@ async def reader(client: httpx.AsyncClient, panels: list[str]) -> int:
     return done
 
 
+def loads(port: int) -> None:
+    """How long Chromium takes for each page once everything is warm, until it is drawn."""
+    with sync_playwright() as playwright:
+        browser = start_chromium(playwright)
+        page = browser.new_page()
+        for path in pages():
+            taken = []
+            for _ in range(5):
+                page.goto(f"http://127.0.0.1:{port}{path}", wait_until="load")
+                taken.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+            row(f"loaded: {path}", f"slowest of 4 {max(taken[1:]):.0f} ms", "< 1000 ms", max(taken[1:]) < 1000)
+        browser.close()
+
+
 async def measure(port: int, process: subprocess.Popen[str]) -> None:
     limits = httpx.Limits(max_connections=None)
     base = f"http://127.0.0.1:{port}"
@@ -161,6 +177,7 @@ async def bench(file: Path) -> None:
                             break
                     await asyncio.sleep(0.1)
             await measure(port, process)
+            await asyncio.to_thread(loads, port)
         finally:
             process.stdin.close()
             process.wait(20)
