@@ -147,3 +147,15 @@ def test_a_phone_has_room_for_it(page: Page, site: str) -> None:
     for view in ("page", "slack", "discord"):
         page.locator(f"#view-{view}").check()
         assert sideways(page) == 0
+
+
+def test_pages_of_a_long_answer_turn_in_each_chat(page: Page, site: str) -> None:
+    page.goto(f"{site}/play")
+    say(page, "help")
+    expect(page.locator(".said.spotbot")).to_have_count(2)
+    for n, view in enumerate(("slack", "discord"), 3):
+        page.locator(f"#view-{view}").check()
+        page.locator(f".as-{view}").nth(1).get_by_role("link", name="Next").click()
+        expect(page.locator(".said.spotbot")).to_have_count(n)
+        expect(page.locator(f".as-{view}").last).to_contain_text("2/")
+        expect(page.locator(f".as-{view}").last.get_by_role("link", name="Previous")).to_be_visible()

@@ -115,7 +115,7 @@ async def trial_of(query: QueryContext, rule: Rule, *, direct: bool) -> Trial:
         expires_at=None if rule.expires_at is None else iso(rule.expires_at),
         notices_within_seconds=await notices_within(query.reader, rule, interval, query.now),
         tried=_tried(rule, readings, query.now),
-        untried=_UNTRIED.get(rule.kind),
+        untried=_UNTRIED.get(rule.kind) or (None if readings or _is_told_by_polls(rule) else _NOT_BY_POLLS),
         offer=rule.offer,
         evidence=(await query.basis([gpu])).evidence(Note("stored polls")),
         points=_points(rule, quotes),
@@ -132,10 +132,18 @@ async def past_prices(query: QueryContext, rule: Rule) -> tuple[tuple[int, float
 async def _past(reader: Reader, rule: Rule, now: int) -> list[Quote]:
     """The stored polls of the rule's place; nothing for what a single poll does not tell."""
     series = rule.series
-    if series.measure not in (Measure.PRICE, Measure.GPUS) or is_group(series.region):
+    if not _is_told_by_polls(rule):
         return []
     since = now - REPLAY_DAYS * DAY
     return await reader.quote_history(series.model, since, now + 1, region=series.region, scope=series.scope)
+
+
+def _is_told_by_polls(rule: Rule) -> bool:
+    """Whether each stored poll tells what it watches."""
+    return rule.series.measure in (Measure.PRICE, Measure.GPUS) and not is_group(rule.series.region)
+
+
+_NOT_BY_POLLS = Note("It is not tried on the past: so far only prices and free GPUs at single polls of one place are.")
 
 
 def _spacing(quotes: Sequence[Quote], now: int) -> int | None:

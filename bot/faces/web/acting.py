@@ -34,6 +34,9 @@ KEY_FIELD = "key"
 LONGEST_NAME = 20
 """Letters that the name of a thing may have; those that are made have six."""
 
+LAST = "last"
+"""Means the newest in chat; an address must name the same thing tomorrow."""
+
 KEPT_BY_NOBODY = {**HEADERS, "Cache-Control": "no-store"}
 """Headers of what a form came to: it may hold a secret, and is not true a second time."""
 
@@ -185,7 +188,9 @@ class ActingPages:
 
     async def _show(self, seen: Seen) -> Response:
         shown = await self._shown(seen, name_in(seen))
-        views = self._acts(seen, self._thing(shown), on_page=True) if shown.ok else ()
+        if not shown.ok:
+            raise HTTPException(404, "there is no such thing here")
+        views = self._acts(seen, self._thing(shown), on_page=True)
         return self._page(seen, "thing.html", title=shown.card.title, html=self._html(seen, shown), acts=views)
 
     async def _shown(self, seen: Seen, name: str) -> Reply:
@@ -236,6 +241,8 @@ class ActingPages:
         if act.way == "at once":
             return RedirectResponse(f"{self.things.path}/{name}", 303)
         shown = await self._shown(seen, name)
+        if not shown.ok:
+            raise HTTPException(404, "there is no such thing here")
         view = self._act_view(seen, act, name, ())
         return self._page(seen, "sure.html", title=view.label, act=view, html=self._html(seen, shown), name=name)
 
@@ -265,7 +272,7 @@ class ActingPages:
 def name_in(seen: Seen) -> str:
     """The name in an address; raises 404 for what cannot be one, which would be read as more than a name."""
     name = str(seen.request.path_params["id"])
-    if not (name.isascii() and name.isalnum() and len(name) <= LONGEST_NAME):
+    if not (name.isascii() and name.isalnum() and len(name) <= LONGEST_NAME) or name == LAST:
         raise HTTPException(404, "there is no such page")
     return name
 

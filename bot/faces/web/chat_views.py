@@ -11,11 +11,11 @@ from bot.faces.web.rendering import render
 from bot.presentation.card import Card
 from bot.presentation.words import Words
 
-Preview = Callable[[Card, Words, str], dict[str, Any]]
-"""What a platform would be sent for a card and the line that asks it again, as JSON."""
+Preview = Callable[[Card, Words, str, int], dict[str, Any]]
+"""What a platform would be sent for a page of a card, from 0, and the line that asks it again; as JSON."""
 
 SLACK_FORM = "spot_form"
-DISCORD_RUN, DISCORD_FORM, DISCORD_PROMPT = "spot:run:", "spot:form:", "/spot "
+DISCORD_RUN, DISCORD_FORM, DISCORD_PAGE, DISCORD_PROMPT = "spot:run:", "spot:form:", "spot:page:", "/spot "
 """What buttons carry, as the faces write it; a test holds these to theirs, for no face knows another."""
 
 DISCORD_STYLES = {1: "primary", 2: "secondary", 3: "success", 4: "danger"}
@@ -52,9 +52,9 @@ def discord_html(payload: Mapping[str, Any], pictures: Mapping[str, str]) -> str
 
 def slack_address(button: Mapping[str, Any]) -> str:
     """Where a button's line is asked, or its form is; empty where it carries none."""
-    line = str(button.get("value", "")).partition(" ")[2]
+    number, _, line = str(button.get("value", "")).partition(" ")
     is_form = str(button.get("action_id", "")).startswith(SLACK_FORM)
-    return line_address(line, "/form" if is_form else "/ask") if line else ""
+    return line_address(line, "/form" if is_form else "/ask", **_page(number)) if line else ""
 
 
 def discord_address(button: Mapping[str, Any], line: str) -> str:
@@ -64,7 +64,12 @@ def discord_address(button: Mapping[str, Any], line: str) -> str:
         return line_address(name.removeprefix(DISCORD_FORM), "/form")
     if name.startswith(DISCORD_RUN):
         return line_address(name.removeprefix(DISCORD_RUN))
-    return line_address(line) if line else ""
+    number = name.removeprefix(DISCORD_PAGE) if name.startswith(DISCORD_PAGE) else "0"
+    return line_address(line, **_page(number)) if line else ""
+
+
+def _page(number: str) -> dict[str, str]:
+    return {"page": number} if number not in ("", "0") else {}
 
 
 def _line_of(payload: Mapping[str, Any]) -> str:

@@ -45,6 +45,7 @@ CHANGES = 24
 PATH = "/play"
 
 LINE_ID = re.compile("[0-9]{1,15}")
+PAGE_NUMBER = re.compile("[0-9]{1,4}")
 
 FIRST = "monitor"
 """What is asked for who comes first."""
@@ -113,7 +114,7 @@ class Playground:
     async def send(self, message: Message) -> Delivery:
         """Show a message that nobody asked for, such as an alert."""
         words = Words(message.language, self.site.dispatcher.clock())
-        self._add("alert", "", Reply(message.card, words), message.card)
+        self._add("alert", Reply(message.card, words), message.card)
         return Delivered(Receipt("playground", str(self._count)))
 
     async def _say(self, seen: Seen) -> Response:
@@ -121,30 +122,31 @@ class Playground:
         refuse_forged(seen.request, seen.visitor, texts)
         line = texts.get("line", "").strip()[: MAX_LINE + 1].removeprefix("/spot ")
         if line:
+            number = texts.get("page", "0")
             async with self._answering:
-                await self._answer(seen, line)
+                await self._answer(seen, line, int(number) if PAGE_NUMBER.fullmatch(number) else 0)
         if seen.request.headers.get("x-requested-with") == "fetch":
             return Response(status_code=204, headers=HEADERS)
         return RedirectResponse(f"{PATH}#last", 303)
 
-    async def _answer(self, seen: Seen, line: str) -> None:
+    async def _answer(self, seen: Seen, line: str, number: int = 0) -> None:
         self._count += 1
         self.said.append(Said(self._count, "you", line))
         shown = await reply(self.site.dispatcher, seen.visitor.asker, line, default=seen.words.language)
         chat = replace(shown.card, actions=(*shown.card.actions, *actions(shown.words, shown.line)))
-        self._add("spotbot", shown.line, shown, chat, csrf=seen)
+        self._add("spotbot", shown, chat, number, csrf=seen)
 
-    def _add(self, by: str, line: str, shown: Reply, chat: Card, *, csrf: Seen | None = None) -> None:
-        """Keep a message; ``chat``: its card as chats show it, with the buttons that every answer has there."""
+    def _add(self, by: str, shown: Reply, chat: Card, number: int = 0, *, csrf: Seen | None = None) -> None:
+        """Keep a message; ``chat``: its card as chats show it, page by page, with the buttons of every answer."""
         self._count += 1
         pictures = self._pictures(chat, shown.words)
         previews = []
         for name, preview in self.previews.items():
-            payload = preview(chat, shown.words, line)
+            payload = preview(chat, shown.words, shown.line, number)
             text = json.dumps(payload, indent=2, ensure_ascii=False)
             previews.append((name, chat_html(name, payload, pictures), text))
         card = self.site.card_html(shown, csrf.visitor.csrf if csrf else "")
-        self.said.append(Said(self._count, by, line, card, tuple(previews)))
+        self.said.append(Said(self._count, by, shown.line, card, tuple(previews)))
         self.site.events.publish("message", str(self._count))
 
     def _pictures(self, card: Card, words: Words) -> dict[str, str]:

@@ -7,6 +7,7 @@
   const field = form.elements.line;
   const offers = document.getElementById("lines");
   const changes = document.querySelector(".changes");
+  const newer = document.querySelector(".newer");
   const refused = document.querySelector(".refused");
   const typed = []; // earlier lines, the newest last
   let recalled = 0;
@@ -30,7 +31,8 @@
       const atEnd = !last || list.scrollTop + list.clientHeight > last.offsetTop - list.offsetTop;
       list.append(held.content);
       added.forEach((one) => window.spotbot.drawAll(one));
-      if (atEnd || mine) show(added[0]); // who reads what was said before is left there
+      if (atEnd || mine) show(added[0]);
+      else newer.hidden = false; // who reads what was said before is left there
       mine = false;
       while (list.childElementCount > KEPT) {
         window.spotbot.forget(list.firstElementChild);
@@ -41,14 +43,14 @@
   }
 
   let saying = Promise.resolve();
-  function say(line) { // in the order in which it was typed
+  function say(line, page = null) { // in the order in which it was typed
     typed.push(line);
     recalled = typed.length;
-    saying = saying.then(() => send(line)).catch(() => {});
+    saying = saying.then(() => send(line, page || "0")).catch(() => {});
   }
 
-  async function send(line) {
-    const body = new URLSearchParams({ line, csrf: form.elements.csrf.value });
+  async function send(line, page) {
+    const body = new URLSearchParams({ line, page, csrf: form.elements.csrf.value });
     list.setAttribute("aria-busy", "true");
     try {
       mine = true;
@@ -81,16 +83,21 @@
   let asked = 0;
   field.addEventListener("input", async () => {
     const mine = ++asked;
-    const got = await fetch(`/play/complete?line=${encodeURIComponent(field.value)}`);
-    if (!got.ok || mine !== asked) return;
+    const got = await fetch(`/play/complete?line=${encodeURIComponent(field.value)}`).catch(() => null);
+    if (!got?.ok || mine !== asked) return;
     offers.replaceChildren(...(await got.json()).map((text) => Object.assign(document.createElement("option"), { value: text })));
   });
+
+  // What deletes asks first: there is no taking it back.
+  function press(button, line, page) {
+    if (!button?.classList.contains("danger") || confirm(`${button.textContent.trim()}: ${line}`)) say(line, page);
+  }
 
   // Buttons and links that ask are said here; those that open a form leave the page.
   document.querySelector(".chat").addEventListener("submit", (event) => {
     if (event.target === form || new URL(event.target.action).pathname !== "/ask") return;
     event.preventDefault();
-    say(event.target.elements.line.value);
+    press(event.submitter, event.target.elements.line.value);
   });
   document.querySelector(".chat").addEventListener("click", (event) => {
     const link = event.target.closest("a");
@@ -98,7 +105,7 @@
     const address = new URL(link.href);
     if (address.pathname !== "/ask" || address.origin !== location.origin) return;
     event.preventDefault();
-    say(address.searchParams.get("line"));
+    press(link, address.searchParams.get("line"), address.searchParams.get("page"));
   });
 
   for (const heard of ["ready", "message"]) window.spotbot.events.addEventListener(heard, read);
@@ -107,7 +114,12 @@
     if (got.ok) changes.innerHTML = await got.text();
   });
   for (const view of document.querySelectorAll('input[name="view"]')) {
-    view.addEventListener("change", () => { show(list.querySelector(":scope > li:last-child")); });
+    view.checked = sessionStorage.getItem("view") === view.id || view.checked;
+    view.addEventListener("change", () => { sessionStorage.setItem("view", view.id); show(list.querySelector(":scope > li:last-child")); });
   }
+  newer.addEventListener("click", () => { show(list.lastElementChild); newer.hidden = true; });
+  list.addEventListener("scroll", () => {
+    if (list.scrollTop + list.clientHeight >= list.scrollHeight - 8) newer.hidden = true;
+  });
   show([...list.querySelectorAll(":scope > .you")].pop());
 })();

@@ -71,13 +71,13 @@
       series,
       bands,
       legend: { show: false },
-      scales: { x: { time } },
+      scales: { x: { time, range: (u, min, max) => (min === max ? [min - 43200, max + 43200] : [min, max]) } },
       tzDate: (second) => uPlot.tzDate(new Date(second * 1e3), "Etc/UTC"),
       axes: [
         { ...axis, size: 44, space: 64, values: time ? moments : (u, values) => values.map((v) => `${v} h`) },
         { ...axis, size: 62, values: (u, values) => values.map(figures(chart.unit, Math.max(...values.map(Math.abs)))) },
       ],
-      cursor: { drag: { x: true, y: false, setScale: true }, points: { size: 7 } },
+      cursor: { drag: { x: true, y: false, dist: 12, setScale: true }, points: { size: 7 } },
       hooks: {
         setCursor: [(u) => told(u.cursor.idx)],
         setScale: [(u, key) => { if (key === "x") state.zoom = zoomed(u); }],
@@ -89,11 +89,14 @@
   // Hours of the UTC day, and below them the date where it changes.
   function moments(u, seconds, axis, space, step) {
     let day = "";
+    let year = "";
     return seconds.map((second) => {
       const [date, hour] = new Date(second * 1e3).toISOString().split(/[T.]/);
       const changes = date !== day;
+      const begins = date.slice(0, 4) !== year;
       day = date;
-      if (step >= 86400) return date.slice(5);
+      year = date.slice(0, 4);
+      if (step >= 86400) return begins ? `${date.slice(5)}\n${year}` : date.slice(5);
       return changes ? `${hour.slice(0, 5)}\n${date.slice(5)}` : hour.slice(0, 5);
     });
   }
@@ -186,6 +189,8 @@
     const all = () => [data[0][0], data[0][data[0].length - 1]];
     const zoom = (factor) => {
       const { min, max } = plot.scales.x;
+      const least = 4 * (data[0][data[0].length - 1] - data[0][0]) / Math.max(1, data[0].length - 1);
+      if (factor > 1 && (max - min) / factor < least) return; // no nearer than a few points
       const middle = plot.cursor.idx ? data[0][plot.cursor.idx] : (min + max) / 2;
       const [low, high] = all();
       plot.setScale("x", { min: Math.max(low, middle - (middle - min) / factor), max: Math.min(high, middle + (max - middle) / factor) });
@@ -263,7 +268,8 @@
       if (!address.searchParams.has(name)) address.searchParams.set(name, text);
     }
     address.searchParams.set("panel", panel.dataset.panel);
-    const got = await fetch(address, { credentials: "same-origin", redirect: "error" });
+    const got = await fetch(address, { credentials: "same-origin", redirect: "manual" });
+    if (got.type === "opaqueredirect") { location.reload(); return; } // nobody is signed in any more
     if (!got.ok) throw new Error(`${got.status}`);
     const html = await got.text();
     if (panel.dataset.shown !== html) replace(panel, html);
@@ -271,9 +277,10 @@
   }
 
   function late(isLate) {
-    const told = document.querySelector(".late");
+    const told = document.getElementById("late");
     if (isLate && !told) {
       const note = document.createElement("p");
+      note.id = "late";
       note.className = "late";
       note.setAttribute("role", "status");
       note.textContent = main.dataset.late;
