@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,16 +25,20 @@ SIGN_IN = "sign-in"
 _CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,200}=*)", re.IGNORECASE)
 
 
-class Holder(Protocol):
-    """What must be known of a key's holder; ``bot.store.api_keys.ApiKey`` is one."""
+class Metered(Protocol):
+    """Whose requests are counted."""
 
     @property
-    def id(self) -> int:
+    def id(self) -> Hashable:
         """Which bucket is theirs."""
 
     @property
     def per_minute(self) -> int:
         """Requests a minute, at least 1."""
+
+
+class Holder(Metered, Protocol):
+    """What must be known of a key's holder; ``bot.store.api_keys.ApiKey`` is one."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -83,10 +87,10 @@ class Quotas:
     """One bucket a key, kept in this process. ``timer`` gives seconds that never run backwards."""
 
     timer: Callable[[], float]
-    _buckets: dict[int, tuple[float, float]] = field(default_factory=dict)
-    """key id -> (tokens, when counted)"""
+    _buckets: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
+    """key id, or who a person is -> (tokens, when counted)"""
 
-    def take(self, holder: Holder) -> Allowance:
+    def take(self, holder: Metered) -> Allowance:
         """Take one request out of the holder's bucket, unless it is empty; a refused request costs nothing."""
         now, limit, rate = self.timer(), holder.per_minute, holder.per_minute / 60
         tokens, counted = self._buckets.get(holder.id, (float(limit), now))

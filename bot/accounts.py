@@ -31,6 +31,8 @@ class Asker:
     """Slack's Enterprise Grid organisation, where there is one"""
     mentionable: tuple[str, ...] | None = ()
     """ids of the roles and user groups that they may call; None: any"""
+    chosen: str | None = None
+    """the language that they chose where they ask now; what they set for everywhere stays as it is"""
 
     @property
     def is_alone(self) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from analytics.catalog import vast_names
+from bot.access import Quotas
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import BadSettings, Settings
@@ -70,6 +72,8 @@ class App:
     """to endpoints of webhooks"""
     site: Site | None = None
     """the pages for browsers"""
+    quotas: Quotas = field(default_factory=lambda: Quotas(time.monotonic))
+    """how often keys may ask, over HTTP and on the pages together"""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, *, web: bool, started: Callable[[int], None] | None = None) -> None:
@@ -118,7 +122,12 @@ class App:
             keys=stored_keys(self.dispatcher),
             health=health,
             require_key=self.require_key,
-            browsers=ForBrowsers(self.site.routes if self.site else (), self.settings.cors_origins),
+            browsers=ForBrowsers(
+                self.site.routes if self.site else (),
+                self.settings.cors_origins,
+                self.site.refusal if self.site else None,
+                self.quotas,
+            ),
         )
         api.add_middleware(CookieCarrier)
         for face in self.faces:
@@ -215,7 +224,7 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
         if web:
             from bot.faces.web.setup import build_site
 
-            app.site = build_site(dispatcher, settings.url)
+            app.site = build_site(dispatcher, settings.url, app.quotas)
         stop_on_signals(app.stop)
         await app.run(web=serves, started=lambda port: say_address(settings.host, port))
         if poller is not None:

@@ -297,6 +297,8 @@ class InterruptionRates:
     offers_now: tuple[OfferNow, ...] | None = field(default=None, kw_only=True, metadata=OMIT)
     """the best matching offers; left out where the answer names no model"""
     evidence: Evidence
+    limit: int | None = field(default=None, metadata=OMIT)
+    """how many models were asked for, where somebody said so"""
 
 
 def interruption_rates(
@@ -305,13 +307,15 @@ def interruption_rates(
     basis: Basis,
     *,
     only: tuple[str, ...] = (),
+    limit: int | None = None,
     overdispersion: Mapping[str, float | None] | None = None,
 ) -> InterruptionRates:
     """Q9: the interruptions of each model, the least interrupted first.
 
     ``exposures``: model -> region -> sums over the period (a key of ``PERIODS``), of every model that may serve as
-    class for another; ``only``: those to show, all when empty; ``overdispersion``: model -> how its daily counts
-    scatter, for the intervals (:mod:`analytics.interruptions.overdispersion`). Raises NotYet when none was held.
+    class for another; ``only``: those to show, all when empty, and of them the first ``limit``; ``overdispersion``:
+    model -> how its daily counts scatter, for the intervals (:mod:`analytics.interruptions.overdispersion`).
+    Raises NotYet when none was held.
     """
     summed = {model: total(regions) for model, regions in exposures.items()}
     shown = [model for model in summed if summed[model].held_s and (not only or model in only)]
@@ -319,9 +323,10 @@ def interruption_rates(
         raise not_yet(basis)
     prior = priors(summed)
     scatter = overdispersion or {}
-    found = tuple(
+    rates = (
         _model_rate(m, exposures[m], estimate(summed[m], prior=prior[m], overdispersion=scatter.get(m))) for m in shown
     )
+    found = tuple(sorted(rates, key=_by_rate))[:limit]
     caveats = [
         *coarse_models([row.gpu_name for row in found if TOO_COARSE in row.notes]),
         *_short_history(PERIODS[period] / 24, basis),
@@ -335,7 +340,7 @@ def interruption_rates(
         exposure_hours=round(sum(row.exposure_hours for row in found), 1),
         assumptions=assumptions(),
     )
-    return InterruptionRates(period, tuple(sorted(found, key=_by_rate)), evidence)
+    return InterruptionRates(period, found, evidence, limit)
 
 
 def about_overdispersion(scatter: Sequence[float | None]) -> tuple[Note, ...]:

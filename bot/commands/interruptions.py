@@ -13,15 +13,18 @@ from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import Words
 
 ROWS = 10
-"""How many models a card shows."""
+"""How many models a card shows where nobody said how many; the JSON has them all."""
 
 
-async def ask(query: QueryContext, *, period: str = "7d", gpu: tuple[str, ...] | None = None) -> InterruptionRates:
+async def ask(
+    query: QueryContext, *, period: str = "7d", gpu: tuple[str, ...] | None = None, limit: int | None = None
+) -> InterruptionRates:
     """Q9 over the hours of the period; all models are read, since a rare one leans on its kind."""
     exposures = await query.reader.exposure(None, await query.seen_until() // HOUR - PERIODS[period])
     rows = [row for row in await query.reader.models() if row.name in (gpu or exposures)]
     basis = query.basis_of(rows, offers=await query.offers_of([row.name for row in rows]))
-    return interruption_rates(exposures, period, basis, only=gpu or (), overdispersion=await overdispersion_of(query))
+    scatter = await overdispersion_of(query)
+    return interruption_rates(exposures, period, basis, only=gpu or (), limit=limit, overdispersion=scatter)
 
 
 def card(answer: InterruptionRates, words: Words) -> Card:
@@ -37,8 +40,8 @@ def card(answer: InterruptionRates, words: Words) -> Card:
         Column(words("worst region")),
     )
     more = []
-    if len(answer.gpus) > ROWS:
-        more.append(words(Plural("{n} more model not shown", "{n} more models not shown"), n=len(answer.gpus) - ROWS))
+    if left := len(answer.gpus) - len(shown):
+        more.append(words(Plural("{n} more model not shown", "{n} more models not shown"), n=left))
     notes = card_notes(answer.evidence, words, own=more, usual=(answer.evidence.method,))
     table = Table(words("Interruptions"), columns, rows)
     title = words("Interruptions, last {period}", period=answer.period)
@@ -55,7 +58,7 @@ def card(answer: InterruptionRates, words: Words) -> Card:
 def _shown(answer: InterruptionRates) -> list[ModelRate]:
     """The safest models, and the least safe one, of which the lead speaks."""
     known = [row for row in answer.gpus if row.interruption_rate_per_day is not None]
-    first = list(answer.gpus[:ROWS])
+    first = list(answer.gpus[: answer.limit or ROWS])
     return first if not known or known[-1] in first else [*first[:-1], known[-1]]
 
 
@@ -103,6 +106,7 @@ COMMAND = with_offers(
         params=(
             Param("period", "period", "how far back to look", default="7d", choices=tuple(PERIODS)),
             Param("gpu", "gpus", "models to show; all when not given"),
+            Param("limit", "int", "how many models, least interrupted first", minimum=1, maximum=500),
         ),
         ask=ask,
         card=card,

@@ -264,9 +264,12 @@ class Dispatcher:
 
 
 def language_of(asker: Asker | None, own: Preferences, team: Preferences, default: str) -> str:
-    """In which language somebody writes and reads: as they set it, as their platform says, as their team set it."""
-    platform = asker.locale if asker else None
-    return pick_language(own.language, pick_language(platform, pick_language(team.language, default)))
+    """In which language somebody writes and reads: as they chose it where they ask, as they set it, as their platform
+    says, as their team set it.
+    """
+    chosen, platform = (asker.chosen, asker.locale) if asker else (None, None)
+    told = (chosen, own.language, platform, team.language)
+    return next((tag for text in told if (tag := pick_language(text, ""))), default)
 
 
 def _plainly(command: Command, given: Mapping[str, str], query: QueryContext) -> dict[str, str]:

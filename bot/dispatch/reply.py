@@ -117,7 +117,7 @@ async def _guarded(
     public: bool = False,
 ) -> Shown | Reply:
     """What came of some work, shown in the asker's language; or a card that says what went wrong."""
-    words = Words(pick_language(asker.locale, default), dispatcher.clock())
+    words = Words(pick_language(asker.chosen, pick_language(asker.locale, default)), dispatcher.clock())
 
     def choose_language(query: QueryContext) -> None:
         nonlocal words

@@ -35,10 +35,16 @@ class SharedAnswers:
         """The answer to a question, computed where nobody has asked it of this round just now."""
         key = (question, await self._last_round())
         now = self._clock()
-        begun, task = self._answers.get(key, (now, None))
-        if task is None or (task.done() and not 0 <= now - begun < SHARED_SECONDS):
-            task = self._begin(key, compute, now)
+        task = self._held(key, now) or self._begin(key, compute, now)
         return await asyncio.shield(task)  # one who gives up does not take the answer from the others
+
+    async def holds(self, question: Hashable) -> bool:
+        """Whether the answer to a question is there or on its way."""
+        return self._held((question, await self._last_round()), self._clock()) is not None
+
+    def _held(self, key: Hashable, now: int) -> asyncio.Task[bytes] | None:
+        begun, task = self._answers.get(key, (now, None))
+        return None if task is None or (task.done() and not 0 <= now - begun < SHARED_SECONDS) else task
 
     async def _last_round(self) -> int | None:
         """The newest stored round; who asks while it is being read waits for that reading."""

@@ -185,6 +185,8 @@ async def test_a_link_deletes_nothing_and_deleting_is_asked_first(here: SignedIn
     sure = form_to(asked, address)
     assert "It is deleted." in shown((await sure.send(browser, "Delete")).text)
     assert (await here.told("alert list"))["alerts"] == []
+    assert "It is deleted." in shown((await sure.send(browser)).text), "loaded anew, it is the same answer"
+    sure.fields["key"] = ""
     assert "there is no alert of that name here" in shown((await sure.send(browser)).text)
 
 

@@ -39,7 +39,7 @@ from bot.faces.http.metrics import Health, Meter, version
 from bot.faces.http.openapi import document
 from bot.faces.http.page import POLICY, page
 from bot.faces.http.parameters import body_texts, given, merged, request_of
-from bot.faces.http.problems import handlers, of_fault, reply, route_path
+from bot.faces.http.problems import Refuse, handlers, of_fault, reply, route_path
 from bot.fair_queue import ANYBODY, Waiter
 from bot.presentation.words import Words, pick_language
 from bot.store.api_keys import ApiKey
@@ -86,11 +86,14 @@ def stored_keys(dispatcher: Dispatcher) -> KeyCheck:
 @dataclass(frozen=True, slots=True)
 class ForBrowsers:
     """What is there for browsers: our own ``pages``, beside which the list of addresses is at ``/api``;
-    pages of ``origins`` may call the API.
+    pages of ``origins`` may call the API. ``refuse`` makes a page of what is wrong with an address of no command;
+    ``quotas`` count what keys ask on the pages too.
     """
 
     pages: Sequence[PageRoute] = ()
     origins: Sequence[str] = ()
+    refuse: Refuse | None = None
+    quotas: Quotas | None = None
 
 
 NOTHING_FOR_BROWSERS = ForBrowsers()
@@ -106,9 +109,11 @@ def build_api(
     browsers: ForBrowsers = NOTHING_FOR_BROWSERS,
 ) -> FastAPI:
     """The API over a counter's commands. ``timer`` gives the seconds that quotas and latencies are counted in."""
-    authorizer = Authorizer(keys if require_key else None, Quotas(timer))
+    authorizer = Authorizer(keys if require_key else None, browsers.quotas or Quotas(timer))
     meter, shared = Meter(), SharedAnswers(dispatcher)
-    routes: list[tuple[str, Handler, list[str]]] = [(path, handler, some) for path, some, handler in browsers.pages]
+    routes: list[tuple[str, Handler, list[str]]] = [
+        (path, handler, with_head(some)) for path, some, handler in browsers.pages
+    ]
     routes += [
         (command.path, change(dispatcher, command, authorizer), [str(command.method)])
         if command.acts
@@ -129,7 +134,7 @@ def build_api(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        exception_handlers=handlers(methods),
+        exception_handlers=handlers(methods, browsers.refuse),
     )
     api.router.route_class = NameRoute
     for path, handler, some in routes:
@@ -137,6 +142,11 @@ def build_api(
     api.add_middleware(ErrorMiddleware, meter=meter, timer=timer)
     let_browsers_call(api, browsers.origins)
     return api
+
+
+def with_head(methods: Sequence[str]) -> list[str]:
+    """Methods of a page: what can be got can be asked about."""
+    return [*methods, "HEAD"] if "GET" in methods else list(methods)
 
 
 class NameRoute(APIRoute):

@@ -22,10 +22,15 @@ from bot.store.engine import StoreError
 
 MEDIA_TYPE = "application/problem+json"
 
+UNKNOWN_PAGE = "there is no such page"
+
 BUSY_SECONDS = 5
 """When to try again after the store could not be read."""
 
 Handlers = dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]
+
+Refuse = Callable[[Request, HTTPException], Response]
+"""Makes the page that a browser is shown of a refusal."""
 
 log = structlog.get_logger()
 
@@ -60,8 +65,17 @@ def route_path(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "path", "unmatched"))
 
 
-def handlers(methods: Mapping[str, Sequence[str]]) -> Handlers:
-    """What FastAPI is to do with each kind of expected error, where these paths have these methods."""
+def is_browser(request: Request) -> bool:
+    """Whether a person looks at an address that is none of the API's."""
+    path, accepted = request.scope["path"], request.headers.get("accept", "")
+    return "text/html" in accepted and not path.startswith("/api/")
+
+
+def handlers(methods: Mapping[str, Sequence[str]], refuse: Refuse | None = None) -> Handlers:
+    """What FastAPI is to do with each kind of expected error, where these paths have these methods.
+
+    ``refuse``: what a browser is shown of an address that is none, or is asked for otherwise; programs get a problem.
+    """
     paths = [path for path in methods if path != "/"]
 
     async def question(request: Request, error: AskError) -> Response:
@@ -71,6 +85,9 @@ def handlers(methods: Mapping[str, Sequence[str]]) -> Handlers:
         headers = dict(error.headers or {})
         if error.status_code == 405:  # Starlette knows the methods of one route, and a path may have several
             headers["Allow"] = ", ".join(methods.get(route_path(request.scope), ())) or headers.get("Allow", "")
+        if refuse is not None and is_browser(request):
+            detail = UNKNOWN_PAGE if error.status_code == 404 else error.detail
+            return refuse(request, HTTPException(error.status_code, detail, headers))
         return reply(of_http(error, request.scope["path"], paths), headers)
 
     async def store(request: Request, error: StoreError) -> Response:

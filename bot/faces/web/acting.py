@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +18,7 @@ from bot.dispatch.forms import FilledForm
 from bot.dispatch.reply import Reply, form, reply
 from bot.faces.web.cards import acts
 from bot.faces.web.fields import FieldView, field_of, fields_of
+from bot.faces.web.once import request_of
 from bot.faces.web.posted import form_texts
 from bot.faces.web.seen import HEADERS, Route, Seen
 from bot.faces.web.things import THINGS, Act, Things
@@ -27,9 +26,6 @@ from bot.faces.web.visitors import refuse_forged
 
 if TYPE_CHECKING:
     from bot.faces.web.site import Site
-
-KEY_FIELD = "key"
-"""The hidden field with the name that a form was given when it was shown: what is sent twice is done once."""
 
 LONGEST_NAME = 20
 """Letters that the name of a thing may have; those that are made have six."""
@@ -174,7 +170,7 @@ class ActingPages:
         said, command = await self._said(seen), self._command("add")
         texts = texts_of(command, said)
         request = request_of(said, texts) if command.idempotency else None
-        shown = await self._answer(seen, command, (command, texts), request)
+        shown = await self.site.kept.reply(seen, said, lambda: self._answer(seen, command, (command, texts), request))
         if not shown.ok:
             return await self._listed(seen, texts, self._html(seen, shown), KEPT_BY_NOBODY)
         return self._done(seen, shown, plain(shown.answer)["id"])
@@ -265,7 +261,7 @@ class ActingPages:
         question: Question = (command, {**texts_of(command, said), "id": name})
         if act.way == "sheet":
             question = FilledForm(self._line(act, name), said.get("version", ""), said)
-        shown = await self._answer(seen, command, question)
+        shown = await self.site.kept.reply(seen, said, lambda: self._answer(seen, command, question))
         return self._done(seen, shown, "" if act.ends and shown.ok else name)
 
 
@@ -280,15 +276,6 @@ def name_in(seen: Seen) -> str:
 def texts_of(command: Command, said: Mapping[str, str]) -> dict[str, str]:
     """What a form says of a command's parameters; an empty field says nothing."""
     return {param.name: said[param.name] for param in command.params if said.get(param.name, "").strip()}
-
-
-def request_of(said: Mapping[str, str], texts: Mapping[str, str]) -> Request | None:
-    """The request that a form makes: the same form with the same texts is the same one, with others another."""
-    if not said.get(KEY_FIELD):
-        return None
-    digest = hashlib.sha256(json.dumps(sorted(texts.items())).encode()).hexdigest()
-    name = hashlib.sha256(f"{said[KEY_FIELD]} {digest}".encode()).hexdigest()
-    return Request(f"form-{name}", digest)
 
 
 def choice_of(field: FieldView) -> FieldView:

@@ -53,7 +53,7 @@ def _chart_library() -> tuple[Path, Path]:
 async def asset(request: Request) -> Response:
     """Answer with a file; an address of another version is unknown."""
     found = assets().get(request.path_params["name"])
-    if found is None or found.address != request.url.path:
+    if found is None or found.address != request.scope["path"]:
         raise HTTPException(404, "there is no such file")
     packs = "gzip" in request.headers.get("accept-encoding", "")
     headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding", **({"Content-Encoding": "gzip"} if packs else {})}

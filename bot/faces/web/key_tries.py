@@ -1,4 +1,4 @@
-"""How often an address may try API keys in a form: a wrong one must cost."""
+"""How often an address may send wrong API keys in a form. A right one is let in all the same: many may share an address."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class KeyTries:
         self._timer = timer
         self._failed: LRUCache[str, deque[float]] = LRUCache(ADDRESSES)
 
-    def take(self, address: str) -> int:
-        """Count a try as failed before it is made, so that many at once count too; else seconds until another one."""
+    def fail(self, address: str) -> int:
+        """Count a wrong key; where there were too many already, seconds until another is looked at."""
         now, tries = self._timer(), self._failed.setdefault(_site(address), deque())
         while tries and tries[0] <= now - WINDOW_S:
             tries.popleft()
@@ -37,11 +37,6 @@ class KeyTries:
             return max(1, math.ceil(tries[0] + WINDOW_S - now))
         tries.append(now)
         return 0
-
-    def forgive(self, address: str) -> None:
-        """It was no failure after all."""
-        if tries := self._failed.get(_site(address)):
-            tries.pop()
 
 
 def _site(address: str) -> str:

@@ -58,6 +58,9 @@ class Page:
         }
 
 
+ALL = {"limit": "500"}
+"""Of a list of models a page has room for all: as many as commands list at most."""
+
 GPU = {"gpu": "gpu"}
 GPU_NAME = {"gpu_name": "gpu"}
 
@@ -67,9 +70,9 @@ MARKET = Page(
     "/dash/market",
     "Prices and availability by region",
     30,
-    (Control("gpu", "history", "gpu_name"), Control("days", "history", "days"), Control("scope", "monitor", "scope")),
+    (Control("gpu", "history", "gpu_name"), Control("days", "history", "days")),
     (
-        Panel("prices", "monitor", {"scope": "scope"}, wide=True),
+        Panel("prices", "monitor", fixed=ALL, wide=True),
         Panel("history", "history", {**GPU_NAME, "days": "days"}, wide=True),
         Panel("regions", "availability", GPU, offers=True),
         Panel("status", "status"),
@@ -83,7 +86,7 @@ RELIABILITY = Page(
     900,
     (Control("gpu", "reliability", "gpu"), Control("period", "interruptions", "period")),
     (
-        Panel("rates", "interruptions", {"period": "period"}, wide=True),
+        Panel("rates", "interruptions", {"period": "period"}, ALL, wide=True),
         Panel("score", "reliability", GPU, wide=True, offers=True),
         Panel("hours", "windows", GPU_NAME, wide=True),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -40,6 +40,8 @@ class Seen:
     words: Words
     models: tuple[str, ...]
     """those of the market, busiest first"""
+    polled: tuple[str, ...]
+    """those of which a complete poll is stored"""
     preferences: Preferences
     zone: str
 
@@ -55,5 +57,18 @@ class Seen:
 
 def to_sign_in(request: Request) -> Response:
     """Lead to where one signs in, and then back."""
-    query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path + query})}", 303)
+    return RedirectResponse(f"/sign-in?{urlencode({'next': address_of(request)})}", 303)
+
+
+def address_of(request: Request) -> str:
+    """Path and query as they were sent, so that one can be led back to them: a decoded name may hold anything."""
+    path = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+    query = request.scope["query_string"]
+    return (path + (b"?" + query if query else b"")).decode("latin-1")
+
+
+def bodiless(got: Response) -> Response:
+    """The answer to HEAD: what GET would be told, without what it would be sent."""
+    answer = Response(status_code=got.status_code)
+    answer.raw_headers = list(got.raw_headers)
+    return answer

@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import Any
 
+from bot.access import Quotas
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.web.key_tries import KeyTries
 from bot.faces.web.sign_in import SignedIn, SignInPages
@@ -13,10 +14,10 @@ from bot.faces.web.site import Site
 from bot.presentation.words import Words
 
 
-def build_site(dispatcher: Dispatcher, url: str | None) -> Site:
-    """The pages, with those on which one signs in. ``url``: the public address, where one is set."""
+def build_site(dispatcher: Dispatcher, url: str | None, quotas: Quotas) -> Site:
+    """The pages, with those on which one signs in. ``url``: the public address, if there is one; ``quotas``: the API's."""
     visitors = SignedIn(dispatcher, secure=(url or "").startswith("https://"))
-    site = Site(dispatcher, visitors)
+    site = Site(dispatcher, visitors, quotas=quotas)
     add_sign_in(site, visitors)
     return site
 

@@ -7,8 +7,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import structlog
 from starlette.requests import Request
@@ -21,10 +22,12 @@ from bot.faces.web.key_tries import KeyTries
 from bot.faces.web.posted import form_texts, own_path
 from bot.faces.web.rendering import render
 from bot.faces.web.seen import HEADERS as PAGE_HEADERS
+from bot.faces.web.seen import address_of
 from bot.faces.web.visitors import (
     EVERYTHING,
-    LANGUAGE_COOKIE,
+    PersonsBucket,
     Visitor,
+    in_language,
     language_tag,
     refuse_foreign,
     refuse_forged,
@@ -82,7 +85,7 @@ class SignedIn:
         if key is not None:
             self._usage.used(key.id)
         await self._renew(request, session, token, now)
-        return _in_language(visitor, request)
+        return in_language(visitor, request)
 
     async def _renew(self, request: Request, session: BrowserSession, token: str, now: int) -> None:
         if session.replaced or not self._store.writable:
@@ -154,17 +157,13 @@ class SignedIn:
 def _visitor(session: BrowserSession, key: ApiKey | None, csrf: str) -> Visitor | None:
     """A person; or a key, which may do what it may over HTTP now, and nothing once it is revoked."""
     if session.asker is not None:
-        return Visitor(session.asker, EVERYTHING, csrf)
+        asker = session.asker
+        bucket = PersonsBucket(f"{asker.platform} {asker.team} {asker.person}")
+        return Visitor(asker, EVERYTHING, csrf, bucket=bucket)
     if key is None:
         return None
     asker = key.asker or Asker("web", f"key {key.id}", "key")
-    return Visitor(asker, frozenset(key.scopes), csrf, only_asks=key.owner is None, in_person=False)
-
-
-def _in_language(visitor: Visitor, request: Request) -> Visitor:
-    """In the language that was chosen on a page, else that of their chat, else that of their browser."""
-    tag = request.cookies.get(LANGUAGE_COOKIE) or visitor.asker.locale or language_tag(request)
-    return replace(visitor, asker=replace(visitor.asker, locale=tag))
+    return Visitor(asker, frozenset(key.scopes), csrf, only_asks=key.owner is None, in_person=False, bucket=key)
 
 
 class Shell(Protocol):
@@ -210,16 +209,14 @@ class SignInPages:
         said = await form_texts(request)
         goal = own_path(said.get("next", "/"))
         words = self._words(request)
-        address = request.client.host if request.client else ""
-        if wait := self.tries.take(address):
+        if await self.visitors.by_key(request, said.get("key", "").strip()):
+            return _see_other(goal)
+        if wait := self.tries.fail(request.client.host if request.client else ""):
             told = words("Too many tries from your address; try again in {n} s.", n=wait)
             refused = self._page(request, 429, next=goal, fault=told)
             refused.headers["Retry-After"] = str(wait)
             return refused
-        if not await self.visitors.by_key(request, said.get("key", "").strip()):
-            return self._page(request, 403, next=goal, fault=words("This key is not valid."))
-        self.tries.forgive(address)
-        return _see_other(goal)
+        return self._page(request, 403, next=goal, fault=words("This key is not valid."))
 
     async def _link(self, request: Request) -> Response:
         """A page with a button: programs that look at links in chats must not use them up."""
@@ -249,7 +246,10 @@ class SignInPages:
     def _page(self, request: Request, status: int, **shown: Any) -> Response:
         """The page with ``next`` to go to, a ``fault``, or a ``link`` and ``who`` it signs in."""
         words = self._words(request)
-        values = {"next": "/", "fault": "", "link": "", "who": None, **shown}
+        address = f"/sign-in?{urlencode({'next': shown.get('next', '/')})}"  # of what a form came to, none
+        if request.method != "POST":
+            address = address_of(request)
+        values = {"next": "/", "fault": "", "link": "", "who": None, "address": address, **shown}
         html = self.shell("sign_in.html", words, title=words("Sign in"), **values)
         return Response(html, status, HEADERS, "text/html")
 

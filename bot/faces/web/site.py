@@ -6,18 +6,20 @@ the same; what acts is a form that carries its visitor's secret.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from analytics.errors import AskError
 from analytics.evidence import to_json
+from bot.access import Quotas
 from bot.dispatch.command import Command
 from bot.dispatch.dispatcher import Dispatcher, language_of
 from bot.dispatch.forms import FilledForm
@@ -26,14 +28,16 @@ from bot.dispatch.shared_answers import SharedAnswers
 from bot.faces.web.acting import acting_menu, acting_routes
 from bot.faces.web.assets import asset, assets
 from bot.faces.web.cards import acts, card_view, without_offers
-from bot.faces.web.fields import FieldView, field_of, fields_of, find_param
+from bot.faces.web.dashboards import Dashboards
+from bot.faces.web.fields import fields_of
 from bot.faces.web.live import LiveEvents
-from bot.faces.web.pages import PAGES, Control, Page, Panel
+from bot.faces.web.once import KEY_FIELD, KeptReplies, request_of
+from bot.faces.web.pages import PAGES
 from bot.faces.web.posted import form_texts, own_path
 from bot.faces.web.rendering import render
-from bot.faces.web.seen import HEADERS, Handler, Route, Seen, to_sign_in
+from bot.faces.web.seen import HEADERS, Handler, Route, Seen, address_of, bodiless, to_sign_in
 from bot.faces.web.tables import table_csv
-from bot.faces.web.visitors import CSRF_FIELD, LANGUAGE_COOKIE, Visitors, refuse_forged
+from bot.faces.web.visitors import CSRF_FIELD, LANGUAGE_COOKIE, Visitors, language_tag, refuse_forged
 from bot.presentation.problem_documents import of_question
 from bot.presentation.words import LOCALES, Words, pick_language
 from bot.store.errors import StoreError
@@ -41,6 +45,10 @@ from bot.store.errors import StoreError
 log = structlog.get_logger()
 
 YEAR = 31_536_000
+
+NOT_BY_THIS_KEY = "the key that you signed in with is not good for this"
+
+NOT_ON_PAGES = "this is asked in chat, not on a page"
 
 
 @dataclass(slots=True)
@@ -55,34 +63,38 @@ class Site:
     """visitors sign in and out; else everybody here is the same person"""
     home: str = "/dash/market"
     """where one who comes without an address is led"""
+    quotas: Quotas = field(default_factory=lambda: Quotas(time.monotonic))
+    """how often each visitor may ask; a key has one bucket for these pages and the API"""
     extra: list[Route] = field(default_factory=list)
     """pages of others within this frame"""
     shared: SharedAnswers = field(init=False)
     events: LiveEvents = field(init=False)
-    _names: frozenset[str] = field(init=False)
+    kept: KeptReplies = field(init=False)
+    names: frozenset[str] = field(init=False)
+    """the models of the catalogue"""
 
     def __post_init__(self) -> None:
         self.events = LiveEvents(self.dispatcher.store)
-        self._names = frozenset(gpu.name for gpu in self.dispatcher.catalog.gpus)
+        self.names = frozenset(gpu.name for gpu in self.dispatcher.catalog.gpus)
         self.shared = SharedAnswers(self.dispatcher)
+        self.kept = KeptReplies(self.dispatcher.clock)
 
     @property
     def routes(self) -> Sequence[Route]:
         """Path, methods and handler of each page."""
-        pages = [(page.path, ["GET"], self.guarded(self._page(page))) for page in PAGES]
         return [
             ("/assets/{mark}/{name}", ["GET"], self.guarded(asset)),
-            ("/", ["GET"], self.handler(self._home)),
-            *pages,
-            ("/questions", ["GET"], self.handler(self._questions)),
-            ("/questions/{verb}", ["GET"], self.handler(self._question)),
+            ("/", ["GET"], self.handler(self._home, counts=False)),
+            *Dashboards(self).routes,
+            ("/questions", ["GET"], self.handler(self._questions, counts=False)),
+            ("/questions/{verb}", ["GET"], self.handler(self._question, counts=False)),
             ("/ask", ["GET"], self.handler(self._ask)),
             ("/ask", ["POST"], self.handler(self._act)),
             ("/ask.json", ["GET"], self.handler(self._json)),
             ("/ask.csv", ["GET"], self.handler(self._csv)),
             ("/form", ["GET"], self.handler(self._form)),
             ("/form", ["POST"], self.handler(self._filled)),
-            ("/events", ["GET"], self.handler(self._events)),
+            ("/events", ["GET"], self.handler(self._events, counts=False)),
             ("/language", ["GET"], self.guarded(self._language)),
             *acting_routes(self),
             *self.extra,
@@ -90,16 +102,29 @@ class Site:
 
     # -- around every page
 
-    def handler(self, handler: Callable[[Seen], Awaitable[Response]]) -> Handler:
-        """A page for who signed in, with what a browser is told where it cannot be shown."""
-        return self.guarded(self._seeing(handler))
+    def handler(self, handler: Callable[[Seen], Awaitable[Response]], *, counts: bool = True) -> Handler:
+        """A page for who signed in, with what a browser is told where it cannot be shown.
 
-    def _seeing(self, handler: Callable[[Seen], Awaitable[Response]]) -> Handler:
+        ``counts``: each request is a question of the visitor's rate; else ``handler`` says what is one.
+        """
+
         async def seeing(request: Request) -> Response:
             seen = await self.see(request)
-            return to_sign_in(request) if seen is None else await handler(seen)
+            if seen is None:
+                return to_sign_in(request)
+            if counts:
+                self.charge(seen)
+            return await handler(seen)
 
-        return seeing
+        return self.guarded(seeing)
+
+    def charge(self, seen: Seen) -> None:
+        """Take one question of a visitor's rate; raises 429 where none is left."""
+        if seen.visitor.bucket is None:
+            return
+        allowance = self.quotas.take(seen.visitor.bucket)
+        if allowance.wait:
+            raise HTTPException(429, "this is more than you may ask in a minute; try again soon", allowance.headers)
 
     async def see(self, request: Request) -> Seen | None:
         """Who asks and what every page needs to know; None where nobody signed in."""
@@ -108,34 +133,41 @@ class Site:
             return None
         async with self.dispatcher.query_context(visitor.asker) as query:
             language = language_of(visitor.asker, query.own, query.team, self.dispatcher.language or "en")
-            models = await query.known()
-            return Seen(request, visitor, Words(language, query.now), models, query.preferences, query.zone())
+            rows = await query.reader.models()
+            models = tuple(row.name for row in rows)
+            polled = tuple(row.name for row in rows if row.last_good_at is not None)
+            return Seen(request, visitor, Words(language, query.now), models, polled, query.preferences, query.zone())
 
     def guarded(self, handler: Handler) -> Handler:
         """What a browser is told where a page cannot be shown."""
 
         async def guarded(request: Request) -> Response:
             try:
-                return await handler(request)
+                got = await handler(request)
+                return bodiless(got) if request.method == "HEAD" else got
             except HTTPException as error:
-                return self._refusal(request, error.status_code, error.detail, error.headers)
+                return self.refusal(request, error)
             except StoreError as error:
                 log.warning("store_unavailable", error=str(error))
-                return self._refusal(request, 503, "The database is busy", {"Retry-After": "5"})
+                return self.refusal(request, HTTPException(503, "The database is busy", {"Retry-After": "5"}))
 
         return guarded
 
-    def _refusal(self, request: Request, status: int, text: str, headers: Mapping[str, str] | None) -> Response:
-        words = Words(pick_language(request.headers.get("accept-language")), self.dispatcher.clock())
-        body = self.shell("refused.html", None, words, title=words(text))
-        return Response(body, status, {**HEADERS, **(headers or {})}, "text/html")
+    def refusal(self, request: Request, error: HTTPException) -> Response:
+        """A page that says why there is no other, with a way back."""
+        words = Words(pick_language(language_tag(request)), self.dispatcher.clock())
+        body = self.shell("refused.html", None, words, title=words(error.detail), address=address_of(request))
+        return Response(body, error.status_code, {**HEADERS, **(error.headers or {})}, "text/html")
 
     def shell(self, template: str, seen: Seen | None, words: Words, **values: Any) -> str:
         """A whole page: a template within the frame of all pages."""
         menu = [(words(page.title), page.path) for page in PAGES if page.in_menu]
         menu += [(words("Questions"), "/questions"), *(acting_menu(self, seen) if seen else ())]
         menu += [(words(title), path) for title, path in self.more]
-        path = seen.request.url.path if seen else ""
+        path = seen.request.scope["path"] if seen else ""
+        address = (
+            address_of(seen.request) if seen and seen.request.method != "POST" else values.get("here", path or "/")
+        )
         return render(
             template,
             words=words,
@@ -147,7 +179,7 @@ class Site:
             models=seen.models if seen else (),
             llms=self._llms() if seen else (),
             signed_in=self.signs_in and seen is not None,
-            **{"refresh": 0, "live": False, "here": path, **values},
+            **{"refresh": 0, "live": False, "here": path, "address": address, "settled": "", **values},
         )
 
     def _llms(self) -> tuple[str, ...]:
@@ -163,7 +195,7 @@ class Site:
     def check(self, seen: Seen, command: Command) -> None:
         """Raise 403 where the way in which a visitor signed in is not good for a command."""
         if not seen.visitor.may(command):
-            raise HTTPException(403, "the key that you signed in with is not good for this")
+            raise HTTPException(403, NOT_ON_PAGES if seen.visitor.in_person else NOT_BY_THIS_KEY)
 
     def card(self, seen: Seen, shown: Reply, *, own: bool) -> str:
         """A reply as HTML. ``own``: it is this visitor's alone, so that what acts may be a form of theirs."""
@@ -171,7 +203,7 @@ class Site:
 
     def card_html(self, shown: Reply, csrf: str = "") -> str:
         """The same; ``csrf``: the secret of who sees it, where nobody else does."""
-        return render("card.html", words=shown.words, card=card_view(shown, self.dispatcher, self._names), csrf=csrf)
+        return render("card.html", words=shown.words, card=card_view(shown, self.dispatcher, self.names), csrf=csrf)
 
     async def panel(self, seen: Seen, command: Command, texts: Mapping[str, str], *, offers: bool = True) -> str:
         """An answer as HTML; that to a question which all ask alike is made once."""
@@ -183,52 +215,11 @@ class Site:
 
         if not command.shared:
             return (await compute()).decode()
-        asked = ("web", command.name, offers, tuple(sorted(texts.items())))
-        by = (seen.words.language, seen.preferences, seen.zone)
-        return (await self.shared.get((asked, by), compute)).decode()
+        return (await self.shared.get(_shared_key(seen, command, texts, offers=offers), compute)).decode()
 
-    # -- pages of panels
-
-    def _page(self, page: Page) -> Handler:
-        async def handler(seen: Seen) -> Response:
-            said = {**seen.said, **{name: str(text) for name, text in seen.request.path_params.items()}}
-            said.setdefault("gpu", self._model(seen))
-            if wanted := said.get("panel"):
-                panel = next((one for one in page.panels if one.name == wanted), None)
-                if panel is None:
-                    raise HTTPException(404, "there is no such part of this page")
-                return Response(await self._filled_panel(seen, panel, said), headers=HEADERS, media_type="text/html")
-            return StreamingResponse(self._pieces(seen, page, said), headers=HEADERS, media_type="text/html")
-
-        return self._seeing(handler)
-
-    def _model(self, seen: Seen) -> str:
-        """The model of a page that names none: the visitor's first, else the busiest."""
-        return next(iter((*seen.preferences.gpus, *seen.models)), "")
-
-    async def _pieces(self, seen: Seen, page: Page, said: Mapping[str, str]) -> AsyncIterator[str]:
-        words = seen.words
-        title = said["gpu"] if page.path.endswith("{gpu}") else words(page.title)
-        shown = {**page.defaults, **said}
-        fields = [self._control(seen, control, shown.get(control.name, "")) for control in page.controls]
-        mark = "\x00"
-        body = self.shell(
-            "page.html", seen, words, title=title, summary=words(page.summary), fields=fields, panels=mark,
-            refresh=page.seconds,
-        )  # fmt: skip
-        head, tail = body.split(mark)
-        yield head
-        for panel in page.panels:
-            filled = await self._filled_panel(seen, panel, said)
-            yield render("panel.html", words=words, panel=panel, html=filled)
-        yield tail
-
-    def _control(self, seen: Seen, control: Control, text: str) -> FieldView:
-        found = find_param(self.dispatcher.commands, control.verb, control.param)
-        return replace(field_of(found, text, seen.words, name=control.name), required=False)
-
-    async def _filled_panel(self, seen: Seen, panel: Panel, said: Mapping[str, str]) -> str:
-        return await self.panel(seen, self.dispatcher.command(panel.verb), panel.texts(said), offers=panel.offers)
+    async def is_made(self, seen: Seen, command: Command, texts: Mapping[str, str], *, offers: bool = True) -> bool:
+        """Whether a panel was made for all, or is being made, so that it costs nothing."""
+        return command.shared and await self.shared.holds(_shared_key(seen, command, texts, offers=offers))
 
     async def _events(self, seen: Seen) -> Response:
         return self.events.response()
@@ -251,6 +242,8 @@ class Site:
             raise HTTPException(404, "there is no such question")
         said = {param.name: seen.said[param.name] for param in command.params if param.name in seen.said}
         enough = all(param.name in said for param in command.params if param.required)
+        if enough and not await self.is_made(seen, command, said):
+            self.charge(seen)
         html = await self.panel(seen, command, said) if enough else ""
         if seen.said.get("panel"):
             return Response(html, headers=HEADERS, media_type="text/html")
@@ -269,11 +262,18 @@ class Site:
         """The answer to a line that was sent by a form."""
         said = await form_texts(seen.request)
         refuse_forged(seen.request, seen.visitor, said)
-        return await self._shown(seen, said.get("line", ""))
+        return await self._shown(seen, said.get("line", ""), said)
 
-    async def _shown(self, seen: Seen, line: str) -> Response:
+    async def _shown(self, seen: Seen, line: str, sent: Mapping[str, str] | None = None) -> Response:
+        """The answer; ``sent``: a form, of which the same is done once."""
         self.check_line(seen, line)
-        shown = await reply(self.dispatcher, seen.visitor.asker, line, default=seen.words.language)
+        request = request_of(sent or {}, {"line": line})
+
+        async def answered() -> Reply:
+            asker, default = seen.visitor.asker, seen.words.language
+            return await reply(self.dispatcher, asker, line, default=default, request=request)
+
+        shown = await self.kept.reply(seen, sent or {}, answered)
         html = self.card(seen, shown, own=True)
         return self._html(seen, "answer.html", title=shown.card.title, html=html, line=line)
 
@@ -330,7 +330,8 @@ class Site:
         said = await form_texts(seen.request)
         refuse_forged(seen.request, seen.visitor, said)
         line, version = said.pop("line", ""), said.pop("version", "")
-        said.pop(CSRF_FIELD, None)
+        for hidden in (CSRF_FIELD, KEY_FIELD):
+            said.pop(hidden, None)
         self.check_line(seen, line)
         question = FilledForm(line, version, said)
         shown = await reply(self.dispatcher, seen.visitor.asker, question, default=seen.words.language)
@@ -346,3 +347,9 @@ class Site:
         back = RedirectResponse(own_path(request.query_params.get("next", "")), 303, HEADERS)
         back.set_cookie(LANGUAGE_COOKIE, chosen, max_age=YEAR, httponly=True, samesite="lax")
         return back
+
+
+def _shared_key(seen: Seen, command: Command, texts: Mapping[str, str], *, offers: bool) -> Hashable:
+    """All that a panel which is made for all depends on, besides the stored market."""
+    asked = ("web", command.name, offers, tuple(sorted(texts.items())))
+    return asked, (seen.words.language, seen.preferences, seen.zone)

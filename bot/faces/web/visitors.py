@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from bot.access import ALERTS, READ, WEBHOOKS
+from bot.access import ALERTS, READ, SIGN_IN, WEBHOOKS, Metered
 from bot.accounts import Asker
 from bot.dispatch.command import Command
 
@@ -23,6 +23,19 @@ CSRF_FIELD = "csrf"
 """The name of the hidden field that every form which acts carries."""
 
 EVERYTHING = frozenset((READ, ALERTS, WEBHOOKS))
+
+
+PERSON_PER_MINUTE = 600
+"""Questions a minute of a person who signed in (ours: ten a second is more than all pages that one keeps open ask, and
+less than what would keep others waiting)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonsBucket:
+    """What a person's questions are taken out of; a key has its own."""
+
+    id: str
+    per_minute: int = PERSON_PER_MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,8 @@ class Visitor:
     """may change nothing: a key without an owner"""
     in_person: bool = True
     """a person, and no key: what is for people in chat alone is none of a key's business"""
+    bucket: Metered | None = None
+    """what their questions are taken out of; None where nobody counts"""
 
     def may(self, command: Command) -> bool:
         """Whether the way in which they signed in is good for a command; the dispatcher checks their role."""
@@ -51,30 +66,38 @@ class Visitors(Protocol):
 
 
 class AtThisMachine:
-    """Everybody is one person: for a server that listens on loopback only.
+    """Everybody is one person: for a server that listens on loopback only. They may even ask for a link that signs in,
+    for it leads them to nothing that they have not; and nobody counts what they ask.
 
     A page of another site could be led here by a name that resolves to loopback: the host must be loopback's own.
     """
 
     def __init__(self, asker: Asker) -> None:
-        self._visitor = Visitor(asker, EVERYTHING, secrets.token_urlsafe(16))
+        self._visitor = Visitor(asker, EVERYTHING | {SIGN_IN}, secrets.token_urlsafe(16))
 
     async def of(self, request: Request) -> Visitor | None:
         """That person, in the language of their browser."""
         if not _is_loopback(request.headers.get("host", "")):
             raise HTTPException(403, "open this page by its loopback address")
-        return replace(self._visitor, asker=replace(self._visitor.asker, locale=language_tag(request)))
+        return in_language(self._visitor, request)
 
 
 def _is_loopback(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
     try:
+        name = urlsplit(f"//{host}").hostname or ""
         return name == "localhost" or ip_address(name).is_loopback
     except ValueError:
         return False
 
 
 LANGUAGE_COOKIE = "language"
+
+
+def in_language(visitor: Visitor, request: Request) -> Visitor:
+    """In the language that was chosen on a page, else that of their settings and chat, else that of their browser."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    tag = visitor.asker.locale or request.headers.get("accept-language")
+    return replace(visitor, asker=replace(visitor.asker, locale=tag, chosen=chosen))
 
 
 def language_tag(request: Request) -> str | None:
