@@ -75,6 +75,8 @@ class Dashboards:
 
     async def _charge(self, seen: Seen, panels: Sequence[Panel], said: Mapping[str, str]) -> None:
         """Take one question of the visitor's rate where any of these is to be made anew."""
+        if seen.visitor.bucket is None:
+            return
         made = (
             self.site.is_made(seen, self.site.dispatcher.command(one.verb), one.texts(said), offers=one.offers)
             for one in panels
@@ -153,7 +155,7 @@ class Dashboards:
             return None
         words, text = seen.words, str(seen.request.path_params["gpu"])
         try:
-            models = resolve(text, self.site.dispatcher.catalog, seen.models)
+            models = self._meant(seen, text)
         except NotFound as error:
             near = [name for name in error.suggestions if name in (*seen.models, *self.site.names)]
             return self._told(seen, 404, words("There is no such model"), (words(error.note),), near or seen.polled)
@@ -164,6 +166,18 @@ class Dashboards:
             query = seen.request.scope["query_string"].decode("latin-1")
             return RedirectResponse(f"{model_address(models[0])}{f'?{query}' if query else ''}", 303, HEADERS)
         return self._told(seen, 300, words("Which model?"), (words("“{gpu}” may mean:", gpu=text),), models)
+
+    def _meant(self, seen: Seen, text: str) -> tuple[str, ...]:
+        """The models that a name may mean, also as the beginning of theirs; raises NotFound."""
+        catalog = self.site.dispatcher.catalog
+        try:
+            return resolve(text, catalog, seen.models)
+        except NotFound:
+            known = dict.fromkeys((*seen.models, *(gpu.name for gpu in catalog.gpus)))
+            begun = tuple(name for name in known if name.lower().startswith(text.lower()))
+            if not begun:
+                raise
+            return begun
 
     def _told(self, seen: Seen, status: int, title: str, texts: Sequence[str], models: Iterable[str] = ()) -> Response:
         links = [(name, model_address(name)) for name in models]

@@ -1,4 +1,4 @@
-"""How often an address may send wrong API keys in a form. A right one is let in all the same: many may share an address."""
+"""How often an address may send wrong API keys in a form. A right one is let in all the same: many share one."""
 
 from __future__ import annotations
 

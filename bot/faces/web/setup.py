@@ -15,7 +15,7 @@ from bot.presentation.words import Words
 
 
 def build_site(dispatcher: Dispatcher, url: str | None, quotas: Quotas) -> Site:
-    """The pages, with those on which one signs in. ``url``: the public address, if there is one; ``quotas``: the API's."""
+    """The pages, with those on which one signs in. ``url``: the public address, if any; ``quotas``: the API's."""
     visitors = SignedIn(dispatcher, secure=(url or "").startswith("https://"))
     site = Site(dispatcher, visitors, quotas=quotas)
     add_sign_in(site, visitors)
