@@ -14,10 +14,10 @@ from bot.faces.web.site import Site
 from bot.presentation.words import Words
 
 
-def build_site(dispatcher: Dispatcher, url: str | None, quotas: Quotas) -> Site:
+def build_site(dispatcher: Dispatcher, url: str | None, quotas: Quotas | None = None) -> Site:
     """The pages, with those on which one signs in. ``url``: the public address, if any; ``quotas``: the API's."""
     visitors = SignedIn(dispatcher, secure=(url or "").startswith("https://"))
-    site = Site(dispatcher, visitors, quotas=quotas)
+    site = Site(dispatcher, visitors, quotas=quotas or Quotas(time.monotonic))
     add_sign_in(site, visitors)
     return site
 
