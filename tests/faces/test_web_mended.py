@@ -212,6 +212,8 @@ async def test_no_character_breaks_a_page(house: House) -> None:
         assert (address, got.status_code) == (address, status)
         assert got.text.startswith("<!doctype html>")
         assert got.text.rstrip().endswith("</html>")
+    page = (await browser.get("/dash/market?gpu=%00")).text
+    assert page.index('<div class="panels">') < page.index("data-panel"), "it is parted where its panels belong"
 
 
 @pytest.mark.parametrize("host", ["[", "[::1", "a]b", ""])
