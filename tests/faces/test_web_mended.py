@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 import pytest
@@ -407,6 +407,7 @@ async def test_pages_list_all_models(house: House) -> None:
         table = re.search(r"<tbody>(.*?)</tbody>", part, re.DOTALL)
         assert table
         assert table[1].count("<tr>") == len(told)
+        assert "limit=500" in unquote(part), "the stored market has fewer models than a card shows"
     assert 'name="scope"' not in (await browser.get("/dash/market")).text, "it would change one table alone"
 
 
