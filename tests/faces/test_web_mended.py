@@ -407,7 +407,9 @@ async def test_pages_list_all_models(house: House) -> None:
         table = re.search(r"<tbody>(.*?)</tbody>", part, re.DOTALL)
         assert table
         assert table[1].count("<tr>") == len(told)
-        assert "limit=500" in unquote(part), "the stored market has fewer models than a card shows"
+        assert f"line={line} 500&" in html.unescape(unquote(part)), (
+            "the stored market has fewer models than a card shows"
+        )
     assert 'name="scope"' not in (await browser.get("/dash/market")).text, "it would change one table alone"
 
 
