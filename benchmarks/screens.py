@@ -31,7 +31,7 @@ WIDE, PHONE, HEIGHT = 1280, 390, 860
 FRAME = 560
 """Width of a frame of the first minute."""
 COLUMNS = 3
-COLOURS = 128
+COLOURS = 256
 """Of a stored picture; pages have few."""
 
 
@@ -63,7 +63,7 @@ class Film:
 
 
 def store(picture: Image.Image, file: Path) -> None:
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(file, optimize=True)
     print(f"{file.relative_to(ROOT)}: {file.stat().st_size / 1e3:.0f} kB")
 
 

@@ -123,6 +123,8 @@ def test_buttons_are_lines_and_an_alert_can_be_made_and_deleted(page: Page, site
 
 def test_what_nobody_asked_for_arrives_and_stays_after_a_reload(page: Page, site: str, demo: Demo) -> None:
     page.goto(f"{site}/play")
+    newer = page.get_by_role("button", name="Something new below")
+    expect(newer).to_be_hidden()
     demo.tell(Card("Alert: RTX 4090 below $0.35", "It is $0.34 <now> & falling."))
     alert = page.locator(".said.alert")
     expect(alert.locator(".as-page")).to_contain_text("It is $0.34 <now> & falling.")
