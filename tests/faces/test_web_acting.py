@@ -199,8 +199,15 @@ async def test_edit_is_a_sheet_that_takes_back_nobodys_change(here: SignedInAs, 
     told = await here.told("alert show", id=name)
     assert told["threshold"] == 0.31
     assert "22:00" in " ".join(told["terms"])
-    assert "this was changed meanwhile" in shown((await sheet.send(browser, condition="< 0.2")).text)
-    assert (await here.told("alert show", id=name))["threshold"] == 0.31
+    for typed, fault in (("< 0.2", "this was changed meanwhile"), ("nonsense", "nonsense")):
+        refused = await sheet.send(browser, condition=typed)
+        assert fault in shown(refused.text)
+        assert "now: < 0.31" in shown(refused.text)
+        assert (await here.told("alert show", id=name))["threshold"] == 0.31
+        sheet = form_to(refused.text, f"/alerts/{name}/edit")
+        assert sheet.fields["condition"] == typed, "nothing that was typed is lost"
+    await sheet.send(browser, condition="< 0.25")
+    assert (await here.told("alert show", id=name))["threshold"] == 0.25
 
 
 async def test_a_form_that_is_sent_twice_makes_one_alert(here: SignedInAs, browser: httpx.AsyncClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 20
 """Letters that the name of a thing may have; those that are made have six."""
+
+NOTHING_TYPED: Mapping[str, str] = MappingProxyType({})
 
 LAST = "last"
 """Means the newest in chat; an address must name the same thing tomorrow."""
@@ -242,7 +245,10 @@ class ActingPages:
         view = self._act_view(seen, act, name, ())
         return self._page(seen, "sure.html", title=view.label, act=view, html=self._html(seen, shown), name=name)
 
-    async def _sheet(self, seen: Seen, act: Act, name: str) -> Response:
+    async def _sheet(
+        self, seen: Seen, act: Act, name: str, typed: Mapping[str, str] = NOTHING_TYPED, html: str = ""
+    ) -> Response:
+        """A sheet with what holds now, or with what was ``typed`` on it where that came to trouble: ``html`` tells."""
         asker, default = seen.visitor.asker, seen.words.language
         opened = await form(self.site.dispatcher, asker, self._line(act, name), default=default)
         if isinstance(opened, Reply):
@@ -250,7 +256,10 @@ class ActingPages:
         sheet, words = opened
         back = f"{self.things.path}/{name}"
         title = f"{words(sheet.command.summary)}: {name}"
-        return self._page(seen, "form.html", title=title, sheet=sheet, href=f"{back}/{act.verb}", back=back)
+        return self._page(
+            seen, "form.html", KEPT_BY_NOBODY if html else HEADERS, title=title, sheet=sheet, typed=typed, html=html,
+            href=f"{back}/{act.verb}", back=back,
+        )  # fmt: skip
 
     def _line(self, act: Act, name: str) -> str:
         return f"{self.things.group} {act.verb} {name}"
@@ -262,6 +271,8 @@ class ActingPages:
         if act.way == "sheet":
             question = FilledForm(self._line(act, name), said.get("version", ""), said)
         shown = await self.site.kept.reply(seen, said, lambda: self._answer(seen, command, question))
+        if act.way == "sheet" and not shown.ok:
+            return await self._sheet(seen, act, name, said, self._html(seen, shown))
         return self._done(seen, shown, "" if act.ends and shown.ok else name)
 
 

@@ -121,20 +121,24 @@ class Playground:
         texts = await form_texts(seen.request)
         refuse_forged(seen.request, seen.visitor, texts)
         line = texts.get("line", "").strip()[: MAX_LINE + 1].removeprefix("/spot ")
+        first = self._count
         if line:
             number = texts.get("page", "0")
             async with self._answering:
-                await self._answer(seen, line, int(number) if PAGE_NUMBER.fullmatch(number) else 0)
+                first = await self._answer(seen, line, int(number) if PAGE_NUMBER.fullmatch(number) else 0)
         if seen.request.headers.get("x-requested-with") == "fetch":
             return Response(status_code=204, headers=HEADERS)
-        return RedirectResponse(f"{PATH}#last", 303)
+        return RedirectResponse(f"{PATH}#m{first}", 303)
 
-    async def _answer(self, seen: Seen, line: str, number: int = 0) -> None:
+    async def _answer(self, seen: Seen, line: str, number: int = 0) -> int:
+        """Say a line and its answer; gives the id of the first."""
         self._count += 1
-        self.said.append(Said(self._count, "you", line))
+        said = Said(self._count, "you", line)
+        self.said.append(said)
         shown = await reply(self.site.dispatcher, seen.visitor.asker, line, default=seen.words.language)
         chat = replace(shown.card, actions=(*shown.card.actions, *actions(shown.words, shown.line)))
         self._add("spotbot", shown, chat, number, csrf=seen)
+        return said.id
 
     def _add(self, by: str, shown: Reply, chat: Card, number: int = 0, *, csrf: Seen | None = None) -> None:
         """Keep a message; ``chat``: its card as chats show it, page by page, with the buttons of every answer."""

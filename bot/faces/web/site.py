@@ -324,7 +324,7 @@ class Site:
             return self._html(seen, "answer.html", title=opened.card.title, html=html, line=line)
         sheet, words = opened
         title = words(sheet.command.summary)
-        return self._html(seen, "form.html", title=title, sheet=sheet, href="/form", back="")
+        return self._html(seen, "form.html", title=title, sheet=sheet, typed={}, html="", href="/form", back="")
 
     async def _filled(self, seen: Seen) -> Response:
         said = await form_texts(seen.request)
