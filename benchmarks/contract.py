@@ -55,7 +55,12 @@ REAL: dict[str, list[str]] = {
 """Things that there are, for the texts of which the document names no example; none: the parameter is left out, as is
 the name of a request, which may not come again with another content."""
 
-BESIDE_EACH_OTHER = {"cost": ("tokens", "rows"), "alert_add": ("hold",), "alert_edit": ("hold",)}
+BESIDE_EACH_OTHER = {
+    "cost": ("tokens", "rows"),
+    "alert_add": ("hold",),
+    "alert_edit": ("hold",),
+    "alert_preview": ("hold",),
+}
 """Left out of operations: what another value may forbid. One says how much to train on only once, and an alert must not
 expire within the time that it has to hold."""
 
