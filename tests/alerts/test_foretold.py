@@ -287,3 +287,16 @@ async def test_the_message_of_a_prediction_tells_value_probability_and_basis(mar
     assert message.card.lead.startswith(f"price predicted within 1 d with 80%: ${value / MICRO:.4f}.")
     assert any(note.startswith("forecast of 2026-") for note in message.card.notes)
     assert message.card.charts == ()
+
+
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        ("predicted < 0.30 in 24h with 80%", "too little of this is stored"),
+        ("drops 10% in 24h", "so far only prices and free GPUs at single polls of one place are"),
+    ],
+)
+async def test_why_a_rule_is_not_tried_is_told_as_it_is(store: Store, condition: str, why: str) -> None:
+    await small_market(store)
+    dispatcher = Dispatcher(store, COMMANDS, lambda: START)
+    assert why in text(await reply(dispatcher, ANA, f"alert preview 4090 {condition}", default="en"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analytics.evidence import Note, iso
-from analytics.market import DAY, WORLD
+from analytics.market import WORLD
 from bot.alerts.codec import load_rule, load_state
 from bot.alerts.decide import Decision, Reason, decide
 from bot.alerts.descriptions import describe, terms
-from bot.alerts.elements import SNOOZES, clock_of, price_chart, snooze_actions
+from bot.alerts.elements import SNOOZES, clock_of, snooze_actions
 from bot.alerts.engine import key_of, of_offers
 from bot.alerts.explain import explain, plain_value
 from bot.alerts.foretold import FORETOLD
@@ -19,9 +19,9 @@ from bot.alerts.state import Reading, State
 from bot.commands.alerts.acts import Act, act_of
 from bot.commands.alerts.outlook import Outlook, outlook_lines, outlook_of
 from bot.commands.alerts.owned import ID_OR_LAST, Owned, asker_of, find, known_to
-from bot.commands.alerts.trial import REPLAY_DAYS, past_prices
+from bot.commands.alerts.trial import Points, past_prices, watched_chart
 from bot.dispatch.command import Command, QueryContext
-from bot.presentation.card import Action, Card, Column, Lines, Table
+from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
 from bot.store.outbox import Destination
 
@@ -67,7 +67,7 @@ class AlertShown:
     history: tuple[Act, ...]
     foretold: Outlook | None
     """what is foretold now, of a rule that watches that"""
-    points: tuple[tuple[int, float | None], ...]
+    points: Points
     """the last days of a price: UTC seconds and USD; none where something else is watched"""
     threshold: float | None
     """in USD, GPUs, or percent"""
@@ -196,20 +196,13 @@ def show_card(answer: AlertShown, words: Words) -> Card:
         (Table(words("What was done"), columns, rows),) if rows else (),
         notes=tuple(notes),
         footer=words("fired {n}× so far", n=answer.episodes),
-        charts=_charts(answer, words),
+        charts=watched_chart(answer.rule, answer.points, answer.threshold, words),
         actions=(
             *snooze_actions(answer.id, words, SNOOZES[1:3]),
             Action(words("Edit"), f"alert edit {answer.id}", place="form"),
             Action(words("Delete"), f"alert delete {answer.id}", "danger"),
         ),
     )
-
-
-def _charts(answer: AlertShown, words: Words) -> tuple[Lines, ...]:
-    if answer.threshold is None:
-        return ()
-    seconds = REPLAY_DAYS * DAY
-    return price_chart(words(answer.rule), words("price"), answer.points, answer.threshold, seconds, words)
 
 
 def _what(act: Act, words: Words) -> str:

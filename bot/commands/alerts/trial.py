@@ -33,6 +33,9 @@ REPLAY_DAYS = 30
 
 NAMED_EPISODES = 3
 
+Points = tuple[tuple[int, float | None], ...]
+"""Prices at polls: UTC seconds and USD."""
+
 PARAMS = (
     Param("gpu", "gpu", "the model", required=True, aliases=("gpu_name", "model")),
     CONDITION,
@@ -84,7 +87,7 @@ class Trial:
     offer: OfferFilter | None
     """of a rule on offers: what they must have"""
     evidence: Evidence
-    points: tuple[tuple[int, float | None], ...]
+    points: Points
     """the last days of a price: UTC seconds and USD; none where something else is watched"""
     threshold: float | None
     """in USD, GPUs, or percent"""
@@ -115,7 +118,7 @@ async def trial_of(query: QueryContext, rule: Rule, *, direct: bool) -> Trial:
         expires_at=None if rule.expires_at is None else iso(rule.expires_at),
         notices_within_seconds=await notices_within(query.reader, rule, interval, query.now),
         tried=_tried(rule, readings, query.now),
-        untried=_UNTRIED.get(rule.kind) or (None if readings or _is_told_by_polls(rule) else _NOT_BY_POLLS),
+        untried=_UNTRIED.get(rule.kind) or (None if _is_tried(rule) else _NOT_BY_POLLS),
         offer=rule.offer,
         evidence=(await query.basis([gpu])).evidence(Note("stored polls")),
         points=_points(rule, quotes),
@@ -124,7 +127,7 @@ async def trial_of(query: QueryContext, rule: Rule, *, direct: bool) -> Trial:
     )
 
 
-async def past_prices(query: QueryContext, rule: Rule) -> tuple[tuple[int, float | None], ...]:
+async def past_prices(query: QueryContext, rule: Rule) -> Points:
     """The last days of the price that a rule watches: UTC seconds and USD; none where it watches something else."""
     return _points(rule, await _past(query.reader, rule, query.now))
 
@@ -141,6 +144,11 @@ async def _past(reader: Reader, rule: Rule, now: int) -> list[Quote]:
 def _is_told_by_polls(rule: Rule) -> bool:
     """Whether each stored poll tells what it watches."""
     return rule.series.measure in (Measure.PRICE, Measure.GPUS) and not is_group(rule.series.region)
+
+
+def _is_tried(rule: Rule) -> bool:
+    """Whether its past is known where enough of it is stored: by polls, or by the forecasts that were issued."""
+    return _is_told_by_polls(rule) or rule.series.measure is Measure.PREDICTED
 
 
 _NOT_BY_POLLS = Note("It is not tried on the past: so far only prices and free GPUs at single polls of one place are.")
@@ -188,7 +196,7 @@ def _episodes(rule: Rule, past: Replay) -> tuple[Episode, ...]:
     )
 
 
-def _points(rule: Rule, quotes: Sequence[Quote]) -> tuple[tuple[int, float | None], ...]:
+def _points(rule: Rule, quotes: Sequence[Quote]) -> Points:
     if rule.series.measure is not Measure.PRICE:
         return ()
     return tuple((quote.at, usd(price_of(quote, rule.series.metric))) for quote in quotes)
@@ -225,7 +233,11 @@ def tried(past: Tried | None, words: Words) -> str:
 
 def trial_charts(trial: Trial, words: Words) -> tuple[Lines, ...]:
     """The price that it watches with its threshold; nothing where that was not tried."""
-    if trial.threshold is None or trial.tried is None:
+    return () if trial.tried is None else watched_chart(trial.rule, trial.points, trial.threshold, words)
+
+
+def watched_chart(rule: Note, points: Points, threshold: float | None, words: Words) -> tuple[Lines, ...]:
+    """The last days of a price and the threshold that a rule has on it; nothing of a rule without one."""
+    if threshold is None:
         return ()
-    title = words(trial.rule)
-    return price_chart(title, words("price"), trial.points, trial.threshold, REPLAY_DAYS * DAY, words)
+    return price_chart(words(rule), words("price"), points, threshold, REPLAY_DAYS * DAY, words)
