@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -21,12 +20,9 @@ from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.processes import ROOT, free_port
+from tests.browser.look import start_chromium
 
 FOLDER = ROOT / "docs/pages"
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 WIDE, PHONE, HEIGHT = 1280, 390, 860
 FRAME = 560
 """Width of a frame of the first minute."""
@@ -148,9 +144,8 @@ def discord(browser: Browser, site: str) -> None:
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with demo() as (site, alert), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = start_chromium(playwright)
         first_minute(browser.new_page(viewport={"width": WIDE, "height": HEIGHT}), site, alert)
         discord(browser, site)
         shoot(browser, f"{site}/dash/market", "market")

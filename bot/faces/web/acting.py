@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -16,14 +15,12 @@ from bot.accounts import permits
 from bot.dispatch.command import Command, Request
 from bot.dispatch.dispatcher import Question
 from bot.dispatch.forms import FilledForm
-from bot.dispatch.reply import Reply, form, reply
+from bot.dispatch.reply import Reply, form
 from bot.faces.web.cards import acts
 from bot.faces.web.fields import FieldView, field_of, fields_of
 from bot.faces.web.once import request_of
-from bot.faces.web.posted import form_texts
 from bot.faces.web.seen import HEADERS, Route, Seen
 from bot.faces.web.things import THINGS, Act, Things
-from bot.faces.web.visitors import refuse_forged
 
 if TYPE_CHECKING:
     from bot.faces.web.site import Site
@@ -104,19 +101,12 @@ class ActingPages:
     async def _answer(self, seen: Seen, command: Command, question: Question, request: Request | None = None) -> Reply:
         """The reply for who may ask; raises 403 for others."""
         self._admit(seen, command)
-        default, asker = seen.words.language, seen.visitor.asker
-        return await reply(self.site.dispatcher, asker, question, default=default, request=request)
+        return await self.site.reply(seen, question, request)
 
     def _admit(self, seen: Seen, command: Command) -> None:
         self.site.check(seen, command)
         if not permits(seen.visitor.asker.role, command.role):
             raise HTTPException(403, "your role here is not enough for this")
-
-    async def _said(self, seen: Seen) -> dict[str, str]:
-        """The fields of a form of ours."""
-        said = await form_texts(seen.request)
-        refuse_forged(seen.request, seen.visitor, said)
-        return said
 
     def _page(self, seen: Seen, template: str, headers: Mapping[str, str] = HEADERS, **values: Any) -> Response:
         body = self.site.shell(template, seen, seen.words, things=self.things, here=self.things.path, **values)
@@ -148,7 +138,6 @@ class ActingPages:
         return self._page(
             seen, "things.html", headers, title=seen.words(self.things.title), listed=listed.card, html=html,
             rows=self._rows(seen, listed), often=often, seldom=seldom, unfolded=any(field.text for field in seldom),
-            key=secrets.token_urlsafe(16),
         )  # fmt: skip
 
     def _rows(self, seen: Seen, listed: Reply) -> list[Row]:
@@ -165,12 +154,12 @@ class ActingPages:
     async def _try(self, seen: Seen) -> Response:
         """What a new one would tell, before it is saved."""
         command = self._command(self.things.tries)
-        texts = texts_of(command, await self._said(seen))
+        texts = texts_of(command, await seen.sent())
         shown = await self._answer(seen, command, (command, texts))
         return await self._listed(seen, texts, self._html(seen, shown), KEPT_BY_NOBODY)
 
     async def _add(self, seen: Seen) -> Response:
-        said, command = await self._said(seen), self._command("add")
+        said, command = await seen.sent(), self._command("add")
         texts = texts_of(command, said)
         request = request_of(said, texts) if command.idempotency else None
         shown = await self.site.kept.reply(seen, said, lambda: self._answer(seen, command, (command, texts), request))
@@ -265,7 +254,7 @@ class ActingPages:
         return f"{self.things.group} {act.verb} {name}"
 
     async def _do(self, seen: Seen) -> Response:
-        said, act, name = await self._said(seen), self._act_in(seen), name_in(seen)
+        said, act, name = await seen.sent(), self._act_in(seen), name_in(seen)
         command = self._command(act.verb)
         question: Question = (command, {**texts_of(command, said), "id": name})
         if act.way == "sheet":

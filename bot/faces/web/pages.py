@@ -64,6 +64,13 @@ ALL = {"limit": "500"}
 GPU = {"gpu": "gpu"}
 GPU_NAME = {"gpu_name": "gpu"}
 
+OF_A_JOB = (
+    Control("hours", "savings", "hours"),
+    Control("model", "cost", "model"),
+    Control("budget", "fleet", "budget"),
+)
+"""What a job is: how long, of which language model, for how much a month."""
+
 MARKET = Page(
     "market",
     "Market",
@@ -99,9 +106,7 @@ COST = Page(
     300,
     (
         Control("gpu", "predict", "gpu_name"),
-        Control("hours", "savings", "hours"),
-        Control("model", "cost", "model"),
-        Control("budget", "fleet", "budget"),
+        *OF_A_JOB,
     ),
     (
         Panel("forecast", "predict", GPU_NAME, wide=True, offers=True),
@@ -119,9 +124,7 @@ MODEL = Page(
     60,
     (
         Control("days", "history", "days"),
-        Control("hours", "savings", "hours"),
-        Control("model", "cost", "model"),
-        Control("budget", "fleet", "budget"),
+        *OF_A_JOB,
     ),
     (
         Panel("price", "monitor", GPU, wide=True, offers=True),

@@ -20,14 +20,12 @@ from starlette.responses import RedirectResponse, Response
 from analytics.market import Quote, usd
 from bot.dispatch.completion import Completion
 from bot.dispatch.offers import KnownModels
-from bot.dispatch.reply import Reply, actions, reply
+from bot.dispatch.reply import Reply, actions
 from bot.dispatch.verbs import MAX_LINE
 from bot.faces.web.chat_views import Preview, chat_html
-from bot.faces.web.posted import form_texts
 from bot.faces.web.rendering import render
 from bot.faces.web.seen import HEADERS, Route, Seen
 from bot.faces.web.site import Site
-from bot.faces.web.visitors import refuse_forged
 from bot.outbox.sender import Delivered, Delivery, Message, Receipt
 from bot.presentation.card import Card, Chart
 from bot.presentation.chart import Theme
@@ -118,8 +116,7 @@ class Playground:
         return Delivered(Receipt("playground", str(self._count)))
 
     async def _say(self, seen: Seen) -> Response:
-        texts = await form_texts(seen.request)
-        refuse_forged(seen.request, seen.visitor, texts)
+        texts = await seen.sent()
         line = texts.get("line", "").strip()[: MAX_LINE + 1].removeprefix("/spot ")
         first = self._count
         if line:
@@ -135,7 +132,7 @@ class Playground:
         self._count += 1
         said = Said(self._count, "you", line)
         self.said.append(said)
-        shown = await reply(self.site.dispatcher, seen.visitor.asker, line, default=seen.words.language)
+        shown = await self.site.reply(seen, line)
         chat = replace(shown.card, actions=(*shown.card.actions, *actions(shown.words, shown.line)))
         self._add("spotbot", shown, chat, number, csrf=seen)
         return said.id

@@ -11,7 +11,8 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.accounts import Preferences, permits
 from bot.dispatch.command import Command
-from bot.faces.web.visitors import Visitor
+from bot.faces.web.posted import form_texts
+from bot.faces.web.visitors import Visitor, refuse_forged
 from bot.presentation.words import Words
 
 POLICY = (
@@ -49,6 +50,12 @@ class Seen:
     def said(self) -> dict[str, str]:
         """What the address says, without what is left empty."""
         return {name: text for name, text in self.request.query_params.items() if text.strip()}
+
+    async def sent(self) -> dict[str, str]:
+        """The fields of a form of ours that this visitor was shown; raises 403 for any other."""
+        said = await form_texts(self.request)
+        refuse_forged(self.request, self.visitor, said)
+        return said
 
     def may(self, command: Command) -> bool:
         """Whether both the way in which they signed in and their role are good for a command."""

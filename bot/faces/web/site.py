@@ -21,7 +21,8 @@ from analytics.errors import AskError
 from analytics.evidence import to_json
 from bot.access import Quotas
 from bot.dispatch.command import Command
-from bot.dispatch.dispatcher import Dispatcher, language_of
+from bot.dispatch.command import Request as RepeatableRequest
+from bot.dispatch.dispatcher import Dispatcher, Question, language_of
 from bot.dispatch.forms import FilledForm
 from bot.dispatch.reply import Reply, form, reply
 from bot.dispatch.shared_answers import SharedAnswers
@@ -33,11 +34,11 @@ from bot.faces.web.fields import fields_of
 from bot.faces.web.live import LiveEvents
 from bot.faces.web.once import KEY_FIELD, KeptReplies, request_of
 from bot.faces.web.pages import PAGES
-from bot.faces.web.posted import form_texts, own_path
+from bot.faces.web.posted import own_path
 from bot.faces.web.rendering import render
 from bot.faces.web.seen import HEADERS, Handler, Route, Seen, address_of, bodiless, to_sign_in
 from bot.faces.web.tables import table_csv
-from bot.faces.web.visitors import CSRF_FIELD, LANGUAGE_COOKIE, Visitors, language_tag, refuse_forged
+from bot.faces.web.visitors import CSRF_FIELD, LANGUAGE_COOKIE, Visitors, language_tag
 from bot.presentation.problem_documents import of_question
 from bot.presentation.words import LOCALES, Words, pick_language
 from bot.store.errors import StoreError
@@ -187,10 +188,10 @@ class Site:
 
     # -- answers
 
-    async def answer(self, seen: Seen, command: Command, texts: Mapping[str, str]) -> Reply:
-        """The reply to a command, for who may ask it."""
-        self.check(seen, command)
-        return await reply(self.dispatcher, seen.visitor.asker, (command, texts), default=seen.words.language)
+    async def reply(self, seen: Seen, question: Question, request: RepeatableRequest | None = None) -> Reply:
+        """The reply to a visitor's question. Whether the way in which they signed in is good for it: see ``check``."""
+        asker, default = seen.visitor.asker, seen.words.language
+        return await reply(self.dispatcher, asker, question, default=default, request=request)
 
     def check(self, seen: Seen, command: Command) -> None:
         """Raise 403 where the way in which a visitor signed in is not good for a command."""
@@ -210,7 +211,7 @@ class Site:
         self.check(seen, command)
 
         async def compute() -> bytes:
-            shown = await self.answer(seen, command, texts)
+            shown = await self.reply(seen, (command, texts))
             return self.card(seen, shown if offers else without_offers(shown), own=not command.shared).encode()
 
         if not command.shared:
@@ -260,20 +261,14 @@ class Site:
 
     async def _act(self, seen: Seen) -> Response:
         """The answer to a line that was sent by a form."""
-        said = await form_texts(seen.request)
-        refuse_forged(seen.request, seen.visitor, said)
+        said = await seen.sent()
         return await self._shown(seen, said.get("line", ""), said)
 
     async def _shown(self, seen: Seen, line: str, sent: Mapping[str, str] | None = None) -> Response:
         """The answer; ``sent``: a form, of which the same is done once."""
         self.check_line(seen, line)
         request = request_of(sent or {}, {"line": line})
-
-        async def answered() -> Reply:
-            asker, default = seen.visitor.asker, seen.words.language
-            return await reply(self.dispatcher, asker, line, default=default, request=request)
-
-        shown = await self.kept.reply(seen, sent or {}, answered)
+        shown = await self.kept.reply(seen, sent or {}, lambda: self.reply(seen, line, request))
         html = self.card(seen, shown, own=True)
         return self._html(seen, "answer.html", title=shown.card.title, html=html, line=line)
 
@@ -289,16 +284,14 @@ class Site:
         try:
             answer = await self._data(seen)
         except AskError as error:
-            problem = of_question(error)
-            return Response(problem.text(), problem.status, HEADERS, "application/problem+json")
+            return _problem(error)
         return Response(to_json(answer), headers=HEADERS, media_type="application/json")
 
     async def _csv(self, seen: Seen) -> Response:
         try:
             text = table_csv(await self._data(seen), seen.said.get("table", ""))
         except AskError as error:
-            problem = of_question(error)
-            return Response(problem.text(), problem.status, HEADERS, "application/problem+json")
+            return _problem(error)
         if text is None:
             raise HTTPException(404, "this answer has no such table")
         name = f"attachment; filename*=UTF-8''{quote(seen.said['table'])}.csv"
@@ -327,14 +320,12 @@ class Site:
         return self._html(seen, "form.html", title=title, sheet=sheet, typed={}, html="", href="/form", back="")
 
     async def _filled(self, seen: Seen) -> Response:
-        said = await form_texts(seen.request)
-        refuse_forged(seen.request, seen.visitor, said)
+        said = await seen.sent()
         line, version = said.pop("line", ""), said.pop("version", "")
         for hidden in (CSRF_FIELD, KEY_FIELD):
             said.pop(hidden, None)
         self.check_line(seen, line)
-        question = FilledForm(line, version, said)
-        shown = await reply(self.dispatcher, seen.visitor.asker, question, default=seen.words.language)
+        shown = await self.reply(seen, FilledForm(line, version, said))
         html = self.card(seen, shown, own=True)
         return self._html(seen, "answer.html", title=shown.card.title, html=html, line="")
 
@@ -347,6 +338,12 @@ class Site:
         back = RedirectResponse(own_path(request.query_params.get("next", "")), 303, HEADERS)
         back.set_cookie(LANGUAGE_COOKIE, chosen, max_age=YEAR, httponly=True, samesite="lax")
         return back
+
+
+def _problem(error: AskError) -> Response:
+    """What a program that asks for a file is told."""
+    problem = of_question(error)
+    return Response(problem.text(), problem.status, HEADERS, "application/problem+json")
 
 
 def _shared_key(seen: Seen, command: Command, texts: Mapping[str, str], *, offers: bool) -> Hashable:
