@@ -27,6 +27,8 @@ from bot.store.engine import open_store
 
 TIMEOUT = 3 * 3600
 OFFERS = "offers.csv.gz"
+DATABASE = "spotbot.db"
+"""As :func:`benchmarks.processes.environment` calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +63,32 @@ def import_of(name: str, folder: Path, data: Path) -> Path | None:
     return folder / f"{name}.csv"
 
 
-def judge(name: str, file: Path, folder: Path, *, others: bool) -> Judged:
-    """Import and backtest one set in a database of its own."""
+def judge(name: str, file: Path, folder: Path, asked: argparse.Namespace) -> Judged:
+    """Import and backtest one set in a database of its own, or backtest what an earlier run has imported."""
     env = environment(folder)
-    started = time.perf_counter()
-    imported = run(["import", str(file)], env, timeout=TIMEOUT).partition("\n")[0]
+    kept = asked.again and (folder / DATABASE).exists()
+    imported, import_seconds = ("imported before", 0.0) if kept else _imported(file, folder, env)
     print(f"{name}: {imported}", file=sys.stderr)
-    between = time.perf_counter()
+    started = time.perf_counter()
     report = json.loads(run(["backtest", "--json"], env, timeout=TIMEOUT))
-    ended = time.perf_counter()
     return Judged(
         name=name,
         imported=imported,
-        import_seconds=between - started,
-        backtest_seconds=ended - between,
+        import_seconds=import_seconds,
+        backtest_seconds=time.perf_counter() - started,
         report=report,
         checks=checks(name, report, simulated=file.name == OFFERS),
-        others=_others(env["DATABASE_URL"]) if others else {},
+        others={} if asked.ours_only else _others(env["DATABASE_URL"]),
     )
+
+
+def _imported(file: Path, folder: Path, env: Mapping[str, str]) -> tuple[str, float]:
+    """What the import into a new database said, and the seconds it took."""
+    for old in folder.glob(f"{DATABASE}*"):
+        old.unlink()
+    started = time.perf_counter()
+    said = run(["import", str(file)], env, timeout=TIMEOUT)
+    return said.partition("\n")[0], time.perf_counter() - started
 
 
 def _others(url: str) -> dict[str, Any]:
@@ -155,6 +165,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"{', '.join(SOURCES)}, or a folder with {OFFERS}")
     parser.add_argument("--data", type=Path, default=DATA, help="where the real market data lie (default: %(default)s)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep import files and databases there")
+    parser.add_argument("--again", action="store_true", help="take what --keep has kept, without importing anew")
     parser.add_argument("--json", action="store_true", help="everything as JSON")
     parser.add_argument("--ours-only", action="store_true", help="leave out the other methods, which take longest")
     return parser.parse_args()
@@ -165,11 +176,9 @@ def judged(asked: argparse.Namespace, root: Path) -> Iterator[Judged]:
     for name in asked.sets or SOURCES:
         folder = root / Path(name).resolve().name
         folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("spotbot.db*"):
-            old.unlink()
         file = import_of(name, folder, asked.data)
         if file:
-            yield judge(folder.name, file, folder, others=not asked.ours_only)
+            yield judge(folder.name, file, folder, asked)
 
 
 def main() -> int:
