@@ -1,7 +1,10 @@
-"""The interruption estimator against the truth: ``python -m benchmarks.estimator DIR [DIR ...]``.
+"""The interruption estimator against the truth: ``python -m benchmarks.estimator DIR|SEED [DIR|SEED ...]``.
 
-Each DIR holds a recorded market: ``offers.csv.gz`` (the import format of offers) and ``truth.json`` whose ``summary``
-gives, by model, ``interruptions``, ``bid_running_h`` and ``mtbi_h`` of the tenants who were really there.
+A SEED is one of our own simulated market: the shadow tenants of 15, 30 and 60-minute polls over 14 days are compared
+with those of 2-minute polls. Each DIR holds a recorded market: ``offers.csv.gz`` (the import format of offers) and
+``truth.json`` whose ``summary`` gives, by model, ``interruptions``, ``bid_running_h`` and ``mtbi_h`` of the tenants who
+were really there. It tells of nobody's start and of nobody who left: survival is judged on our own market here, and
+against those who rent in ``benchmarks.survival``.
 """
 
 from __future__ import annotations
@@ -18,22 +21,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analytics.interruptions.bids import mtbi_by_bid
 from analytics.interruptions.estimator import Rate, estimate
 from analytics.interruptions.overdispersion import overdispersion
-from analytics.interruptions.shadow_tenants import advance
-from analytics.market import Exposure, Offer, Poll, Quality, Tenant, micro
+from analytics.interruptions.scales import Scale
+from analytics.interruptions.shadow_tenants import Book, advance
+from analytics.interruptions.survival import fit
+from analytics.interruptions.thinning import thinning
+from analytics.interruptions.variants import FRESH, Lane, Variant, move
+from analytics.market import DAY, HOUR, Exposure, LifeTable, Offer, Poll, Quality, Tenant, micro
+from bot.sources.simulated import SimulatedMarket
 
 LEAST_EVENTS = 30
-"""Models with fewer true interruptions are shown but not judged."""
+"""Models with fewer true interruptions are not judged."""
+
+START, DAYS = 1_790_000_000, 14
+"""Of our own simulated market."""
+
+DENSE_MINUTES = 2
+"""Polls so close together hide next to nothing."""
 
 
 @dataclass(slots=True)
 class Followed:
-    """One model's shadow tenants on their way through the file."""
+    """One model's shadow tenants on their way through polls."""
 
     tenants: tuple[Tenant, ...] = ()
+    lanes: tuple[Lane, ...] = FRESH
     at: int | None = None
     days: dict[int, Exposure] = field(default_factory=dict)
+    lived: dict[Variant, Exposure] = field(default_factory=dict)
+    life: LifeTable = field(default_factory=LifeTable)
 
     @property
     def exposure(self) -> Exposure:
@@ -41,10 +59,22 @@ class Followed:
         return sum(self.days.values(), Exposure())
 
     def step(self, poll: Poll) -> None:
-        shadow = advance(self.tenants, poll, previous_at=self.at, interval=poll.interval)
-        self.tenants, self.at = shadow.tenants, poll.at
-        for (_, hour), lived in (shadow.exposure or {}).items():
-            self.days[hour // 24] = self.days.get(hour // 24, Exposure()) + lived
+        book = Book.of(poll)
+        shadow = advance(self.tenants, poll, previous_at=self.at, interval=poll.interval, book=book)
+        moved = move(self.lanes, poll, book, previous_at=self.at, plain=shadow.exposure)
+        self.tenants, self.lanes, self.at = shadow.tenants, moved.lanes, poll.at
+        self.life += shadow.life or LifeTable()
+        for (day, variant), lived in moved.lived.items():
+            self.lived[variant] = self.lived.get(variant, Exposure()) + lived
+            if variant is Variant.PLAIN:
+                self.days[day] = self.days.get(day, Exposure()) + lived
+
+    def rates(self) -> tuple[Rate, Rate]:
+        """Plain and thinned."""
+        scatter = overdispersion(self.days.values())
+        factor = thinning(self.lived.get(Variant.PLAIN), self.lived.get(Variant.THINNED))
+        plain, thinned = (estimate(self.exposure, overdispersion=scatter, thinning=f) for f in (None, factor))
+        return plain, thinned
 
 
 def offer(row: dict[str, str]) -> Offer:
@@ -89,39 +119,99 @@ def holds(rate: Rate, truth: float) -> bool:
     return (low or 0.0) <= truth <= (high if high is not None else float("inf"))
 
 
-def line(model: str, real: dict[str, Any], rate: Rate) -> str:
-    """One model's row of the table."""
-    start = f"{model:12} {real['interruptions']:11} {real['mtbi_h'] or 0:11.2f}"
-    if rate.mtbi_hours is None or not real["mtbi_h"]:
-        return f"{start}  no figure: {'; '.join(map(str, rate.notes))}"
-    low, high = rate.interval_95
-    inside = "yes" if holds(rate, real["mtbi_h"]) else "no"
-    error = rate.mtbi_hours / real["mtbi_h"] - 1
-    return f"{start} {rate.mtbi_hours:8.2f} {error:+7.1%}  {low:6.2f} .. {high:6.2f}  {inside}"
+@dataclass(slots=True)
+class Score:
+    """Errors of one estimator, and how often its interval held the truth."""
+
+    errors: list[float] = field(default_factory=list)
+    held: int = 0
+    refused: int = 0
+
+    def add(self, rate: Rate, truth: float) -> None:
+        """One model."""
+        if rate.mtbi_hours is None:
+            self.refused += 1
+            return
+        self.errors.append(rate.mtbi_hours / truth - 1)
+        self.held += holds(rate, truth)
+
+    def __str__(self) -> str:
+        if not self.errors:
+            return "nothing judged"
+        sizes = [abs(error) for error in self.errors]
+        return (
+            f"median error {statistics.median(sizes):.1%} (signed {statistics.median(self.errors):+.1%}), largest "
+            f"{max(sizes):.1%}, {self.held} of {len(sizes)} intervals hold the truth, {self.refused} refused"
+        )
+
+
+def survival_summary(models: dict[str, Followed], truths: dict[str, float]) -> None:
+    """S(24 h) against these, and how often its interval held them without and with overdispersion."""
+    errors, held = [], [0, 0]
+    for model, truth in truths.items():
+        followed = models.get(model, Followed())
+        rate = followed.rates()[1]
+        for place, scatter in enumerate((None, rate.overdispersion)):
+            curve = fit(followed.life, correction=rate.markov_correction, overdispersion=scatter)
+            if curve is not None:
+                chance = curve.chance(24.0)
+                held[place] += chance.low_95 <= truth <= chance.high_95
+                errors += [chance.value - truth] if place else []
+    mean, signed = statistics.mean(map(abs, errors)), statistics.mean(errors)
+    print(f"  S(24 h): mean error {mean:.3f}, signed {signed:+.3f};", end=" ")
+    print(f"{held[0]} of {len(errors)} intervals hold the truth, {held[1]} with overdispersion")
+
+
+def summary(models: dict[str, Followed], truths: dict[str, float]) -> None:
+    """Plain, thinned and the bids against these true MTBIs."""
+    plain, thinned = Score(), Score()
+    ratios: dict[float, list[float]] = {}
+    for model, truth in truths.items():
+        followed = models.get(model, Followed())
+        one, other = followed.rates()
+        plain.add(one, truth)
+        thinned.add(other, truth)
+        scale = Scale(overdispersion(followed.days.values()), other.thinning, followed.lived)
+        for row in mtbi_by_bid(other, scale) or ():
+            if row.mean_time_between_interruptions_hours and other.mtbi_hours:
+                found = row.mean_time_between_interruptions_hours / other.mtbi_hours - 1
+                ratios.setdefault(row.bid_factor, []).append(found)
+    print(f"  plain:   {plain}\n  thinned: {thinned}")
+    bids = ", ".join(f"x {bid}: {statistics.median(some):+.1%} ({len(some)})" for bid, some in ratios.items())
+    print(f"  MTBI at a bid beside that at 1.1, median over the models: {bids}")
 
 
 def judge(folder: Path) -> None:
-    """Print one line a model, then the verdict."""
+    """A recorded market, against those who rented there."""
     truth: dict[str, Any] = json.loads((folder / "truth.json").read_text())
     models = follow(folder / "offers.csv.gz", int(truth["every_minutes"]) * 60)
-    print(f"\n{folder}: {truth['every_minutes']}-minute polls, seed {truth.get('seed')}")
-    print(
-        f"{'model':12} {'true events':>11} {'true MTBI h':>11} {'ours h':>8} {'error':>7}  95 % interval     holds it"
-    )
-    judged = []
-    for model, real in sorted(truth["summary"].items()):
-        followed = models.get(model, Followed())
-        rate = estimate(followed.exposure, overdispersion=overdispersion(followed.days.values()))
-        print(line(model, real, rate))
-        if rate.mtbi_hours is not None and real["interruptions"] >= LEAST_EVENTS:
-            judged.append((abs(rate.mtbi_hours / real["mtbi_h"] - 1), holds(rate, real["mtbi_h"])))
-    if judged:
-        errors, held = zip(*judged, strict=True)
-        print(f"{len(judged)} models with {LEAST_EVENTS} or more true interruptions:", end=" ")
-        print(f"median absolute error {statistics.median(errors):.1%}, largest {max(errors):.1%};", end=" ")
-        print(f"{sum(held)} of {len(held)} intervals hold the truth")
+    print(f"{folder}: {truth['every_minutes']}-minute polls, seed {truth.get('seed')}, against the renters")
+    real = {m: one["mtbi_h"] for m, one in truth["summary"].items() if one["interruptions"] >= LEAST_EVENTS}
+    summary(models, real)
+
+
+def simulated(seed: int, minutes: int) -> dict[str, Followed]:
+    """Our own market as polls so far apart see it."""
+    market = SimulatedMarket(seed, START)
+    models = {name: Followed() for name in market.models}
+    for at in range(START + HOUR, START + HOUR + DAYS * DAY + 1, minutes * 60):
+        for name, followed in models.items():
+            followed.step(Poll(name, at, Quality.COMPLETE, tuple(market.offers(name, at)), minutes * 60))
+    return models
+
+
+def judge_simulated(seed: int) -> None:
+    """Our own market, against shadow tenants who look every two minutes."""
+    dense = simulated(seed, DENSE_MINUTES)
+    rates = {name: estimate(one.exposure).mtbi_hours for name, one in dense.items()}
+    curves = {name: fit(one.life) for name, one in dense.items()}
+    for minutes in (15, 30, 60):
+        print(f"simulated, seed {seed}, {minutes}-minute polls, against {DENSE_MINUTES}-minute polls")
+        models = simulated(seed, minutes)
+        summary(models, {name: rate for name, rate in rates.items() if rate is not None})
+        survival_summary(models, {name: curve.survival(24.0) for name, curve in curves.items() if curve is not None})
 
 
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
-        judge(Path(argument))
+        judge_simulated(int(argument)) if argument.isdigit() else judge(Path(argument))

@@ -6,48 +6,149 @@ import asyncio
 import json
 import multiprocessing
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from analytics.forecasting import forecasts
-from analytics.market import HOUR, HourPoint
+from analytics.forecasting.ledger import Due, Entry
+from analytics.forecasting.track_record import BACKTEST, RECORD_H
+from analytics.interruptions.weekly_hazard import LOOK_BACK_HOURS, HazardProfile, Hours
+from analytics.market import DAY, HOUR, HourPoint
 from bot.store.engine import Store, open_store
+
+if TYPE_CHECKING:
+    from analytics.forecasting.issuing import Run
 
 log = structlog.get_logger()
 
 LOOKBACK_HOURS = 60 * 24
-"""History that a refresh reads: 30 scored days, 14 of errors before them, and room for gaps."""
+"""History that a refresh walks: 30 days of record, 21 by which is served before them, and room for gaps."""
+
+DUE_HOURS = 8 * 24
+"""How far back unscored forecasts are looked for: a week of standing still is made up for."""
+
+CHUNK = 500
+"""Rows written at a time; other tasks get their turn in between."""
 
 Result = TypeVar("Result")
 
 
-async def refresh(store: Store, now: int) -> int:
-    """Forecast every model from the stored history; returns how many forecasts were issued."""
-    results = await apart(_refresh, store.url, now // HOUR)
-    if not results:
+@dataclass(frozen=True)
+class Worked:
+    """What the other process brings back; ``profiles``: None where none were to be fitted."""
+
+    run: Run | None
+    profiles: Mapping[str, HazardProfile] | None
+
+
+async def refresh(store: Store, now: int, *, anew: bool = False) -> int:
+    """Score what has come due, forecast every model from the stored history; returns how many forecasts were issued.
+
+    Once a UTC day, and wherever ``anew``, the profiles of the week are fitted too.
+    """
+    fitting = anew or await _another_day(store, now)
+    worked = await apart(_refresh, store.url, now, fitting)
+    if worked.profiles is not None:
+        async with store.writer() as writer:
+            await writer.save_hazard_profiles(worked.profiles, now)
+    if worked.run is None:
         return 0
+    await _save(store, worked.run, now)
+    found = worked.run
+    log.info("forecasts", models=len(found.records), issued=len(found.forecasts), scored=len(found.outcomes))
+    return len(found.forecasts)
+
+
+async def _save(store: Store, found: Run, now: int) -> None:
     async with store.writer() as writer:
-        await writer.save_forecasts([forecast for forecasts, _ in results for forecast in forecasts])
-        for _, record in results:
+        for some in batched(found.outcomes, CHUNK):
+            await writer.score_forecasts(some, now)
+        for issued in batched(found.forecasts, CHUNK):
+            await writer.save_forecasts(issued)
+        for record in found.records:
             await writer.save_track_record(record)
-    issued = sum(len(forecasts) for forecasts, _ in results)
-    log.info("forecasts", models=len(results), issued=issued)
-    return issued
+        for kind, report in found.reports.items():
+            await writer.save_accuracy(kind, now, report)
 
 
-def _refresh(url: str, now_hour: int) -> list[tuple[tuple[forecasts.Forecast, ...], forecasts.TrackRecord]]:
+def batched(rows: Iterable[Result], size: int) -> Iterator[list[Result]]:
+    """So many rows at a time."""
+    left = iter(rows)
+    while some := list(islice(left, size)):
+        yield some
+
+
+async def _another_day(store: Store, now: int) -> bool:
+    async with store.reader() as reader:
+        fitted_at = await reader.profiles_fitted_at()
+    return fitted_at is None or fitted_at // DAY != now // DAY
+
+
+def _refresh(url: str, now: int, fitting: bool) -> Worked:
     """In the other process: read the history there, so that this one never holds it."""
-    hours = asyncio.run(_hours(url, None, now_hour - LOOKBACK_HOURS, now_hour + 1))
-    return forecasts.refresh(hours, now_hour) if hours else []
+    from analytics.forecasting.issuing import run
+    from analytics.interruptions.fleet_profile import fit, window_report
+
+    read = asyncio.run(_read(url, now // HOUR))
+    lived = asyncio.run(_exposures(url, now // HOUR)) if fitting else None
+    windows = read.windows if lived is None else window_report(lived)
+    found = run(read.hours, now // HOUR, read.due, read.scored) if read.hours else None
+    if found is not None:
+        found = replace(found, reports={kind: {**report, "windows": windows} for kind, report in found.reports.items()})
+    return Worked(found, None if lived is None else fit(lived))
 
 
-def _report(url: str, models: Sequence[str] | None) -> Mapping[str, Any] | None:
-    """In the other process too: the report on all stored hours of these models, None where there are none."""
-    hours = asyncio.run(_hours(url, models, 0, None))
-    return forecasts.backtest_report(hours) if hours else None
+@dataclass(frozen=True)
+class _Read:
+    hours: Mapping[str, Sequence[HourPoint]]
+    due: Sequence[Due]
+    scored: Sequence[Entry]
+    windows: Mapping[str, Any] | None
+    """what was last said of safe windows: they are fitted once a day"""
+
+
+async def _read(url: str, now_hour: int) -> _Read:
+    store = await open_store(url, writer=False)
+    try:
+        async with store.reader() as reader:
+            hours = await reader.hours(None, now_hour - LOOKBACK_HOURS, now_hour + 1)
+            due = await reader.due_forecasts(hours, (now_hour - DUE_HOURS) * HOUR, now_hour * HOUR)
+            scored = await reader.scored_forecasts(hours, (now_hour - RECORD_H) * HOUR)
+            _, last = (await reader.accuracy()).get(BACKTEST, (0, {}))
+            return _Read(hours, due, scored, last.get("windows"))
+    finally:
+        await store.close()
+
+
+async def _exposures(url: str, now_hour: int) -> Mapping[str, Hours]:
+    store = await open_store(url, writer=False)
+    try:
+        async with store.reader() as reader:
+            return await reader.exposure_hours_of_all(now_hour - LOOK_BACK_HOURS, now_hour + 1)
+    finally:
+        await store.close()
+
+
+def _report(url: str, models: Sequence[str] | None) -> dict[str, Any] | None:
+    """In the other process too: the report on all stored hours; None where there are none.
+
+    All models are walked, as they are when forecasts are issued, and those asked for are shown.
+    """
+    from analytics.forecasting.backtest import backtest
+    from analytics.interruptions.fleet_profile import window_report
+
+    hours = asyncio.run(_hours(url, models and None, 0, None))
+    until = max((points[-1].hour for points in hours.values() if points), default=0)
+    found = backtest(hours, until)
+    if found is None:
+        return None
+    report = found.report()
+    report["series"] = [row for row in report["series"] if not models or row["gpu"] in models]
+    return {**report, "windows": window_report(asyncio.run(_exposures(url, until)))} if report["series"] else None
 
 
 async def _hours(
@@ -79,15 +180,42 @@ async def report(store: Store, models: Sequence[str] | None, *, as_json: bool) -
 
 
 def table(found: Mapping[str, Any]) -> str:
-    """The report for people: a line a series and horizon."""
-    head = f"{'GPU':<22}{'h':>4}{'n':>7}{'MAE':>9}{'naive':>9}{'ratio':>7}{'cover':>7}{'hit 5%':>8}{'moves':>7}"
-    rows = [
-        f"{row['gpu'][:21]:<22}{row['horizon_hours']:>4}{row['n']:>7}{_f(row['mae'], 9, 4)}{_f(row['mae_naive'], 9, 4)}"
-        f"{_f(row['ratio'], 7, 2)}{_f(row['coverage_80'], 7, 2)}{_f(row['hit_5_percent'], 8, 2)}"
-        f"{_f(row['moves_percent'], 7, 1)}"
-        for row in found["series"]
+    """The report for people: a line a series and horizon, then all of them, the advice and the safe windows."""
+    names = ("n", "MAE", "naive", "ratio", "cover", "width%", "Winkler", "said", "hit 5%", "moves%", "served")
+    head = f"{'GPU':<22}{'h':>4}" + "".join(f"{name:>9}" for name in names)
+    rows = [f"{row['gpu'][:21]:<22}{row['horizon_hours']:>4}{_cells(row)}" for row in found["series"]]
+    whole = [f"{'all models':<22}{horizon:>4}{_cells(row)}" for horizon, row in found["overall"].items()]
+    return "\n".join([head, *rows, *whole, *_below(found)])
+
+
+_COLUMNS = (
+    ("n", 0), ("mae", 4), ("mae_naive", 4), ("ratio", 3), ("coverage_80", 2), ("width_80_percent", 2), ("winkler", 2),
+    ("confidence_mean", 2), ("hit_5_percent", 2), ("moves_percent", 1), ("served", 2),
+)  # fmt: skip
+
+
+def _cells(row: Mapping[str, Any]) -> str:
+    return "".join(_f(row.get(name), 9, digits) for name, digits in _COLUMNS)
+
+
+def _below(found: Mapping[str, Any]) -> list[str]:
+    advice, windows = found["advice"], found["windows"]
+    lines = [
+        f"calibration error of the confidence, {h} h: {_f(row['ece'], 0, 3)}" for h, row in found["overall"].items()
     ]
-    return "\n".join([head, *rows])
+    lines.append(
+        f"advice: waited in {advice['waits']} of {advice['n']} hours, saved {_f(advice['saved_percent'], 0, 2)}% "
+        f"of {_f(advice['oracle_percent'], 0, 2)}% at best; waits that lost money: "
+        f"{_f(advice['wrong_waits_percent'], 0, 1)}%"
+    )
+    lines.append(
+        f"safe windows: {windows['published']} of {windows['models']} models; risk of the safest quarter of the week, "
+        f"claimed {_f(windows['claimed_risk'], 0, 2)}, met {_f(windows['met_risk'], 0, 2)} of the average hour's"
+    )
+    for horizon, experts in found["experts"].items():
+        shown = ", ".join(f"{one['name']} {one['weight']:.2f}" for one in experts)
+        lines.append(f"weights, {horizon} h: {shown}")
+    return lines
 
 
 def _f(value: float | None, width: int, digits: int) -> str:

@@ -57,6 +57,8 @@ DIALOGUES: tuple[Turn, ...] = (
     _typed("predict rtx4090", "Price forecast: RTX 4090"),
     _typed("predict RTX4090", "Price forecast: RTX 4090"),
     _typed("predict gpu_name='rtx 4090'", "Price forecast: RTX 4090"),
+    Turn("accuracy", ("Accuracy of the forecasts", "closer than “no change”", "last value")),
+    Turn("accuracy RTX 4090", ("Accuracy of the forecasts: RTX 4090", "All models")),
     # where
     Turn("availability RTX 4090", ("Free GPUs: RTX 4090", "by region", "Asia-East")),
     Turn("availability H100 SXM gpus=4", ("machines of 4 or more",)),
@@ -109,6 +111,8 @@ DIALOGUES: tuple[Turn, ...] = (
     _pt("llm 7B", "GPUs para 7B"),
     _pt("fleet training $100", "$100,00", "AWS"),
     _pt("predict RTX 4090", "RTX 4090", "mediana"),
+    _pt("accuracy", "Acurácia das previsões", "sem mudança"),
+    _typed("acurácia", "Accuracy of the forecasts"),
     _pt("availability RTX 4090", "RTX 4090", "região"),
     _pt("cost llama2-7b 50GB", "llama2-7b", "AWS"),
     _pt("savings RTX 4090 100h", "8.760 h"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
+from analytics.interruptions.bids import BidTime, about_bids, mtbi_by_bid
 from analytics.interruptions.estimator import (
     BUNCHED,
     LOWER_BOUND,
@@ -20,8 +21,10 @@ from analytics.interruptions.estimator import (
     estimate,
     figures,
     implied,
+    without_absent,
 )
 from analytics.interruptions.resolution import TOO_COARSE, not_yet, too_coarse
+from analytics.interruptions.scales import Scale
 from analytics.interruptions.survival import Chance, Curve, fit
 from analytics.market import Exposure, LifeTable, Offer
 from analytics.offer_now import OfferNow
@@ -42,9 +45,6 @@ LOW_RISK, MEDIUM_RISK = 0.90, 0.70
 """Least reliability_score of low and of medium risk (source: definitions, "Interruptions")."""
 
 NOTHING_ELSE = Context()
-SCORE_BUNCHED = Note(
-    "interruptions of one machine come together, so the score's interval is if anything too narrow", usual=True
-)
 
 TWO_TIMES = Note(
     "two different times: half of new tenants are interrupted within the first; the mean time between interruptions, "
@@ -88,6 +88,10 @@ class Reliability:
     risk_rank: int | None
     """1: the safest of the ``risk_of`` models on offer that have a score; None where this one is not among them"""
     risk_of: int | None
+    mtbi_without_absent_hours: float | None
+    """the mean time between interruptions by a renter or a higher bid: without machines that went missing"""
+    mtbi_by_bid: tuple[BidTime, ...] | None
+    """what paying more buys; None where other bids were not followed yet"""
     survival: Survival
     new_tenant_half_life_hours: float | None
     """half of the tenants who start now are interrupted within these hours; the mean time between is of all tenants"""
@@ -117,14 +121,17 @@ def reliability(
     polls are too far apart for the interruptions.
     Source: definitions, "Interruptions".
     """
-    rate = estimate(exposure, prior=context.prior, overdispersion=context.overdispersion)
+    scatter = context.overdispersion
+    rate = estimate(exposure, prior=context.prior, overdispersion=scatter, thinning=context.thinning)
     if not rate.exposure_hours:
         raise not_yet(basis)
     if TOO_COARSE in rate.notes:
         raise too_coarse(rate.events, rate.exposure_hours, rate.step_s, PERIOD_DAYS, basis)
-    curve, seen_h = fit(life, correction=rate.correction), _seen_hours(rate, basis)
+    curve = fit(life, correction=rate.markov_correction, overdispersion=scatter)
+    seen_h = _seen_hours(rate, basis)
     chance = _chance(curve, seen_h)
-    shown = figures(rate)
+    shown, other = figures(rate), without_absent(rate)
+    bids = mtbi_by_bid(rate, Scale(scatter, context.thinning, context.lived))
     score = None if chance is None else round(chance.value, 4)
     survival, standing = _survival(curve, score, seen_h), place_among(score, context.others)
     return Reliability(
@@ -136,12 +143,14 @@ def reliability(
         risk_level=None if score is None else risk_level(score),
         risk_rank=standing[0],
         risk_of=standing[1],
+        mtbi_without_absent_hours=None if other is None else round(other, 4),
+        mtbi_by_bid=bids,
         survival=survival,
         new_tenant_half_life_hours=survival.median_hours,
         survival_curve=_curve(curve, seen_h),
         total_interruptions=rate.events,
         host_reliability=host_reliability(book),
-        evidence=_evidence(rate, chance, seen_h, basis),
+        evidence=_evidence(rate, chance, seen_h, basis, about_bids(bids)),
     )
 
 
@@ -153,12 +162,12 @@ def _chance(curve: Curve | None, seen_h: float) -> Chance | None:
     return curve.chance(SCORE_HOURS) if curve and seen_h >= SEEN_TWICE * SCORE_HOURS else None
 
 
-def score_of(exposure: Exposure, life: LifeTable, basis: Basis) -> float | None:
+def score_of(exposure: Exposure, life: LifeTable, basis: Basis, *, thinning: float | None = None) -> float | None:
     """The reliability_score alone, None where :func:`reliability` gives none."""
-    rate = estimate(exposure)
+    rate = estimate(exposure, thinning=thinning)
     if not rate.exposure_hours or TOO_COARSE in rate.notes:
         return None
-    chance = _chance(fit(life, correction=rate.correction), _seen_hours(rate, basis))
+    chance = _chance(fit(life, correction=rate.markov_correction), _seen_hours(rate, basis))
     return None if chance is None else round(chance.value, 4)
 
 
@@ -203,7 +212,7 @@ def host_reliability(book: Sequence[Offer]) -> float | None:
     return round(statistics.median(scores.values()), 4) if scores else None
 
 
-def _evidence(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) -> Evidence:
+def _evidence(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis, more: tuple[Note, ...]) -> Evidence:
     shown = figures(rate)
     interval: dict[str, object] = {"mean_time_between_interruptions_hours": shown.interval_95}
     if chance is not None:
@@ -217,7 +226,7 @@ def _evidence(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) ->
     }
     return basis.evidence(
         implied(),
-        _caveats(rate, chance, seen_h, basis),
+        (*_caveats(rate, chance, seen_h, basis), *more),
         exposure_hours=round(rate.exposure_hours, 1),
         interval_95=interval,
         assumptions=assumptions(),
@@ -226,7 +235,7 @@ def _evidence(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) ->
 
 
 def _caveats(rate: Rate, chance: Chance | None, seen_h: float, basis: Basis) -> tuple[Note, ...]:
-    notes = [TWO_TIMES, *([BUNCHED] if rate.overdispersion is None else [WAVES, SCORE_BUNCHED])]
+    notes = [TWO_TIMES, BUNCHED if rate.overdispersion is None else WAVES]
     notes += rate.notes
     if LOWER_BOUND in notes and rate.interval_95[0] is not None:
         least = Note(

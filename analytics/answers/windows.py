@@ -8,32 +8,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analytics.errors import NotYet
-from analytics.evidence import OMIT, Basis, Evidence, Note, Percent, Plural
+from analytics.evidence import OMIT, Basis, Evidence, Note, Percent, Plural, iso
 from analytics.interruptions.estimator import BUNCHED, assumptions, estimate, implied
 from analytics.interruptions.resolution import TOO_COARSE, too_coarse
 from analytics.interruptions.weekly_hazard import (
     DAY_HOURS,
+    LOOK_BACK_HOURS,
     MIN_EVENTS,
     MIN_WEEKS,
-    PRIOR_WEEKS,
+    SAFEST_SHARE,
     WEEK,
+    Fitted,
     Hours,
     Profile,
-    Skill,
     profile,
-    skill,
 )
 from analytics.market import HOUR, Exposure, HourOfWeek, HourPoint, usd
 from analytics.offer_now import OfferNow
 
-LOOK_BACK_HOURS = PRIOR_WEEKS * WEEK
-"""How far back hours of the week are counted (ours: as long as the prior weighs, so that old habits fade)."""
-
 MAX_WINDOWS = 5
 """How many windows of each kind are named (ours: more is a heat map)."""
 
-WORST_SHARE = 0.25
-"""The riskiest share of the week, of which the worst windows are made (source: forecasting, "Safe windows")."""
+FIT_MINUTE = 2
+"""The minute of the hour in which profiles are fitted (source: design, the hourly forecast job)."""
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -69,6 +66,7 @@ class Window:
     duration_hours: int
     base_score: float
     next_start: str
+    next_end: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,8 @@ class SafeWindows:
     base_rate: float | None
     weeks: float
     next_start: str | None
-    """when to start a job of the ``hours`` asked for"""
+    """when a job of the ``hours`` asked for can start first within safer hours that last as long, this hour's rest
+    left out; the least risky start where none do"""
     safety_by_hour: tuple[tuple[float | None, ...], ...] | None
     """P(no interruption within the hour that begins then): 7 days from Monday × 24 local hours, as they come next;
     None unless hours matter, and for an hour that the clock leaves out"""
@@ -104,23 +103,30 @@ class Asked:
 
 
 def safe_windows(
-    gpu: str, hours: Hours, prices: Sequence[HourPoint], basis: Basis, asked: Asked | None = None
+    gpu: str,
+    hours: Hours,
+    prices: Sequence[HourPoint],
+    basis: Basis,
+    asked: Asked | None = None,
+    fitted: Fitted | None = None,
 ) -> SafeWindows:
     """Q10 for one model.
 
     ``hours``: (hour since 1970, exposure), ascending, of the last ``LOOK_BACK_HOURS``; ``prices``: hour points of the
-    same time. Windows are runs of hours whose hazard beats the base rate; with ``asked.hours`` the best stretch that
-    long. None are given unless the hours foretold held-out weeks better than the base rate. Raises NotYet below four
-    weeks of recorded hours, and where polls are too far apart. Source: definitions, "Q10".
+    same time; ``fitted``: the profile of the week. Windows are runs of hours whose hazard beats the base rate; with
+    ``asked.hours`` the best stretch that long. None are given unless the profile is published. Raises NotYet below
+    four weeks of recorded hours, where polls are too far apart, and before the first fit. Source: definitions, "Q10".
     """
     asked = asked or Asked()
     if len(hours) < MIN_WEEKS * WEEK:
         raise _not_yet(len(hours), basis)
-    rate = estimate(sum((exposure for _, exposure in hours), Exposure()))
+    rate = estimate(sum((exposure for _, exposure in hours), Exposure()), thinning=fitted.thinning if fitted else None)
     if TOO_COARSE in rate.notes:
         raise too_coarse(rate.events, rate.exposure_hours, rate.step_s, LOOK_BACK_HOURS / DAY_HOURS, basis)
-    found, gained = profile(hours), skill(hours)
-    conclusion = _conclusion(rate.events, gained)
+    if fitted is None and rate.events >= MIN_EVENTS:
+        raise _not_fitted(basis)
+    found = profile(hours, fitted.profile.relative if fitted else (1.0,) * WEEK)
+    conclusion = _conclusion(rate.events, fitted)
     sheet = None
     if found is not None and conclusion is SOME_HOURS:
         sheet = _Sheet(found, rate.correction, _mean_prices(prices), basis.now, asked.zone)
@@ -132,28 +138,51 @@ def safe_windows(
         worst_windows=sheet.worst() if sheet else (),
         hours_matter=sheet is not None,
         conclusion=conclusion,
-        skill=None if gained is None else round(gained.value, 4),
+        skill=fitted.profile.skill if fitted else None,
         base_rate=None if found is None else round(found.base * rate.correction, 5),
         weeks=round(len(hours) / WEEK, 1),
-        next_start=safe[0].next_start if asked.hours and safe else None,
+        next_start=sheet.soonest(asked.hours) if asked.hours and sheet else None,
         safety_by_hour=sheet.by_hour() if sheet else None,
-        evidence=_evidence(rate.exposure_hours, gained, long_enough, basis),
+        evidence=_evidence(rate.exposure_hours, fitted, long_enough, basis),
     )
 
 
-def _conclusion(events: int, gained: Skill | None) -> Note:
+def _conclusion(events: int, fitted: Fitted | None) -> Note:
     if events < MIN_EVENTS:
         return Note(TOO_FEW.text, {"n": events, "need": MIN_EVENTS})
-    return SOME_HOURS if gained is not None and gained.value > 0 and gained.sure else HOURS_DO_NOT_MATTER
+    return SOME_HOURS if fitted is not None and fitted.profile.published else HOURS_DO_NOT_MATTER
 
 
-def _evidence(exposure_hours: float, gained: Skill | None, long_enough: bool, basis: Basis) -> Evidence:
+def _evidence(exposure_hours: float, fitted: Fitted | None, long_enough: bool, basis: Basis) -> Evidence:
     return basis.evidence(
         implied(),
         (BUNCHED,) if long_enough else (BUNCHED, NONE_THAT_LONG),
         exposure_hours=round(exposure_hours, 1),
-        assumptions={**assumptions(), "prior_weeks": PRIOR_WEEKS},
-        details=None if gained is None else {"held_out_weeks": gained.weeks, "skill_beyond_chance": gained.sure},
+        assumptions=assumptions(),
+        details=None if fitted is None else _details(fitted),
+    )
+
+
+def _details(fitted: Fitted) -> dict[str, object]:
+    found = fitted.profile
+    return {
+        "published": found.published,
+        "claimed_risk": found.claimed_risk,
+        "met_risk": found.met_risk,
+        "own_gain": found.own_gain,
+        "pooled_t": found.pooled_t,
+        "held_out_weeks": found.held_out_weeks,
+        "fitted_at": iso(fitted.at),
+    }
+
+
+def _not_fitted(basis: Basis) -> NotYet:
+    ready = (basis.now // HOUR + 1) * HOUR + FIT_MINUTE * 60
+    return NotYet(
+        Note("the rhythm of the week is not fitted yet: that comes with the next hourly run"),
+        have=Note("the records that it takes"),
+        need=Note("one hourly run"),
+        ready_at=None if basis.stale else ready,
     )
 
 
@@ -198,7 +227,7 @@ class _Sheet:
 
     def safe(self, hours: float | None) -> tuple[tuple[Window, ...], bool]:
         """The safest runs first, and whether they are runs of safer hours throughout."""
-        runs = _runs([hazard < self.base for hazard in self.hazards])
+        runs = self._safer()
         if hours is None:
             return self._best(runs, sign=-1, note=LESS), True
         length = math.ceil(hours)
@@ -208,9 +237,19 @@ class _Sheet:
         start = self._safest(range(WEEK), length)
         return (self._window(start, LESS if self._excess(start) <= 0 else MORE),), False
 
+    def soonest(self, hours: float) -> str:
+        """The first full hour from now on that safer hours follow for as long, else the least risky one."""
+        length = math.ceil(hours)
+        within = [(first + n, length) for first, run in self._safer() for n in range(run - length + 1)]
+        starts = [self._next(run)[0] for run in within or [self._safest(range(WEEK), length)]]
+        return min(starts, key=dt.datetime.timestamp).isoformat()
+
+    def _safer(self) -> list[tuple[int, int]]:
+        return _runs([hazard < self.base for hazard in self.hazards])
+
     def worst(self) -> tuple[Window, ...]:
         """The riskiest runs of the riskiest quarter of the week."""
-        limit = sorted(self.hazards)[-round(WORST_SHARE * WEEK)]
+        limit = sorted(self.hazards)[-round(SAFEST_SHARE * WEEK)]
         runs = _runs([hazard >= limit and hazard > self.base for hazard in self.hazards])
         return self._best(runs, sign=1, note=MORE)
 
@@ -219,7 +258,9 @@ class _Sheet:
         table: list[list[float | None]] = [[None] * DAY_HOURS for _ in DAYS]
         for cell, hazard in enumerate(self.hazards):
             start, _ = self._next((cell, 1))
-            table[start.weekday()][start.hour] = round(math.exp(-hazard), 4)
+            before, score = table[start.weekday()][start.hour], round(math.exp(-hazard), 4)
+            # an hour that the clock strikes twice is as safe as the riskier of the two
+            table[start.weekday()][start.hour] = score if before is None else min(before, score)
         return tuple(tuple(row) for row in table)
 
     def _safest(self, starts: range, length: int) -> tuple[int, int]:
@@ -255,6 +296,7 @@ class _Sheet:
             duration_hours=len(cells),
             base_score=round(math.exp(-self.base * len(cells)), 4),
             next_start=start.isoformat(),
+            next_end=end.isoformat(),
         )
 
     def _next(self, run: tuple[int, int]) -> tuple[dt.datetime, dt.datetime]:

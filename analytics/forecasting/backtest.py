@@ -1,192 +1,139 @@
-"""Walking forecasts over stored history: what would have been said at each hour, and how it came out.
-
-The twin of the served forecaster: last value on log prices, with the intervals and the confidence that go with it. At
-each hour it uses only what had happened by then. Stdlib only: sorted windows are faster here than arrays.
-"""
+"""Rolling origins over stored history: the records and the report of what would have been forecast and advised."""
 
 from __future__ import annotations
 
-import math
-from array import array
-from bisect import bisect_left, insort
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from typing import Any
 
-from analytics.forecasting.distribution import ALPHA, HIT_SHARE, Mixture, Stand, calibrated, thinned, widening
-from analytics.market import HourPoint
+import numpy as np
 
-HORIZONS_H = (1, 6, 24)
-"""The horizons that are served, in hours (source: the guide's keys next_1h, next_6h, next_24h)."""
+from analytics.forecasting.advice import Case, WaitRecord, advised, cases, wait_records
+from analytics.forecasting.grid import Grid, grid
+from analytics.forecasting.panel import Panel, panel
+from analytics.forecasting.scoring import Sample, overall, series_row, track_record
+from analytics.forecasting.track_record import BACKTEST, RECORD_H, TrackRecord
+from analytics.forecasting.walk import Walked, walk
+from analytics.market import HOUR, HourPoint
 
-CARRY_H = 3
-"""The longest gap in hours over which the last price is carried as an origin (source: definitions, "Forecasts")."""
+ADVICE_H = 24
+"""The horizon whose forecast advice goes by, in hours (source: definitions, "Forecasts", recommendation)."""
 
-GAMMA = 0.02
-"""Step of adaptive conformal inference (source: definitions, "Forecasts"; Gibbs & Candès 2021)."""
+LEAST_RATIO = 1e-9
+"""What an expert without any error counts as in a geometric mean (ours: it cannot hold a zero)."""
 
-ALPHA_LOW, ALPHA_HIGH = 0.01, 0.5
-"""Where adaptive alpha is clipped (source: definitions, "Forecasts")."""
-
-WINDOW_H = 14 * 24
-"""Errors of the last 14 days make intervals and confidence (source: definitions, "Forecasts")."""
-
-COLD_H = 24
-"""With less history the interval is the pool's and there is no confidence (source: definitions, "Regimes")."""
-
-OWN_H = 14 * 24
-"""With this much history the series' own errors fill the window (source: definitions, "Regimes")."""
-
-POOL_STEP_H = 6
-"""Hours between two looks at the pool of all models' errors (ours: the pool moves slowly and costs a sort)."""
+Hours = Mapping[str, Sequence[HourPoint]]
+"""Model -> its hourly points (world, verified), ascending."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A model's prices (micro-dollars) hour by hour from ``start`` on, ``None`` where there is none.
+@dataclass(frozen=True)
+class Backtest:
+    """A walk over stored history with what was advised on the way."""
 
-    ``seen`` holds what was observed, and only that is scored; ``held`` has short gaps filled with the last price.
-    """
+    panel: Panel
+    walked: Mapping[int, Walked]
+    grids: tuple[Grid, ...]
+    waits: Callable[[int], WaitRecord]
+    advice: Mapping[str, tuple[tuple[Case, bool], ...]]
 
-    model: str
-    start: int
-    seen: tuple[int | None, ...]
-    held: tuple[int | None, ...]
+    def record(self, model: str, now_hour: int) -> TrackRecord:
+        """How one model's forecasts of the last 30 days would have fared."""
+        series, since = self.panel.models.index(model), now_hour - RECORD_H + 1 - self.panel.start
+        samples = {h: Sample.of(one, series, since) for h, one in self.walked.items()}
+        return track_record(model, samples, now_hour, BACKTEST, self.waits(now_hour))
 
-    @property
-    def end(self) -> int:
-        """The last hour of the grid."""
-        return self.start + len(self.seen) - 1
+    def report(self, since: int | None = None) -> dict[str, Any]:
+        """The report of ``spotbot backtest``, of targets from hour ``since`` on, else of all.
+
+        ``mae``: mean |log error|; ``overall`` by horizon: geometric mean of the ratios over the series that move;
+        ``advice``: the rule at every hour; ``experts``: their weights at the end and their own ratios.
+        """
+        column = 0 if since is None else since - self.panel.start
+        table: list[dict[str, Any]] = []
+        whole: dict[str, Any] = {}
+        for horizon, one in self.walked.items():
+            samples = {m: Sample.of(one, series, column) for series, m in enumerate(self.panel.models)}
+            samples = {model: sample for model, sample in samples.items() if sample.n}
+            rows = [series_row(m, horizon, sample, self.moves(m)) for m, sample in samples.items()]
+            whole[str(horizon)] = overall(rows, list(samples.values()))
+            table += rows
+        start = self.panel.start if since is None else since
+        found = [(case, wait) for some in self.advice.values() for case, wait in some if case.hour >= start]
+        return {
+            "series": table,
+            "overall": whole,
+            "advice": advice_figures(found),
+            "experts": self.report_experts(column),
+            "since": max(start, self.panel.start) * HOUR,
+            "until": (self.panel.start + self.panel.hours - 1) * HOUR,
+        }
+
+    def report_experts(self, column: int = 0) -> dict[str, Any]:
+        """Horizon -> what each expert weighs and how it fared from a column of the panel on."""
+        return {str(horizon): _experts(one, column) for horizon, one in self.walked.items()}
+
+    def moves(self, model: str) -> float | None:
+        """Percent of the hours in which a model's price moved; None where that is not known."""
+        if model not in self.panel.models:
+            return None
+        seen = self.panel.seen[self.panel.models.index(model)]
+        steps = np.diff(seen)
+        steps = steps[np.isfinite(steps)]
+        return float(100 * (steps != 0).mean()) if len(steps) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One scored forecast: errors are in log price, ``half`` is half the width of its 80 % interval."""
-
-    origin: int
-    error: float
-    hit: bool
-    half: float | None
-    confidence: float | None
-
-    @property
-    def covered(self) -> bool | None:
-        """Whether the interval held the actual price."""
-        return None if self.half is None else self.error <= self.half
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """The errors of all models at one horizon: step (hour // 6) -> quantiles of those of the 14 days before it."""
-
-    steps: Mapping[int, Sequence[float]]
-
-    def at(self, hour: int) -> Sequence[float]:
-        """The errors in ascending order, as they were known at ``hour``; empty as long as there are none."""
-        return self.steps.get(hour // POOL_STEP_H, ())
-
-
-def grid(model: str, points: Iterable[HourPoint], until: int) -> Grid | None:
-    """The regular hourly grid from a model's first price to hour ``until`` at the latest; None without a price."""
-    prices = {point.hour: point.price for point in points if point.price and point.hour <= until}
-    if not prices:
+def backtest(hours: Hours, until: int) -> Backtest | None:
+    """Walk the hours up to ``until`` and no further; None without a price. Slow: run it in a process of its own."""
+    found = panel(hours, until)
+    if found is None:
         return None
-    start = min(prices)
-    seen = tuple(prices.get(hour) for hour in range(start, until + 1))
-    return Grid(model, start, seen, tuple(_carried(seen)))
+    walked = walk(found)
+    grids = tuple(one for model in found.models if (one := grid(model, hours[model], until)))
+    by_model = {one.model: list(cases(one)) for one in grids}
+    waits = wait_records((case for some in by_model.values() for case in some), until + 1)
+    changes = walked[ADVICE_H].changes
+    advice = {
+        model: tuple(advised(by_model[model], _at(found, changes[series]), waits))
+        for series, model in enumerate(found.models)
+    }
+    return Backtest(found, walked, grids, waits, advice)
 
 
-def _carried(seen: Iterable[int | None]) -> Iterator[int | None]:
-    last, age = None, 0
-    for price in seen:
-        last, age = (price, 0) if price is not None else (last, age + 1)
-        yield last if age <= CARRY_H else None
+def _at(found: Panel, changes: np.ndarray[Any, Any]) -> Callable[[int], float]:
+    return lambda hour: float(changes[hour - found.start])
 
 
-def within(forecast: int, actual: int) -> bool:
-    """Whether the actual price landed within ±5 % of the forecast."""
-    return abs(actual - forecast) <= HIT_SHARE * forecast
+def advice_figures(found: Sequence[tuple[Case, bool]]) -> dict[str, Any]:
+    """What advice would have saved: shares of the price in percent, over all hours; of waits, how many lost money."""
+    waits = [case for case, wait in found if wait]
+    saved = sum(case.saved for case in waits)
+    return {
+        "n": len(found),
+        "waits": len(waits),
+        "saved_percent": 100 * saved / len(found) if found else None,
+        "oracle_percent": 100 * statistics.fmean(case.best for case, _ in found) if found else None,
+        "wrong_waits_percent": 100 * statistics.fmean(case.saved < 0 for case in waits) if waits else None,
+    }
 
 
-def errors(series: Grid, horizon: int) -> Iterator[tuple[int, float, bool]]:
-    """(hour of the target, |log error|, hit) of last value for each origin whose target was observed, ascending."""
-    for i, (last, actual) in enumerate(zip(series.held, series.seen[horizon:], strict=False)):
-        if last is not None and actual is not None:
-            yield series.start + i + horizon, abs(math.log(actual / last)), within(last, actual)
+def _experts(walked: Walked, since: int) -> list[dict[str, Any]]:
+    """Each expert's weight in what is served, and its error relative to the last value's, the heaviest first."""
+    kept = walked.scored & (np.arange(walked.came.shape[1]) + walked.horizon >= since)
+    naive = _mae(np.zeros_like(walked.came), walked.came, kept)
+    weights = walked.weights.mean(axis=0)
+    rows = []
+    for name, weight, foretold in zip(walked.names, weights, walked.foretold, strict=True):
+        own = _mae(foretold, walked.came, kept)
+        ratios = own[naive > 0] / naive[naive > 0]
+        ratio = float(np.exp(np.log(np.maximum(ratios, LEAST_RATIO)).mean())) if len(ratios) else None
+        rows.append({"name": name, "weight": float(weight), "ratio": ratio})
+    return sorted(rows, key=lambda row: -row["weight"])
 
 
-def pool(grids: Iterable[Grid], horizon: int) -> Pool:
-    """What the models together knew of their errors, every six hours."""
-    ripe: dict[int, list[float]] = defaultdict(list)
-    for series in grids:
-        for hour, error, _ in errors(series, horizon):
-            ripe[hour // POOL_STEP_H].append(error)
-    if not ripe:
-        return Pool({})
-    window = WINDOW_H // POOL_STEP_H
-    steps: dict[int, Sequence[float]] = {}
-    for step in range(min(ripe) + 1, max(ripe) + window + 1):
-        recent = [ripe[s] for s in range(step - window, step) if s in ripe]
-        if recent:
-            steps[step] = array("d", thinned(sorted(chain.from_iterable(recent))))
-    return Pool(steps)
-
-
-class _Window:
-    """The trailing errors of one series and horizon, the adaptive alpha that they led to, and what was said."""
-
-    def __init__(self, series: Grid, horizon: int, shared: Pool) -> None:
-        self.horizon, self.shared = horizon, shared
-        self.alpha = ALPHA
-        self.ordered: list[float] = []
-        self.recent: deque[tuple[int, float]] = deque()
-        self.halves: list[float | None] = []
-        self.outcomes: list[Outcome] = []
-        self.ripening = errors(series, horizon)
-        self.due = next(self.ripening, None)
-
-    def ripen(self, hour: int, said: Sequence[Stand]) -> None:
-        """Score what was said ``horizon`` hours ago about this hour, and forget what is two weeks old."""
-        if self.due is not None and self.due[0] == hour:
-            _, error, hit = self.due
-            self.due = next(self.ripening, None)
-            stand, half = said[-self.horizon], self.halves[-self.horizon]
-            self.outcomes.append(Outcome(hour - self.horizon, error, hit, stand.half, stand.confidence))
-            if half is not None:
-                # by its own range, not by the one that a nearer horizon may have widened: that one tells nothing of it
-                self.alpha = min(ALPHA_HIGH, max(ALPHA_LOW, self.alpha + GAMMA * (ALPHA - (error > half))))
-            insort(self.ordered, error)
-            self.recent.append((hour, error))
-        while self.recent and self.recent[0][0] <= hour - WINDOW_H:
-            del self.ordered[bisect_left(self.ordered, self.recent.popleft()[1])]
-
-    def stand(self, hour: int, age: int) -> Stand:
-        """What this horizon alone says; ``age``: hours of history."""
-        pooled = self.shared.at(hour)
-        regime = "cold" if age < COLD_H else "mixed" if age < OWN_H else "own"
-        own = () if regime == "cold" else self.ordered
-        half, confidence = None, None
-        if own or pooled:
-            half, confidence = calibrated(Mixture(own, pooled), ALPHA if regime == "cold" else self.alpha)
-        self.halves.append(half)
-        return Stand(half, None if regime == "cold" or not pooled else confidence, regime)
-
-
-def walk(series: Grid, shared: Mapping[int, Pool]) -> dict[int, tuple[list[Outcome], Stand]]:
-    """By horizon: every scored forecast of a series as served, in order of time, and what is said at its last hour.
-
-    ``shared``: horizon -> pool, ascending. Range and confidence come from one distribution a horizon
-    (:mod:`analytics.forecasting.distribution`): the trailing 14 days of |log error| shrunk to the pool's, at the
-    adaptive conformal level; made monotone over the horizons. An error counts from the hour of its target on.
-    Source: definitions, "Forecasts".
-    """
-    windows = {horizon: _Window(series, horizon, pool_) for horizon, pool_ in shared.items()}
-    said: dict[int, list[Stand]] = {horizon: [] for horizon in shared}
-    for i in range(len(series.seen)):
-        hour = series.start + i
-        for horizon, window in windows.items():
-            window.ripen(hour, said[horizon])
-        for horizon, stand in widening({h: window.stand(hour, i) for h, window in windows.items()}).items():
-            said[horizon].append(stand)
-    return {horizon: (window.outcomes, said[horizon][-1]) for horizon, window in windows.items()}
+def _mae(
+    foretold: np.ndarray[Any, Any], came: np.ndarray[Any, Any], kept: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    error: np.ndarray[Any, Any] = np.where(kept, np.abs(foretold - came), 0.0).sum(axis=1)
+    mean: np.ndarray[Any, Any] = error / np.maximum(kept.sum(axis=1), 1)
+    return mean

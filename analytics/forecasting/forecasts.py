@@ -1,12 +1,10 @@
-"""Forecasts of prices (Q4): made hourly in a process of their own, answered from what was stored.
+"""Forecasts of prices (Q4), answered from what the hourly run stored (:mod:`analytics.forecasting.issuing`).
 
-Served is the last value, by sktime; intervals, confidence and record come from walking the stored history
-(:mod:`analytics.forecasting.backtest`). sktime takes 2 s and 230 MB to import, so it is imported only where it runs.
+Stdlib only: numpy, pandas and scikit-learn take seconds and 200 MB to import, and are imported only where it runs.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,17 +13,13 @@ from typing import Any
 from analytics.errors import NotYet
 from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, iso
 from analytics.forecasting.advice import Advice, advise
-from analytics.forecasting.backtest import COLD_H, HORIZONS_H, Grid, grid, pool, walk
-from analytics.forecasting.distribution import Stand
-from analytics.forecasting.track_record import HorizonRecord, TrackRecord, backtest_report, record
+from analytics.forecasting.grid import COLD_H, HORIZONS_H, grid
+from analytics.forecasting.track_record import LIVE, HorizonRecord, TrackRecord
 from analytics.market import HOUR, HourPoint, Quote, usd
 from analytics.offer_now import OfferNow
 from analytics.on_demand import cheaper_on_demand
 
-__all__ = [
-    "HORIZONS_H", "Forecast", "HorizonRecord", "Prediction", "TrackRecord", "backtest_report", "from_price",
-    "prediction", "refresh",
-]  # fmt: skip
+__all__ = ["HORIZONS_H", "Forecast", "HorizonRecord", "Prediction", "TrackRecord", "from_price", "prediction"]
 
 MAX_AGE_H = 6
 """Forecasts are refused when prices, or the forecasts themselves, are older (source: definitions, "Freshness")."""
@@ -52,65 +46,9 @@ class Forecast:
     regime: str
     """``cold`` < 24 h of history, ``mixed`` < 14 d, ``own`` beyond"""
     source: str
-    """the forecaster that was served, e.g. ``last_value``"""
-
-
-def refresh(hours: Mapping[str, Sequence[HourPoint]], now_hour: int) -> list[tuple[tuple[Forecast, ...], TrackRecord]]:
-    """Forecasts (one a horizon; none for a model without a fresh price) and track record of every model with history.
-
-    Slow: run it in a process of its own; arguments and result can be pickled. ``hours``: model -> ascending points
-    (world, verified), best of the last 60 days: 30 of record, 14 of errors before them, and time to settle. Points
-    after ``now_hour`` are not looked at.
-    Source: definitions, "Forecasts".
-    """
-    grids = [series for model, points in hours.items() if (series := grid(model, points, now_hour))]
-    shared = {horizon: pool(grids, horizon) for horizon in HORIZONS_H}
-    result = []
-    for series in grids:
-        walked = walk(series, shared)
-        stands = {horizon: stand for horizon, (_, stand) in walked.items()}
-        outcomes = {horizon: found for horizon, (found, _) in walked.items()}
-        result.append((_issue(series, stands, now_hour), record(series.model, outcomes, now_hour, "backtest")))
-    return result
-
-
-def _issue(series: Grid, stands: Mapping[int, Stand], now_hour: int) -> tuple[Forecast, ...]:
-    last = next(((k, price) for k, price in enumerate(reversed(series.seen)) if price is not None), None)
-    if last is None or last[0] > MAX_AGE_H:
-        return ()
-    points = last_value(series)
-    return tuple(
-        Forecast(
-            model=series.model,
-            horizon_h=horizon,
-            issued_at=now_hour * HOUR,
-            target_at=(now_hour + horizon) * HOUR,
-            y_last=last[1],
-            price=points[horizon],
-            lo80=None if stand.half is None else math.floor(points[horizon] * math.exp(-stand.half)),
-            hi80=None if stand.half is None else math.ceil(points[horizon] * math.exp(stand.half)),
-            confidence=stand.confidence,
-            regime=stand.regime,
-            source="last_value",
-        )
-        for horizon, stand in stands.items()
-    )
-
-
-def last_value(series: Grid, horizons: Sequence[int] = HORIZONS_H) -> dict[int, int]:
-    """sktime's naive forecast on log prices from the last hour of the grid: horizon -> micro-dollars."""
-    import pandas as pd
-    from sktime.forecasting.naive import NaiveForecaster
-
-    class LastValue(NaiveForecaster):  # type: ignore[misc]
-        # sktime 1.2 warns at every construction about a default that does not concern us; filters do not hold there
-        _config = {"warnings": "off"}  # noqa: RUF012
-
-    logs = [math.nan if price is None else math.log(price) for price in series.seen]
-    start = dt.datetime.fromtimestamp(series.start * HOUR, dt.UTC).replace(tzinfo=None)
-    y = pd.Series(logs, index=pd.date_range(start, periods=len(logs), freq="h"))
-    foretold = LastValue("last").fit(y, fh=list(horizons)).predict()
-    return {horizon: round(math.exp(log)) for horizon, log in zip(horizons, foretold, strict=True)}
+    """what was served: ``last_value`` or ``aggregation``"""
+    advice: str | None = None
+    """``now`` or ``wait``, with the horizon by which advice goes; None with the others"""
 
 
 def from_price(forecasts: Sequence[Forecast], price: int | None, now: int) -> list[Forecast]:
@@ -184,6 +122,15 @@ class Prediction:
     evidence: Evidence
 
 
+METHODS = {
+    "last_value": Note("the price shown: nothing has beaten “no change” here lately; adaptive conformal 80% intervals"),
+    "aggregation": Note(
+        "the price shown, changed as foretold by an aggregation of experts, as far as its record over “no change” "
+        "bears; adaptive conformal 80% intervals"
+    ),
+}
+"""How a forecast was made, by what was served."""
+
 NO_START = Note("nothing is on offer now: there is no price to forecast from")
 
 SHOWN_HOURS = 48
@@ -209,7 +156,10 @@ def prediction(
     check(basis, quote, forecasts)
     dear = cheaper_on_demand([(model, quote.price, quote.on_demand)] if quote else [])
     price = quote.price if quote else None
-    advice, sentence = advise(grid(model, hours, basis.now // HOUR), price)
+    waits = track.waits if track else None
+    advice, sentence = advise(
+        grid(model, hours, basis.now // HOUR), price, foretold=_over_a_day(forecasts), record=waits
+    )
     told = {forecast.horizon_h: forecast for forecast in from_price(forecasts, price, basis.now)}
     horizons = sorted(forecast.horizon_h for forecast in forecasts)
     first = min(forecasts, key=lambda forecast: forecast.horizon_h)
@@ -227,18 +177,26 @@ def prediction(
         record={f"next_{h.horizon_h}h": _record(h) for h in (track.horizons if track else ())},
         advice=advice,
         regime=first.regime,
-        forecaster=first.source,
+        forecaster=_served(forecasts),
         issued_at=iso(first.issued_at),
         history=_tail(hours, basis.now // HOUR),
         past=_past(hours, basis.now // HOUR),
         evidence=basis.evidence(
-            Note(
-                "the price shown, changed as foretold (last value, sktime NaiveForecaster, on hourly medians); "
-                "adaptive conformal 80% intervals"
-            ),
+            METHODS[_served(forecasts)],
             (*dear, *(() if told else (NO_START,)), *caveats(first, track)),
         ),
     )
+
+
+def _served(forecasts: Sequence[Forecast]) -> str:
+    """What was served at any horizon beyond the last value."""
+    return next((forecast.source for forecast in forecasts if forecast.source != "last_value"), "last_value")
+
+
+def _over_a_day(forecasts: Sequence[Forecast]) -> float:
+    """The change over a day that is served, as a share."""
+    farthest = max(forecasts, key=lambda forecast: forecast.horizon_h)
+    return farthest.price / farthest.y_last - 1
 
 
 def check(basis: Basis, quote: Quote | None, forecasts: Sequence[Forecast]) -> None:
@@ -342,7 +300,7 @@ def caveats(first: Forecast, track: TrackRecord | None) -> list[Note]:
     if track is None or track.model_accuracy is None:
         n = track.n_scored if track else 0
         notes.append(Note("accuracy is shown from 100 scored forecasts on; so far: {n}", {"n": n}))
-    elif track.source == "backtest":
+    elif track.source != LIVE:
         notes.append(Note("the record is a backtest over stored history, without look-ahead", usual=True))
     notes.append(Note("confidence is the chance that the price lands within ±5%", usual=True))
     return notes

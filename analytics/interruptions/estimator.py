@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import functools
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from analytics.evidence import OMIT, Basis, Evidence, Note, Plural
+from analytics.interruptions.class_prior import SHRINK_BELOW, Prior, priors
 from analytics.interruptions.resolution import NOTHING, TOO_COARSE, coarse_models, not_yet, unresolved
+from analytics.interruptions.scales import NO_SCALE, Scale, factors
 from analytics.interruptions.shadow_tenants import BID_FACTOR, PATIENCE_S
+from analytics.interruptions.thinning import effective_hours, widened
+from analytics.interruptions.variants import Variant
 from analytics.market import DAY, HOUR, Cause, Exposure
 from analytics.offer_now import OfferNow
 
 TAILS = (0.025, 0.975)
 """The quantiles of a 95 % interval (source: definitions, "Interruptions")."""
 
-SHRINK_BELOW = 10
-"""With fewer interruptions a model's rate is shrunk to its class (source: definitions, "Interruptions")."""
-
-JEFFREYS = 0.5
-"""What the Jeffreys prior adds to a count, or to each side of a proportion (source: Jeffreys 1946)."""
-
 MIN_EXPOSURE_H = 24.0
 """Less tenant-time than this says nothing about up-time or a region (ours: one tenant for the 24 h of Q8)."""
-
-MIN_CLASS = 3
-"""A class prior needs this many models: with two, their spread is one difference (ours)."""
 
 PERIODS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24, "90d": 90 * 24}
 """What ``period`` may be, in hours (source: the guide and features 1, Q9: "period selector")."""
@@ -36,8 +29,6 @@ PERIODS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24, "90d": 90 * 24}
 _CAUSES = tuple(cause.value for cause in Cause)
 _CACHED = 4096
 """Quantiles kept in memory (source: our choice; a market of 60 models and nine regions has some 1,200)."""
-
-_GEFORCE = re.compile(r"(?:RTX|GTX) (?:\d0|16)[5-9]0\b")
 
 SHRUNK = Note(
     Plural(
@@ -57,13 +48,6 @@ WAVES = Note(
 BUNCHED = Note("interruptions of one machine come together, so the intervals are if anything too narrow", usual=True)
 
 
-class Prior(NamedTuple):
-    """A Gamma prior of a rate: as if ``events`` had been seen in ``hours``."""
-
-    events: float
-    hours: float
-
-
 class Context(NamedTuple):
     """What is known besides an exposure: of the models of its kind, and of its own days."""
 
@@ -71,6 +55,11 @@ class Context(NamedTuple):
     overdispersion: float | None = None
     others: Sequence[float] | None = None
     """reliability scores of the other models on offer; None where this one is not on offer"""
+    thinning: float | None = None
+    """its factor of poll thinning"""
+
+    lived: Mapping[Variant, Exposure] | None = None
+    """what the variants of its tenants lived through"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +84,34 @@ class Rate:
     notes: tuple[Note, ...] = ()
     overdispersion: float | None = None
     """how many interruptions count as one in the interval; None: each was counted"""
+    thinning: float | None = None
+    """by what polling half as often changed the MTBI: it is multiplied by it; None: not known"""
+
+    @property
+    def markov_correction(self) -> float:
+        """The correction without poll thinning, for the survival of new tenants.
+
+        Against censuses of six simulated markets S(24 h) is off by .009, .014 and .019 with it (polls of 15, 30 and 60
+        minutes), and by .028, .043 and .055 with thinning.
+        """
+        return self.correction * (self.thinning or 1.0)
 
 
-def estimate(exposure: Exposure, *, prior: Prior | None = None, overdispersion: float | None = None) -> Rate:
+def estimate(
+    exposure: Exposure,
+    *,
+    prior: Prior | None = None,
+    overdispersion: float | None = None,
+    thinning: float | None = None,
+) -> Rate:
     """Rate (per held tenant-hour), MTBI (hours) with its 95 % Gamma interval, mean duration and up-time.
 
     Interruptions shorter than a poll step are corrected for by the two-state Markov chain, rate = -ln(1-p-q) p /
     ((p+q) dt); the interval scales with it. The mean duration is MTBI x interrupted/held, so that
     held/(held+interrupted) = MTBI/(MTBI+duration) exactly. ``prior`` is used below 10 events. Never raises.
     ``overdispersion`` (:func:`analytics.interruptions.overdispersion.overdispersion`): so many events count as one
-    independent one in the interval, a quasi-Poisson; None counts each. The MTBI stays.
+    independent one in the interval, a quasi-Poisson; None counts each. The MTBI stays. ``thinning``
+    (:func:`analytics.interruptions.thinning.thinning`): the MTBI is multiplied by it, and the interval widened.
     Source: definitions, "Interruptions: the shadow tenant"; features 4.4.
     """
     held_h, events = exposure.held_s / HOUR, exposure.events
@@ -118,13 +125,15 @@ def estimate(exposure: Exposure, *, prior: Prior | None = None, overdispersion: 
         if held_h >= MIN_EXPOSURE_H and unresolved(least, step_s):
             return plain.rate(notes=(TOO_COARSE,))
         return plain.rate(interval=(least, None), notes=(LOWER_BOUND,))
-    hours = _effective_hours(exposure)
+    hours = effective_hours(exposure)
     if hours is None:
         return plain.rate(notes=(TOO_COARSE,))
-    return _measured(plain, hours, prior if events < SHRINK_BELOW else None, overdispersion)
+    hours *= thinning or 1.0
+    return _measured(plain, hours, prior if events < SHRINK_BELOW else None, Scale(overdispersion, thinning))
 
 
-def _measured(plain: _Sample, hours: float, prior: Prior | None, overdispersion: float | None) -> Rate:
+def _measured(plain: _Sample, hours: float, prior: Prior | None, scale: Scale) -> Rate:
+    overdispersion = scale.overdispersion
     more = prior or Prior(0.0, 0.0)
     k, t = plain.events + more.events, hours + more.hours
     correction = plain.held_h / hours
@@ -133,14 +142,13 @@ def _measured(plain: _Sample, hours: float, prior: Prior | None, overdispersion:
     alone, hours_alone = k / (overdispersion or 1.0), t / (overdispersion or 1.0)
     low = hours_alone / _gamma(alone + (0 if prior else 1), TAILS[1])
     high = hours_alone / _gamma(alone, TAILS[0])
-    notes = (SHRUNK,) if prior else ()
     return plain.rate(
         mtbi=t / k,
-        interval=(low, high),
+        interval=widened(t / k, low, high, scale.thinning),
         correction=correction,
         shrunk=bool(prior),
-        notes=notes,
-        overdispersion=overdispersion,
+        notes=(SHRUNK,) if prior else (),
+        scale=scale,
     )
 
 
@@ -158,7 +166,7 @@ class _Sample(NamedTuple):
         correction: float = 1.0,
         shrunk: bool = False,
         notes: tuple[Note, ...] = (),
-        overdispersion: float | None = None,
+        scale: Scale = NO_SCALE,
     ) -> Rate:
         held, lost = self.exposure.held_s, self.exposure.interrupted_s
         return Rate(
@@ -174,24 +182,9 @@ class _Sample(NamedTuple):
             step_s=self.step_s,
             correction=correction,
             notes=notes,
-            overdispersion=overdispersion,
+            overdispersion=scale.overdispersion,
+            thinning=scale.thinning,
         )
-
-
-def _effective_hours(exposure: Exposure) -> float | None:
-    """The exposure in which the events seen make the rate of the continuous chain; None when steps are too coarse."""
-    held_h, k = exposure.held_s / HOUR, exposure.events
-    if not k or not exposure.up_steps:
-        return held_h
-    step_h = (exposure.held_s + exposure.interrupted_s) / HOUR / (exposure.up_steps + exposure.down_steps)
-    p = k / exposure.up_steps
-    q = exposure.resumed / exposure.down_steps if exposure.down_steps else 0.0
-    if p + q >= 1:
-        # A small sample in which every tenant was back at the next poll does not say that one always is (Jeffreys).
-        q = (exposure.resumed + JEFFREYS) / (exposure.down_steps + 2 * JEFFREYS)
-    if p + q >= 1:
-        return None
-    return k * (p + q) * step_h / (-math.log1p(-p - q) * p)
 
 
 @functools.lru_cache(maxsize=_CACHED)
@@ -202,40 +195,9 @@ def _gamma(shape: float, quantile: float) -> float:
     return float(gammaincinv(shape, quantile))
 
 
-def kind(model: str) -> str:
-    """The class a model's rate is shrunk to: people rent out GeForce cards, businesses the others."""
-    return "geforce" if _GEFORCE.match(model) else "professional"
-
-
-def class_prior(exposures: Mapping[str, Exposure]) -> Prior | None:
-    """The Gamma prior that models of one kind make, by the method of moments; None from too few models or events.
-
-    ``exposures``: model -> exposure. Where the models do not differ beyond chance it weighs as much as all of them.
-    Source: definitions ("shrunk to its class by a Gamma prior"); empirical Bayes, DerSimonian-Laird moments.
-    """
-    sampled = [(e.events, hours) for e in exposures.values() if e.held_s and (hours := _effective_hours(e))]
-    events, hours = sum(k for k, _ in sampled), math.fsum(t for _, t in sampled)
-    if len(sampled) < MIN_CLASS or events < SHRINK_BELOW:
-        return None
-    mean = events / hours
-    spread = math.fsum(t * (k / t - mean) ** 2 for k, t in sampled) - (len(sampled) - 1) * mean
-    variance = spread / (hours - math.fsum(t * t for _, t in sampled) / hours)
-    weight = min(hours, mean / variance) if variance > 0 else hours
-    return Prior(mean * weight, weight)
-
-
 def total(regions: Mapping[str, Exposure]) -> Exposure:
     """All regions together."""
     return sum(regions.values(), Exposure())
-
-
-def priors(exposures: Mapping[str, Exposure]) -> dict[str, Prior | None]:
-    """Model -> the prior of its kind."""
-    kinds: dict[str, dict[str, Exposure]] = {}
-    for model, exposure in exposures.items():
-        kinds.setdefault(kind(model), {})[model] = exposure
-    fitted = {name: class_prior(members) for name, members in kinds.items()}
-    return {model: fitted[kind(model)] for model in exposures}
 
 
 class Figures(NamedTuple):
@@ -276,6 +238,8 @@ class ModelRate:
     avg_duration_minutes: float | None
     worst_region: str | None
     by_cause: Mapping[str, int]
+    mtbi_without_absent_hours: float | None
+    """the time between interruptions by a renter or a higher bid: without machines that went missing"""
     exposure_hours: float
     mean_time_between_interruptions_hours: float | None
     interval_95: Mapping[str, float | None]
@@ -308,24 +272,21 @@ def interruption_rates(
     *,
     only: tuple[str, ...] = (),
     limit: int | None = None,
-    overdispersion: Mapping[str, float | None] | None = None,
+    scale: Mapping[str, Scale] | None = None,
 ) -> InterruptionRates:
     """Q9: the interruptions of each model, the least interrupted first.
 
     ``exposures``: model -> region -> sums over the period (a key of ``PERIODS``), of every model that may serve as
-    class for another; ``only``: those to show, all when empty, and of them the first ``limit``; ``overdispersion``:
-    model -> how its daily counts scatter, for the intervals (:mod:`analytics.interruptions.overdispersion`).
-    Raises NotYet when none was held.
+    class for another; ``only``: those to show, all when empty, and of them the first ``limit``; ``scale``: model ->
+    what its own days say of its figures (:mod:`analytics.interruptions.scales`). Raises NotYet when none was held.
     """
     summed = {model: total(regions) for model, regions in exposures.items()}
     shown = [model for model in summed if summed[model].held_s and (not only or model in only)]
     if not shown:
         raise not_yet(basis)
-    prior = priors(summed)
-    scatter = overdispersion or {}
-    rates = (
-        _model_rate(m, exposures[m], estimate(summed[m], prior=prior[m], overdispersion=scatter.get(m))) for m in shown
-    )
+    scale = scale or {}
+    prior = priors(summed, factors(scale))
+    rates = (_model_rate(m, exposures[m], _scaled(summed[m], prior[m], scale.get(m, NO_SCALE))) for m in shown)
     found = tuple(sorted(rates, key=_by_rate))[:limit]
     caveats = [
         *coarse_models([row.gpu_name for row in found if TOO_COARSE in row.notes]),
@@ -341,6 +302,10 @@ def interruption_rates(
         assumptions=assumptions(),
     )
     return InterruptionRates(period, found, evidence, limit)
+
+
+def _scaled(exposure: Exposure, prior: Prior | None, scale: Scale) -> Rate:
+    return estimate(exposure, prior=prior, overdispersion=scale.overdispersion, thinning=scale.thinning)
 
 
 def about_overdispersion(scatter: Sequence[float | None]) -> tuple[Note, ...]:
@@ -363,6 +328,7 @@ def _model_rate(model: str, regions: Mapping[str, Exposure], rate: Rate) -> Mode
         avg_duration_minutes=shown.duration_minutes,
         worst_region=worst_region(regions, rate),
         by_cause=rate.by_cause,
+        mtbi_without_absent_hours=_round(without_absent(rate), 4),
         exposure_hours=round(rate.exposure_hours, 1),
         mean_time_between_interruptions_hours=shown.mtbi_hours,
         interval_95=shown.interval_95,
@@ -374,11 +340,21 @@ def _model_rate(model: str, regions: Mapping[str, Exposure], rate: Rate) -> Mode
     )
 
 
+def without_absent(rate: Rate) -> float | None:
+    """The MTBI (hours) of all causes but ``absent``; None where there is no MTBI of its own, or nothing but those.
+
+    Causes compete for the same exposure, so that each has its share of the rate (source: cause-specific hazards,
+    Prentice et al. 1978).
+    """
+    others = rate.events - rate.by_cause[Cause.ABSENT.value]
+    return None if rate.mtbi_hours is None or rate.shrunk or not others else rate.mtbi_hours * rate.events / others
+
+
 def worst_region(regions: Mapping[str, Exposure], whole: Rate) -> str | None:
     """The region interrupted most often, if its whole 95 % interval is worse than the model's MTBI; else None."""
     worse = []
     for region, exposure in regions.items():
-        rate = estimate(exposure, overdispersion=whole.overdispersion)
+        rate = estimate(exposure, overdispersion=whole.overdispersion, thinning=whole.thinning)
         high = rate.interval_95[1]
         enough = rate.events >= SHRINK_BELOW and rate.exposure_hours >= MIN_EXPOSURE_H
         if enough and rate.mtbi_hours and whole.mtbi_hours and high and high < whole.mtbi_hours:

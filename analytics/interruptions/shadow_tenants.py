@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
 from analytics.market import (
     AGE_BINS_H,
@@ -39,6 +40,25 @@ _EDGES_S = tuple(round(edge * HOUR) for edge in AGE_BINS_H)
 _FIELD = {Cause.OUTBID: "outbid", Cause.TAKEN_OR_DOWN: "taken_or_down", Cause.ABSENT: "absent"}
 
 
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What tenants see at a poll, worked out once for all of them."""
+
+    rows: Mapping[str, Offer]
+    """the row that decides about each slice"""
+    vacant: tuple[Offer, ...]
+    """the minimal slices that a tenant may take"""
+    elsewhere: AbstractSet[str] = frozenset()
+    """slices that another model shows now: their machine bears another name, nobody lost it"""
+
+    @staticmethod
+    def of(poll: Poll, free: Sequence[Offer] | None = None, elsewhere: AbstractSet[str] = frozenset()) -> Book:
+        """The book of a poll. ``free``: ``minimal_slices(poll.offers)``, if at hand."""
+        vacant = minimal_slices(poll.offers) if free is None else free
+        priced = tuple(offer for offer in vacant if offer.verified and offer.min_bid)
+        return Book(_by_slice(poll.offers), priced, elsewhere)
+
+
 def advance(
     tenants: Sequence[Tenant],
     poll: Poll,
@@ -46,31 +66,35 @@ def advance(
     previous_at: int | None,
     interval: int,
     bid_factor: float = BID_FACTOR,
-    free: Sequence[Offer] | None = None,
+    book: Book | None = None,
 ) -> Shadow:
     """Move the tenants of one model on to its next complete poll.
 
     ``previous_at``: UTC seconds of the last complete poll, None at the first; ``interval``: planned seconds between
     polls. A poll that is not newer changes nothing. A step that changes a tenant's state gives half of its time to
     each state. Tenancies end without event or exposure when the gap is too long, the offer's end_date has passed,
-    its verification changed, or it is missing from a machine with unreadable rows. Only verified slices are followed.
-    ``free``: ``minimal_slices(poll.offers)``, if at hand.
+    its verification changed, it is missing from a machine with unreadable rows, or another model shows its slice. Only
+    verified slices are followed. ``book``: what is seen at the poll, if at hand.
     Returns the tenants after the step, interruptions started and ended, exposure by (region, hour), life table.
     Source: definitions, "Interruptions: the shadow tenant".
     """
     if previous_at is not None and poll.at <= previous_at:
         return Shadow(tenants=tuple(tenants))
     step = _Step(poll.at if previous_at is None else previous_at, poll.at)
+    book = book or Book.of(poll)
     if previous_at is not None and poll.at - previous_at <= MAX_GAP_INTERVALS * interval:
-        seen = _by_slice(poll.offers)
         for tenant in tenants:
-            offer = seen.get(tenant.slice_id)
-            if offer is not None or tenant.machine_id not in poll.unknown:
+            offer = book.rows.get(tenant.slice_id)
+            if offer is not None or not _unknown(tenant, poll, book):
                 step.take(tenant, offer)
     taken = {tenant.slice_id for tenant in step.tenants}
-    vacant = (offer for offer in free or minimal_slices(poll.offers) if offer.verified and offer.min_bid)
-    step.tenants += [_new(offer, poll.at, bid_factor) for offer in vacant if offer.slice_id not in taken]
+    step.tenants += [_new(offer, poll.at, bid_factor) for offer in book.vacant if offer.slice_id not in taken]
     return step.result()
+
+
+def _unknown(tenant: Tenant, poll: Poll, book: Book) -> bool:
+    """Whether a slice that is missing may be there all the same: unreadable, or under another model's name."""
+    return tenant.machine_id in poll.unknown or tenant.slice_id in book.elsewhere
 
 
 def _by_slice(offers: Iterable[Offer]) -> dict[str, Offer]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analytics.interruptions.estimator import JEFFREYS
+from analytics.interruptions.thinning import JEFFREYS
 from analytics.market import AGE_BINS_H, HOUR, LifeTable
 
 PRIOR_EVENTS = 1.0
@@ -91,12 +91,13 @@ def _spent(age: float, hours: float) -> Sequence[float]:
     return [max(0.0, min(age + hours, end) - max(age, start)) for start, end in zip(_STARTS, _ENDS, strict=True)]
 
 
-def fit(life: LifeTable, *, correction: float = 1.0) -> Curve | None:
+def fit(life: LifeTable, *, correction: float = 1.0, overdispersion: float | None = None) -> Curve | None:
     """The curve of tenants who start now; None when nothing was at risk.
 
     A tenant who starts now takes a slice that is free now, and those have been free for as long as the shadow tenants
     on them have run: ages are distributed like the time at risk, so the curve is sum over ages of
     weight(age) x S(age + h) / S(age). ``correction``: corrected over plain rate (:func:`interruptions.estimate`).
+    ``overdispersion``: so many interruptions count as one independent one in the variances; None counts each.
     """
     at_risk = [seconds / HOUR for seconds in life.at_risk_s]
     hours, events = math.fsum(at_risk), sum(life.events)
@@ -107,6 +108,8 @@ def fit(life: LifeTable, *, correction: float = 1.0) -> Curve | None:
     times = [t + PRIOR_EVENTS / mean for t in at_risk]
     return Curve(
         hazards=tuple(correction * shape / time for shape, time in zip(shapes, times, strict=True)),
-        variances=tuple(correction**2 * shape / time**2 for shape, time in zip(shapes, times, strict=True)),
+        variances=tuple(
+            (overdispersion or 1.0) * correction**2 * shape / time**2 for shape, time in zip(shapes, times, strict=True)
+        ),
         weights=tuple(t / hours for t in at_risk),
     )

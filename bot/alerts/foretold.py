@@ -9,12 +9,13 @@ from typing import Any
 from analytics.answers.reliability import PERIOD_DAYS, SEEN_TWICE, Reliability, reliability
 from analytics.errors import NotYet
 from analytics.evidence import Basis, Note, Plural
-from analytics.forecasting.backtest import COLD_H
 from analytics.forecasting.distribution import ALPHA
 from analytics.forecasting.forecasts import NO_START, Forecast, caveats, check, from_price
+from analytics.forecasting.grid import COLD_H
 from analytics.forecasting.levels import below, within_window
 from analytics.forecasting.track_record import TrackRecord
-from analytics.interruptions.estimator import MIN_EXPOSURE_H, total
+from analytics.interruptions.estimator import MIN_EXPOSURE_H, Context, total
+from analytics.interruptions.scales import NO_SCALE, scales
 from analytics.market import HOUR, LifeTable, Quality
 from bot.alerts.elements import clock
 from bot.alerts.explain import whole
@@ -67,14 +68,18 @@ class _Tenants:
 
 
 async def _read_tenants(model: str, reader: Reader, at: int) -> _Tenants:
-    """The answer of ``reliability``; a class prior and overdispersion only widen intervals that are not used here."""
+    """The answer of ``reliability``; a class prior only changes figures that are not used here."""
     row = await reader.model(model)
     basis = Basis(at, None, 0, None, 0) if row is None else basis_of(row, at)
     since = (basis.as_of or at) // HOUR - PERIOD_DAYS * 24
     regions = (await reader.exposure([model], since)).get(model, {})
     life = (await reader.life_tables([model], since // 24)).get(model, LifeTable())
+    first = since // 24
+    scale = scales(await reader.exposure_days([model], first), await reader.variant_days([model], first))
+    own = scale.get(model, NO_SCALE)
+    context = Context(overdispersion=own.overdispersion, thinning=own.thinning, lived=own.lived)
     try:
-        return _Tenants(basis, reliability(model, total(regions), life, (), basis))
+        return _Tenants(basis, reliability(model, total(regions), life, (), basis, context=context))
     except NotYet as missing:
         return _Tenants(basis, missing)
 

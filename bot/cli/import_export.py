@@ -44,13 +44,13 @@ async def import_files(
     *,
     kind: Kind | None,
     clock: Callable[[], int] | None = None,
-    forecast: Callable[[Store, int], Awaitable[object]] = refresh,
+    forecast: Callable[[Store, int], Awaitable[object]] | None = None,
 ) -> int:
     """Import each file. Lines that cannot be used are skipped, counted and named on standard error.
 
     Returns 0, also when lines were skipped or everything was stored before; 2 when a file gave no usable line at all.
     ``clock`` tells UTC seconds: what was recorded later than now is not believed, and nothing is forecast from then.
-    ``forecast`` is called with the store and the time when everything is in.
+    ``forecast``, by default that of everything anew, is called with the store and the time when everything is in.
     """
     now = (clock or SteadyClock())()
     code = 0
@@ -65,7 +65,8 @@ async def import_files(
                 print(error, file=sys.stderr)  # noqa: T201
                 code = EXIT_UNUSABLE
         if newest:
-            await forecast(store, min(newest, now))
+            at = min(newest, now)
+            await (forecast(store, at) if forecast else refresh(store, at, anew=True))
     return code
 
 

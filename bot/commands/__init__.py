@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.commands import (
+    accuracy,
     availability,
     cost,
     dashboard,
@@ -33,6 +34,7 @@ COMMANDS: tuple[Command, ...] = (
     llm.COMMAND,
     fleet.COMMAND,
     predict.COMMAND,
+    accuracy.COMMAND,
     availability.COMMAND,
     cost.COMMAND,
     savings.COMMAND,

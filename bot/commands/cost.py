@@ -16,12 +16,14 @@ from analytics.hardware.llm_work import named_work
 from analytics.hardware.machines import machines
 from analytics.hardware.memory import DEFAULT_CONTEXT, Mode
 from analytics.hardware.speed import GIGA
-from analytics.interruptions.estimator import Rate, estimate, priors, total
+from analytics.interruptions.class_prior import priors
+from analytics.interruptions.estimator import Rate, estimate, total
 from analytics.interruptions.resolution import TOO_COARSE
+from analytics.interruptions.scales import NO_SCALE, factors
 from analytics.prices import nothing_polled
 from bot.commands.machine_notes import machine_notes, marked
 from bot.commands.offers_now import with_offers
-from bot.commands.overdispersion import overdispersion_of, risk_since
+from bot.commands.scales import risk_since, scales_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Bar, Bars, Card, Chart, Column, Table
 from bot.presentation.words import Words
@@ -86,12 +88,14 @@ async def _risks(query: QueryContext) -> dict[str, Risk]:
     """What interrupted each model in the last 30 days; a model's class is made of all models, so all are read."""
     exposures = await query.reader.exposure(None, await risk_since(query))
     summed = {model: total(some) for model, some in exposures.items()}
-    prior, scatter = priors(summed), await overdispersion_of(query)
-    rates = {
-        model: estimate(exposure, prior=prior[model], overdispersion=scatter.get(model))
-        for model, exposure in summed.items()
-    }
-    return {model: _risk(rate) for model, rate in rates.items()}
+    scale = await scales_of(query)
+    prior = priors(summed, factors(scale))
+    found = {}
+    for model, exposure in summed.items():
+        own = scale.get(model, NO_SCALE)
+        rate = estimate(exposure, prior=prior[model], overdispersion=own.overdispersion, thinning=own.thinning)
+        found[model] = _risk(rate)
+    return found
 
 
 def _risk(rate: Rate) -> Risk:

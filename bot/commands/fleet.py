@@ -18,7 +18,7 @@ from analytics.errors import NotYet
 from analytics.evidence import Basis, Note, Plural
 from bot.commands.card_notes import card_notes
 from bot.commands.offers_now import with_offers
-from bot.commands.overdispersion import risk_since
+from bot.commands.scales import risk_since
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words

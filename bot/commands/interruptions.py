@@ -7,7 +7,7 @@ from analytics.interruptions.estimator import PERIODS, InterruptionRates, ModelR
 from analytics.market import HOUR
 from bot.commands.card_notes import card_notes
 from bot.commands.offers_now import models_asked_for, with_offers
-from bot.commands.overdispersion import overdispersion_of
+from bot.commands.scales import scales_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import Words
@@ -23,8 +23,14 @@ async def ask(
     exposures = await query.reader.exposure(None, await query.seen_until() // HOUR - PERIODS[period])
     rows = [row for row in await query.reader.models() if row.name in (gpu or exposures)]
     basis = query.basis_of(rows, offers=await query.offers_of([row.name for row in rows]))
-    scatter = await overdispersion_of(query)
-    return interruption_rates(exposures, period, basis, only=gpu or (), limit=limit, overdispersion=scatter)
+    return interruption_rates(
+        exposures,
+        period,
+        basis,
+        only=gpu or (),
+        limit=limit,
+        scale=await scales_of(query),
+    )
 
 
 def card(answer: InterruptionRates, words: Words) -> Card:

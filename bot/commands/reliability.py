@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from analytics.answers.reliability import Reliability, reliability, score_of
-from analytics.interruptions.estimator import SHRINK_BELOW, Context, priors, total
+from analytics.interruptions.class_prior import SHRINK_BELOW, priors
+from analytics.interruptions.estimator import Context, total
+from analytics.interruptions.scales import NO_SCALE, factors
 from analytics.market import Exposure, LifeTable
 from bot.commands.card_notes import card_notes
 from bot.commands.offers_now import each_model, with_offers
-from bot.commands.overdispersion import overdispersion_of, risk_since
+from bot.commands.scales import risk_since, scales_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Table
 from bot.presentation.words import Words
@@ -20,18 +22,25 @@ async def ask(query: QueryContext, *, gpu: str) -> Reliability:
     offered = [row for row in rows if row.offers and not query.basis_of([row]).stale]
     everyone = {model: total(some) for model, some in (await query.reader.exposure(None, since)).items()}
     exposure = everyone.get(gpu, Exposure())
-    prior = priors(everyone)[gpu] if 0 < exposure.events < SHRINK_BELOW else None
+    scale = await scales_of(query)
+    prior = priors(everyone, factors(scale))[gpu] if 0 < exposure.events < SHRINK_BELOW else None
     lives = await query.reader.life_tables(None, since // 24)
     book = await query.reader.book([gpu])
     others = None
     if any(row.name == gpu for row in offered):
         found = (
-            score_of(everyone.get(row.name, Exposure()), lives.get(row.name, LifeTable()), query.basis_of([row]))
+            score_of(
+                everyone.get(row.name, Exposure()),
+                lives.get(row.name, LifeTable()),
+                query.basis_of([row]),
+                thinning=scale.get(row.name, NO_SCALE).thinning,
+            )
             for row in offered
             if row.name != gpu
         )
         others = tuple(score for score in found if score is not None)
-    context = Context(prior, (await overdispersion_of(query, [gpu])).get(gpu), others)
+    own = scale.get(gpu, NO_SCALE)
+    context = Context(prior, own.overdispersion, others, own.thinning, own.lived)
     basis = await query.basis([gpu])
     return reliability(gpu, exposure, lives.get(gpu, LifeTable()), book, basis, context=context)
 
@@ -56,6 +65,7 @@ def card(answer: Reliability, words: Words) -> Card:
             words.hours(answer.mean_time_between_interruptions_hours),
         ),
         (words("95% interval of that mean time"), _interval(answer, words)),
+        *_bids(answer, words),
         (words("An interruption lasts"), _minutes(answer.avg_interruption_duration_minutes, words)),
         (words("Up-time, 30 days"), words.percent(answer.uptime_percent_30d)),
         (words("Interruptions seen"), words.number(answer.total_interruptions, 0)),
@@ -129,6 +139,16 @@ def _interval(answer: Reliability, words: Words) -> str:
         return "–"
     low = words.hours(ends["low"])
     return f"> {low}" if ends["high"] is None else f"{low} – {words.hours(ends['high'])}"
+
+
+def _bids(answer: Reliability, words: Words) -> tuple[tuple[str, str], ...]:
+    """What paying more buys, where it is known."""
+    known = [row for row in answer.mtbi_by_bid or () if row.mean_time_between_interruptions_hours is not None]
+    if len(known) < len(answer.mtbi_by_bid or ()) or not known:
+        return ()
+    bids = " · ".join(words.number(row.bid_factor, 2) for row in known)
+    times = " · ".join(words.number(row.mean_time_between_interruptions_hours, 1) for row in known)
+    return ((words("Mean hours at a bid of {factors} × the lowest", factors=bids), times),)
 
 
 def _minutes(minutes: float | None, words: Words) -> str:

@@ -6,13 +6,16 @@ import datetime as dt
 import difflib
 import zoneinfo
 from collections.abc import Sequence
+from dataclasses import replace
 
-from analytics.answers.windows import DAYS, LOOK_BACK_HOURS, Asked, SafeWindows, Window, safe_windows
+from analytics.answers.windows import DAYS, Asked, SafeWindows, Window, safe_windows
 from analytics.errors import AskError
 from analytics.evidence import Note
+from analytics.interruptions.weekly_hazard import LOOK_BACK_HOURS
 from analytics.market import HOUR
 from bot.commands.card_notes import card_notes
 from bot.commands.offers_now import each_model, with_offers
+from bot.commands.scales import thinning_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Chart, Column, Heat, Table
 from bot.presentation.words import Words
@@ -20,12 +23,15 @@ from bot.zones import UTC, find_zone
 
 
 async def ask(query: QueryContext, *, gpu_name: str, hours: float | None = None, tz: str = UTC) -> SafeWindows:
-    """Q10 from the last weeks' exposure and prices by hour."""
+    """Q10 from the stored profile of the week and the last weeks' exposure and prices by hour."""
     asked = Asked(zone(tz), UTC if tz.upper() == UTC else tz, hours)
     since = await query.seen_until([gpu_name]) // HOUR - LOOK_BACK_HOURS
     lived = await query.reader.exposure_hours(gpu_name, since)
     prices = (await query.reader.hours([gpu_name], since)).get(gpu_name, [])
-    return safe_windows(gpu_name, lived, prices, await query.basis([gpu_name]), asked)
+    fitted = await query.reader.hazard_profile(gpu_name)
+    thinning = await thinning_of(query, gpu_name)
+    basis = await query.basis([gpu_name])
+    return safe_windows(gpu_name, lived, prices, basis, asked, fitted and replace(fitted, thinning=thinning))
 
 
 def zone(name: str) -> dt.tzinfo:
@@ -53,11 +59,7 @@ def card(answer: SafeWindows, words: Words) -> Card:
     tables = tuple(
         Table(caption, columns, tuple(_row(window, words) for window in some)) for caption, some in named if some
     )
-    skill = []
-    if answer.skill is not None:
-        share = words.share(answer.skill, 2)
-        skill = [words("skill in held-out weeks, against the base rate: {share}", share=share)]
-    notes = card_notes(answer.evidence, words, own=skill, usual=(answer.evidence.method,))
+    notes = card_notes(answer.evidence, words, own=_own_notes(answer, words), usual=(answer.evidence.method,))
     title = words("Safe windows: {gpu} ({zone})", gpu=answer.gpu_name, zone=answer.timezone)
     return Card(
         title,
@@ -68,6 +70,23 @@ def card(answer: SafeWindows, words: Words) -> Card:
         words.footer(answer.evidence),
         _charts(answer, words),
     )
+
+
+def _own_notes(answer: SafeWindows, words: Words) -> list[str]:
+    """When to start, and what held-out weeks said."""
+    notes = []
+    if answer.next_start is not None:
+        start = dt.datetime.fromisoformat(answer.next_start)
+        notes.append(words("earliest start: {when}", when=f"{words(DAYS[start.weekday()])} {start:%H:%M}"))
+    details = answer.evidence.details or {}
+    if answer.hours_matter and details.get("met_risk") is not None:
+        claimed, met = (words.share(details[key], 0) for key in ("claimed_risk", "met_risk"))
+        text = "safest quarter of the week: {claimed} of the average risk, {met} for all models in held-out weeks"
+        notes.append(words(text, claimed=claimed, met=met))
+    if answer.skill is not None:
+        share = words.share(answer.skill, 2)
+        notes.append(words("skill in held-out weeks, against the base rate: {share}", share=share))
+    return notes
 
 
 def _lead(answer: SafeWindows, words: Words) -> str:
@@ -91,17 +110,18 @@ def _charts(answer: SafeWindows, words: Words) -> tuple[Chart, ...]:
         rows=tuple(words(day) for day in DAY_NAMES),
         columns=tuple(str(hour) for hour in range(24)),
         values=answer.safety_by_hour,
-        marked=frozenset(cell for window in answer.safe_windows for cell in _hours(window)),
+        marked=frozenset(cell for window in answer.safe_windows for cell in _hours(window, zone(answer.timezone))),
         scale=words("chance of no interruption, by hour of the week"),
         mark=words("safe window"),
     )
     return (chart,)
 
 
-def _hours(window: Window) -> list[tuple[int, int]]:
-    """A window as (day, hour) cells; it may pass the end of the week."""
-    first = DAYS.index(window.day_of_week) * 24 + window.start_hour
-    return [divmod((first + n) % (24 * len(DAYS)), 24) for n in range(window.duration_hours)]
+def _hours(window: Window, local: dt.tzinfo) -> list[tuple[int, int]]:
+    """A window as (day, hour) cells; it may pass the end of the week, and a change of the clock."""
+    first = int(dt.datetime.fromisoformat(window.next_start).timestamp())
+    hours = (dt.datetime.fromtimestamp(first + n * HOUR, local) for n in range(window.duration_hours))
+    return [(hour.weekday(), hour.hour) for hour in hours]
 
 
 def _alt(answer: SafeWindows, table: Sequence[Sequence[float | None]], words: Words) -> str:
@@ -120,7 +140,9 @@ def _alt(answer: SafeWindows, table: Sequence[Sequence[float | None]], words: Wo
 
 
 def _when(window: Window, words: Words) -> str:
-    start, end = f"{window.start_hour:02}:00", f"{window.end_hour:02}:00"
+    # zones of half hours have windows that begin and end at half past
+    start, end = (f"{dt.datetime.fromisoformat(time):%H:%M}" for time in (window.next_start, window.next_end))
+    end = "24:00" if end == "00:00" else end
     last = "" if window.end_day == window.day_of_week else f"{words(window.end_day)} "
     return f"{words(window.day_of_week)} {start} – {last}{end}"
 

@@ -50,6 +50,9 @@ _SIGNS: Mapping[str, str] = {
     "settings": r"idioma|language|lingua|time ?zone|fuso(?: horario)?|settings|forget"
     r"|esquec\w+|configurac\w+|preferenc\w+",
     "webhook": r"webhooks?",
+    "accuracy": r"accura\w+|acuracia|acert\w+|track record"
+    r"|how (?:good|well|right|wrong) .*(?:forecast|predict)\w*"
+    r"|(?:quao|como) .*(?:boas|bons|certas|precisas) .*previs\w+",
     "predict": r"will|tonight|tomorrow|forecast|going (?:to|up|down)|next (?:hour|day|week)|predict\w*"
     r"|amanha|hoje a noite|vai|previs\w+|prever",
     "windows": r"when|safe|safest|best time|quando|segur[oa]s?|melhor hora\w*|janelas?|windows?",
@@ -365,6 +368,7 @@ _LINES: Mapping[str, Callable[[_Question], str | None]] = {
     "llm": _llm,
     "cost": _cost,
     "interruptions": _interruptions,
+    "accuracy": lambda asked: " ".join(filter(None, ["accuracy", asked.model])),
     "monitor": lambda asked: " ".join(["monitor", *dict.fromkeys(name for *_, name in asked.models)]),
     "help": lambda asked: "help",
 }

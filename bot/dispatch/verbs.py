@@ -37,6 +37,7 @@ OTHER_NAMES = {
         "llm": "modelo modelos model models",
         "fleet": "frota",
         "predict": "prever previsao forecast prediction",
+        "accuracy": "acuracia acerto acertos",
         "availability": "disponibilidade disponivel",
         "cost": "custo custos",
         "savings": "economia poupanca",

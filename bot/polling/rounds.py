@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from analytics.catalog import load_catalog
-from analytics.interruptions.shadow_tenants import advance
+from analytics.interruptions.shadow_tenants import Book, advance
+from analytics.interruptions.variants import FRESH, Lane, move
 from analytics.market import (
     DAY,
     HOUR,
@@ -41,6 +43,8 @@ class ModelState:
     """What is carried from one poll of a model to the next."""
 
     tenants: tuple[Tenant, ...] = ()
+    lanes: tuple[Lane, ...] = FRESH
+    """the tenants who look less often or bid otherwise"""
     good_at: int | None = None
     seen_at: int | None = None
     history: History = field(default_factory=History)
@@ -75,8 +79,13 @@ class JudgedPoll:
         return Reading.of(self.poll.at, len(self.poll.offers), self.quotes)
 
 
-def step(state: ModelState, judged_poll: JudgedPoll) -> tuple[ModelState, Entry | None]:
-    """A judged poll of one model: the state after it, and what to store; nothing for a poll that is not newer."""
+def step(
+    state: ModelState, judged_poll: JudgedPoll, elsewhere: AbstractSet[str] = frozenset()
+) -> tuple[ModelState, Entry | None]:
+    """A judged poll of one model: the state after it, and what to store; nothing for a poll that is not newer.
+
+    ``elsewhere``: slices that other models show now (:class:`analytics.interruptions.shadow_tenants.Book`).
+    """
     poll, found = judged_poll.poll, judged_poll.quotes
     if state.seen_at is not None and poll.at <= state.seen_at:
         return state, None
@@ -90,10 +99,12 @@ def step(state: ModelState, judged_poll: JudgedPoll) -> tuple[ModelState, Entry 
     so_far = {**earlier, **{place: (*earlier.get(place, ()), quote) for place, quote in found.items()}}
     points = {place: hour_point(hour, so_far[place]) for place in found}
     before = None if state.history.broken(judged_poll.reading) else state.good_at
-    shadow = advance(state.tenants, poll, previous_at=before, interval=poll.interval, free=judged_poll.free)
+    book = Book.of(poll, judged_poll.free, elsewhere)
+    shadow = advance(state.tenants, poll, previous_at=before, interval=poll.interval, book=book)
+    moved = move(state.lanes, poll, book, previous_at=before, plain=shadow.exposure)
     history = state.history.with_complete(judged_poll.reading, poll.offers)
-    state = ModelState(shadow.tenants, poll.at, poll.at, history, hour, so_far)
-    return state, Entry(poll, quotes=found, points=points, shadow=shadow)
+    state = ModelState(shadow.tenants, moved.lanes, poll.at, poll.at, history, hour, so_far)
+    return state, Entry(poll, quotes=found, points=points, shadow=shadow, variants=moved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +186,23 @@ class Collector:
         judged_polls = [JudgedPoll.of(poll) for poll in polls]
         histories = {poll.model: self._states[poll.model].history for poll in polls}
         judged = judge(polls, histories, {judged_poll.poll.model: judged_poll.reading for judged_poll in judged_polls})
+        books = self._books(judged)
         for judged_poll, poll in zip(judged_polls, judged, strict=True):
-            self._states[poll.model], entry = step(self._states[poll.model], replace(judged_poll, poll=poll))
+            state = self._states[poll.model]
+            elsewhere = _elsewhere(state, poll, books)
+            self._states[poll.model], entry = step(state, replace(judged_poll, poll=poll), elsewhere)
             if entry is not None:
                 entries.append(_priced(entry, cost, first=not entries))
         return _round(at, entries), entries
+
+    def _books(self, polls: Iterable[Poll]) -> dict[str, Mapping[str, object]]:
+        """The slices of each model: as it was just polled, else as it was last seen."""
+        books: dict[str, Mapping[str, object]] = {name: state.history.book for name, state in self._states.items()}
+        return books | {
+            poll.model: dict.fromkeys(offer.slice_id for offer in poll.offers)
+            for poll in polls
+            if poll.quality is Quality.COMPLETE
+        }
 
     async def _with_bands(self, writer: Writer, entries: Sequence[Entry]) -> list[Entry]:
         """The entries, the newest of each model with its band of usual changes if a new hour has begun for it."""
@@ -200,6 +223,15 @@ class Collector:
         stored = (await writer.read.hours([model], since, hour)).get(model, [])
         points = {point.hour: point for point in (*stored, *(entry.points[WORLD_PLACE] for entry in entries))}
         return change_band([points[h] for h in sorted(points) if since <= h < hour])
+
+
+def _elsewhere(state: ModelState, poll: Poll, books: Mapping[str, Mapping[str, object]]) -> AbstractSet[str]:
+    """The slices of this model's tenants that its poll lacks and another model's book has."""
+    mine = books.get(poll.model, {})
+    followed = [state.tenants, *(lane.tenants for lane in state.lanes)]
+    missing = {tenant.slice_id for tenants in followed for tenant in tenants if tenant.slice_id not in mine}
+    others = (book for model, book in books.items() if model != poll.model)
+    return frozenset().union(*(missing & book.keys() for book in others)) if missing else missing
 
 
 def _priced(entry: Entry, cost: Cost | None, *, first: bool) -> Entry:
@@ -231,6 +263,7 @@ async def load_state(reader: Reader, model: str) -> ModelState:
     in_hour = {} if hour is None else await reader.quotes_in_hour(model, hour)
     return ModelState(
         tenants=await reader.tenants(model),
+        lanes=await reader.lanes(model),
         good_at=row.last_good_at,
         seen_at=row.last_poll_at,
         history=await _history(reader, model, row.last_good_at),

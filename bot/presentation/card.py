@@ -66,7 +66,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines and bands over time (``xs`` are UTC seconds) or over hours. ``alt`` says in words what is to be seen.
+    """Lines and bands over time (``xs`` are UTC seconds), hours or shares of a whole. ``alt`` tells what is to be seen.
 
     ``scale``: what the numbers are; ``now`` is marked by a thin line.
     """
@@ -75,7 +75,7 @@ class Lines:
     alt: str
     lines: tuple[Line, ...]
     bands: tuple[Band, ...] = ()
-    x: Literal["time", "hours"] = "time"
+    x: Literal["time", "hours", "share"] = "time"
     unit: Unit = "money"
     scale: str = ""
     now: float | None = None

@@ -1,4 +1,4 @@
-"""Lines and bands over time or hours: price history, forecast fan, survival curve."""
+"""Lines and bands over time, hours or shares: price history, forecast fan, survival curve, reliability diagram."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ MOST_TIMES = 6
 DASHES: tuple[Any, ...] = ("solid", (0, (6, 2)), (0, (8, 2, 2, 2)), (0, (3, 1.5)))
 """Patterns of the first, second, ... line of one role."""
 
+MARKERS = ("o", "s", "^")
+"""Signs of the points of the first, second, ... line over shares: there each point is a figure of its own."""
+
 STEADY = 0.05
 """Where a value never changes, the plot shows so much around it (as a share of it)."""
 
@@ -44,6 +47,9 @@ def draw(chart: Lines, pen: Pen) -> Page:
     """The chart on a page of its own."""
     chart = replace(chart, lines=tuple(line for line in chart.lines if not line.aside))
     looks = _looks([line.role for line in chart.lines], pen)
+    if chart.x == "share":
+        signs = [("" if line.role == "reference" else MARKERS[n % len(MARKERS)]) for n, line in enumerate(chart.lines)]
+        looks = [replace(look, marker=sign) for look, sign in zip(looks, signs, strict=True)]
     shades = _looks([band.role for band in chart.bands], pen)
     keys = [Key(line.label, _line_sample(look)) for line, look in zip(chart.lines, looks, strict=True)]
     keys += [Key(band.label, _band_sample(look)) for band, look in zip(chart.bands, shades, strict=True)]
@@ -228,7 +234,7 @@ def apart(ys: Sequence[float], gap: float, top: float, bottom: float) -> list[fl
 
 def _x_ticks(chart: Lines, pen: Pen) -> dict[float, str]:
     low, high = _span(chart)
-    return time_ticks(low, high, pen) if chart.x == "time" else pen.ticks(low, high, "hours", most=7)
+    return time_ticks(low, high, pen) if chart.x == "time" else pen.ticks(low, high, chart.x, most=7)
 
 
 def time_ticks(low: float, high: float, pen: Pen) -> dict[float, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +9,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, false, func, select
 
-from analytics.forecasting.forecasts import Forecast, HorizonRecord, TrackRecord
 from analytics.market import DAY, WORLD, Quality, Quote, Scope
 from analytics.poll_quality import Reading
 from bot.store import retention
 from bot.store import tables as t
+from bot.store.accuracy_reports import AccuracyReads
 from bot.store.api_keys import ApiKey, KeyOwner, digest
-from bot.store.risk import Reads
 
 QUOTE_COLUMNS = [t.quote.c[name] for name in Quote.__dataclass_fields__]
 """The columns of a Quote, in its order."""
@@ -59,8 +57,8 @@ class PollSpan:
         return -((self.first - self.last) // (self.count - 1)) if self.count > 1 else None
 
 
-class MarketReads(Reads):
-    """Polls, quota, forecasts, keys and who leads."""
+class MarketReads(AccuracyReads):
+    """Polls, quota, forecasts and their reports, keys and who leads."""
 
     async def leader(self) -> Leader | None:
         """Who leads or led last; None where no lease was ever taken, as in SQLite."""
@@ -137,39 +135,6 @@ class MarketReads(Reads):
         q = t.quota.c
         rows = await self._rows(select(func.max(q.spent_until)).where(q.day >= now // DAY - 1, q.spent_until > now))
         return rows[0][0]  # type: ignore[no-any-return]
-
-    async def forecasts(self, model: str) -> list[Forecast]:
-        """The latest served forecast of each horizon, nearest horizon first."""
-        f = t.forecast.c
-        gpu_id = self._names.gpu_id(model)
-        last = select(f.horizon_h, func.max(f.issued_at).label("issued_at")).where(f.gpu_id == gpu_id)
-        newest = last.group_by(f.horizon_h).subquery()
-        columns = (f.target_at, f.y_last, f.price, f.lo80, f.hi80, f.confidence, f.regime, f.source)
-        query = select(f.horizon_h, f.issued_at, *columns).join_from(
-            newest, t.forecast, (f.horizon_h == newest.c.horizon_h) & (f.issued_at == newest.c.issued_at)
-        )
-        return [
-            Forecast(model, *row) for row in await self._rows(query.where(f.gpu_id == gpu_id).order_by(f.horizon_h))
-        ]
-
-    async def forecasts_since(self, model: str, since: int) -> list[Forecast]:
-        """All served forecasts issued from a second on, by time and then horizon."""
-        f = t.forecast.c
-        columns = (
-            f.horizon_h, f.issued_at, f.target_at, f.y_last, f.price, f.lo80, f.hi80, f.confidence, f.regime, f.source
-        )  # fmt: skip
-        query = select(*columns).where(f.gpu_id == self._names.gpu_id(model), f.issued_at >= since)
-        return [Forecast(model, *row) for row in await self._rows(query.order_by(f.issued_at, f.horizon_h))]
-
-    async def track_record(self, model: str) -> TrackRecord | None:
-        """How the model's forecasts fared, None before the first scoring."""
-        r = t.track_record.c
-        rows = await self._rows(select(r.payload).where(r.gpu_id == self._names.gpu_id(model)))
-        if not rows:
-            return None
-        payload = json.loads(rows[0][0])
-        horizons = tuple(HorizonRecord(**row) for row in payload.pop("horizons"))
-        return TrackRecord(**payload, horizons=horizons)
 
     async def keys(self) -> list[ApiKey]:
         """All API keys, the revoked ones too, oldest first."""

@@ -16,11 +16,14 @@ from bot.store.accounts import AccountReads
 from bot.store.alerts import AlertReads
 from bot.store.audit import AuditReads
 from bot.store.browser_sessions import BrowserSessionReads
+from bot.store.hazard_profiles import HazardProfileReads
+from bot.store.ledger import LedgerReads
 from bot.store.market_reads import QUOTE_COLUMNS, MarketReads
 from bot.store.names import Names
 from bot.store.outbox import OutboxReads
 from bot.store.probes import ProbeReads
 from bot.store.risk import RiskReads
+from bot.store.variants import VariantReads
 from bot.store.webhooks import WebhookReads
 
 __all__ = ["ModelRow", "Reader"]
@@ -55,7 +58,7 @@ Books = dict[str, tuple[int | None, tuple[Offer, ...]]]
 """Model -> the poll that its book is of, and the book."""
 
 
-class Reader(RiskReads, MarketReads, AccountReads):
+class Reader(RiskReads, VariantReads, MarketReads, LedgerReads, AccountReads, HazardProfileReads):
     """The stored market at one instant. Dicts leave out what has nothing stored; unknown names find nothing.
 
     ``books``: books read before, shared between readers; a model's book only changes with its ``last_good_at``.

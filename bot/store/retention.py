@@ -18,6 +18,7 @@ from bot.store.audit import erasure
 from bot.store.browser_sessions import browser_session, sign_in_link
 from bot.store.outbox import OutboxWrites
 from bot.store.probes import probe_day
+from bot.store.variants import lane, variant_day
 from bot.store.webhooks import webhook_attempt
 
 RAW_DAYS = 30
@@ -79,6 +80,7 @@ GROWING = (
     Kept(t.exposure_hour, "hour", HOUR, HISTORY_DAYS),
     Kept(t.exposure_day, "day", DAY, HISTORY_DAYS),
     Kept(t.life_day, "day", DAY, HISTORY_DAYS),
+    Kept(variant_day, "day", DAY, HISTORY_DAYS),
     Kept(t.interruption, "seen_at", 1, INTERRUPTION_DAYS),
     Kept(t.forecast, "issued_at", 1, FORECAST_DAYS),
     Kept(t.round_, "at", 1, RAW_DAYS),
@@ -150,7 +152,7 @@ async def remove_ahead(conn: AsyncConnection, now: int) -> dict[str, int]:
     """Take out everything dated after ``now``; rows removed by table. The models go on from their last poll before.
 
     Their tenants are let go, without counting an interruption: nobody knows when they were last seen. Their life tables
-    of today go as a whole, since those do not tell hours apart. Rows that were spent on days to come count today.
+    and variants of today go as a whole, since those do not tell hours apart. Rows spent on days to come count today.
     """
     models = list((await conn.scalars(select(t.gpu.c.id).where(t.gpu.c.last_poll_at > now))).all())
     early = update(t.quota).where(t.quota.c.day == now // DAY)
@@ -160,9 +162,11 @@ async def remove_ahead(conn: AsyncConnection, now: int) -> dict[str, int]:
         await conn.execute(t.quota.insert().values(day=now // DAY, rows=spent))
     seen = [kept for kept in GROWING if kept.seen]
     removed = {kept.table.name: await _delete(conn, kept, kept.dated > now // kept.unit) for kept in seen}
-    await conn.execute(delete(t.tenant).where(t.tenant.c.gpu_id.in_(models)))
-    life = t.life_day.c
-    await conn.execute(delete(t.life_day).where(life.gpu_id.in_(models), life.day == now // DAY))
+    for present in (t.tenant, lane):
+        await conn.execute(delete(present).where(present.c.gpu_id.in_(models)))
+    for summed in (t.life_day, variant_day):
+        today = summed.c.day == now // DAY
+        await conn.execute(delete(summed).where(summed.c.gpu_id.in_(models), today))
     await conn.execute(delete(t.band).where(t.band.c.at > now))
     await _renew_last_polls(conn, now)
     await _renew_first_hours(conn)

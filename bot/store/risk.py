@@ -9,17 +9,20 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Executable, FromClause, cast, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.interruptions.weekly_hazard import Hours
 from analytics.market import AGE_BINS_H, Exposure, Interruption, LifeTable, Tenant
 from bot.store import tables as t
 from bot.store.names import Names
 
 
-def _total(column: ColumnElement[int]) -> ColumnElement[int]:
+def total(column: ColumnElement[int]) -> ColumnElement[int]:
+    """The sum of a column, as a whole number in every database."""
     # PostgreSQL sums bigints into decimals.
     return cast(func.sum(column), BigInteger)
 
 
-_SUMS = tuple(Exposure.__dataclass_fields__)
+SUMS = tuple(Exposure.__dataclass_fields__)
+"""The columns of an exposure, in its order."""
 
 
 class Reads:
@@ -45,7 +48,7 @@ class RiskReads(Reads):
     ) -> dict[str, dict[str, Exposure]]:
         """Sums over the hours [since, until) by model and region."""
         e = self._lived(models, since_hour, until_hour).c
-        query = select(e.gpu_id, e.region_id, *(_total(e[name]) for name in _SUMS)).group_by(e.gpu_id, e.region_id)
+        query = select(e.gpu_id, e.region_id, *(total(e[name]) for name in SUMS)).group_by(e.gpu_id, e.region_id)
         found: dict[str, dict[str, Exposure]] = defaultdict(dict)
         for gpu_id, region_id, *sums in await self._rows(query):
             found[self._names.gpu_name[gpu_id]][self._names.region_name[region_id]] = Exposure(*sums)
@@ -61,7 +64,7 @@ class RiskReads(Reads):
         else:
             spans = [(hours, self._span(hours.c.hour, since, first * 24)), (days, self._span(days.c.day, first, last))]
             spans += [] if last is None else [(hours, self._span(hours.c.hour, last * 24, until))]
-        columns = ("gpu_id", "region_id", *_SUMS)
+        columns = ("gpu_id", "region_id", *SUMS)
         return union_all(
             *(
                 select(*(table.c[name] for name in columns)).where(table.c.gpu_id.in_(ids), *span)
@@ -74,15 +77,20 @@ class RiskReads(Reads):
     ) -> list[tuple[int, Exposure]]:
         """The hours [since, until) of one model that have any, regions summed, ascending."""
         e = t.exposure_hour.c
-        query = select(e.hour, *(_total(e[name]) for name in _SUMS)).where(
+        query = select(e.hour, *(total(e[name]) for name in SUMS)).where(
             e.gpu_id == self._names.gpu_id(model), *self._span(e.hour, since_hour, until_hour)
         )
         return [(row[0], Exposure(*row[1:])) for row in await self._rows(query.group_by(e.hour).order_by(e.hour))]
 
+    async def exposure_hours_of_all(self, since_hour: int, until_hour: int) -> dict[str, Hours]:
+        """The hours [since, until) of every model that has any, as ``exposure_hours`` gives them."""
+        found = {model: await self.exposure_hours(model, since_hour, until_hour) for model in sorted(self._names.gpus)}
+        return {model: hours for model, hours in found.items() if hours}
+
     async def exposure_days(self, models: Iterable[str] | None, since_day: int) -> dict[str, list[Exposure]]:
         """The days (seconds // 86400) since that have any, of each model, regions summed, ascending."""
         e = t.exposure_day.c
-        query = select(e.gpu_id, e.day, *(_total(e[name]) for name in _SUMS)).where(
+        query = select(e.gpu_id, e.day, *(total(e[name]) for name in SUMS)).where(
             e.gpu_id.in_(self._names.gpu_ids(models)), e.day >= since_day
         )
         found: dict[str, list[Exposure]] = defaultdict(list)
@@ -93,7 +101,7 @@ class RiskReads(Reads):
     async def life_tables(self, models: Iterable[str] | None, since_day: int) -> dict[str, LifeTable]:
         """Life tables summed over the days (seconds // 86400) since."""
         b = t.life_day.c
-        query = select(b.gpu_id, b.bin, _total(b.at_risk_s), _total(b.events)).where(
+        query = select(b.gpu_id, b.bin, total(b.at_risk_s), total(b.events)).where(
             b.gpu_id.in_(self._names.gpu_ids(models)), b.day >= since_day
         )
         found: dict[str, list[tuple[int, int]]] = {}

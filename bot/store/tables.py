@@ -28,6 +28,7 @@ from sqlalchemy import (
     text,
 )
 
+from analytics.interruptions.variants import Variant
 from analytics.market import Cause, Quality, Scope
 
 WORLD_ID = 0
@@ -37,6 +38,7 @@ ORDER: dict[type[enum.StrEnum], tuple[enum.StrEnum, ...]] = {
     Scope: (Scope.VERIFIED, Scope.ALL),
     Quality: (Quality.COMPLETE, Quality.CAPPED, Quality.SUSPECT, Quality.FAILED),
     Cause: (Cause.TAKEN_OR_DOWN, Cause.OUTBID, Cause.ABSENT),
+    Variant: (Variant.PLAIN, Variant.THINNED, Variant.BID_100, Variant.BID_125),
 }
 """Words are stored as their place in these tuples: only ever append."""
 
@@ -66,7 +68,6 @@ class Coded(TypeDecorator[enum.StrEnum]):
 
 
 metadata = MetaData()
-
 
 QUEUED_ONLY: dict[str, Any] = dict.fromkeys(("sqlite_where", "postgresql_where"), text("state = 'queued'"))
 """For an index of the messages that wait: it stays small however many were sent."""
@@ -170,7 +171,6 @@ def _exposure(name: str, time: str) -> Table:
 
 
 exposure_hour = _exposure("exposure_hour", "hour")
-
 exposure_day = _exposure("exposure_day", "day")
 """Sums of exposure_hour: a month of all models is 24 times fewer rows."""
 
@@ -263,8 +263,12 @@ forecast = _table(
     _needed("source", Text),
     Column("actual", BigInteger),
     Column("scored_at", BigInteger),
+    Column("advice", Text),
+    Column("saved", Float),
+    Column("best", Float),
     rowid=False,
 )
+"""The ledger: forecasts as issued. ``actual`` stays null in a scored row whose hour too few polls saw."""
 
 track_record = _table("track_record", _gpu(), _needed("payload", Text), rowid=False)
 

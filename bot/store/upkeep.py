@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 
-from analytics.forecasting.forecasts import Forecast, TrackRecord
 from analytics.market import DAY, HOUR, Exposure, HourPoint, Scope
 from bot.store import retention
 from bot.store import tables as t
 from bot.store.accounts import AccountWrites
+from bot.store.accuracy_reports import AccuracyWrites
 from bot.store.api_keys import ApiKey, KeyOwner, digest, new_secret, shown
 from bot.store.browser_sessions import BrowserSessionWrites
 from bot.store.bulk import put
+from bot.store.hazard_profiles import HazardProfileWrites
+from bot.store.ledger import LedgerWrites
 from bot.store.market_reads import SURVEY
 from bot.store.tables import code
 
@@ -24,7 +25,7 @@ Place = tuple[str, Scope]
 """Region and scope."""
 
 
-class Upkeep(AccountWrites):
+class Upkeep(AccountWrites, AccuracyWrites, HazardProfileWrites, LedgerWrites):
     """The writes that are not a round."""
 
     async def add_quota(self, day: int, rows: int) -> None:
@@ -67,21 +68,6 @@ class Upkeep(AccountWrites):
         g = t.gpu.c
         older = or_(g.asked_at.is_(None), g.asked_at < at)
         await self._conn.execute(update(t.gpu).where(g.id.in_(self._names.gpu_ids(models)), older).values(asked_at=at))
-
-    async def save_forecasts(self, forecasts: Sequence[Forecast]) -> None:
-        """Enter served forecasts into the ledger; models must have been seen."""
-        rows = [
-            (
-                self._names.gpus[f.model], f.issued_at, f.horizon_h, f.target_at, f.y_last, f.price, f.lo80, f.hi80,
-                f.confidence, f.regime, f.source, None, None,
-            )
-            for f in forecasts
-        ]  # fmt: skip
-        await put(self._conn, t.forecast, rows)
-
-    async def save_track_record(self, record: TrackRecord) -> None:
-        """Replace what is said about a model's past forecasts."""
-        await put(self._conn, t.track_record, [(self._names.gpus[record.model], json.dumps(asdict(record)))])
 
     async def bulk_hours(self, model: str, points: Mapping[Place, Iterable[HourPoint]]) -> None:
         """Back-fill hours of one model, whole: they replace what was there. The model becomes known."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
+from analytics.interruptions.variants import Moved
 from analytics.market import (
     DAY,
     ChangeBand,
@@ -33,6 +34,7 @@ from bot.store.probes import ProbeWrites
 from bot.store.reader import Reader
 from bot.store.tables import code
 from bot.store.upkeep import Place, Upkeep
+from bot.store.variants import put_lanes, put_lived
 from bot.store.webhooks import WebhookWrites
 
 
@@ -45,6 +47,7 @@ class Entry:
     points: Mapping[Place, HourPoint] = field(default_factory=dict)
     """the hours that this poll changed, whole: they replace what was there"""
     shadow: Shadow | None = None
+    variants: Moved | None = None
     band: ChangeBand | None = None
     rows: int = 0
     requests: int = 0
@@ -171,6 +174,8 @@ class Writer(Upkeep):
         life = [row for poll, shadow in shadows if shadow.life for row in self._life(poll.model, poll.at, shadow.life)]
         await put(self._conn, t.life_day, life, "add")
         await self._save_interruptions(shadows)
+        moved = [(e.poll.model, e.variants) for e in entries if e.variants is not None]
+        await put_lived(self._conn, self._names, moved)
 
     def _life(self, model: str, at: int, life: LifeTable) -> list[tuple[Any, ...]]:
         bins = enumerate(zip(life.at_risk_s, life.events, strict=True))
@@ -213,6 +218,8 @@ class Writer(Upkeep):
         ids = self._names.gpu_ids(entry.poll.model for entry in moved)
         await self._conn.execute(delete(t.tenant).where(t.tenant.c.gpu_id.in_(ids)))
         await put(self._conn, t.tenant, [self._tenant(n) for e in moved if e.shadow for n in e.shadow.tenants])
+        lanes = {entry.poll.model: entry.variants for entry in entries if entry.variants is not None}
+        await put_lanes(self._conn, self._names, lanes)
         bands = [(e.poll, e.band) for e in entries if e.band is not None]
         await put(self._conn, t.band, [(self._names.gpus[p.model], b.low, b.high, b.n, p.at) for p, b in bands])
 

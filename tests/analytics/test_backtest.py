@@ -1,17 +1,23 @@
-"""Walking forecasts over history: what is said uses only what had happened, and is what sktime says."""
+"""Walking forecasts over history: what is said uses only what had happened, and keeps what it promises."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
 import random
-import statistics
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.forecasting.backtest import HORIZONS_H, Grid, Pool, errors, grid, pool, walk, within
-from analytics.forecasting.distribution import ALPHA, HIT_LOG, POOL_WEIGHT, Mixture, Stand, calibrated, widening
+from analytics.forecasting.backtest import backtest
+from analytics.forecasting.distribution import ALPHA, HIT_LOG
+from analytics.forecasting.grid import HORIZONS_H, Grid, grid
+from analytics.forecasting.panel import Panel, panel
+from analytics.forecasting.walk import Walked, hits, walk
 from analytics.market import HourPoint
 
 START = 480_000
@@ -39,8 +45,26 @@ def wandering(n: int, seed: int, step: float = 0.02) -> list[int | None]:
     return prices
 
 
-def said(series: Grid, horizon: int, *others: Grid) -> tuple[list, object]:
-    return walk(series, {horizon: pool([series, *others], horizon)})[horizon]
+def steadied(n: int, seed: int, pull: float = 0.15, step: float = 0.05) -> list[int | None]:
+    """A price that comes back to its level: here something can be foretold."""
+    chance, off, prices = random.Random(seed), 0.0, []
+    for _ in range(n):
+        off += -pull * off + chance.gauss(0, step)
+        prices.append(round(400_000 * math.exp(off)))
+    return prices
+
+
+def side_by_side(*series: list[int | None]) -> Panel:
+    hours = {f"m{n}": points(prices) for n, prices in enumerate(series)}
+    found = panel(hours, START + max(len(prices) for prices in series) - 1)
+    assert found is not None
+    return found
+
+
+def ratio(walked: Walked) -> float:
+    """Mean absolute error relative to that of the last value."""
+    kept = walked.scored
+    return float(walked.errors[kept].sum() / np.abs(walked.came[kept]).sum())
 
 
 def test_a_price_is_carried_over_three_hours_and_no_longer() -> None:
@@ -56,165 +80,211 @@ def test_a_grid_begins_with_the_first_price_and_ends_now() -> None:
     assert grid("m", points([None, 0, None]), START + 9) is None
 
 
-def test_only_observed_hours_are_scored_and_only_short_gaps_are_origins() -> None:
-    series = laid([100, 110, 0, 121, 0, 0, 0, 0, 0, 100])
-    assert [(hour - START, round(error, 6), hit) for hour, error, hit in errors(series, 1)] == [
-        (1, round(math.log(1.1), 6), False),
-        (3, round(math.log(1.1), 6), False),
-    ]
+PRICES = st.lists(st.sampled_from([0, None, 300_000, 310_000, 318_000, 400_000]), min_size=2, max_size=90)
 
 
-@pytest.mark.parametrize(("actual", "hit"), [(95, True), (105, True), (94, False), (106, False)])
-def test_a_hit_is_within_five_percent(actual: int, hit: bool) -> None:
-    assert within(100, actual) is hit
-
-
-ERRORS = st.lists(st.sampled_from([0.0, 0.01, HIT_LOG, 0.05, 0.3]) | st.floats(0, 1), max_size=60).map(sorted)
-
-
-@given(ERRORS, ERRORS, st.floats(0.01, 0.5))
-def test_the_quantile_of_a_mixture_is_the_least_error_that_holds_its_share(
-    own: list[float], pooled: list[float], alpha: float
-) -> None:
-    if not own and not pooled:
+@given(PRICES, PRICES)
+def test_a_panel_holds_the_grids_of_its_models(one: list[int | None], other: list[int | None]) -> None:
+    hours, until = {"one": points(one), "other": points(other), "none": points([None])}, START + 60
+    grids = {model: found for model, some in hours.items() if (found := grid(model, some, until))}
+    found = panel(hours, until)
+    if found is None:
+        assert not grids
         return
-    mixture = Mixture(own, pooled)
-    by_hand = min(error for error in own + pooled if mixture.share(error) >= 1 - alpha - 1e-9)
-    assert mixture.quantile(1 - alpha) == by_hand
+    assert found.models == tuple(grids)
+    for row, (model, series) in enumerate(grids.items()):
+        for name in ("seen", "held"):
+            logs = getattr(found, name)[row][series.start - found.start :]
+            said = [None if math.isnan(log) else round(math.exp(log)) for log in logs]
+            assert said == list(getattr(series, name)), (model, name)
 
 
-@given(ERRORS, ERRORS, st.floats(0.01, 0.5))
-def test_range_and_confidence_of_one_distribution_agree(own: list[float], pooled: list[float], alpha: float) -> None:
-    if own or pooled:
-        agree(*calibrated(Mixture(own, pooled), alpha))
+@pytest.mark.parametrize(("actual", "hit"), [(95, 1), (105, 1), (94.9, 0), (105.1, 0), (math.nan, math.nan)])
+def test_a_hit_is_within_five_percent(actual: float, hit: float) -> None:
+    found = hits(np.array([[math.log(1.25)]]), np.array([[math.log(1.25 * actual / 100)]]))
+    assert found[0, 0] == pytest.approx(hit, nan_ok=True)
 
 
-def agree(half: float | None, confidence: float | None) -> None:
+def agree(walked: Walked) -> None:
     """Less than 80 % within ±5 % takes a range of ±5 % or wider; more than 80 % takes one no wider."""
-    if half is not None and confidence is not None:
-        assert half >= HIT_LOG or confidence >= 1 - ALPHA
-        assert half <= HIT_LOG or confidence <= 1 - ALPHA
+    known = np.isfinite(walked.half) & np.isfinite(walked.confidence)
+    half, confidence = walked.half[known], walked.confidence[known]
+    assert ((half >= HIT_LOG - 1e-12) | (confidence >= 1 - ALPHA)).all()
+    assert ((half <= HIT_LOG + 1e-12) | (confidence <= 1 - ALPHA)).all()
+    assert ((confidence >= 0) & (confidence <= 1)).all()
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    st.lists(st.sampled_from([0, None, 300_000, 310_000, 318_000, 400_000]), min_size=30, max_size=120),
-    st.lists(st.sampled_from([0, 300_000, 306_000, 330_000]), min_size=30, max_size=120),
-)
+@settings(max_examples=15, deadline=None)
+@given(PRICES, PRICES)
 def test_what_is_served_widens_with_the_horizon_and_agrees_with_itself(
     prices: list[int | None], others: list[int | None]
 ) -> None:
-    grids = [g for g in (grid(m, points(p), START + 119) for m, p in (("m", prices), ("o", others))) if g]
-    shared = {horizon: pool(grids, horizon) for horizon in HORIZONS_H}
-    for series in grids:
-        walked = walk(series, shared)
-        served = [stand for _, stand in walked.values()]
-        halves = [stand.half for stand in served if stand.half is not None]
-        chances = [stand.confidence for stand in served if stand.confidence is not None]
-        assert (halves, chances) == (sorted(halves), sorted(chances, reverse=True))
-        for said_ in (*served, *(outcome for found, _ in walked.values() for outcome in found)):
-            agree(said_.half, said_.confidence)
-        by_origin: dict[int, list[float]] = {}
-        for found, _ in walked.values():
-            for outcome in found:
-                if outcome.half is not None:
-                    by_origin.setdefault(outcome.origin, []).append(outcome.half)
-        assert all(some == sorted(some) for some in by_origin.values()), "the record is of what is served"
+    found = panel({"m": points(prices), "o": points(others)}, START + 89)
+    if found is None:
+        return
+    walked = walk(found)
+    for near, far in itertools.pairwise(HORIZONS_H):
+        both = np.isfinite(walked[near].half) & np.isfinite(walked[far].half)
+        assert (walked[near].half[both] <= walked[far].half[both]).all()
+        sure = np.isfinite(walked[near].confidence) & np.isfinite(walked[far].confidence)
+        assert (walked[near].confidence[sure] >= walked[far].confidence[sure]).all()
+    for one in walked.values():
+        agree(one)
 
 
-def test_a_nearer_horizon_widens_a_farther_one_and_makes_it_less_sure() -> None:
-    stands = {
-        1: Stand(0.1, 0.6, "own"),
-        6: Stand(0.02, 0.9, "own"),
-        24: Stand(0.2, None, "own"),
-        48: Stand(None, None, "own"),
-    }
-    assert widening(stands) == stands | {6: Stand(0.1, 0.6, "own")}
+Walk = Callable[[Panel], dict[int, Walked]]
 
 
-def test_history_decides_how_much_a_series_speaks_for_itself() -> None:
-    others = [laid(wandering(500, seed), f"m{seed}") for seed in range(3)]
-    flat = [400_000] * 500
-    cold, young, old = (laid([None] * (500 - n) + flat[:n], "flat") for n in (24, 200, 400))
-    shared = pool([*others, cold], 1)
-    half = {n: said_half(series, shared) for n, series in ((24, cold), (200, young), (400, old))}
-    pooled = Mixture((), shared.at(START + 499)).quantile(0.8)
-    assert half[24] == ("cold", pooled)
-    assert half[200][0] == "mixed"
-    assert half[400] == ("own", 0.0)
-    assert 0.0 <= half[200][1] < pooled
-
-
-def said_half(series: Grid, shared: Pool) -> tuple[str, float | None]:
-    stand = walk(series, {1: shared})[1][1]
-    return stand.regime, stand.half
-
-
-def test_confidence_is_the_hit_rate_shrunk_to_the_pool() -> None:
-    series = laid([400_000] * 200, "flat")
-    wild = laid([400_000 if hour % 2 else 800_000 for hour in range(200)], "wild")
-    _, stand = said(series, 1, wild)
-    assert stand.confidence == pytest.approx((199 + POOL_WEIGHT * 0.5) / (199 + POOL_WEIGHT), abs=1e-3)
-    _, cold = said(laid([400_000] * 20), 1)
-    assert (cold.regime, cold.confidence) == ("cold", None)
-
-
-def test_without_any_error_there_is_no_interval() -> None:
-    outcomes, stand = said(laid([400_000]), 24)
-    assert (outcomes, stand.half, stand.confidence) == ([], None, None)
+def leaks(walk_: Walk, whole: Panel, cut: int) -> bool:
+    """Whether anything that was said before hour ``cut`` changes when the hours from it on are taken away."""
+    head = Panel(whole.models, whole.start, whole.seen[:, :cut], whole.held[:, :cut])
+    late, early = walk_(whole), walk_(head)
+    parts = ("changes", "share", "half", "confidence")
+    same = (
+        np.allclose(getattr(late[h], part)[:, :cut], getattr(early[h], part), equal_nan=True, rtol=0, atol=1e-12)
+        for h in HORIZONS_H
+        for part in parts
+    )
+    return not all(same)
 
 
 def test_nothing_is_said_from_the_future() -> None:
-    past, future = wandering(400, 1), wandering(200, 2, step=0.5)
-    other = laid(wandering(600, 3), "other")
-    for horizon in HORIZONS_H:
-        long, _ = said(laid(past + future), horizon, other)
-        short, _ = said(laid(past), horizon, laid(wandering(600, 3)[:400], "other"))
-        known = [outcome for outcome in long if outcome.origin + horizon < START + 400]
-        assert known == short
-        assert len(known) > 300
+    shocked = [steadied(400, seed) + wandering(200, seed, step=0.5) for seed in range(3)]
+    found = side_by_side(*shocked)
+    assert (walk(found)[6].share > 0).any(), "otherwise only the last value is tested"
+    assert not leaks(walk, found, 400)
+    assert not leaks(walk, found, 351)
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.sampled_from([0, None, 300_000, 310_000, 400_000]), min_size=2, max_size=80), st.integers(1, 79))
-def test_a_planted_leak_would_show(prices: list[int | None], cut: int) -> None:
-    """What was said up to an hour is the same whatever came after it."""
-    whole = grid("m", points(prices), START + len(prices) - 1)
-    head = grid("m", points(prices[:cut]), START + cut - 1)
-    if whole is None or head is None:
-        return
-    for horizon in (1, 6):
-        known = [o for o in said(whole, horizon)[0] if o.origin + horizon < START + cut]
-        assert known == said(head, horizon)[0]
+@pytest.mark.parametrize("hours_ahead", [1, 3])
+def test_a_planted_leak_is_caught(hours_ahead: int) -> None:
+    found = side_by_side(*(steadied(400, seed) for seed in range(3)))
+
+    def knowing(panel_: Panel) -> dict[int, Walked]:
+        """Starts from the price of a later hour, as a forecaster with a shifted index would."""
+        later = np.concatenate([panel_.held[:, hours_ahead:], panel_.held[:, -1:].repeat(hours_ahead, 1)], axis=1)
+        return walk(Panel(panel_.models, panel_.start, panel_.seen, later))
+
+    assert leaks(knowing, found, 300)
+
+
+@settings(max_examples=8, deadline=None)
+@given(PRICES, st.integers(1, 89))
+def test_whatever_comes_after_an_hour_changes_nothing_before_it(prices: list[int | None], cut: int) -> None:
+    found = panel({"m": points(prices)}, START + len(prices) - 1)
+    if found is not None and cut < found.hours:
+        assert not leaks(walk, found, cut)
+
+
+def test_a_level_that_holds_is_foretold_better_than_by_the_last_value() -> None:
+    walked = walk(side_by_side(*(steadied(900, seed) for seed in range(6))))
+    assert ratio(walked[6]) < 0.93
+    assert ratio(walked[24]) < 0.9
+
+
+def test_where_nothing_can_be_foretold_the_last_value_is_served() -> None:
+    walked = walk(side_by_side(*(wandering(900, seed) for seed in range(6))))
+    for horizon, one in walked.items():
+        assert ratio(one) < 1.01, horizon
+    assert walked[1].share.mean() < 0.1
 
 
 @pytest.mark.parametrize("horizon", HORIZONS_H)
 def test_intervals_cover_what_they_promise(horizon: int) -> None:
-    outcomes, _ = said(laid(wandering(2500, 5)), horizon)
-    covered = [outcome.covered for outcome in outcomes if outcome.covered is not None]
-    assert statistics.fmean(covered) == pytest.approx(0.8, abs=0.03)
+    walked = walk(side_by_side(wandering(1000, 5), wandering(1000, 6, step=0.06)))[horizon]
+    for row in walked.covered:
+        assert 0.76 <= np.nanmean(row) <= 0.86
+
+
+def last(walked: Walked) -> tuple[float, float]:
+    return float(walked.half[0, -1]), float(walked.confidence[0, -1])
 
 
 def test_an_interval_widens_after_misses() -> None:
-    calm = wandering(700, 7, step=0.001)
-    before = said(laid(calm), 1)[1].half
-    after = said(laid(calm + wandering(40, 8, step=0.1)), 1)[1].half
-    assert before is not None
-    assert after is not None
-    assert after > 3 * before
+    calm = wandering(500, 7, step=0.001)
+    before_, _ = last(walk(side_by_side(calm))[1])
+    after, _ = last(walk(side_by_side(calm + wandering(40, 8, step=0.1)))[1])
+    assert after > 3 * before_
 
 
 def test_errors_of_more_than_two_weeks_ago_are_forgotten() -> None:
-    stand = said(laid([*wandering(200, 9, step=0.3), *[400_000] * 400]), 1)[1]
-    assert (stand.half, stand.confidence) == (0.0, 1.0)
+    found = walk(side_by_side([*wandering(200, 9, step=0.3), *[400_000] * 400]))[1]
+    assert last(found) == (0.0, 1.0)
 
 
-def test_the_walk_says_what_sktime_says() -> None:
-    from analytics.forecasting.forecasts import last_value
+def test_a_young_series_leans_on_others_and_an_old_one_speaks_for_itself() -> None:
+    others = [wandering(500, seed) for seed in range(3)]
+    half = {}
+    for n in (20, 200, 450):
+        quiet = [None] * (500 - n) + wandering(n, 50, step=0.002)
+        half[n] = last(walk(side_by_side(quiet, *others))[1])
+    assert math.isnan(half[20][1]), "no confidence within the first day"
+    assert half[20][0] > 5 * half[450][0]
+    assert half[20][0] > half[200][0] >= half[450][0] > 0
 
-    gapped = [None if hour % 11 == 0 else price for hour, price in enumerate(wandering(60, 9))]
-    for prices in (wandering(30, 1), gapped, [400_000] * 25, [0, 0, 300_000, 0]):
-        series = grid("m", points(prices), START + len(prices) - 1)
-        assert series is not None
-        assert series.held[-1] is not None
-        assert last_value(series) == dict.fromkeys(HORIZONS_H, series.held[-1])
+
+def test_prices_that_never_move_do_not_narrow_the_ranges_of_those_that_do() -> None:
+    young = [None] * 480 + wandering(20, 50)
+    movers = [wandering(500, seed) for seed in range(2)]
+    flat = [[400_000] * 500 for _ in range(8)]
+    alone, beside = (last(walk(side_by_side(young, *movers, *some))[6])[0] for some in ([], flat))
+    assert beside == pytest.approx(alone, rel=0.01)
+    assert last(walk(side_by_side(flat[0], *movers))[6]) == (0.0, 1.0)
+
+
+def test_rare_polls_make_the_others_weigh_less() -> None:
+    """72 pseudo-hours are hours: beside a series that is scored every fourth hour they are 18 errors."""
+    sharp = [price if hour % 4 == 0 else 0 for hour, price in enumerate([400_000, 400_100] * 200)]
+    wild = [wandering(400, seed, step=0.2) for seed in range(3)]
+    _, confidence = last(walk(side_by_side(sharp, *wild))[24])
+    assert confidence > 0.83
+
+
+def test_without_any_error_there_is_no_interval() -> None:
+    one = walk(side_by_side([400_000]))[24]
+    assert np.isnan(one.half).all()
+    assert np.isnan(one.confidence).all()
+    assert not one.scored.any()
+
+
+def test_confidence_is_met_over_the_fleet() -> None:
+    walked = walk(side_by_side(*(wandering(1200, seed, step=0.01 * (seed + 1)) for seed in range(8))))
+    for horizon, one in walked.items():
+        known = one.scored & np.isfinite(one.confidence)
+        assert one.confidence[known].mean() == pytest.approx(one.hits[known].mean(), abs=0.03), horizon
+
+
+def test_the_report_has_a_row_for_each_series_and_horizon() -> None:
+    hours = {"moves": points(wandering(500, 1)), "flat": points([400_000] * 500), "new": points([300_000])}
+    found = backtest(hours, START + 499)
+    assert found is not None
+    report = found.report()
+    assert {(row["gpu"], row["horizon_hours"]) for row in report["series"]} == {
+        ("moves", 1), ("moves", 6), ("moves", 24), ("flat", 1), ("flat", 6), ("flat", 24), *(("new", h) for h in ())
+    }  # fmt: skip
+    rows = {row["gpu"]: row for row in report["series"] if row["horizon_hours"] == 6}
+    assert rows["flat"]["ratio"] is None
+    assert (rows["flat"]["moves_percent"], rows["flat"]["hit_5_percent"], rows["flat"]["served"]) == (0.0, 1.0, 0.0)
+    assert rows["moves"]["n"] == 494
+    assert rows["moves"]["ratio"] == pytest.approx(rows["moves"]["mae"] / rows["moves"]["mae_naive"])
+    assert 40 < rows["moves"]["moves_percent"] < 60
+    assert 0 < rows["moves"]["width_80_percent"] < rows["moves"]["winkler"]
+    assert set(report["overall"]) == set(report["experts"]) == {"1", "6", "24"}
+    assert report["overall"]["24"]["moving_series"] == 1
+    assert report["advice"]["n"] > 800
+    for some in report["experts"].values():
+        assert math.fsum(one["weight"] for one in some) == pytest.approx(1)
+        assert next(one for one in some if one["name"] == "last_value")["ratio"] == pytest.approx(1)
+    json.dumps(report, allow_nan=False)
+
+
+def test_a_report_of_the_last_hours_counts_only_their_targets() -> None:
+    found = backtest({"m": points(wandering(300, 1))}, START + 299)
+    assert found is not None
+    assert [row["n"] for row in found.report(START + 280)["series"]] == [20, 20, 20]
+    assert found.report(START + 280)["since"] == (START + 280) * 3600
+
+
+def test_nothing_stored_is_no_backtest() -> None:
+    assert backtest({}, START) is None
+    assert backtest({"m": points([None, 0])}, START + 5) is None

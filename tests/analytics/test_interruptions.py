@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 
 from analytics.errors import NotYet
 from analytics.evidence import Basis
-from analytics.interruptions.estimator import (
-    LOWER_BOUND,
-    NOTHING,
-    SHRUNK,
-    Prior,
-    class_prior,
-    estimate,
-    interruption_rates,
-    kind,
-)
+from analytics.interruptions.class_prior import Prior, class_prior, kind
+from analytics.interruptions.estimator import LOWER_BOUND, NOTHING, SHRUNK, estimate, interruption_rates
 from analytics.interruptions.resolution import TOO_COARSE
 from analytics.market import DAY, HOUR, Exposure
 

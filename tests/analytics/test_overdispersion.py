@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from analytics.evidence import Basis
 from analytics.interruptions.estimator import BUNCHED, WAVES, Prior, estimate, interruption_rates
 from analytics.interruptions.overdispersion import MIN_DAYS, overdispersion
+from analytics.interruptions.scales import Scale
 from analytics.market import HOUR, Exposure
 
 BASIS = Basis(1_790_000_000, 1_790_000_000 - 60, 300, 1_780_000_000, 5)
@@ -87,10 +88,10 @@ def test_where_whole_days_are_bad_the_interval_still_holds_the_truth() -> None:
 
 def test_an_answer_says_whether_overdispersion_is_counted() -> None:
     market = {"RTX 4090": {"EU-West": day(40, 400)}, "H100 SXM": {"EU-West": day(12, 2000)}}
-    known = interruption_rates(market, "7d", BASIS, overdispersion={"RTX 4090": 2.5, "H100 SXM": 1.0})
+    known = interruption_rates(market, "7d", BASIS, scale={"RTX 4090": Scale(2.5), "H100 SXM": Scale(1.0)})
     assert {row.gpu_name: row.overdispersion for row in known.gpus} == {"RTX 4090": 2.5, "H100 SXM": 1.0}
     assert WAVES in known.evidence.caveats
     assert BUNCHED not in known.evidence.caveats
-    partly = interruption_rates(market, "7d", BASIS, overdispersion={"RTX 4090": 2.5})
+    partly = interruption_rates(market, "7d", BASIS, scale={"RTX 4090": Scale(2.5)})
     assert all(note in partly.evidence.caveats for note in (WAVES, BUNCHED))
     assert BUNCHED in interruption_rates(market, "7d", BASIS).evidence.caveats

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from analytics.answers.reliability import host_reliability, place_among, reliability, risk_level, score_of
 from analytics.errors import NotYet
 from analytics.evidence import Basis
-from analytics.interruptions.estimator import Context, Prior, interruption_rates
+from analytics.interruptions.class_prior import Prior
+from analytics.interruptions.estimator import Context, interruption_rates
 from analytics.interruptions.resolution import TOO_COARSE
 from analytics.market import DAY, HOUR, Exposure, LifeTable
 from tests.analytics.test_interruptions import exposure

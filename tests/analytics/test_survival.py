@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.interruptions.survival import fit
+from analytics.interruptions.survival import Chance, fit
 from analytics.market import AGE_BINS_H, HOUR, LifeTable
 
 BINS = len(AGE_BINS_H) + 1
@@ -123,3 +123,20 @@ def test_what_polls_hide_makes_every_hazard_larger() -> None:
 
 def test_nothing_at_risk_makes_no_curve() -> None:
     assert fit(LifeTable()) is None
+
+
+def test_overdispersion_widens_the_curves_interval_by_its_root_and_leaves_the_curve() -> None:
+    life = LifeTable((900 * HOUR,) * 13, (40,) * 13)
+    plain, wide = fit(life), fit(life, overdispersion=4.0)
+    assert plain
+    assert wide
+    for hours in (1.0, 6.0, 24.0):
+        one, other = plain.chance(hours), wide.chance(hours)
+        assert other.value == one.value
+        assert _spread(other) == pytest.approx(2 * _spread(one))
+        assert other.low_95 < other.lower_5 < one.lower_5 < one.value < one.high_95 < other.high_95
+
+
+def _spread(chance: Chance) -> float:
+    """The width of the interval on the scale on which it is symmetric."""
+    return math.log(-math.log(chance.low_95)) - math.log(-math.log(chance.high_95))

@@ -30,6 +30,7 @@ PAGES = (
     "/gpu/RTX%204090",
     "/questions",
     "/questions/fleet?budget=500",
+    "/questions/accuracy",
 )
 CHARTED = "/dash/market?gpu=RTX+4090&days=30"
 
@@ -65,6 +66,19 @@ def test_nobody_is_kept_from_reading_a_page(page: Page, site: str, path: str, sc
     assert grave(page) == []
     page.set_viewport_size({"width": PHONE, "height": 800})
     assert sideways(page) == 0
+
+
+def test_a_diagram_of_shares_tells_shares_across_too(page: Page, site: str) -> None:
+    page.goto(f"{site}/ask?line=accuracy")
+    chart = page.locator("figure.chart").first
+    expect(chart.locator("canvas")).to_be_visible()
+    chart.locator(".plot").focus()
+    page.keyboard.press("End")
+    expect(chart.locator("output")).to_contain_text("100.0%")
+    page.keyboard.press("ArrowLeft")
+    expect(chart.locator("output")).to_contain_text("96.0%")
+    expect(chart.locator("output")).to_contain_text("in 1 h")
+    assert chart.locator("tbody th").first.text_content() == "0%"
 
 
 def test_a_chart_is_read_zoomed_and_switched_with_the_keyboard(page: Page, site: str) -> None:

@@ -20,7 +20,7 @@ from bot.presentation.chart import png
 from bot.presentation.words import LOCALES, Words
 from tests.fakes.pictures import faults, page_of
 
-CHARTED = {"predict", "history", "reliability", "savings", "availability", "cost"}
+CHARTED = {"predict", "accuracy", "history", "reliability", "savings", "availability", "cost"}
 """Windows have a chart where hours matter, which they do not in this market."""
 
 
@@ -166,6 +166,7 @@ async def weekly(dispatcher: Dispatcher) -> SafeWindows:
         duration_hours=6,
         base_score=0.8,
         next_start="2026-01-04T20:00:00+00:00",
+        next_end="2026-01-05T02:00:00+00:00",
     )
     return replace(answer, hours_matter=True, safe_windows=(window,), safety_by_hour=table)
 

@@ -44,6 +44,8 @@ QUESTIONS = (
     "interruptions 30d",
     "interruptions 30d {gpu}",
     "windows {gpu}",
+    "accuracy",
+    "accuracy {gpu}",
     "llm 7B gpus=1 limit=50",
     "cost llama2-7b 50GB",
     "cost llama2-7b 50GB gpu={gpu}",
@@ -175,6 +177,18 @@ def of_fleet(answer: Any) -> Iterator[tuple[str, str, Any]]:
     yield "fleet's cost", answer.reliability, pytest.approx(sum(bills), rel=1e-3)
 
 
+def of_accuracy(answer: Any) -> Iterator[tuple[str, str, Any]]:
+    for row in answer.series:
+        yield f"{answer.source} error in {row.horizon_hours} h", row.gpu, row.mae
+        yield f"{answer.source} cases in {row.horizon_hours} h", row.gpu, row.n
+    for hours, whole in answer.overall.items():
+        yield f"{answer.source} error of all in {hours} h", "the market", whole.ratio
+        yield f"{answer.source} cases of all in {hours} h", "the market", whole.n
+        if answer.gpu_name is None:
+            n = sum(row.n for row in answer.series if row.horizon_hours == int(hours))
+            yield f"{answer.source} cases of all in {hours} h", "the market", n
+
+
 def of_status(answer: Any) -> Iterator[tuple[str, str, Any]]:
     for row in answer.models:
         yield "as_of", row.gpu_name, row.last_complete_poll
@@ -194,6 +208,7 @@ FIGURES: dict[str, Callable[[Any], Iterator[tuple[str, str, Any]]]] = {
     "fleet": of_fleet,
     "status": of_status,
     "windows": lambda _: iter(()),
+    "accuracy": of_accuracy,
 }
 """Verb -> the figures of its answer that others show too, or that it shows twice."""
 

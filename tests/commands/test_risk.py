@@ -137,8 +137,16 @@ async def test_the_windows_card_shows_days_in_the_readers_language(dispatcher: D
         duration_hours=10,
         base_score=0.8,
         next_start="2026-01-02T22:00:00+00:00",
+        next_end="2026-01-03T08:00:00+00:00",
     )
-    day = replace(night, end_day="Friday", start_hour=9, end_hour=17)
+    day = replace(
+        night,
+        end_day="Friday",
+        start_hour=9,
+        end_hour=17,
+        next_start="2026-01-02T09:00:00+00:00",
+        next_end="2026-01-02T17:00:00+00:00",
+    )
     full = replace(answer, safe_windows=(night,), worst_windows=(day,))
     english, portuguese = windows_card(full, ENGLISH), windows_card(full, PORTUGUESE)
     assert [table.rows[0][0] for table in english.tables] == [

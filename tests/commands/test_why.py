@@ -21,7 +21,7 @@ PERSON = Asker("slack", "T1", "U1", role="member")
 QUESTIONS = (
     "monitor", "monitor RTX 4090", "predict RTX 4090", "availability RTX 4090", "savings RTX 4090 100h",
     "reliability RTX 4090", "interruptions", "windows RTX 4090", "history RTX 4090", "llm 8B", "cost llama2-7b 1GB",
-    "fleet training 400",
+    "fleet training 400", "accuracy", "accuracy RTX A6000",
 )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ OF_ALERTS = 17
 """Of what changes an alert or a webhook: place, limits, messages and the note of who did it are rows of their own, and
 its replay counts offers."""
 
-LEANING_ON_OTHERS = 9
+LEANING_ON_OTHERS = 10
 """Of ``reliability`` where its model had few interruptions: only their number says that all models must be read."""
 
 BOSS = Asker("slack", "T1", "U1", role="manager")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from analytics.interruptions.variants import Lane, Moved, Variant
 from analytics.market import (
+    DAY,
     HOUR,
     WORLD,
     Cause,
@@ -60,6 +62,18 @@ def lived(n: int = 1) -> Exposure:
     return Exposure(*(n * value for value in (900, 300, 3, 1, 5, 6, 7, 8)))
 
 
+def lanes(at: int, model: str = MODEL) -> tuple[Lane, ...]:
+    """Every lane after a poll, the second phase of the thinned tenants being one poll behind."""
+    tenants = (Tenant("11:0,3", model, "", 11, 0, 231_000, at, end_date=at + 9), Tenant("7:x2", model, "", 7, 0, 1, at))
+    behind = (Tenant("11:0,3", model, "", 11, 0, 230_000, at - 300, down_since=at - 600),)
+    return (
+        Lane(Variant.THINNED, 0, at, tenants),
+        Lane(Variant.THINNED, 1, at - 300, behind),
+        Lane(Variant.BID_100, 0, at, ()),
+        Lane(Variant.BID_125, 0, at, tenants[:1]),
+    )
+
+
 def entry(
     at: int = AT, *, model: str = MODEL, quality: Quality = Quality.COMPLETE, price: int = 300_000, **more: Any
 ) -> Entry:
@@ -77,6 +91,7 @@ def entry(
         "quotes": {place: quote(at, price + n) for n, place in enumerate(places)},
         "points": {place: point(at // HOUR, price + n) for n, place in enumerate(places)},
         "shadow": shadow,
+        "variants": Moved(lanes(at, model), {(at // DAY, v): lived(3 + n) for n, v in enumerate(Variant)}),
         "band": BAND,
         "rows": 40,
         "requests": 2,

@@ -1,4 +1,4 @@
-"""A stored market to ask: seven simulated models, five weeks of hourly polls and forecasts."""
+"""A stored market to ask: seven simulated models, five weeks of hourly polls, forecasts and two reports on them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bot.polling.rounds import Collector
 from bot.sources.sim_calibration import DEFAULT
 from bot.sources.simulated import SimulatedMarket
 from bot.store.engine import open_store
+from tests.fakes.reports import BACKTEST, LIVE
 
 NOW = 1_790_000_000 // HOUR * HOUR
 DAYS = 35
@@ -23,5 +24,8 @@ async def fill(file: Path) -> None:
         market = SimulatedMarket(3, NOW - DAYS * DAY, [spec for spec in DEFAULT if spec.name in NAMES])
         await Collector(store, source="simulated").record_many(market.history(DAYS, NOW))
         await refresh(store, NOW)
+        async with store.writer() as writer:
+            await writer.save_accuracy("live", NOW, LIVE)
+            await writer.save_accuracy("backtest", NOW, BACKTEST)
     finally:
         await store.close()

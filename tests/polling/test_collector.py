@@ -102,6 +102,8 @@ async def _everything(store: Store) -> tuple:
             await reader.life_tables(None, 0),
             await reader.interruptions("RTX 4090", 0),
             await reader.tenants("RTX 4090"),
+            await reader.lanes("RTX 4090"),
+            await reader.variant_days(None, 0),
         )
 
 

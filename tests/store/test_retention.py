@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from analytics.forecasting.forecasts import Forecast
+from analytics.interruptions.variants import FRESH, Variant
 from analytics.market import DAY, HOUR, Exposure, Quality
 from bot.store import retention, tables
 from bot.store.engine import Store
@@ -21,8 +22,11 @@ PRESENT = {
     "region",
     "slice",
     "tenant",
+    "lane",
     "band",
+    "hazard_profile",
     "track_record",
+    "accuracy_report",
     "api_key",
     "lease",
     "leader",
@@ -69,8 +73,8 @@ async def test_the_old_is_forgotten_and_the_rest_kept(store: Store) -> None:
     assert {name: removed[name] for name in ("poll", "round", "quota", "forecast", "interruption")} == {
         "poll": 2, "round": 2, "quota": 2, "forecast": 2, "interruption": 2,
     }  # fmt: skip
-    history = ("price_hour", "exposure_hour", "exposure_day", "life_day")
-    assert [removed[name] for name in history] == [3, 2, 2, 12]
+    history = ("price_hour", "exposure_hour", "exposure_day", "life_day", "variant_day")
+    assert [removed[name] for name in history] == [3, 2, 2, 12, 4]
     async with store.reader() as reader:
         assert [quote.at for quote in await reader.points(MODEL, 0)] == [new, now]
         hours = [at // HOUR for at in (old, new, now)]
@@ -130,14 +134,18 @@ async def test_what_is_dated_ahead_is_taken_out_and_the_models_go_on_from_before
     async with store.writer() as writer:
         assert await writer.read.hours_ahead(morning + 600) == 4
         await writer.remove_ahead(morning + 600)
-    # a life table does not tell the hours of today apart
-    assert await counts(store) == {**before, "life_day": before["life_day"] // 2}
+    # life tables and variants do not tell the hours of today apart
+    halved = {name: before[name] // 2 for name in ("life_day", "variant_day")}
+    assert await counts(store) == {**before, **halved}
     async with store.reader() as reader:
         rows = {row.name: row for row in await reader.models()}
         assert (rows[MODEL].last_poll_at, rows[MODEL].last_good_at) == (morning, morning)
         assert rows[MODEL].last_quality is Quality.COMPLETE
         assert (rows["B"].last_poll_at, rows["B"].first_hour) == (None, None)
         assert await reader.tenants(MODEL) == ()
+        assert await reader.lanes(MODEL) == FRESH
+        yesterday = {variant: lived(3 + n) for n, variant in enumerate(Variant)}
+        assert (await reader.variant_days(None, 0))[MODEL] == yesterday
         assert await reader.quota(morning // DAY) == (5, None)
         today = (await reader.exposure(None, morning // DAY * 24))[MODEL]
         assert today == {"EU-North": lived(1), "US-East": lived(2)}

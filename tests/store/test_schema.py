@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Table, inspect
 
 import bot.store
+from analytics.interruptions.variants import Variant
 from analytics.market import Cause, Quality, Scope
 from bot.store import schema, tables
 from bot.store.engine import Store, open_store
@@ -66,6 +67,7 @@ def test_the_stored_numbers_of_words_never_change() -> None:
         Scope.VERIFIED: 0, Scope.ALL: 1,
         Quality.COMPLETE: 0, Quality.CAPPED: 1, Quality.SUSPECT: 2, Quality.FAILED: 3,
         Cause.TAKEN_OR_DOWN: 0, Cause.OUTBID: 1, Cause.ABSENT: 2,
+        Variant.PLAIN: 0, Variant.THINNED: 1, Variant.BID_100: 2, Variant.BID_125: 3,
     }  # fmt: skip
 
 

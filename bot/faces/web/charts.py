@@ -104,11 +104,9 @@ def _twin(chart: Lines, words: Words) -> tuple[tuple[str, ...], tuple[tuple[str,
         named.append((band.label, {x: f"{write(low)}–{write(high)}" for x, low, high in ranges}))
     xs = sorted({x for _, texts in named for x in texts}, reverse=chart.x == "time")
     every = max(1, -(-len(xs) // TWIN_ROWS))
-    rows = tuple(
-        (_moment(x) if chart.x == "time" else words.hours(x), *(texts.get(x, "") for _, texts in named))
-        for x in xs[::every]
-    )
-    head = words("time (UTC)") if chart.x == "time" else words("in")
+    place = _moment if chart.x == "time" else figure(chart.x, words)
+    rows = tuple((place(x), *(texts.get(x, "") for _, texts in named)) for x in xs[::every])
+    head = words({"time": "time (UTC)", "hours": "in", "share": "said"}[chart.x])
     return (head, *(label for label, _ in named)), rows, every
 
 

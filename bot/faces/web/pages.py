@@ -130,6 +130,7 @@ MODEL = Page(
         Panel("price", "monitor", GPU, wide=True, offers=True),
         Panel("history", "history", {**GPU_NAME, "days": "days"}, wide=True),
         Panel("forecast", "predict", GPU_NAME, wide=True),
+        Panel("accuracy", "accuracy", GPU_NAME, wide=True),
         Panel("regions", "availability", GPU),
         Panel("score", "reliability", GPU),
         Panel("rates", "interruptions", GPU),

@@ -74,7 +74,7 @@
       scales: { x: { time, range: (u, min, max) => (min === max ? [min - 43200, max + 43200] : [min, max]) } },
       tzDate: (second) => uPlot.tzDate(new Date(second * 1e3), "Etc/UTC"),
       axes: [
-        { ...axis, size: 44, space: 64, values: time ? moments : (u, values) => values.map((v) => `${v} h`) },
+        { ...axis, size: 44, space: 64, values: time ? moments : (u, values) => values.map((v) => (chart.x === "share" ? figures("share")(v) : `${v} h`)) },
         { ...axis, size: 62, values: (u, values) => values.map(figures(chart.unit, Math.max(...values.map(Math.abs)))) },
       ],
       cursor: { drag: { x: true, y: false, dist: 12, setScale: true }, points: { size: 7 } },
@@ -122,7 +122,7 @@
   }
 
   function moment(chart, x) {
-    if (chart.x !== "time") return `${figures("hours")(x)}`;
+    if (chart.x !== "time") return figures(chart.x)(x);
     return new Date(x * 1e3).toISOString().slice(0, 16).replace("T", " ") + " UTC";
   }
 
