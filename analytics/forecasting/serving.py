@@ -86,18 +86,21 @@ def trust(changes: Array, came: Array, horizon: int) -> Array:
     """
     gains = before(np.abs(came) - np.abs(changes - came), horizon)
     scored, t = _record(gains, horizon)
-    with np.errstate(all="ignore"):
-        usual = pd.DataFrame(before(np.abs(came), horizon).T).rolling(RECORD_H, min_periods=1).mean().to_numpy().T
-        relative = np.where(usual > 0, gains / usual, np.nan)
-    known = np.isfinite(relative)
-    mean = np.where(
-        known.any(axis=0), np.where(known, relative, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), np.nan
-    )
-    _, fleet_t = _record(mean[None, :], horizon)
+    _, fleet_t = _record(_mean_gain(gains, before(np.abs(came), horizon)), horizon)
     raised = t + np.maximum(0, fleet_t - FLEET_T)
     least = np.where(fleet_t > FLEET_SURE_T, LEAST_SCORED_FLEET, LEAST_SCORED)
     served = (raised > SERVED_T) & (t > AGAINST_T) & (fleet_t > 0) & (scored >= least)
     return np.where(served, np.clip(raised / FULL_T, 0, 1), 0.0)
+
+
+def _mean_gain(gains: Array, naive: Array) -> Array:
+    """One row: the mean over the series of what each gained, relative to its own usual error of the last value."""
+    usual = pd.DataFrame(naive.T).rolling(RECORD_H, min_periods=1).mean().to_numpy().T
+    with np.errstate(all="ignore"):
+        relative = np.where(usual > 0, gains / usual, np.nan)
+        known = np.isfinite(relative)
+        mean: Array = np.where(known, relative, 0).sum(axis=0) / known.sum(axis=0)
+    return mean[None, :]
 
 
 def _record(gains: Array, horizon: int) -> tuple[Array, Array]:
