@@ -276,11 +276,11 @@ def _charts(answer: Accuracy, words: Words) -> tuple[Chart, ...]:
     lines = tuple(
         Line(
             words("in {hours} h", hours=hours),
-            tuple(one.said for one in row.reliability),
-            tuple(one.met for one in row.reliability),
+            tuple(one.said for one in _drawn(row)),
+            tuple(one.met for one in _drawn(row)),
         )
         for hours, row in sorted(answer.overall.items(), key=lambda pair: int(pair[0]))
-        if row.reliability
+        if _drawn(row)
     )
     if not lines:
         return ()
@@ -295,6 +295,11 @@ def _charts(answer: Accuracy, words: Words) -> tuple[Chart, ...]:
     return (chart,)
 
 
+def _drawn(row: HorizonAccuracy) -> list[ReliabilityBin]:
+    """The bins with enough cases for a point; the table has them all."""
+    return [one for one in row.reliability if one.n >= MIN_SCORED]
+
+
 def _alt(answer: Accuracy, words: Words) -> str:
     told = [
         words(
@@ -302,13 +307,13 @@ def _alt(answer: Accuracy, words: Words) -> str:
             hours=hours,
             said=words.share(mean[0], 1),
             met=words.share(mean[1], 1),
-            low=words.share(row.reliability[0].said),
-            low_met=words.share(row.reliability[0].met),
-            high=words.share(row.reliability[-1].said),
-            high_met=words.share(row.reliability[-1].met),
+            low=words.share(drawn[0].said),
+            low_met=words.share(drawn[0].met),
+            high=words.share(drawn[-1].said),
+            high_met=words.share(drawn[-1].met),
         )
         for hours, row in sorted(answer.overall.items(), key=lambda pair: int(pair[0]))
-        if (mean := said_and_met(row.reliability))
+        if (mean := said_and_met(row.reliability)) and (drawn := _drawn(row))
     ]
     return words("Share of forecasts that landed within ±5%, as said and as met. {list}.", list="; ".join(told))
 
