@@ -96,13 +96,18 @@ class Advice:
     """at or below what price to start after 1, 6, 12 and 24 hours; empty unless waiting is advised"""
 
 
-def cases(series: Grid) -> Iterator[Case]:
-    """Every observed hour whose 24 h are over, in order of time; each looks only at what was known then."""
+def cases(series: Grid, *, dear_only: bool = False) -> Iterator[Case]:
+    """Every observed hour whose 24 h are over, in order of time; each looks only at what was known then.
+
+    ``dear_only``: only those in which the rule asks whether to wait, which are few.
+    """
     for i, median in _medians(series):
         price = series.seen[i]
+        if price is None or i + DEADLINE_H >= len(series.seen) or (dear_only and price <= DEAR * median):
+            continue
         later = series.seen[i + 1 : i + 1 + DEADLINE_H]
         paid = [p for p in later if p is not None]
-        if price is None or i + DEADLINE_H >= len(series.seen) or not paid:
+        if not paid:
             continue
         best = max(0.0, 1 - min(paid) / price)
         if price <= DEAR * median:
@@ -212,7 +217,7 @@ def advise(
     week = [p for p in series.seen[-MEDIAN_H:] if p is not None]
     median = statistics.median(week) if week else None
     flat = _unchanged(series, price)
-    past = apart([case for case in cases(series) if case.dear])
+    past = apart(list(cases(series, dear_only=True)))
     if median is None or price <= DEAR * median:
         return _now(median, flat, past), _why_now(price, median, flat)
     if why := _why_not_wait(past, foretold, record or WaitRecord()):

@@ -17,7 +17,7 @@ from analytics.forecasting.backtest import ADVICE_H, Backtest, Hours, backtest
 from analytics.forecasting.forecasts import MAX_AGE_H, Forecast
 from analytics.forecasting.grid import Grid
 from analytics.forecasting.ledger import Due, Entry, Outcome
-from analytics.forecasting.live import live_record, live_report, outcomes
+from analytics.forecasting.live import by_model, live_record, live_report, outcomes
 from analytics.forecasting.track_record import MIN_SCORED, RECORD_H, TrackRecord
 from analytics.forecasting.walk import ages, regime
 from analytics.market import HOUR
@@ -46,18 +46,18 @@ def run(hours: Hours, now_hour: int, due: Sequence[Due] = (), scored: Sequence[E
         return None
     found = outcomes(due, hours, walked)
     entries = [*scored, *(one.entry for one in found if one.entry is not None)]
+    own = by_model(entries)
     live = live_report(entries, walked)
     return Run(
         outcomes=tuple(found),
         forecasts=tuple(forecast for series in walked.grids for forecast in _issue(walked, series, now_hour)),
-        records=tuple(_record(walked, model, now_hour, entries) for model in walked.panel.models),
+        records=tuple(_record(walked, model, now_hour, own.get(model, ())) for model in walked.panel.models),
         reports={"backtest": walked.report(now_hour - RECORD_H + 1), **({"live": live} if live else {})},
     )
 
 
-def _record(walked: Backtest, model: str, now_hour: int, entries: Sequence[Entry]) -> TrackRecord:
+def _record(walked: Backtest, model: str, now_hour: int, own: Sequence[Entry]) -> TrackRecord:
     """The record of the forecasts as issued once there are enough of them, else of those of the walk."""
-    own = [entry for entry in entries if entry.model == model]
     waits = walked.waits(now_hour)
     return live_record(model, own, now_hour, waits) if len(own) >= MIN_SCORED else walked.record(model, now_hour)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,14 @@ def _by_horizon(entries: Sequence[Entry]) -> dict[int, Sample]:
     return {horizon: _sample(some) for horizon, some in found.items()}
 
 
+def by_model(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Model -> its entries, in their order."""
+    found: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        found[entry.model].append(entry)
+    return dict(found)
+
+
 def live_record(model: str, entries: Sequence[Entry], now_hour: int, waits: WaitRecord) -> TrackRecord:
     """The record of one model's forecasts as they were issued."""
     return track_record(model, _by_horizon(entries), now_hour, LIVE, waits)
@@ -67,10 +75,7 @@ def live_report(entries: Sequence[Entry], walked: Backtest) -> dict[str, Any] | 
     """The report of forecasts as they were issued, in the shape of the backtest's; None without a scored one."""
     if not entries:
         return None
-    by_model: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        by_model[entry.model].append(entry)
-    samples = {model: _by_horizon(some) for model, some in sorted(by_model.items())}
+    samples = {model: _by_horizon(some) for model, some in sorted(by_model(entries).items())}
     table: list[dict[str, Any]] = []
     whole: dict[str, Any] = {}
     for horizon in HORIZONS_H:
