@@ -34,6 +34,9 @@ DUE_HOURS = 8 * 24
 CHUNK = 500
 """Rows written at a time; other tasks get their turn in between."""
 
+MODELS_AT_ONCE = 25
+"""Models whose ledger is read at a time: its rows take as much memory again as what is made of them."""
+
 Result = TypeVar("Result")
 
 
@@ -117,7 +120,9 @@ async def _read(url: str, now_hour: int) -> _Read:
         async with store.reader() as reader:
             hours = await reader.hours(None, now_hour - LOOKBACK_HOURS, now_hour + 1)
             due = await reader.due_forecasts(hours, (now_hour - DUE_HOURS) * HOUR, now_hour * HOUR)
-            scored = await reader.scored_forecasts(hours, (now_hour - RECORD_H) * HOUR)
+            scored: list[Entry] = []
+            for some in batched(hours, MODELS_AT_ONCE):
+                scored += await reader.scored_forecasts(some, (now_hour - RECORD_H) * HOUR)
             _, last = (await reader.accuracy()).get(BACKTEST, (0, {}))
             return _Read(hours, due, scored, last.get("windows"))
     finally:

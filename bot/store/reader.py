@@ -244,8 +244,8 @@ class Reader(RiskReads, VariantReads, MarketReads, LedgerReads, AccountReads, Ha
 
     def _by_model(self, rows: Iterable[Sequence[Any]]) -> dict[str, list[HourPoint]]:
         found: dict[str, list[HourPoint]] = defaultdict(list)
-        for gpu_id, *values in rows:
-            found[self._names.gpu_name[gpu_id]].append(HourPoint(*values))
+        for row in rows:
+            found[self._names.gpu_name[row[0]]].append(HourPoint(*row[1:]))
         return dict(found)
 
     async def last_hour(self, model: str, until_hour: int) -> int | None:
