@@ -137,11 +137,13 @@ async def measured(what: str, work: Callable[[], Awaitable[object]], goal: float
 
 async def ask(store: Store, model: str) -> None:
     dispatcher, taken = Dispatcher(store, COMMANDS, lambda: NOW), []
+    before = time.process_time()
     for _ in range(QUESTIONS):
         began = time.perf_counter()
         await dispatcher.ask_line(f"predict {model}")
         taken.append(1000 * (time.perf_counter() - began))
-    print(f"predict: {quantiles(taken)} ms (goal {GOAL_PREDICT_MS:g})", flush=True)
+    cpu = 1000 * (time.process_time() - before) / QUESTIONS
+    print(f"predict: {quantiles(taken)} ms (goal {GOAL_PREDICT_MS:g}), CPU {cpu:.1f} ms each", flush=True)
 
 
 async def case(file: Path, series: int, days: int) -> None:
