@@ -94,15 +94,23 @@ async def _another_day(store: Store, now: int) -> bool:
 def _refresh(url: str, now: int, fitting: bool) -> Worked:
     """In the other process: read the history there, so that this one never holds it."""
     from analytics.forecasting.issuing import run
-    from analytics.interruptions.fleet_profile import fit, window_report
 
+    # First, and let go of before prices are read: both histories at once take the memory of both.
+    fitted = _fitted(url, now // HOUR) if fitting else None
     read = asyncio.run(_read(url, now // HOUR))
-    lived = asyncio.run(_exposures(url, now // HOUR)) if fitting else None
-    windows = read.windows if lived is None else window_report(lived)
+    windows = read.windows if fitted is None else fitted[0]
     found = run(read.hours, now // HOUR, read.due, read.scored) if read.hours else None
     if found is not None:
         found = replace(found, reports={kind: {**report, "windows": windows} for kind, report in found.reports.items()})
-    return Worked(found, None if lived is None else fit(lived))
+    return Worked(found, None if fitted is None else fitted[1])
+
+
+def _fitted(url: str, now_hour: int) -> tuple[Mapping[str, Any], Mapping[str, HazardProfile]]:
+    """What held-out weeks say of safe windows, and each model's profile."""
+    from analytics.interruptions.fleet_profile import fit, window_report
+
+    lived = asyncio.run(_exposures(url, now_hour))
+    return window_report(lived), fit(lived)
 
 
 @dataclass(frozen=True)
