@@ -110,3 +110,16 @@ async def test_without_confidences_there_is_neither_diagram_nor_table(dispatcher
         "All models, by hours ahead",
         "Series, the best against “no change” first; how often something beyond the last value was served",
     ]
+
+
+async def test_a_handful_of_cases_draws_no_point_but_stays_in_the_table(dispatcher: Dispatcher) -> None:
+    answer = await found(dispatcher)
+    first = answer.overall["6"].reliability[0]
+    few = replace(first, said=0.99, met=0.0, n=5)
+    whole = replace(answer.overall["6"], reliability=(*answer.overall["6"].reliability, few))
+    card = shown(dispatcher, replace(answer, overall={"6": whole}))
+    assert 0.99 not in card.charts[0].lines[0].xs
+    assert len(card.charts[0].lines[0].xs) == len(whole.reliability) - 1
+    assert "0% (5)" in plain(card)
+    alone = replace(whole, reliability=(few,))
+    assert shown(dispatcher, replace(answer, overall={"6": alone})).charts == ()
