@@ -161,7 +161,7 @@ def _recalibrated(share: Array, errors: Array, horizon: int) -> Array:
     excess = before(np.where(known, hits - said, 0.0).sum(axis=0)[None, :], horizon)
     spread = before((said * (1 - said)).sum(axis=0)[None, :], horizon)
     window = pd.DataFrame(np.concatenate([excess, spread]).T).rolling(span, min_periods=1).sum().to_numpy().T
-    series = known.any(axis=1).sum()
+    series = np.maximum.accumulate(before(known.astype(np.float64), horizon) == 1, axis=1).sum(axis=0)
     weight = series / (series + FLEET_WEIGHT)
     with np.errstate(all="ignore"):
         shift = np.clip(np.nan_to_num(weight * window[0] / window[1]), -MOST_SHIFT, MOST_SHIFT)

@@ -156,6 +156,17 @@ def test_nothing_is_said_from_the_future() -> None:
     assert not leaks(walk, found, 351)
 
 
+def test_a_series_that_begins_later_changes_nothing_said_before() -> None:
+    others = [wandering(260, seed, step=0.06) for seed in range(2)]
+    late: list[int | None] = [None] * 200
+    whole = walk(side_by_side(*others, late + wandering(60, 9)))
+    head = walk(side_by_side(*(prices[:190] for prices in others)))
+    for horizon, before in head.items():
+        for part in ("changes", "share", "half", "confidence"):
+            after = getattr(whole[horizon], part)[:2, :190]
+            np.testing.assert_allclose(after, getattr(before, part), rtol=0, atol=1e-12, err_msg=part)
+
+
 @pytest.mark.parametrize("hours_ahead", [1, 3])
 def test_a_planted_leak_is_caught(hours_ahead: int) -> None:
     found = side_by_side(*(steadied(400, seed) for seed in range(3)))
