@@ -74,8 +74,7 @@ async def _save(store: Store, found: Run, now: int) -> None:
             await writer.save_forecasts(issued)
         for record in found.records:
             await writer.save_track_record(record)
-        for kind, report in found.reports.items():
-            await writer.save_accuracy(kind, now, report)
+        await writer.replace_accuracy(found.reports, now)
 
 
 def batched(rows: Iterable[Result], size: int) -> Iterator[list[Result]]:

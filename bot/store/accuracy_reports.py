@@ -1,4 +1,4 @@
-"""The reports on how forecasts fared: one row a kind, replaced by the next."""
+"""The reports on how forecasts fared: one row a kind, all replaced by the next run's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Table, Text, select
+from sqlalchemy import BigInteger, Column, Table, Text, delete, select
 
 from bot.store.bulk import put
 from bot.store.risk import Reads
@@ -34,6 +34,11 @@ class AccuracyReads(Reads):
 class AccuracyWrites(Reads):
     """Replacing them."""
 
-    async def save_accuracy(self, kind: str, at: int, payload: Mapping[str, Any]) -> None:
-        """The report of a kind, made at a UTC second. Raises ValueError for what JSON cannot say (NaN, infinity)."""
-        await put(self._conn, accuracy_report, [(kind, at, json.dumps(payload, allow_nan=False))])
+    async def replace_accuracy(self, reports: Mapping[str, Mapping[str, Any]], at: int) -> None:
+        """The reports by kind, made at a UTC second; a kind without one is forgotten, since its last says nothing of now.
+
+        Raises ValueError for what JSON cannot say (NaN, infinity).
+        """
+        rows = [(kind, at, json.dumps(payload, allow_nan=False)) for kind, payload in reports.items()]
+        await self._conn.execute(delete(accuracy_report))
+        await put(self._conn, accuracy_report, rows)

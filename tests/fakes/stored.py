@@ -25,7 +25,6 @@ async def fill(file: Path) -> None:
         await Collector(store, source="simulated").record_many(market.history(DAYS, NOW))
         await refresh(store, NOW)
         async with store.writer() as writer:
-            await writer.save_accuracy("live", NOW, LIVE)
-            await writer.save_accuracy("backtest", NOW, BACKTEST)
+            await writer.replace_accuracy({"live": LIVE, "backtest": BACKTEST}, NOW)
     finally:
         await store.close()
