@@ -74,7 +74,7 @@ def _lead(answer: Accuracy, words: Words) -> str:
     values = {
         "when": Note(when, {"n": days}),
         "what": _what(answer.gpu_name, hours),
-        "how": _how(shown.ratio, words),
+        "how": _how(shown, words),
         "cases": Note(Plural("{n} case", "{n} cases"), {"n": shown.n}),
     }
     if shown.coverage_80 is None:
@@ -86,7 +86,8 @@ def _lead(answer: Accuracy, words: Words) -> str:
 def _headline(answer: Accuracy) -> tuple[int, HorizonAccuracy | SeriesAccuracy]:
     """The figures that the first line tells, with their horizon."""
     if answer.gpu_name is None:
-        hours = min(map(int, answer.overall), key=lambda hours: abs(hours - HEADLINE_H))
+        scored = [int(hours) for hours, row in answer.overall.items() if row.n]
+        hours = min(scored, key=lambda hours: abs(hours - HEADLINE_H))
         return hours, answer.overall[str(hours)]
     row = min(answer.series, key=lambda row: (row.region != WORLD, abs(row.horizon_hours - HEADLINE_H)))
     return row.horizon_hours, row
@@ -98,10 +99,12 @@ def _what(gpu: str | None, hours: int) -> Note:
     return Note("forecasts of the price of {gpu} in {hours} h", {"gpu": gpu, "hours": hours})
 
 
-def _how(ratio: float | None, words: Words) -> Note:
-    if ratio is None:
+def _how(shown: HorizonAccuracy | SeriesAccuracy, words: Words) -> Note:
+    if shown.ratio is None:
+        if isinstance(shown, SeriesAccuracy) and shown.mae:
+            return Note("further off than “no change”, since no price moved")
         return Note("as good as “no change”, since no price moved")
-    percent = round(100 * (1 - ratio))
+    percent = round(100 * (1 - shown.ratio))
     if percent == 0:
         return Note("no better than “no change”")
     text = "{percent} closer than “no change”" if percent > 0 else "{percent} further off than “no change”"

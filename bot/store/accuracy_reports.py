@@ -35,7 +35,7 @@ class AccuracyWrites(Reads):
     """Replacing them."""
 
     async def replace_accuracy(self, reports: Mapping[str, Mapping[str, Any]], at: int) -> None:
-        """The reports by kind, made at a UTC second; a kind without one is forgotten, since its last says nothing of now.
+        """The reports by kind, made at a UTC second; of a kind without one the last is forgotten.
 
         Raises ValueError for what JSON cannot say (NaN, infinity).
         """

@@ -61,6 +61,21 @@ async def test_the_first_line_about_a_model_is_of_its_series_and_names_a_backtes
     assert "Em um backtest de 35 dias" in shown(dispatcher, answer, "pt-BR").lead
 
 
+async def test_what_was_not_scored_yet_is_not_in_the_first_line(dispatcher: Dispatcher) -> None:
+    answer = with_headline(await found(dispatcher), n=0, ratio=None, coverage_80=None, reliability=())
+    whole = {**answer.overall, "24": replace(answer.overall["24"], n=0, ratio=None, coverage_80=None, reliability=())}
+    lead = shown(dispatcher, replace(answer, overall=whole)).lead
+    assert lead.startswith("In the last 30 days, forecasts of the price in 1 h were no better than “no change”")
+
+
+async def test_a_forecast_of_a_price_that_never_moved_can_be_off(dispatcher: Dispatcher) -> None:
+    answer = await found(dispatcher, "accuracy L40S")
+    assert "were as good as “no change”, since no price moved" in shown(dispatcher, answer).lead
+    off = replace(answer, series=tuple(replace(row, mae=0.02) for row in answer.series))
+    assert "were further off than “no change”, since no price moved" in shown(dispatcher, off).lead
+    assert "ficaram mais longe que “sem mudança”" in shown(dispatcher, off, "pt-BR").lead
+
+
 async def test_of_many_series_both_ends_are_shown_and_the_rest_is_counted(dispatcher: Dispatcher) -> None:
     answer = await found(dispatcher)
     one = next(row for row in answer.series if row.horizon_hours == 6)
