@@ -128,11 +128,15 @@ class WaitRecord:
     saved: float = 0.0
 
     @property
+    def loses(self) -> bool:
+        """Whether too many of them lost money."""
+        return self.wrong + PRIOR_CASES * PRIOR_WRONG > MOST_WRONG * (self.n + PRIOR_CASES)
+
+    @property
     def pays(self) -> bool:
         """Whether waits like these are worth advising."""
-        n = self.n + PRIOR_CASES
-        wrong, saved = self.wrong + PRIOR_CASES * PRIOR_WRONG, self.saved + PRIOR_CASES * PRIOR_SAVED
-        return wrong <= MOST_WRONG * n and saved >= LEAST_SAVED * n
+        saved = self.saved + PRIOR_CASES * PRIOR_SAVED
+        return not self.loses and saved >= LEAST_SAVED * (self.n + PRIOR_CASES)
 
 
 def wait_records(found: Iterable[Case], until: int) -> Callable[[int], WaitRecord]:
@@ -234,12 +238,18 @@ def _why_not_wait(past: Sequence[Case], foretold: float, record: WaitRecord) -> 
         return Note(text, {"n": len(past[-LAST_CASES:])})
     if foretold > 0:
         return Note("Start now: it is dear for its week, but the forecast for 24 h later is no lower")
-    if not record.pays:
+    if record.loses:
         text = Plural(
             "Start now: waiting out a dear price has lately not paid in this market ({wrong} of {n} wait lost money)",
             "Start now: waiting out a dear price has lately not paid in this market ({wrong} of {n} waits lost money)",
         )
         return Note(text, {"wrong": record.wrong, "n": record.n})
+    if not record.pays:
+        text = Plural(
+            "Start now: waiting out a dear price has lately saved too little in this market ({percent} in {n} wait)",
+            "Start now: waiting out a dear price has lately saved too little in this market ({percent} in {n} waits)",
+        )
+        return Note(text, {"percent": Percent(round(100 * record.saved / record.n, 2), 1), "n": record.n})
     return None
 
 

@@ -142,6 +142,13 @@ def test_waiting_is_not_advised_where_it_has_not_paid_in_the_market() -> None:
     assert advise(laid(spikes(10)), DEAR, record=WaitRecord(100, 5, 8.0))[0].action == "wait"
 
 
+def test_waits_that_saved_too_little_are_not_said_to_have_lost_money() -> None:
+    advice, text = advise(laid(spikes(10)), DEAR, record=WaitRecord(100, 0, 0.5))
+    assert advice.action == "now"
+    assert "lost money" not in str(text)
+    assert "has lately saved too little in this market (0.5% in 100 waits)" in str(text)
+
+
 def test_a_wait_must_be_worth_waiting_for() -> None:
     assert not WaitRecord(500, 10, 500 * 0.01).pays
     assert WaitRecord(500, 10, 500 * 0.03).pays
