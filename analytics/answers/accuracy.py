@@ -127,7 +127,8 @@ METHOD = Note(
     "80% range, and confidence against what landed within ±5%"
 )
 BELOW_ONE = Note(
-    "a ratio below 1 beats the last value; where forecasts do not, the last value is what is served", usual=True
+    "a ratio below 1 beats the last value, which is served until the record of a model, or of all, speaks for more",
+    usual=True,
 )
 OVERLAPPING = Note(
     "forecasts are made every hour, so those far ahead overlap: their cases are not independent", usual=True

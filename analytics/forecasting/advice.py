@@ -277,7 +277,8 @@ def _why_now(price: int, median: float | None, flat: float | None) -> Note:
     values = {"price": Usd(price / MICRO), "median": Usd(median / MICRO)}
     if price <= median:
         return Note("Start now: {price} is not above the 7-day median of {median}", values)
-    return Note("Start now: {price} is at most 12% above the 7-day median of {median}: no reason to wait", values)
+    text = "Start now: {price} is at most 12% above the 7-day median of {median}; only a dearer price is waited out"
+    return Note(text, values)
 
 
 def _wait(price: int, median: float, past: Sequence[Case]) -> tuple[Advice, Note]:
