@@ -114,6 +114,17 @@ async def test_no_forecast_is_issued_from_a_time_that_has_not_come(
     assert max(forecast.issued_at for forecast in found) <= NOW
 
 
+async def test_older_history_brought_in_later_does_not_turn_the_clock_back(bring: Import) -> None:
+    at: list[int] = []
+
+    async def told(_: Store, now: int) -> None:
+        at.append(now)
+
+    await bring(prices(NOW - DAY, NOW - HOUR), forecast=told)
+    await bring(prices(NOW - 9 * DAY, NOW - 8 * DAY), forecast=told)
+    assert [one // HOUR for one in at] == [(NOW - HOUR) // HOUR] * 2
+
+
 async def test_an_offer_may_end_in_the_future(bring: Import, capsys: pytest.CaptureFixture[str]) -> None:
     text = offers(NOW - 900).replace("reliability\n", "reliability,end_date\n") + f",{iso(NOW + 90 * DAY)}"
     assert await bring(text) == 0

@@ -65,9 +65,16 @@ async def import_files(
                 print(error, file=sys.stderr)  # noqa: T201
                 code = EXIT_UNUSABLE
         if newest:
-            at = min(newest, now)
+            at = await _newest(store, newest, now)
             await (forecast(store, at) if forecast else refresh(store, at, anew=True))
     return code
+
+
+async def _newest(store: Store, imported: int, now: int) -> int:
+    """UTC seconds to forecast from: the newest price, which may have been there before; reports are of all models."""
+    async with store.reader() as reader:
+        hours = [await reader.last_hour(row.name, now // HOUR) for row in await reader.models()]
+    return min(now, max([imported, *(hour * HOUR for hour in hours if hour is not None)]))
 
 
 async def _import_one(store: Store, path: Path, kind: Kind | None, now: int) -> ImportReport:
