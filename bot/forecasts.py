@@ -187,7 +187,7 @@ async def report(store: Store, models: Sequence[str] | None, *, as_json: bool) -
     """Print how the forecaster would have fared on the stored history; 3 when there is none."""
     found = await apart(_report, store.url, models)
     if found is None:
-        print("no history is stored yet: poll or import some first", file=sys.stderr)  # noqa: T201
+        print("no history in which a forecast could come due: poll or import some first", file=sys.stderr)  # noqa: T201
         return 3
     print(json.dumps(found, indent=2) if as_json else table(found))  # noqa: T201
     return 0

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from analytics.errors import NotYet
 from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, iso
+from analytics.forecasting.grid import HORIZONS_H
 from analytics.forecasting.track_record import MIN_SCORED
 from analytics.market import HOUR
 from analytics.offer_now import OfferNow
@@ -135,7 +136,8 @@ OVERLAPPING = Note(
 )
 OF_ALL = Note("what is said by horizon, of advice, windows and forecasters is of all models", usual=True)
 FROM_HISTORY = Note(
-    "a backtest over stored history, without look-ahead: forecasts as issued are told from {need} scored on, so far {n}"
+    "a backtest over stored history, without look-ahead: forecasts as issued are told from {need} scored on, a model "
+    "and horizon; so far {n}"
 )
 SINCE = Plural("since {since}: {n} case scored", "since {since}: {n} cases scored")
 OLD = Note("these figures were made {at}: the hourly run has not come since")
@@ -144,15 +146,15 @@ OLD = Note("these figures were made {at}: the hourly run has not come since")
 def accuracy(reports: Reports, basis: Basis, gpu: str | None = None) -> Accuracy:
     """The record of all forecasts, with the series of one model where it is asked for.
 
-    ``reports``: what the hourly run stored. Live forecasts are told from ``MIN_SCORED`` scored ones on (of ``gpu``,
-    else of all), before that the backtest. Raises NotYet where neither has any. Ratios and shares have no unit, errors
-    are in log price. Source: definitions, "Forecasts".
+    ``reports``: what the hourly run stored. Live forecasts are told from ``MIN_SCORED`` scored ones on at each horizon
+    (of ``gpu``, else of each model on average), before that the backtest. Raises NotYet where neither has any. Ratios
+    and shares have no unit, errors are in log price. Source: definitions, "Forecasts".
     """
     scored = {kind: _scored(reports, kind, gpu) for kind in (LIVE, BACKTEST)}
-    source = LIVE if scored[LIVE] >= MIN_SCORED else BACKTEST
+    source = LIVE if _each(reports, LIVE, gpu) >= MIN_SCORED else BACKTEST
     if not scored[source]:
         raise _not_yet(reports, scored, basis, gpu)
-    at, payload = reports[source]
+    payload = reports[source][1]
     return Accuracy(
         source=source,
         live_scored=scored[LIVE],
@@ -168,7 +170,7 @@ def accuracy(reports: Reports, basis: Basis, gpu: str | None = None) -> Accuracy
         since=payload["since"],
         until=payload["until"],
         gpu_name=gpu,
-        evidence=basis.evidence(METHOD, _caveats(scored, source, at, payload["since"], basis, gpu)),
+        evidence=basis.evidence(METHOD, _caveats(reports, source, basis, gpu)),
     )
 
 
@@ -178,6 +180,17 @@ def _rows(payload: Mapping[str, Any], gpu: str | None) -> list[Mapping[str, Any]
 
 def _scored(reports: Reports, kind: str, gpu: str | None) -> int:
     return sum(row["n"] for row in _rows(reports[kind][1], gpu)) if kind in reports else 0
+
+
+def _each(reports: Reports, kind: str, gpu: str | None) -> int:
+    """Scored forecasts of a model on average, at the horizon that has the fewest."""
+    if kind not in reports:
+        return 0
+    by_horizon: dict[int, list[int]] = {}
+    for row in _rows(reports[kind][1], gpu):
+        by_horizon.setdefault(row["horizon_hours"], []).append(row["n"])
+    whole = len(by_horizon) == len(HORIZONS_H)
+    return min(sum(some) // len(some) for some in by_horizon.values()) if whole else 0
 
 
 Row = TypeVar("Row")
@@ -197,13 +210,13 @@ def _horizon(row: Mapping[str, Any]) -> HorizonAccuracy:
     return _made(HorizonAccuracy, row, reliability=bins, n=row.get("n") or 0)
 
 
-def _caveats(
-    scored: Mapping[str, int], source: str, at: int, since: int, basis: Basis, gpu: str | None
-) -> tuple[Note, ...]:
-    notes = [] if source == LIVE else [Note(FROM_HISTORY.text, {"need": MIN_SCORED, "n": scored[LIVE]})]
+def _caveats(reports: Reports, source: str, basis: Basis, gpu: str | None) -> tuple[Note, ...]:
+    at, since = reports[source][0], reports[source][1]["since"]
+    so_far = {"need": MIN_SCORED, "n": _each(reports, LIVE, gpu)}
+    notes = [] if source == LIVE else [Note(FROM_HISTORY.text, so_far)]
     if basis.now - at > OLD_H * HOUR:
         notes.append(Note(OLD.text, {"at": iso(at)}))
-    notes.append(Note(SINCE, {"n": scored[source], "since": iso(since)[:10]}))
+    notes.append(Note(SINCE, {"n": _scored(reports, source, gpu), "since": iso(since)[:10]}))
     return (*notes, BELOW_ONE, OVERLAPPING, *([OF_ALL] if gpu else []))
 
 

@@ -306,12 +306,14 @@ def _wait(price: int, median: float, past: Sequence[Case]) -> tuple[Advice, Note
 def _why_wait(advice: Advice) -> Note:
     prices = [Usd(price) for price in advice.reservation_prices.values() if price is not None]
     values: dict[str, Any] = dict(zip(("first", "six", "twelve", "last"), prices, strict=True))
-    head = Note("Wait for {first} or less, at most 24 h; after 6 h take {six}, after 12 h {twelve}", values)
+    head = Note("Wait for {first} or less, at most 24 h from now; after 6 h take {six}, after 12 h {twelve}", values)
     if advice.typical_wait_hours is not None:
         low, high = advice.typical_wait_hours
         values["span"] = f"{low}" if low == high else f"{low}-{high}"
-        text = "Wait for {first} or less, usually {span} h, at most 24 h; after 6 h take {six}, after 12 h {twelve}"
-        head = Note(text, values)
+        head = Note(
+            "Wait for {first} or less, usually {span} h, at most 24 h from now; after 6 h take {six}, after 12 h {twelve}",
+            values,
+        )
     if advice.expected_saving_percent is None:
         return Note(
             Plural(

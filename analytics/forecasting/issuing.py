@@ -57,9 +57,11 @@ def run(hours: Hours, now_hour: int, due: Sequence[Due] = (), scored: Sequence[E
 
 
 def _record(walked: Backtest, model: str, now_hour: int, own: Sequence[Entry]) -> TrackRecord:
-    """The record of the forecasts as issued once there are enough of them, else of those of the walk."""
-    waits = walked.waits(now_hour)
-    return live_record(model, own, now_hour, waits) if len(own) >= MIN_SCORED else walked.record(model, now_hour)
+    """The record of the forecasts as issued once each horizon has enough of them, else of those of the walk."""
+    fewest = min(sum(one.horizon_h == horizon for one in own) for horizon in walked.walked)
+    if fewest < MIN_SCORED:
+        return walked.record(model, now_hour)
+    return live_record(model, own, now_hour, walked.waits(now_hour))
 
 
 def _issue(walked: Backtest, series: Grid, now_hour: int) -> tuple[Forecast, ...]:

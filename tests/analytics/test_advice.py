@@ -56,7 +56,7 @@ def test_a_dear_price_is_waited_out_with_the_odds_of_its_own_past() -> None:
     assert (advice.cases, advice.saved_cases, advice.p_target_24h) == (10, 10, 1.0)
     assert advice.expected_saving_percent == pytest.approx(20.0)
     assert advice.typical_wait_hours == (3, 3)
-    assert str(text).startswith("Wait for $0.420 or less, usually 3 h, at most 24 h; after 6 h take $0.450")
+    assert str(text).startswith("Wait for $0.420 or less, usually 3 h, at most 24 h from now; after 6 h take $0.450")
     assert "in 10 of 10 such cases, 20.0% on average" in str(text)
 
 

@@ -57,7 +57,7 @@ async def test_the_first_line_about_a_model_is_of_its_series_and_names_a_backtes
     lead = shown(dispatcher, answer).lead
     assert lead.startswith(f"In a backtest over 35 days, forecasts of the price of {YOUNG} in 6 h were 1% further off")
     assert "780 cases" in lead
-    assert "so far 60" in shown(dispatcher, answer).notes[0]
+    assert "so far 20" in shown(dispatcher, answer).notes[0]
     assert "Em um backtest de 35 dias" in shown(dispatcher, answer, "pt-BR").lead
 
 
