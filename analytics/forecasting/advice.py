@@ -311,7 +311,8 @@ def _why_wait(advice: Advice) -> Note:
         low, high = advice.typical_wait_hours
         values["span"] = f"{low}" if low == high else f"{low}-{high}"
         head = Note(
-            "Wait for {first} or less, usually {span} h, at most 24 h from now; after 6 h take {six}, after 12 h {twelve}",
+            "Wait for {first} or less, usually {span} h, at most 24 h from now; after 6 h take {six}, "
+            "after 12 h {twelve}",
             values,
         )
     if advice.expected_saving_percent is None:
