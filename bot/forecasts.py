@@ -153,7 +153,7 @@ def _report(url: str, models: Sequence[str] | None) -> dict[str, Any] | None:
     from analytics.forecasting.backtest import backtest
     from analytics.interruptions.fleet_profile import window_report
 
-    hours = asyncio.run(_hours(url, models and None, 0, None))
+    hours = asyncio.run(_hours(url))
     until = max((points[-1].hour for points in hours.values() if points), default=0)
     found = backtest(hours, until)
     if found is None:
@@ -163,19 +163,17 @@ def _report(url: str, models: Sequence[str] | None) -> dict[str, Any] | None:
     return {**report, "windows": window_report(asyncio.run(_exposures(url, until)))} if report["series"] else None
 
 
-async def _hours(
-    url: str, models: Sequence[str] | None, since: int, until: int | None
-) -> Mapping[str, Sequence[HourPoint]]:
+async def _hours(url: str) -> Mapping[str, Sequence[HourPoint]]:
     store = await open_store(url, writer=False)
     try:
         async with store.reader() as reader:
-            return await reader.hours(models, since, until)
+            return await reader.hours(None, 0, None)
     finally:
         await store.close()
 
 
 async def apart(work: Callable[..., Result], *arguments: Any) -> Result:
-    """Run in a fresh process that ends when done: it loads 230 MB, and the event loop must not wait for it."""
+    """Run in a fresh process that ends when done: it takes hundreds of MB, and the event loop must not wait for it."""
     pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
     try:
         return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)

@@ -55,7 +55,7 @@ RECALIBRATION_H = 48
 RECALIBRATION_HORIZONS = 5
 """And so many horizons more (ours: that many forecasts whose hours do not overlap)."""
 
-FLEET_WEIGHT = 3
+FLEET_WEIGHT = 1
 """A fleet of so many series recalibrates confidence by half (ours: with few series it makes it worse)."""
 
 MOST_SHIFT = 1.5
