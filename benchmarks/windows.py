@@ -100,7 +100,7 @@ def line(ratio: float, weeks: int, seed: int, wave_sd: float) -> tuple[str, int]
     found = fit(made.hours)
     took = time.perf_counter() - began
     chosen = [name for name, one in found.items() if one.published]
-    report = window_report(made.hours)
+    report = window_report(found, len(made.hours))
     claim = statistics.mean(found[name].claimed_risk for name in chosen or found)
     true = statistics.mean(met(found[name], made.truth[name]) for name in chosen or found)
     best = statistics.mean(float(np.sort(truth)[:QUARTER].mean()) for truth in made.truth.values())
@@ -137,8 +137,9 @@ def on_the_simulator(seeds: int, interval: int) -> None:
         for weeks in (4, 8):
             end = START + weeks * WEEK
             hours = {name: [row for row in lived if row[0] < end] for name, lived in everything.items()}
-            some = next(iter(fit(hours).values()))
-            print(f"x{ratio} {weeks} weeks seed {seed}: t {some.pooled_t}, {window_report(hours)}", flush=True)
+            fitted = fit(hours)
+            t = next(iter(fitted.values())).pooled_t
+            print(f"x{ratio} {weeks} weeks seed {seed}: t {t}, {window_report(fitted, len(hours))}", flush=True)
 
 
 def main() -> None:

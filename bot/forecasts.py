@@ -6,8 +6,9 @@ import asyncio
 import json
 import multiprocessing
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +20,7 @@ from analytics.forecasting.track_record import BACKTEST, RECORD_H
 from analytics.interruptions.weekly_hazard import LOOK_BACK_HOURS, HazardProfile, Hours
 from analytics.market import DAY, HOUR, HourPoint
 from bot.store.engine import Store, open_store
+from bot.store.reader import Reader
 
 if TYPE_CHECKING:
     from analytics.forecasting.issuing import Run
@@ -109,7 +111,8 @@ def _fitted(url: str, now_hour: int) -> tuple[Mapping[str, Any], Mapping[str, Ha
     from analytics.interruptions.fleet_profile import fit, window_report
 
     lived = asyncio.run(_exposures(url, now_hour))
-    return window_report(lived), fit(lived)
+    fitted = fit(lived)
+    return window_report(fitted, len(lived)), fitted
 
 
 @dataclass(frozen=True)
@@ -121,28 +124,31 @@ class _Read:
     """what was last said of safe windows: they are fitted once a day"""
 
 
-async def _read(url: str, now_hour: int) -> _Read:
+@asynccontextmanager
+async def _reader(url: str) -> AsyncIterator[Reader]:
+    """The store as the other process reads it."""
     store = await open_store(url, writer=False)
     try:
         async with store.reader() as reader:
-            hours = await reader.hours(None, now_hour - LOOKBACK_HOURS, now_hour + 1)
-            due = await reader.due_forecasts(hours, (now_hour - DUE_HOURS) * HOUR, now_hour * HOUR)
-            scored: list[Entry] = []
-            for some in batched(hours, MODELS_AT_ONCE):
-                scored += await reader.scored_forecasts(some, (now_hour - RECORD_H) * HOUR)
-            _, last = (await reader.accuracy()).get(BACKTEST, (0, {}))
-            return _Read(hours, due, scored, last.get("windows"))
+            yield reader
     finally:
         await store.close()
+
+
+async def _read(url: str, now_hour: int) -> _Read:
+    async with _reader(url) as reader:
+        hours = await reader.hours(None, now_hour - LOOKBACK_HOURS, now_hour + 1)
+        due = await reader.due_forecasts(hours, (now_hour - DUE_HOURS) * HOUR, now_hour * HOUR)
+        scored: list[Entry] = []
+        for some in batched(hours, MODELS_AT_ONCE):
+            scored += await reader.scored_forecasts(some, (now_hour - RECORD_H) * HOUR)
+        _, last = (await reader.accuracy()).get(BACKTEST, (0, {}))
+        return _Read(hours, due, scored, last.get("windows"))
 
 
 async def _exposures(url: str, now_hour: int) -> Mapping[str, Hours]:
-    store = await open_store(url, writer=False)
-    try:
-        async with store.reader() as reader:
-            return await reader.exposure_hours_of_all(now_hour - LOOK_BACK_HOURS, now_hour + 1)
-    finally:
-        await store.close()
+    async with _reader(url) as reader:
+        return await reader.exposure_hours_of_all(now_hour - LOOK_BACK_HOURS, now_hour + 1)
 
 
 def _report(url: str, models: Sequence[str] | None) -> dict[str, Any] | None:
@@ -151,7 +157,6 @@ def _report(url: str, models: Sequence[str] | None) -> dict[str, Any] | None:
     All models are walked, as they are when forecasts are issued, and those asked for are shown.
     """
     from analytics.forecasting.backtest import backtest
-    from analytics.interruptions.fleet_profile import window_report
 
     hours = asyncio.run(_hours(url))
     until = max((points[-1].hour for points in hours.values() if points), default=0)
@@ -160,16 +165,12 @@ def _report(url: str, models: Sequence[str] | None) -> dict[str, Any] | None:
         return None
     report = found.report()
     report["series"] = [row for row in report["series"] if not models or row["gpu"] in models]
-    return {**report, "windows": window_report(asyncio.run(_exposures(url, until)))} if report["series"] else None
+    return {**report, "windows": _fitted(url, until)[0]} if report["series"] else None
 
 
 async def _hours(url: str) -> Mapping[str, Sequence[HourPoint]]:
-    store = await open_store(url, writer=False)
-    try:
-        async with store.reader() as reader:
-            return await reader.hours(None, 0, None)
-    finally:
-        await store.close()
+    async with _reader(url) as reader:
+        return await reader.hours(None, 0, None)
 
 
 async def apart(work: Callable[..., Result], *arguments: Any) -> Result:

@@ -12,7 +12,7 @@ import numpy as np
 from analytics.forecasting.advice import Case, WaitRecord, advised, cases, wait_records
 from analytics.forecasting.grid import Grid, grid
 from analytics.forecasting.panel import Panel, panel
-from analytics.forecasting.scoring import Sample, overall, series_row, track_record
+from analytics.forecasting.scoring import Sample, tables, track_record
 from analytics.forecasting.track_record import BACKTEST, RECORD_H, TrackRecord
 from analytics.forecasting.walk import Walked, walk
 from analytics.market import HOUR, HourPoint
@@ -39,9 +39,12 @@ class Backtest:
 
     def record(self, model: str, now_hour: int) -> TrackRecord:
         """How one model's forecasts of the last 30 days would have fared."""
-        series, since = self.panel.models.index(model), now_hour - RECORD_H + 1 - self.panel.start
-        samples = {h: Sample.of(one, series, since) for h, one in self.walked.items()}
+        samples = self._samples(self.panel.models.index(model), now_hour - RECORD_H + 1 - self.panel.start)
         return track_record(model, samples, now_hour, BACKTEST, self.waits(now_hour))
+
+    def _samples(self, series: int, column: int) -> dict[int, Sample]:
+        """Horizon -> a series' scored forecasts whose target is not before a column of the panel."""
+        return {horizon: Sample.of(one, series, column) for horizon, one in self.walked.items()}
 
     def report(self, since: int | None = None) -> dict[str, Any]:
         """The report of ``spotbot backtest``, of targets from hour ``since`` on, else of all.
@@ -50,19 +53,11 @@ class Backtest:
         ``advice``: the rule at every hour; ``experts``: their weights at the end and their own ratios.
         """
         column = 0 if since is None else since - self.panel.start
-        table: list[dict[str, Any]] = []
-        whole: dict[str, Any] = {}
-        for horizon, one in self.walked.items():
-            samples = {m: Sample.of(one, series, column) for series, m in enumerate(self.panel.models)}
-            samples = {model: sample for model, sample in samples.items() if sample.n}
-            rows = [series_row(m, horizon, sample, self.moves(m)) for m, sample in samples.items()]
-            whole[str(horizon)] = overall(rows, list(samples.values()))
-            table += rows
+        samples = {model: self._samples(series, column) for series, model in enumerate(self.panel.models)}
         start = self.panel.start if since is None else since
         found = [(case, wait) for some in self.advice.values() for case, wait in some if case.hour >= start]
         return {
-            "series": table,
-            "overall": whole,
+            **tables(samples, self.moves),
             "advice": advice_figures(found),
             "experts": self.report_experts(column),
             "since": max(start, self.panel.start) * HOUR,

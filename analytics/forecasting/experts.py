@@ -13,16 +13,11 @@ import numpy as np
 import pandas as pd
 
 from analytics.forecasting.gradient_boosting import gradient_boosting
-from analytics.forecasting.panel import Array, Panel, ahead, before
-
-LAST_VALUE = "last_value"
-"""The expert that foretells no change: what every other has to beat."""
+from analytics.forecasting.grid import LAST_VALUE
+from analytics.forecasting.panel import QUARTER, Array, Panel, ahead, before
 
 MEDIANS_H = {"24h": 24, "72h": 72, "7d": 168}
 """Windows of the medians, in hours (source: definitions, "Forecasts")."""
-
-LEAST_SHARE = 4
-"""A median is taken from a quarter of its window on, and from half a day (ours: so that young series have some)."""
 
 DRIFTS_H = (24, 72)
 """Spans whose change is carried on, in hours (source: definitions, "Forecasts")."""
@@ -55,10 +50,10 @@ def experts(panel: Panel, horizon: int) -> dict[str, Array]:
 
 
 def medians(held: Array) -> Mapping[int, Array]:
-    """Window in hours -> trailing medians; NaN where there is too little."""
+    """Window in hours -> trailing medians; NaN below a quarter of it, and below half a day."""
     table = pd.DataFrame(held.T)
     return {
-        hours: table.rolling(hours, min_periods=max(DAY_H // 2, hours // LEAST_SHARE)).median().to_numpy().T
+        hours: table.rolling(hours, min_periods=max(DAY_H // 2, hours // QUARTER)).median().to_numpy().T
         for hours in MEDIANS_H.values()
     }
 

@@ -13,7 +13,7 @@ from typing import Any
 from analytics.errors import NotYet
 from analytics.evidence import OMIT, Basis, Evidence, Note, Plural, iso
 from analytics.forecasting.advice import Advice, advise
-from analytics.forecasting.grid import COLD_H, HORIZONS_H, grid
+from analytics.forecasting.grid import AGGREGATION, COLD_H, HORIZONS_H, LAST_VALUE, grid
 from analytics.forecasting.track_record import LIVE, HorizonRecord, TrackRecord
 from analytics.market import HOUR, HourPoint, Quote, usd
 from analytics.offer_now import OfferNow
@@ -123,8 +123,8 @@ class Prediction:
 
 
 METHODS = {
-    "last_value": Note("the price shown: nothing has beaten “no change” here lately; adaptive conformal 80% intervals"),
-    "aggregation": Note(
+    LAST_VALUE: Note("the price shown: nothing has beaten “no change” here lately; adaptive conformal 80% intervals"),
+    AGGREGATION: Note(
         "the price shown, changed as foretold by an aggregation of experts, as far as its record over “no change” "
         "bears; adaptive conformal 80% intervals"
     ),
@@ -190,7 +190,7 @@ def prediction(
 
 def _served(forecasts: Sequence[Forecast]) -> str:
     """What was served at any horizon beyond the last value."""
-    return next((forecast.source for forecast in forecasts if forecast.source != "last_value"), "last_value")
+    return next((forecast.source for forecast in forecasts if forecast.source != LAST_VALUE), LAST_VALUE)
 
 
 def _over_a_day(forecasts: Sequence[Forecast]) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analytics.forecasting.panel import Array, Panel, before
+from analytics.forecasting.panel import QUARTER, Array, Panel, before
 
 REFIT_H = 7 * 24
 """How often it is fitted, in hours (source: definitions, "Forecasts")."""
@@ -43,9 +43,6 @@ CLIP = 20.0
 
 ROUNDS, LEAVES, RATE, LEAST_LEAF = 80, 15, 0.06, 50
 """Trees, leaves of each, learning rate and rows a leaf at least (ours: few and small; twice as many gain nothing)."""
-
-QUARTER = 4
-"""A window counts from a quarter of its hours on (ours: as for the medians)."""
 
 Features = npt.NDArray[np.float32]
 

@@ -20,6 +20,10 @@ OWN_H = 14 * 24
 """With this much history the series' own errors fill the window (source: definitions, "Regimes")."""
 
 
+LAST_VALUE, AGGREGATION = "last_value", "aggregation"
+"""What may be served: no change, which is also the expert that every other has to beat, or what the experts make."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """A model's prices (micro-dollars) hour by hour from ``start`` on, ``None`` where there is none.

@@ -15,11 +15,11 @@ import numpy as np
 from analytics.forecasting.advice import advise
 from analytics.forecasting.backtest import ADVICE_H, Backtest, Hours, backtest
 from analytics.forecasting.forecasts import MAX_AGE_H, Forecast
-from analytics.forecasting.grid import Grid
+from analytics.forecasting.grid import AGGREGATION, LAST_VALUE, Grid
 from analytics.forecasting.ledger import Due, Entry, Outcome
 from analytics.forecasting.live import by_model, live_record, live_report, outcomes
 from analytics.forecasting.track_record import MIN_SCORED, RECORD_H, TrackRecord
-from analytics.forecasting.walk import ages, regime
+from analytics.forecasting.walk import regime
 from analytics.market import HOUR
 
 
@@ -69,8 +69,8 @@ def _issue(walked: Backtest, series: Grid, now_hour: int) -> tuple[Forecast, ...
     if last is None or last[0] > MAX_AGE_H:
         return ()
     row = walked.panel.models.index(series.model)
-    age = float(ages(walked.panel)[row, -1])
-    issued = tuple(_forecast(walked, row, horizon, last[1], now_hour, regime(age)) for horizon in walked.walked)
+    named = regime(len(series.seen) - 1)
+    issued = tuple(_forecast(walked, row, horizon, last[1], now_hour, named) for horizon in walked.walked)
     day = next(forecast for forecast in issued if forecast.horizon_h == ADVICE_H)
     advice, _ = advise(series, last[1], foretold=day.price / day.y_last - 1, record=walked.waits(now_hour))
     return tuple(replace(one, advice=advice.action) if one is day else one for one in issued)
@@ -92,5 +92,5 @@ def _forecast(walked: Backtest, row: int, horizon: int, price: int, now_hour: in
         hi80=None if np.isnan(half) else math.ceil(foretold * math.exp(half)),
         confidence=None if np.isnan(confidence) else confidence,
         regime=named,
-        source="aggregation" if served else "last_value",
+        source=AGGREGATION if served else LAST_VALUE,
     )

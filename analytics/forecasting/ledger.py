@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """An unscored forecast whose hour is over; prices in micro-dollars per GPU-hour, times in UTC seconds."""
+class Issued:
+    """A forecast as it was issued; prices in micro-dollars per GPU-hour, times in UTC seconds."""
 
     model: str
     issued_at: int
@@ -17,23 +17,21 @@ class Due:
     hi80: int | None
     confidence: float | None
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due(Issued):
+    """An unscored forecast whose hour is over."""
+
     advice: str | None
     interval_s: int
     """planned seconds between two polls of the model"""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Issued):
     """A scored forecast; ``saved`` and ``best``: what its advice brought and hindsight would have, as shares."""
 
-    model: str
-    issued_at: int
-    horizon_h: int
-    y_last: int
-    price: int
-    hi80: int | None
-    confidence: float | None
-    source: str
     actual: int
     advice: str | None = None
     saved: float | None = None
@@ -52,10 +50,7 @@ class Outcome:
     @property
     def entry(self) -> Entry | None:
         """The scored forecast; None of a void one."""
-        d = self.due
         if self.actual is None:
             return None
-        return Entry(
-            d.model, d.issued_at, d.horizon_h, d.y_last, d.price, d.hi80, d.confidence, d.source, self.actual,
-            d.advice, self.saved, self.best,
-        )  # fmt: skip
+        issued = {field.name: getattr(self.due, field.name) for field in fields(Issued)}
+        return Entry(**issued, actual=self.actual, advice=self.due.advice, saved=self.saved, best=self.best)

@@ -10,9 +10,9 @@ import numpy as np
 
 from analytics.forecasting.advice import DEADLINE_H, Case, WaitRecord
 from analytics.forecasting.backtest import Backtest, Hours, advice_figures
-from analytics.forecasting.grid import HORIZONS_H
+from analytics.forecasting.grid import HORIZONS_H, LAST_VALUE
 from analytics.forecasting.ledger import Due, Entry, Outcome
-from analytics.forecasting.scoring import Sample, overall, series_row, track_record
+from analytics.forecasting.scoring import Sample, tables, track_record
 from analytics.forecasting.track_record import LIVE, TrackRecord
 from analytics.market import HOUR, HourPoint
 
@@ -47,7 +47,7 @@ def _sample(entries: Sequence[Entry]) -> Sample:
         came=np.log(np.array([entry.actual for entry in entries]) / start),
         half=np.log(high / price),
         confidence=np.array(confidence),
-        served=np.array([float(entry.source != "last_value") for entry in entries]),
+        served=np.array([float(entry.source != LAST_VALUE) for entry in entries]),
     )
 
 
@@ -76,16 +76,8 @@ def live_report(entries: Sequence[Entry], walked: Backtest) -> dict[str, Any] | 
     if not entries:
         return None
     samples = {model: _by_horizon(some) for model, some in sorted(by_model(entries).items())}
-    table: list[dict[str, Any]] = []
-    whole: dict[str, Any] = {}
-    for horizon in HORIZONS_H:
-        some = {model: found[horizon] for model, found in samples.items() if found[horizon].n}
-        rows = [series_row(model, horizon, sample, walked.moves(model)) for model, sample in some.items()]
-        whole[str(horizon)] = overall(rows, list(some.values()))
-        table += rows
     return {
-        "series": table,
-        "overall": whole,
+        **tables(samples, walked.moves),
         "advice": advice_figures([_advice(entry) for entry in entries if entry.best is not None]),
         "experts": walked.report_experts(),
         "since": min(entry.issued_at for entry in entries),

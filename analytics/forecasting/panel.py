@@ -15,6 +15,9 @@ import pandas as pd
 from analytics.forecasting.grid import CARRY_H
 from analytics.market import HourPoint
 
+QUARTER = 4
+"""A trailing window counts from a quarter of its hours on (ours: so that young series have some)."""
+
 Array = npt.NDArray[np.float64]
 """Numbers by (series, hour); NaN where there is none."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.forecasting.advice import WaitRecord
-from analytics.forecasting.distribution import ALPHA, ROUNDING
+from analytics.forecasting.distribution import ALPHA
+from analytics.forecasting.grid import HORIZONS_H
 from analytics.forecasting.track_record import MIN_SCORED, HorizonRecord, TrackRecord
-from analytics.forecasting.walk import Walked, hits
+from analytics.forecasting.walk import Walked, covered, hits
 from analytics.market import HOUR, WORLD
 
 CONFIDENCE_BINS = 10
@@ -55,8 +56,7 @@ class Sample:
     @property
     def covered(self) -> Numbers:
         """1 where the range held the price, 0 where not, NaN without a range."""
-        inside = np.abs(self.changes - self.came) <= self.half + ROUNDING
-        return np.where(np.isfinite(self.half), inside, np.nan)
+        return covered(self.changes, self.came, self.half)
 
     @property
     def winkler(self) -> Numbers:
@@ -137,6 +137,20 @@ def series_row(model: str, horizon: int, sample: Sample, moves: float | None) ->
         "moves_percent": moves,
         "served": mean(sample.served),
     }
+
+
+def tables(
+    samples: Mapping[str, Mapping[int, Sample]], moves: Callable[[str], float | None]
+) -> dict[str, list[dict[str, Any]] | dict[str, Any]]:
+    """``series`` and ``overall`` of a report: model -> horizon -> its forecasts; those without any are left out."""
+    table: list[dict[str, Any]] = []
+    whole: dict[str, Any] = {}
+    for horizon in HORIZONS_H:
+        some = {model: found[horizon] for model, found in samples.items() if found[horizon].n}
+        rows = [series_row(model, horizon, sample, moves(model)) for model, sample in some.items()]
+        whole[str(horizon)] = overall(rows, list(some.values()))
+        table += rows
+    return {"series": table, "overall": whole}
 
 
 def overall(rows: Sequence[Mapping[str, Any]], samples: Sequence[Sample]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from analytics.forecasting.aggregation import Weights, aggregate
-from analytics.forecasting.experts import LAST_VALUE, experts
+from analytics.forecasting.experts import experts
+from analytics.forecasting.grid import LAST_VALUE
 from analytics.forecasting.panel import Array, Panel, before
 
 RECORD_H = 21 * 24

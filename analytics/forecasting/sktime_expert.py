@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from sktime.forecasting.base import BaseForecaster
 
-from analytics.forecasting.experts import LAST_VALUE, experts
-from analytics.forecasting.grid import CARRY_H
+from analytics.forecasting.experts import experts
+from analytics.forecasting.grid import CARRY_H, LAST_VALUE
 from analytics.forecasting.panel import Panel, carried
 
 

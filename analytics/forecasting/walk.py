@@ -56,14 +56,19 @@ class Walked:
     @property
     def covered(self) -> Array:
         """1 where the range held the price, 0 where not, NaN where not scored or without a range."""
-        known = self.scored & np.isfinite(self.half)
-        return np.where(known, self.errors <= self.half + ROUNDING, np.nan)
+        return covered(self.changes, self.came, self.half)
 
 
 def hits(changes: Array, came: Array) -> Array:
     """1 where what came is within ±5 % of the forecast, 0 where not, NaN where it is not known."""
     off = np.abs(np.exp(came - changes) - 1)
     return np.where(np.isfinite(off), off <= HIT_SHARE + ROUNDING, np.nan)
+
+
+def covered(changes: Array, came: Array, half: Array) -> Array:
+    """1 where the range held what came, 0 where not, NaN where either is not known."""
+    known = np.isfinite(came) & np.isfinite(half)
+    return np.where(known, np.abs(changes - came) <= half + ROUNDING, np.nan)
 
 
 def walk(panel: Panel) -> dict[int, Walked]:

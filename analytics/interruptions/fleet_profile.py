@@ -112,19 +112,19 @@ def fit(exposures: Mapping[str, Hours]) -> dict[str, HazardProfile]:
     return {model: _profile(exposures[model], grid, ratios[n], verdict, n) for n, model in enumerate(grid.models)}
 
 
-def window_report(exposures: Mapping[str, Hours]) -> dict[str, int | float | None]:
+def window_report(fitted: Mapping[str, HazardProfile], models: int) -> dict[str, int | float | None]:
     """How safe windows fare: models that publish, of how many, the skill in held-out weeks, the risk claimed and met.
 
-    ``skill_percent``: mean over the models; ``claimed_risk`` and ``met_risk``: hazard of the safest quarter of the week
-    over that of all hours, as the profiles have it (mean) and as held-out weeks had it (the fleet). None where no week
-    can be held out.
+    ``fitted``: the profiles of :func:`fit`; ``models``: how many were given to it. ``skill_percent``: mean over the
+    models; ``claimed_risk`` and ``met_risk``: hazard of the safest quarter of the week over that of all hours, as the
+    profiles have it (mean) and as held-out weeks had it (the fleet). None where no week can be held out.
     """
-    found = list(fit(exposures).values())
+    found = list(fitted.values())
     skills = [one.skill for one in found if one.skill is not None]
     claims = [one.claimed_risk for one in found if one.met_risk is not None]
     return {
         "published": sum(one.published for one in found),
-        "models": len(exposures),
+        "models": models,
         "skill_percent": round(100 * math.fsum(skills) / len(skills), 3) if skills else None,
         "claimed_risk": round(math.fsum(claims) / len(claims), 4) if claims else None,
         "met_risk": found[0].met_risk if found else None,

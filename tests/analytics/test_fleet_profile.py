@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,11 @@ from analytics.market import HOUR, Exposure
 from benchmarks.windows import START, STRONG_WAVE_SD, WAVE_SD, Market, market, met, simulated
 
 WAVY = market(3, 8, 2.0)
+
+
+def told(exposures: Mapping[str, Hours]) -> dict[str, int | float | None]:
+    """What is reported of the profiles of these hours."""
+    return window_report(fit(exposures), len(exposures))
 
 
 def poisson(
@@ -50,7 +56,7 @@ def test_a_twofold_rhythm_under_waves_is_published_and_its_claim_is_met(seed: in
 
 
 def test_a_twofold_rhythm_of_the_demos_market_is_published_after_four_weeks() -> None:
-    assert window_report(simulated(2, 4, 2.0))["published"] >= 12
+    assert told(simulated(2, 4, 2.0))["published"] >= 12
 
 
 @pytest.mark.parametrize("wave_sd", [WAVE_SD, STRONG_WAVE_SD])
@@ -58,7 +64,7 @@ def test_a_twofold_rhythm_of_the_demos_market_is_published_after_four_weeks() ->
 def test_nothing_is_published_where_hours_do_not_matter(seed: int, weeks: int, wave_sd: float) -> None:
     even = market(seed, weeks, 1.0, wave_sd=wave_sd)
     assert [name for name, one in fit(even.hours).items() if one.published] == []
-    assert window_report(even.hours)["published"] == 0
+    assert told(even.hours)["published"] == 0
 
 
 def test_one_model_alone_has_its_own_profile() -> None:
@@ -192,7 +198,7 @@ def test_the_stored_profile_begins_on_monday_whenever_its_records_do() -> None:
 
 def test_the_report_is_that_of_the_fits() -> None:
     found = fit(WAVY.hours)
-    assert window_report(WAVY.hours) == {
+    assert told(WAVY.hours) == {
         "published": sum(one.published for one in found.values()),
         "models": 20,
         "skill_percent": pytest.approx(100 * np.mean([one.skill for one in found.values()]), abs=1e-3),
@@ -200,9 +206,9 @@ def test_the_report_is_that_of_the_fits() -> None:
         "met_risk": found["model 0"].met_risk,
     }
     nothing = {"published": 0, "models": 0, "skill_percent": None, "claimed_risk": None, "met_risk": None}
-    assert window_report({}) == nothing
+    assert told({}) == nothing
     young = {name: hours[: 3 * WEEK] for name, hours in WAVY.hours.items()}
-    assert window_report(young) == nothing | {"models": 20}
+    assert told(young) == nothing | {"models": 20}
 
 
 def test_interruptions_that_bunch_within_days_are_more_dispersed() -> None:

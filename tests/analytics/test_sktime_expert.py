@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from sktime.utils.estimator_checks import check_estimator
 
-from analytics.forecasting.experts import LAST_VALUE, experts
-from analytics.forecasting.grid import HORIZONS_H
+from analytics.forecasting.experts import experts
+from analytics.forecasting.grid import HORIZONS_H, LAST_VALUE
 from analytics.forecasting.sktime_expert import Expert
 from tests.analytics.test_backtest import side_by_side, steadied
 
