@@ -210,6 +210,12 @@ class SimModel:
     """median |change| of the log price when it does"""
     sizes: Sequence[float] = HOME
     source: str = ""
+    up_sigma: float = UP_SIGMA
+    """spread of log up-times"""
+    hazard_ratio: float | None = None
+    """as HAZARD_RATIO, where this model has one of its own; None takes the market's"""
+    failures: float = 1.0
+    """how often its machines fail, against what RELIABILITY says"""
 
     @property
     def name(self) -> str:

@@ -116,8 +116,9 @@ class ModelMarket:
     def __init__(self, spec: SimModel, index: int, seed: int, start: int, hazard_ratio: float) -> None:
         self.spec, self.name, self.now, self.blocks = spec, spec.name, start, list[Block]()
         self._rng = random.Random(f"{seed}/{spec.name}")  # noqa: S311 - a simulation, not a secret
-        self._losing = Clock(hazard_ratio, cal.PEAK_HOUR_UTC)
-        self._returning = Clock(hazard_ratio**cal.RELEASE_POWER, cal.RELEASE_HOUR_UTC)
+        ratio = spec.hazard_ratio or hazard_ratio
+        self._losing = Clock(ratio, cal.PEAK_HOUR_UTC)
+        self._returning = Clock(ratio**cal.RELEASE_POWER, cal.RELEASE_HOUR_UTC)
         self._events: list[tuple[int, int, Callable[[Any], None], Any]] = []
         self._sequence = 0
         self._base_id, self._index = (index + 1) * ID_SPACE, 0
@@ -133,10 +134,10 @@ class ModelMarket:
 
     def _set_curves(self) -> None:
         spec = self.spec
-        down_mean_h = spec.up_median_h * math.exp(cal.UP_SIGMA**2 / 2) * (1 - spec.availability) / spec.availability
+        down_mean_h = spec.up_median_h * math.exp(spec.up_sigma**2 / 2) * (1 - spec.availability) / spec.availability
         self._log_up = math.log(spec.up_median_h * HOUR)
         self._log_down = math.log(down_mean_h * HOUR) - cal.DOWN_SIGMA**2 / 2
-        self._up_sigma = math.sqrt(cal.UP_SIGMA**2 - cal.MACHINE_SIGMA**2)
+        self._up_sigma = math.sqrt(spec.up_sigma**2 - cal.MACHINE_SIGMA**2)
         self._bid_power = math.log(share_at(cal.BID_RATIO, spec.bid_ratio)) / math.log(0.5)
         self._step_sigma = min(spec.reprice_step / _NORMAL_QUARTILE, spec.spread)
         self._kept = math.sqrt(1 - (self._step_sigma / spec.spread) ** 2)
@@ -200,7 +201,7 @@ class ModelMarket:
             id=self._base_id + self._index,
             host=host,
             verified=int(share) > int(share - spec.verified),
-            reliability=round(value_at(cal.RELIABILITY, rng.random()), 4),
+            reliability=min(0.9999, round(1 - spec.failures * (1 - value_at(cal.RELIABILITY, rng.random())), 4)),
             pace=rng.lognormvariate(0, cal.MACHINE_SIGMA),
             tweak=rng.gauss(0, cal.MACHINE_PRICE_SIGMA) if rng.random() < cal.MACHINE_PRICE_SHARE else 0.0,
             storage_cost=micro(round(value_at(cal.STORAGE_COST, rng.random()), 3)),
