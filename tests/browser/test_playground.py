@@ -87,6 +87,19 @@ def say(page: Page, line: str) -> None:
     page.press(".say input[name=line]", "Enter")
 
 
+def test_who_comes_first_sees_the_market_a_chart_and_links_that_work(page: Page, site: str) -> None:
+    page.goto(site)
+    shown = page.locator(".said.spotbot")
+    expect(shown).to_have_count(2)
+    expect(shown.first.locator(".as-page table").first).to_be_visible()
+    expect(shown.last.locator(".as-page canvas")).to_be_visible()
+    links = page.locator("header a, footer a, .said a").evaluate_all("all => all.map(one => one.href)")
+    assert len(set(links)) > 12
+    for address in dict.fromkeys(links):
+        assert address.startswith(site)
+        assert page.request.get(address).status == 200, address
+
+
 def test_a_question_is_answered_and_shown_as_each_chat_shows_it(page: Page, site: str) -> None:
     page.goto(site)
     expect(page.locator(".said.spotbot h2").first).to_contain_text("Spot prices")
@@ -113,9 +126,9 @@ def test_buttons_are_lines_and_an_alert_can_be_made_and_deleted(page: Page, site
     expect(page.locator(".said.spotbot").last.locator("h2")).to_contain_text("Alert")
     say(page, "alert delete last")
     say(page, "alert list")
-    expect(page.locator(".said.you")).to_have_count(4)
-    expect(page.locator(".said.spotbot")).to_have_count(4)
-    expect(page.locator(".said.spotbot").nth(2)).to_contain_text("deleted")
+    expect(page.locator(".said.you")).to_have_count(5)
+    expect(page.locator(".said.spotbot")).to_have_count(5)
+    expect(page.locator(".said.spotbot").nth(3)).to_contain_text("deleted")
     expect(page.locator(".said.spotbot").last.locator(".as-page")).to_contain_text("There are none yet")
     page.locator(".said.spotbot").nth(0).get_by_role("link", name="Why?").locator("visible=true").click()
     expect(page.locator(".said.you").last).to_contain_text("why monitor")
@@ -154,10 +167,10 @@ def test_a_phone_has_room_for_it(page: Page, site: str) -> None:
 def test_pages_of_a_long_answer_turn_in_each_chat(page: Page, site: str) -> None:
     page.goto(f"{site}/play")
     say(page, "help")
-    expect(page.locator(".said.spotbot")).to_have_count(2)
-    for n, view in enumerate(("slack", "discord"), 3):
+    expect(page.locator(".said.spotbot")).to_have_count(3)
+    for n, view in enumerate(("slack", "discord"), 4):
         page.locator(f"#view-{view}").check()
-        page.locator(f".as-{view}").nth(1).get_by_role("link", name="Next").click()
+        page.locator(f".as-{view}").nth(2).get_by_role("link", name="Next").click()
         expect(page.locator(".said.spotbot")).to_have_count(n)
         expect(page.locator(f".as-{view}").last).to_contain_text("2/")
         expect(page.locator(f".as-{view}").last.get_by_role("link", name="Previous")).to_be_visible()

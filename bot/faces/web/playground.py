@@ -45,8 +45,8 @@ PATH = "/play"
 LINE_ID = re.compile("[0-9]{1,15}")
 PAGE_NUMBER = re.compile("[0-9]{1,4}")
 
-FIRST = "monitor"
-"""What is asked for who comes first."""
+FIRST = ("monitor", "predict {gpu}")
+"""What is asked for who comes first: the market, and its busiest model with a chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,8 @@ class Playground:
             await self._look(seen.words)
         async with self._answering:
             if not self.said:  # who comes first sees what there is to see
-                await self._answer(seen, FIRST)
+                for line in FIRST:
+                    await self._answer(seen, line.format(gpu=next(iter(seen.models), "")).rstrip())
         html = self.site.shell(
             "playground.html",
             seen,
