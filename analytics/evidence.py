@@ -125,6 +125,13 @@ CAUSES = {
 }
 """Why data are not fresh, where more is known than their age."""
 
+RECORDED = "the price is as imported, without the offers behind it: {models}"
+RECORDED_MANY = "models whose price is as imported, without the offers behind it: {n}"
+"""What is said of prices that were not worked out here: the method of the answer is not how they were made."""
+
+RECORDED_NAMED = 3
+"""Models that are named in it; of more the number is enough (ours: a line of chat)."""
+
 OMIT = {"omit_none": True}
 """Field metadata: leave the key out of the JSON when the value is None (never for a key that the guide promises)."""
 
@@ -166,6 +173,8 @@ class Basis:
     """when the market gives rows again, if none are left today"""
     capped: bool = False
     """every model's latest poll was cut off at a number of rows"""
+    recorded: tuple[str, ...] = ()
+    """the models whose price was imported without the offers behind it"""
 
     @property
     def freshness(self) -> Freshness:
@@ -205,7 +214,7 @@ class Basis:
             history_days=self.history_days,
             offers=self.offers,
             method=method,
-            caveats=tuple(sorted((*self._cause(), *caveats), key=lambda note: note.usual)),
+            caveats=tuple(sorted((*self._cause(), *self._recorded(), *caveats), key=lambda note: note.usual)),
             **more,
         )
 
@@ -214,6 +223,12 @@ class Basis:
         if self.freshness is Freshness.QUOTA_SPENT and self.spent_until is not None:
             return (Note(QUOTA_SPENT, {"time": clock_time(self.spent_until)}),)
         return (CAUSES[self.freshness],) if self.freshness in CAUSES else ()
+
+    def _recorded(self) -> tuple[Note, ...]:
+        """That prices were not worked out here."""
+        if len(self.recorded) > RECORDED_NAMED:
+            return (Note(RECORDED_MANY, {"n": len(self.recorded)}),)
+        return (Note(RECORDED, {"models": self.recorded}),) if self.recorded else ()
 
 
 def clock_time(at: int) -> str:

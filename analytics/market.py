@@ -131,6 +131,11 @@ class HourPoint:
     gpus: int
     polls: int
 
+    def as_quote(self) -> Quote:
+        """The same as one quote at the beginning of the hour; hours do not tell machines."""
+        known = (self.price, self.floor, self.p10, self.p90, self.on_demand)
+        return Quote(self.hour * HOUR, *known, self.offers, self.gpus, machines=0)
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeBand:

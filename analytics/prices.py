@@ -191,6 +191,8 @@ class Listing:
     band: ChangeBand | None
     first_hour: int | None
     stale: bool
+    recorded: bool = False
+    """its price was imported without the offers behind it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +213,10 @@ class PriceTrend:
     p10: float | None
     p90: float | None
     on_demand_price: float | None
-    offers: int
-    gpus_available: int
-    machines: int
+    offers: int | None
+    """None, as the next two, where the price was imported without them"""
+    gpus_available: int | None
+    machines: int | None
     history_hours: int
     gaps_24h: int
     """hours of the last 24 without a complete poll (those before the first poll do not count)"""
@@ -290,9 +293,9 @@ def _trend(listing: Listing) -> PriceTrend:
         p10=usd(quote.p10),
         p90=usd(quote.p90),
         on_demand_price=usd(quote.on_demand),
-        offers=quote.offers,
-        gpus_available=quote.gpus,
-        machines=quote.machines,
+        offers=(quote.offers or None) if listing.recorded else quote.offers,
+        gpus_available=(quote.gpus or None) if listing.recorded else quote.gpus,
+        machines=None if listing.recorded else quote.machines,
         history_hours=day.history,
         gaps_24h=day.gaps,
         as_of=iso(quote.at) if listing.quote else None,

@@ -216,7 +216,7 @@ def _about_price(model: str, quote: Quote | None, found: Sequence[Comparator]) -
         if price > c.usd_per_gpu_hour
     )
     here = cheaper_on_demand([(model, quote.price, quote.on_demand)])
-    return (*here, *dearer, *thin([(model, quote.machines)]))
+    return (*here, *dearer, *thin([(model, quote.machines)] if quote.machines else []))
 
 
 def _assumptions(year: float) -> dict[str, float]:

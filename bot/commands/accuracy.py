@@ -36,8 +36,8 @@ BINS = 10
 
 async def ask(query: QueryContext, *, gpu_name: str | None = None) -> Accuracy:
     """Read what the hourly run stored; nothing is computed here."""
-    rows = [row for row in await query.reader.models() if row.last_good_at and gpu_name in (None, row.name)]
-    basis = query.basis_of(rows, offers=await query.offers_of([row.name for row in rows]))
+    rows = [row for row in await query.reader.models() if row.priced_at is not None and gpu_name in (None, row.name)]
+    basis = query.basis_of_prices(rows, offers=await query.offers_of([row.name for row in rows]))
     return accuracy(await query.reader.accuracy(), basis, gpu_name)
 
 

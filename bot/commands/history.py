@@ -32,8 +32,8 @@ async def ask(query: QueryContext, *, gpu_name: str, days: int) -> History:
     last = await query.reader.last_hour(gpu_name, now_hour)
     since = since_hour(now_hour if last is None else last, days)
     hours = (await query.reader.hours([gpu_name], since, now_hour + 1)).get(gpu_name, [])
-    quote = (await query.reader.quotes([gpu_name])).get(gpu_name)
-    found = history(gpu_name, hours, days, await query.basis([gpu_name]), quote)
+    quotes, basis = await query.priced([gpu_name])
+    found = history(gpu_name, hours, days, basis, quotes.get(gpu_name))
     return replace(found, clouds=cloud_references(gpu_name, query.catalog, query.now))
 
 

@@ -23,36 +23,39 @@ MOVING = ("increasing", "decreasing")
 
 async def ask(query: QueryContext, *, gpu: tuple[str, ...] | None, scope: str, limit: int | None) -> Monitor:
     """Every model that is followed or stored, or those of one name."""
-    rows = [row for row in await query.reader.models() if row.followed or row.last_good_at]
+    rows = [row for row in await query.reader.models() if row.followed or row.priced_at is not None]
     if gpu is not None:
         rows = [row for row in rows if row.name in gpu]
     whose = Scope(scope)
     names = [row.name for row in rows]
-    quotes = await query.reader.quotes(names, scope=whose)
+    quotes = {**await query.reader.recorded_quotes(names), **await query.reader.quotes(names, scope=whose)}
     ends = {name: quote.at // HOUR for name, quote in quotes.items()}  # of each model's own latest poll
     days = await query.reader.hours_until(ends, DAY_HOURS, scope=whose)
-    bands = await _bands(query, names, whose)
+    bands = await _bands(query, rows, whose)
     listings = [_listing(query, row, quotes.get(row.name), days.get(row.name, ()), bands) for row in rows]
     # one forgotten model must not make the whole board look stale; each row has its own age beside
-    basis = query.basis_of([row for row in rows if row.followed] or rows, offers=sum(q.offers for q in quotes.values()))
+    offers = sum(quote.offers for quote in quotes.values())
+    basis = query.basis_of_prices([row for row in rows if row.followed] or rows, offers=offers)
     return monitor(listings, basis, scope=whose, limit=limit)
 
 
-async def _bands(query: QueryContext, names: Sequence[str], scope: Scope) -> dict[str, ChangeBand]:
-    """Stored bands are of verified offers; for all offers they are made here."""
-    if scope is Scope.VERIFIED:
-        return await query.reader.bands()
-    history = await query.reader.hours(
-        names, await query.seen_until(names) // HOUR - BAND_HOURS - DAY_HOURS, scope=scope
-    )
-    return {name: band for name, hours in history.items() if (band := change_band(hours))}
+async def _bands(query: QueryContext, rows: Sequence[ModelRow], scope: Scope) -> dict[str, ChangeBand]:
+    """Stored bands are of verified offers at polls; for all offers and for imported prices they are made here."""
+    stored = await query.reader.bands() if scope is Scope.VERIFIED else {}
+    names = [row.name for row in rows if scope is not Scope.VERIFIED or row.recorded_at is not None]
+    if not names:
+        return stored
+    since = await query.seen_until(names) // HOUR - BAND_HOURS - DAY_HOURS
+    history = await query.reader.hours(names, since, scope=scope)
+    return {**stored, **{name: band for name, hours in history.items() if (band := change_band(hours))}}
 
 
 def _listing(
     query: QueryContext, row: ModelRow, quote: Quote | None, hours: Sequence[HourPoint], bands: dict[str, ChangeBand]
 ) -> Listing:
-    stale = query.basis_of([row]).stale
-    return Listing(row.name, quote, hours, bands.get(row.name), row.first_hour, stale)
+    stale = query.basis_of_prices([row]).stale
+    recorded = row.recorded_at is not None
+    return Listing(row.name, quote, hours, bands.get(row.name), row.first_hour, stale, recorded)
 
 
 def card(answer: Monitor, words: Words) -> Card:

@@ -42,10 +42,16 @@ def _asking(ask: Ask, which: WhichOffers) -> Ask:
     @functools.wraps(ask)
     async def asked(query: QueryContext, **given: Any) -> Any:
         answer = await ask(query, **given)
-        wanted = which(answer, given)
+        wanted = await _polled(query, which(answer, given))
         return replace(answer, offers_now=await found_offers(query, wanted)) if wanted else answer
 
     return asked
+
+
+async def _polled(query: QueryContext, wanted: Sequence[Wanted]) -> Sequence[Wanted]:
+    """Those whose offers are known: of a model with imported prices alone nobody knows what is on offer."""
+    recorded = {row.name for row in await query.reader.models() if row.recorded_at is not None}
+    return [one for one in wanted if one.model not in recorded]
 
 
 async def found_offers(query: QueryContext, wanted: Sequence[Wanted]) -> tuple[OfferNow, ...]:

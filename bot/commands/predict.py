@@ -22,12 +22,11 @@ CHART_HOURS = 72
 
 async def ask(query: QueryContext, *, gpu_name: str) -> Prediction:
     """Read what the hourly run stored; nothing is computed here but the advice."""
-    quote = (await query.reader.quotes([gpu_name])).get(gpu_name)
+    quotes, basis = await query.priced([gpu_name])
     hours = await query.reader.hours([gpu_name], query.now // HOUR - ADVICE_HOURS)
-    basis = await query.basis([gpu_name])
     forecasts = await query.reader.forecasts(gpu_name)
     track = await query.reader.track_record(gpu_name)
-    return prediction(gpu_name, basis, quote, forecasts, track, hours.get(gpu_name, ()))
+    return prediction(gpu_name, basis, quotes.get(gpu_name), forecasts, track, hours.get(gpu_name, ()))
 
 
 def card(answer: Prediction, words: Words) -> Card:

@@ -14,12 +14,11 @@ from bot.presentation.words import Words
 
 async def ask(query: QueryContext, *, gpu: str, hours: float, hours_per_year: float) -> Savings:
     """The latest complete poll of the model."""
-    basis = await query.basis([gpu])
+    quotes, basis = await query.priced([gpu])
     if basis.as_of is None:
         note = Note("there is no complete poll of this model yet")
         raise NotYet(note, have=Note("no sighting"), need=Note("one complete poll"))
-    quote = (await query.reader.quotes([gpu])).get(gpu)
-    return savings(gpu, quote, Use(hours, hours_per_year), query.catalog, basis)
+    return savings(gpu, quotes.get(gpu), Use(hours, hours_per_year), query.catalog, basis)
 
 
 def card(answer: Savings, words: Words) -> Card:

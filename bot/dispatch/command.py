@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from analytics.catalog import Catalog, resolve
 from analytics.errors import Refused
 from analytics.evidence import Basis, Note
-from analytics.market import Quality
+from analytics.market import HOUR, Quality, Quote
 from analytics.quantities import PLAIN, NumberFormat
 from bot.access import READ
 from bot.accounts import NO_PREFERENCES, Asker, Preferences, Role
@@ -129,9 +129,21 @@ class QueryContext:
         return used
 
     async def basis(self, models: Sequence[str]) -> Basis:
-        """The age and extent of the data about these models: the oldest latest poll, the longest history."""
+        """The age and extent of the polls of these models: the oldest latest poll, the longest history."""
         rows = [row for row in await self.reader.models() if row.name in models]
         return self.basis_of(rows, offers=await self.offers_of(models))
+
+    async def priced(self, models: Sequence[str]) -> tuple[dict[str, Quote], Basis]:
+        """The price of each of these models, and its basis: of the latest complete poll, else as it was imported."""
+        rows = [row for row in await self.reader.models() if row.name in models]
+        quotes = {**await self.reader.recorded_quotes(models), **await self.reader.quotes(models)}
+        return quotes, self.basis_of_prices(rows, offers=sum(quote.offers for quote in quotes.values()))
+
+    def basis_of_prices(self, rows: Sequence[ModelRow], *, offers: int = 0) -> Basis:
+        """As :meth:`basis_of`, with imported prices where a model has no poll: for answers that need no offers."""
+        known = [_as_polled(row) for row in rows]
+        recorded = tuple(row.name for row in rows if row.recorded_at is not None)
+        return replace(self.basis_of(known, offers=offers), recorded=recorded)
 
     async def offers_of(self, models: Sequence[str]) -> int:
         """Free verified minimal slices at the latest complete polls: as ``monitor`` shows them, in every answer."""
@@ -157,20 +169,25 @@ class QueryContext:
         Now, where there is none. Asking "up to now" would find nothing in a market that was recorded last month.
         """
         rows = [row for row in await self.reader.models() if models is None or row.name in models]
-        return max((row.last_good_at for row in rows if row.last_good_at is not None), default=self.now)
+        return max((row.priced_at for row in rows if row.priced_at is not None), default=self.now)
 
     async def known(self) -> tuple[str, ...]:
         """Every model that the store has seen, busiest first."""
         return tuple(row.name for row in await self.reader.models())
 
     async def with_prices(self, models: Sequence[str]) -> tuple[str, ...]:
-        """Those of these models of which a complete poll is stored."""
-        polled = {row.name for row in await self.reader.models() if row.last_good_at is not None}
-        return tuple(model for model in models if model in polled)
+        """Those of these models of which a complete poll, or else an imported price, is stored."""
+        priced = {row.name for row in await self.reader.models() if row.priced_at is not None}
+        return tuple(model for model in models if model in priced)
 
     async def resolve(self, text: str) -> tuple[str, ...]:
         """The models a typed name may mean, the store's own first; raises NotFound with suggestions."""
         return resolve(text, self.catalog, await self.known())
+
+
+def _as_polled(row: ModelRow) -> ModelRow:
+    """A model with imported prices alone, as if it had been polled each hour."""
+    return row if row.recorded_at is None else replace(row, last_good_at=row.recorded_at, interval=HOUR)
 
 
 @dataclass(frozen=True, slots=True)

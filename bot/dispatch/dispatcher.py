@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from analytics.catalog import Catalog, load_catalog
-from analytics.errors import AskError, Refused
+from analytics.errors import AskError, NotYet, Refused
 from analytics.evidence import Note
 from analytics.quantities import plain_numbers
 from bot.accounts import NO_PREFERENCES, Asker, Preferences, permits
@@ -223,7 +223,11 @@ class Dispatcher:
         _check_permitted(command, query.asker)
         values = await convert(command, with_preferences(command, given, query, is_gpu), query)
         self._remember(command, values)
-        return await command.ask(query, **values)
+        try:
+            return await command.ask(query, **values)
+        except NotYet:
+            query.remarks.extend(await _only_prices(command, values, query))
+            raise
 
     async def ask(
         self,
@@ -257,10 +261,7 @@ class Dispatcher:
         return find_command(verb.split(), self.commands)[0]
 
     def _remember(self, command: Command, values: Mapping[str, Any]) -> None:
-        for param in command.params:
-            value = values[param.name]
-            if value and KINDS[param.kind].names_models:
-                self.usage.asked((value,) if isinstance(value, str) else value)
+        self.usage.asked(_named(command, values))
 
 
 def language_of(asker: Asker | None, own: Preferences, team: Preferences, default: str) -> str:
@@ -280,6 +281,22 @@ def _plainly(command: Command, given: Mapping[str, str], query: QueryContext) ->
 
 def _plain(param: Param, text: str, query: QueryContext) -> str:
     return plain_numbers(text, query.numbers) if param.has_numbers else KINDS[param.kind].plain(text, query)
+
+
+def _named(command: Command, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The models that a question names."""
+    found = [values[param.name] for param in command.params if KINDS[param.kind].names_models]
+    return tuple(name for value in found if value for name in ((value,) if isinstance(value, str) else value))
+
+
+ONLY_PRICES = "Of {models} only prices were imported. A file of offers would answer this, or polling."
+
+
+async def _only_prices(command: Command, values: Mapping[str, Any], query: QueryContext) -> list[Note]:
+    """Which models that a question names have prices but no offers: what would answer it is another kind of file."""
+    named = _named(command, values)
+    known = [row.name for row in await query.reader.models() if row.recorded_at is not None and row.name in named]
+    return [Note(ONLY_PRICES, {"models": known})] if known else []
 
 
 def _each_once(notes: Sequence[Note]) -> tuple[Note, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, case, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import WORLD, ChangeBand, HourPoint, Offer, Quality, Quote, Scope
@@ -52,6 +52,22 @@ class ModelRow:
     """when somebody last asked about it"""
     offers: int = 0
     """rentable slices at the last complete poll"""
+    recorded_at: int | None = None
+    """the newest hour with an imported price; of models without a complete poll alone"""
+
+    @property
+    def priced_at(self) -> int | None:
+        """When its price was known last: at a complete poll, or in the newest hour that was imported."""
+        return self.recorded_at if self.last_good_at is None else self.last_good_at
+
+
+def _recorded_at() -> ColumnElement[int | None]:
+    """The second at which a model's newest hour begins, where nothing but imported prices is known of it."""
+    p = t.price_hour.c
+    newest = select(func.max(p.hour) * 3600).where(
+        p.gpu_id == t.gpu.c.id, p.region_id == t.WORLD_ID, p.scope == Scope.VERIFIED, p.price.is_not(None)
+    )
+    return case((t.gpu.c.last_good_at.is_(None), newest.scalar_subquery()))
 
 
 Books = dict[str, tuple[int | None, tuple[Offer, ...]]]
@@ -115,7 +131,7 @@ class Reader(RiskReads, VariantReads, MarketReads, LedgerReads, AccountReads, Ha
         g = t.gpu.c
         columns = (
             g.name, g.vast_name, g.vram_gb, g.followed, g.interval_s, g.last_poll_at, g.last_quality, g.last_good_at,
-            g.first_hour, g.last_rows, g.asked_at, g.offers,
+            g.first_hour, g.last_rows, g.asked_at, g.offers, _recorded_at(),
         )  # fmt: skip
         query = select(*columns).where(*where).order_by(g.offers.desc(), g.name)
         return [ModelRow(*row) for row in await self._rows(query)]
@@ -126,6 +142,16 @@ class Reader(RiskReads, VariantReads, MarketReads, LedgerReads, AccountReads, Ha
         """The market at the latest complete poll of each model."""
         rows = await self._latest(models, t.quote.c.region_id == self._names.region_id(region), scope)
         return {self._names.gpu_name[row[0]]: Quote(*row[2:]) for row in rows}
+
+    async def recorded_quotes(self, models: Iterable[str] | None = None) -> dict[str, Quote]:
+        """The newest imported price of each model that has no complete poll; ``at`` is the beginning of its hour."""
+        wanted = self._names.gpu_ids(models)
+        ends = {
+            row.name: row.recorded_at // 3600 + 1
+            for row in await self.models()
+            if row.recorded_at is not None and self._names.gpu_id(row.name) in wanted
+        }
+        return {name: points[-1].as_quote() for name, points in (await self.hours_until(ends, 1)).items()}
 
     async def regional_quotes(self, model: str) -> dict[str, Quote]:
         """Verified offers at the latest complete poll, by region without WORLD."""

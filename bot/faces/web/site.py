@@ -136,7 +136,7 @@ class Site:
             language = language_of(visitor.asker, query.own, query.team, self.dispatcher.language or "en")
             rows = await query.reader.models()
             models = tuple(row.name for row in rows)
-            polled = tuple(row.name for row in rows if row.last_good_at is not None)
+            polled = tuple(row.name for row in rows if row.priced_at is not None)
             return Seen(request, visitor, Words(language, query.now), models, polled, query.preferences, query.zone())
 
     def guarded(self, handler: Handler) -> Handler:
