@@ -105,12 +105,18 @@ def nominal_gb(machine: Machine) -> int | None:
 
 
 def rated(model: str, catalog: Catalog) -> Gpu | None:
-    """The catalogue's GPU; a rebuilt one (``RTX 4090 48GB``) computes like the one as sold; None if none is listed."""
+    """The catalogue's GPU; a rebuilt one (``RTX 4090 48GB``) computes like the one as sold; None if none is listed.
+
+    Where it was sold in several sizes (``RTX 3080``), a rebuilt one counts as the slowest of them: which it was made of
+    is not told.
+    """
     gpu, size = catalog.gpu(model), memory_in(model)
     if gpu or size is None:
         return gpu
-    sold = catalog.gpu(model.removesuffix(f" {size}GB"))
-    return replace(sold, name=model, vram_gb=size) if sold else None
+    name = model.removesuffix(f" {size}GB")
+    family = [one for one in catalog.gpus if one.name in (name, f"{name} {one.vram_gb}GB")]
+    slowest = min(family, key=lambda one: (one.tflops or 0.0, one.mem_bw_gbs), default=None)
+    return replace(slowest, name=model, vram_gb=size) if slowest else None
 
 
 def no_dearer_on_demand(machines: Iterable[Machine]) -> tuple[Note, ...]:

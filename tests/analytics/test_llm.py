@@ -141,6 +141,13 @@ def test_a_rebuilt_card_has_the_rate_of_the_one_as_sold():
     assert rated("Wunderkarte 48GB", CATALOG) is None
 
 
+def test_a_rebuilt_card_that_was_sold_in_several_sizes_counts_as_the_slowest_of_them():
+    rebuilt, slow, fast = (rated(f"RTX 3080 {size}GB", CATALOG) for size in (20, 10, 12))
+    assert (rebuilt.name, rebuilt.vram_gb) == ("RTX 3080 20GB", 20)
+    assert (rebuilt.tflops, rebuilt.mem_bw_gbs) == (slow.tflops, slow.mem_bw_gbs)
+    assert slow.tflops < fast.tflops
+
+
 def test_hours_are_for_the_wished_tokens_and_never_for_running_a_model():
     hours = asked([offer("RTX 4090")], "llama2-7b", wish=Wish(tokens=1e9)).recommendations[0]
     by_hand = 4 * 6_738_415_616 * 1e9 / (165.2e12 * 0.42) / 3600
