@@ -22,12 +22,12 @@ from bot.forecasts import refresh
 from bot.polling.rounds import Collector
 from bot.presentation.chart import png
 from bot.presentation.words import Words
-from bot.sources.sim_calibration import DEFAULT
+from bot.sources.sim_demo import DEMO, SEED
 from bot.sources.simulated import SimulatedMarket
 from bot.store.engine import open_store
 
 NOW = 1_795_000_000 // HOUR * HOUR
-DAYS, SEED, WIDTH = 90, 7, 96
+DAYS, WIDTH = 90, 96
 SHOWN = ("predict rtx 4090", "savings 4090 100h", "reliability h100 sxm")
 CHARTS = (
     "predict rtx 4090",
@@ -36,11 +36,8 @@ CHARTS = (
     "savings a100 pcie 80gb 100h",
     "availability rtx 4090",
     "cost llama2-7b 50GB",
+    "windows rtx 4090",
 )
-
-WINDOWS, RHYTHM = "windows rtx 4090", 4.0
-"""In the demo's market the hours of the week do not matter, and there is no chart. This one is of a market in which a
-loss is four times as likely in the worst hour as in the best."""
 
 
 @asynccontextmanager
@@ -78,13 +75,9 @@ async def draw_charts(dispatcher: Dispatcher, lines: Iterable[str], folder: Path
 
 
 async def draw(folder: Path) -> None:
-    start = NOW - DAYS * DAY
-    async with stored(SimulatedMarket(SEED, start)) as dispatcher:
+    async with stored(SimulatedMarket(SEED, NOW - DAYS * DAY, DEMO)) as dispatcher:
         await draw_console(dispatcher, folder / "demo.svg")
         await draw_charts(dispatcher, CHARTS, folder / "charts")
-    some = [spec for spec in DEFAULT if spec.name == "RTX 4090"]
-    async with stored(SimulatedMarket(SEED, start, some, hazard_ratio=RHYTHM)) as dispatcher:
-        await draw_charts(dispatcher, [WINDOWS], folder / "charts")
 
 
 if __name__ == "__main__":

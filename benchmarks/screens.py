@@ -24,6 +24,8 @@ from tests.browser.look import start_chromium
 
 FOLDER = ROOT / "docs/pages"
 WIDE, PHONE, HEIGHT = 1280, 390, 860
+MESSAGE, MESSAGE_SCALE = 700, 1.5
+"""Width of a window that shows one message, and how many pixels a point of it has."""
 FRAME = 560
 """Width of a frame of the first minute."""
 COLUMNS = 3
@@ -142,12 +144,31 @@ def discord(browser: Browser, site: str) -> None:
     context.close()
 
 
+def message(browser: Browser, site: str, platform: str, *, dark: bool) -> None:
+    """One answer as a chat shows it, alone: drawn by the playground from what the platform would be sent."""
+    theme = "dark" if dark else "light"
+    context = browser.new_context(
+        viewport={"width": MESSAGE, "height": 1600}, color_scheme=theme, device_scale_factor=MESSAGE_SCALE
+    )
+    page = context.new_page()
+    page.goto(f"{site}/play")
+    page.locator(f"#view-{platform}").check()
+    ask(page, "predict RTX 4090")
+    page.wait_for_timeout(1500)
+    answer = page.locator(".said.spotbot").last.locator(f".as-{platform}")
+    answer.locator("img").first.wait_for()
+    store(Image.open(io.BytesIO(answer.screenshot())).convert("RGB"), FOLDER / f"{platform}-answer.png")
+    context.close()
+
+
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with demo() as (site, alert), sync_playwright() as playwright:
         browser = start_chromium(playwright)
         first_minute(browser.new_page(viewport={"width": WIDE, "height": HEIGHT}), site, alert)
         discord(browser, site)
+        message(browser, site, "slack", dark=False)
+        message(browser, site, "discord", dark=True)
         shoot(browser, f"{site}/dash/market", "market")
         shoot(browser, f"{site}/dash/reliability", "reliability-dark", dark=True)
         shoot(browser, f"{site}/dash/cost", "cost")
