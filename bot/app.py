@@ -15,6 +15,7 @@ from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import BadSettings, Settings
 from bot.dispatch.dispatcher import Dispatcher
+from bot.extras import CHARTS, FORECASTS, tell_if_missing
 from bot.runtime import run_parts, stop_on_signals
 from bot.store.engine import Store, open_store
 
@@ -91,6 +92,7 @@ class App:
     async def _poll(self, poller: Poller) -> None:
         from bot.jobs import jobs_of_the_leader, running
 
+        tell_if_missing(FORECASTS)
         async with running(jobs_of_the_leader(self.store, self.clock)) as run_now:
             poller.begun = lambda: run_now("forecasts")  # those of the last leader may be hours old
             await poller.run(self.stop)
@@ -237,6 +239,8 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
 def build_faces(settings: Settings, dispatcher: Dispatcher, gallery: Gallery, names: Sequence[str]) -> list[Face]:
     """The chat platforms of these names that the settings set up."""
     faces: list[Face] = []
+    if names:
+        tell_if_missing(CHARTS)
     said = (settings.slack_bot_token, settings.slack_client_id, settings.slack_app_token, settings.slack_signing_secret)
     if "slack" in names and any(said):
         from bot.faces.slack.face import build_slack

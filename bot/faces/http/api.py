@@ -35,7 +35,7 @@ from bot.dispatch.shared_answers import SharedAnswers
 from bot.faces.http.connections import ACCEPT_AT_ONCE, Connection, ConnectionLimiter, shortage_told_once
 from bot.faces.http.cors import let_browsers_call
 from bot.faces.http.metrics import MEDIA_TYPE as EXPOSITION
-from bot.faces.http.metrics import Health, Meter, version
+from bot.faces.http.metrics import Health, Meter
 from bot.faces.http.openapi import document
 from bot.faces.http.page import POLICY, page
 from bot.faces.http.parameters import body_texts, given, merged, request_of
@@ -43,6 +43,7 @@ from bot.faces.http.problems import Refuse, handlers, of_fault, reply, route_pat
 from bot.fair_queue import ANYBODY, Waiter
 from bot.presentation.words import Words, pick_language
 from bot.store.api_keys import ApiKey
+from bot.version import version
 
 READING = ["GET", "HEAD"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,15 +14,11 @@ from analytics.evidence import STALE_AFTER_INTERVALS, Basis, Freshness, iso
 from analytics.market import DAY, Quality
 from bot.dispatch.dispatcher import Dispatcher
 from bot.store.leadership import State
+from bot.version import version
 
 MEDIA_TYPE = prometheus.CONTENT_TYPE_LATEST
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Upper edges of the latency histogram."""
-
-
-def version() -> str:
-    """The installed version of this program."""
-    return importlib.metadata.version("spotbot")
 
 
 @dataclass(frozen=True, slots=True)
