@@ -18,6 +18,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.extras import CHARTS, FORECASTS, tell_if_missing
 from bot.runtime import run_parts, stop_on_signals
 from bot.store.engine import Store, open_store
+from bot.version import version
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -112,6 +113,9 @@ class App:
         from bot.faces.http.metrics import Health, market_health
         from bot.faces.web.cookies import CookieCarrier
 
+        if self.site is not None:
+            describe(self.site, require_key=self.require_key)
+
         async def health() -> Health:
             budget = self.settings.row_budget if self.poller else None
             state = self.store.state if self.poller else None
@@ -156,6 +160,15 @@ class App:
             yield
         finally:
             closing.cancel()
+
+
+def describe(site: Site, *, require_key: bool = True) -> None:
+    """Let a site show the API's reference; the faces that it is made of know nothing of each other."""
+    from bot.faces.http.openapi import document
+    from bot.faces.http.page import addresses
+    from bot.faces.web.reference import add_reference
+
+    add_reference(site, document(site.dispatcher.commands, version(), require_key=require_key), addresses)
 
 
 async def steady_clock(store: Store) -> SteadyClock:
