@@ -8,8 +8,8 @@ JUDGE := .venv/schemathesis/.ready
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-# The whole lists are pinned, so nothing is left to resolve; compiling all that comes would take longer than what is used.
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
+# The whole lists are pinned, so nothing is left to resolve.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 venv: $(STAMP)  ## build .venv (pinned, hashed): all that tests need
 
@@ -17,8 +17,9 @@ $(RUNS): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "spotbot needs Python 3.11 or newer; say which with 'make PYTHON=/path/to/python3 ...'"; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt install python3-venv"; rm -rf .venv; exit 1; }
 	@echo "Installing the pinned packages into .venv (once) ..."
-	@$(INSTALL) --require-hashes -r constraints.txt
+	@$(INSTALL) --no-compile --require-hashes -r constraints.txt
 	@$(INSTALL) --no-build-isolation -e .
+	@$(BIN)/python -W ignore deploy/compile_used.py
 	@touch $@
 
 $(STAMP): $(RUNS) constraints-test.txt

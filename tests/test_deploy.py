@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,13 @@ def test_the_unit_runs_a_real_command_in_its_own_folder() -> None:
     expected = {"DynamicUser": "yes", "NoNewPrivileges": "yes", "ProtectSystem": "strict", "Restart": "on-failure"}
     assert {name: service[name] for name in expected} == expected
     assert service["CapabilityBoundingSet"] == ""
+
+
+def test_what_is_compiled_after_installing_is_there() -> None:
+    """The list of late imports names what functions import: one that a change takes away would end `make demo`."""
+    text = (ROOT / "deploy" / "compile_used.py").read_text(encoding="utf-8")
+    late = yaml.safe_load(re.sub(r"^.*?LATE = \((.*?)\n\).*$", r"[\1]", text, flags=re.DOTALL))
+    assert len(late) > 10
+    assert [name for name in late if find_spec(name) is None] == []
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "$(BIN)/python -W ignore deploy/compile_used.py" in makefile
