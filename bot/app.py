@@ -15,8 +15,10 @@ from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import BadSettings, Settings
 from bot.dispatch.dispatcher import Dispatcher
+from bot.extras import CHARTS, FORECASTS, tell_if_missing
 from bot.runtime import run_parts, stop_on_signals
 from bot.store.engine import Store, open_store
+from bot.version import version
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -91,6 +93,7 @@ class App:
     async def _poll(self, poller: Poller) -> None:
         from bot.jobs import jobs_of_the_leader, running
 
+        tell_if_missing(FORECASTS)
         async with running(jobs_of_the_leader(self.store, self.clock)) as run_now:
             poller.begun = lambda: run_now("forecasts")  # those of the last leader may be hours old
             await poller.run(self.stop)
@@ -109,6 +112,9 @@ class App:
         from bot.faces.http.api import ForBrowsers, build_api, serve, stored_keys
         from bot.faces.http.metrics import Health, market_health
         from bot.faces.web.cookies import CookieCarrier
+
+        if self.site is not None:
+            describe(self.site, require_key=self.require_key)
 
         async def health() -> Health:
             budget = self.settings.row_budget if self.poller else None
@@ -154,6 +160,15 @@ class App:
             yield
         finally:
             closing.cancel()
+
+
+def describe(site: Site, *, require_key: bool = True) -> None:
+    """Let a site show the API's reference; the faces that it is made of know nothing of each other."""
+    from bot.faces.http.openapi import document
+    from bot.faces.http.page import addresses
+    from bot.faces.web.reference import add_reference
+
+    add_reference(site, document(site.dispatcher.commands, version(), require_key=require_key), addresses)
 
 
 async def steady_clock(store: Store) -> SteadyClock:
@@ -237,6 +252,8 @@ async def serve(settings: Settings, *, poll: bool, web: bool, chat: Sequence[str
 def build_faces(settings: Settings, dispatcher: Dispatcher, gallery: Gallery, names: Sequence[str]) -> list[Face]:
     """The chat platforms of these names that the settings set up."""
     faces: list[Face] = []
+    if names:
+        tell_if_missing(CHARTS)
     said = (settings.slack_bot_token, settings.slack_client_id, settings.slack_app_token, settings.slack_signing_secret)
     if "slack" in names and any(said):
         from bot.faces.slack.face import build_slack

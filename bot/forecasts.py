@@ -19,6 +19,7 @@ from analytics.forecasting.ledger import Due, Entry
 from analytics.forecasting.track_record import BACKTEST, RECORD_H
 from analytics.interruptions.weekly_hazard import LOOK_BACK_HOURS, HazardProfile, Hours
 from analytics.market import DAY, HOUR, HourPoint
+from bot.extras import FORECASTS
 from bot.store.engine import Store, open_store
 from bot.store.reader import Reader
 
@@ -53,9 +54,12 @@ class Worked:
 async def refresh(store: Store, now: int, *, anew: bool = False) -> int:
     """Score what has come due, forecast every model from the stored history; returns how many forecasts were issued.
 
-    Once a UTC day, and wherever ``anew``, the profiles of the week are fitted too.
+    Once a UTC day, and wherever ``anew``, the profiles of the week are fitted too. Without the packages that forecasts
+    need, only they are.
     """
     fitting = anew or await _another_day(store, now)
+    if not (fitting or FORECASTS.installed):
+        return 0
     worked = await apart(_refresh, store.url, now, fitting)
     if worked.profiles is not None:
         async with store.writer() as writer:
@@ -94,10 +98,12 @@ async def _another_day(store: Store, now: int) -> bool:
 
 def _refresh(url: str, now: int, fitting: bool) -> Worked:
     """In the other process: read the history there, so that this one never holds it."""
-    from analytics.forecasting.issuing import run
-
     # First, and let go of before prices are read: both histories at once take the memory of both.
     fitted = _fitted(url, now // HOUR) if fitting else None
+    if not FORECASTS.installed:
+        return Worked(None, None if fitted is None else fitted[1])
+    from analytics.forecasting.issuing import run
+
     read = asyncio.run(_read(url, now // HOUR))
     windows = read.windows if fitted is None else fitted[0]
     found = run(read.hours, now // HOUR, read.due, read.scored) if read.hours else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,18 @@ def test_a_scope_that_is_none_is_refused(spotbot) -> None:
     refused = spotbot("keys", "create", "partner", "--scope", "everything")
     assert refused.exit_code == 2
     assert "choose of read, alerts" in refused.output
+
+
+def test_the_version_is_told_installed_or_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    told = f"spotbot {project['version']}\n"
+
+    def not_installed(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    for _ in ("installed", "not installed"):
+        result = CliRunner().invoke(cli, ["--version"])
+        assert (result.exit_code, result.output) == (0, told)
+        monkeypatch.setattr(importlib.metadata, "version", not_installed)
+    monkeypatch.setattr("bot.version.PROJECT", tmp_path / "pyproject.toml")
+    assert CliRunner().invoke(cli, ["--version"]).output == "spotbot unknown\n"

@@ -86,7 +86,9 @@ def test_the_procfile_and_the_manifest_name_real_things() -> None:
     ]
 
 
-@pytest.mark.parametrize(("file", "least"), [("constraints.txt", 60), ("benchmarks/schemathesis.txt", 20)])
+@pytest.mark.parametrize(
+    ("file", "least"), [("constraints.txt", 60), ("constraints-test.txt", 20), ("benchmarks/schemathesis.txt", 20)]
+)
 def test_constraints_are_hashed_and_name_no_index(file: str, least: int) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")
     assert "://" not in text

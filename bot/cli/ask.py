@@ -40,6 +40,7 @@ async def ask_once(settings: Settings, line: str, *, language: str, as_json: boo
 
 async def draw_once(settings: Settings, line: str, file: Path, *, language: str, theme: Theme) -> int:
     """Draw the first chart of an answer into a file; returns the exit code."""
+    from bot.extras import CHARTS, EXIT_MISSING
     from bot.faces.console.face import exit_code
     from bot.presentation.chart import png
     from bot.presentation.error_cards import error_lines
@@ -55,6 +56,9 @@ async def draw_once(settings: Settings, line: str, file: Path, *, language: str,
         except AskError as error:
             print(*error_lines(error, words), sep="\n", file=sys.stderr)  # noqa: T201
             return exit_code(error)
+    if not CHARTS.installed:
+        print(f"pictures are off: {CHARTS.advice}", file=sys.stderr)  # noqa: T201
+        return EXIT_MISSING
     try:
         await asyncio.to_thread(file.write_bytes, png(charts[0], language=language, theme=theme))
     except OSError as error:

@@ -26,6 +26,7 @@ async def backup(settings: Settings, file: Path) -> None:
 
 async def backtest(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
     """Score the forecaster on the stored history."""
+    from bot.extras import EXIT_MISSING, FORECASTS
     from bot.faces.console.face import exit_code
     from bot.forecasts import report
     from bot.presentation.error_cards import error_lines
@@ -39,4 +40,7 @@ async def backtest(settings: Settings, names: Sequence[str], *, as_json: bool) -
             for line in error_lines(error, Words(settings.locale, dispatcher.clock())):
                 print(line, file=sys.stderr)  # noqa: T201
             return exit_code(error)
+        if not FORECASTS.installed:
+            print(f"backtests are off: {FORECASTS.advice}", file=sys.stderr)  # noqa: T201
+            return EXIT_MISSING
         return await report(dispatcher.store, models or None, as_json=as_json)

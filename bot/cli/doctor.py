@@ -15,6 +15,7 @@ from analytics.errors import AskError
 from bot.cli.counted import counted
 from bot.clock import SteadyClock
 from bot.config import BadSettings, Settings, variable
+from bot.extras import EXTRAS, Extra
 from bot.store.engine import StoreEmpty, StoreError, open_store
 
 MARKS = {"ok": "ok  ", "off": "off ", "fix": "FIX "}
@@ -54,6 +55,7 @@ async def doctor(settings: Settings) -> int:
     findings += [await check(safe) for check in checks]
     findings += await _chat(safe, misplaced)
     findings += _off(settings)
+    findings += [_extra(some) for some in EXTRAS]
     for finding in findings:
         print(finding.line())  # noqa: T201
     return 0 if all(finding.ok for finding in findings) else 1
@@ -77,6 +79,13 @@ def _off(settings: Settings) -> list[Finding]:
         for name, enough, meaning in OFF
         if all(getattr(settings, setting) is None for setting in enough)
     ]
+
+
+def _extra(extra: Extra) -> Finding:
+    if extra.installed:
+        return Finding(f"extra “{extra.name}”", ok=True)
+    meaning = f"so {extra.off}; {extra.how}"
+    return Finding(f"extra “{extra.name}” ({extra.packages}) is not installed", ok=True, advice=meaning, off=True)
 
 
 async def _database(settings: Settings) -> Finding:

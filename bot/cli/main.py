@@ -56,6 +56,23 @@ Files = Annotated[
 ]
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from bot.version import version
+
+        typer.echo(f"spotbot {version()}")
+        raise typer.Exit
+
+
+@cli.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="print the version and stop")
+    ] = False,
+) -> None:
+    """What the GPU spot market does, will do and costs."""
+
+
 def main() -> None:
     """Entry point of the console script."""
     # a question is answered before garbage matters, and collecting costs it a tenth of its time

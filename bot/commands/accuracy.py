@@ -18,6 +18,7 @@ from analytics.market import DAY, WORLD
 from bot.commands.card_notes import card_notes
 from bot.commands.offers_now import each_model, with_offers
 from bot.dispatch.command import Command, Param, QueryContext
+from bot.extras import told_where_forecasts_are_off
 from bot.presentation.card import Card, Chart, Column, Line, Lines, Table
 from bot.presentation.words import Words
 
@@ -38,7 +39,9 @@ async def ask(query: QueryContext, *, gpu_name: str | None = None) -> Accuracy:
     """Read what the hourly run stored; nothing is computed here."""
     rows = [row for row in await query.reader.models() if row.priced_at is not None and gpu_name in (None, row.name)]
     basis = query.basis_of_prices(rows, offers=await query.offers_of([row.name for row in rows]))
-    return accuracy(await query.reader.accuracy(), basis, gpu_name)
+    reports = await query.reader.accuracy()
+    with told_where_forecasts_are_off():
+        return accuracy(reports, basis, gpu_name)
 
 
 def card(answer: Accuracy, words: Words) -> Card:

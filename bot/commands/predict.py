@@ -10,6 +10,7 @@ from analytics.market import HOUR
 from bot.commands.card_notes import card_notes
 from bot.commands.offers_now import each_model, with_offers
 from bot.dispatch.command import Command, Param, QueryContext
+from bot.extras import told_where_forecasts_are_off
 from bot.presentation.card import Band, Card, Chart, Column, Line, Lines, Spark, Table
 from bot.presentation.words import Words
 
@@ -26,7 +27,8 @@ async def ask(query: QueryContext, *, gpu_name: str) -> Prediction:
     hours = await query.reader.hours([gpu_name], query.now // HOUR - ADVICE_HOURS)
     forecasts = await query.reader.forecasts(gpu_name)
     track = await query.reader.track_record(gpu_name)
-    return prediction(gpu_name, basis, quotes.get(gpu_name), forecasts, track, hours.get(gpu_name, ()))
+    with told_where_forecasts_are_off():
+        return prediction(gpu_name, basis, quotes.get(gpu_name), forecasts, track, hours.get(gpu_name, ()))
 
 
 def card(answer: Prediction, words: Words) -> Card:

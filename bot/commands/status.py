@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import dataclass
 
 from analytics.evidence import Evidence, Freshness, Note, Plural, clock_time, iso, seconds_of
@@ -12,6 +11,7 @@ from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import Words
 from bot.store.market_reads import counts_of
+from bot.version import version
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ async def ask(query: QueryContext) -> Status:
     planned = sum((row.last_rows or 0) * DAY // row.interval for row in by_name.values())
     basis = query.basis_of(followed or rows)
     return Status(
-        version=importlib.metadata.version("spotbot"),
+        version=version(),
         timestamp=iso(query.now),
         rows_spent_today=spent,
         rows_learned_limit=limit,

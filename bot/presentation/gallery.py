@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 import structlog
 from cachetools import LRUCache
 
+from bot.extras import CHARTS
 from bot.fair_queue import ANYBODY, FairQueue, Waiter
 from bot.presentation import chart as drawing
 from bot.presentation.card import Chart
@@ -43,6 +44,7 @@ class Gallery:
         self._pool: ProcessPoolExecutor | None = None
         self._turns = FairQueue(1)
         self._closed = False
+        self._off = draw is drawing.png and not CHARTS.installed
 
     async def png(
         self, chart: Chart, *, language: str = "en", theme: Theme = "light", waiter: Waiter = ANYBODY
@@ -54,7 +56,7 @@ class Gallery:
         key = (chart, language, theme)
         if key in self._pictures:
             return self._pictures[key]
-        if self._closed:
+        if self._closed or self._off:
             return None
         task = self._under_way.get(key)
         if task is None:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
 
 from bot.accounts import Asker
+from bot.app import describe
 from bot.commands import COMMANDS
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.http.api import ForBrowsers, build_api, stored_keys
@@ -31,6 +32,7 @@ PAGES = (
     "/questions",
     "/questions/fleet?budget=500",
     "/questions/accuracy",
+    "/docs",
 )
 CHARTED = "/dash/market?gpu=RTX+4090&days=30"
 
@@ -46,6 +48,7 @@ def site(market_file: Path) -> Iterator[str]:
             return await market_health(dispatcher, polling=False)
 
         pages = Site(dispatcher, AtThisMachine(PERSON), signs_in=False)
+        describe(pages)
         yield build_api(
             dispatcher, keys=stored_keys(dispatcher), health=health, browsers=ForBrowsers(pages=pages.routes)
         )

@@ -35,7 +35,7 @@ from bot.dispatch.shared_answers import SharedAnswers
 from bot.faces.http.connections import ACCEPT_AT_ONCE, Connection, ConnectionLimiter, shortage_told_once
 from bot.faces.http.cors import let_browsers_call
 from bot.faces.http.metrics import MEDIA_TYPE as EXPOSITION
-from bot.faces.http.metrics import Health, Meter, version
+from bot.faces.http.metrics import Health, Meter
 from bot.faces.http.openapi import document
 from bot.faces.http.page import POLICY, page
 from bot.faces.http.parameters import body_texts, given, merged, request_of
@@ -43,8 +43,12 @@ from bot.faces.http.problems import Refuse, handlers, of_fault, reply, route_pat
 from bot.fair_queue import ANYBODY, Waiter
 from bot.presentation.words import Words, pick_language
 from bot.store.api_keys import ApiKey
+from bot.version import version
 
 READING = ["GET", "HEAD"]
+
+REFERENCE = "/docs"
+"""The page about the API, where there are pages."""
 
 GRACE_SECONDS = 5
 """How long answers under way may take after the server was told to stop."""
@@ -121,7 +125,8 @@ def build_api(
         for command in dispatcher.commands
         if command.path
     ]
-    without_key = open_routes(dispatcher, meter, health, shared, require_key=require_key)
+    also = [path for path, _, _ in browsers.pages if path == REFERENCE]
+    without_key = open_routes(dispatcher, meter, health, shared, require_key=require_key, also=also)
     if any(path == "/" for path, _, _ in browsers.pages):
         without_key["/api"] = without_key.pop("/")
     routes += [(path, handler, READING) for path, handler in without_key.items()]
@@ -257,6 +262,7 @@ def open_routes(
     shared: SharedAnswers,
     *,
     require_key: bool,
+    also: Sequence[str] = (),
 ) -> dict[str, Handler]:
     """What needs no key: the page, the OpenAPI document, health and metrics."""
     described = to_json(document(dispatcher.commands, version(), require_key=require_key)).encode()
@@ -265,7 +271,8 @@ def open_routes(
         language = pick_language(request.headers.get("accept-language"))
 
         async def compute() -> bytes:
-            return (await page(dispatcher, Words(language, dispatcher.clock()), require_key=require_key)).encode()
+            words = Words(language, dispatcher.clock())
+            return (await page(dispatcher, words, require_key=require_key, also=also)).encode()
 
         text = await shared.get(("/", language), compute)
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache", "Vary": "Accept-Language"}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,18 +11,29 @@ import prometheus_client as prometheus
 from prometheus_client import Gauge
 
 from analytics.evidence import STALE_AFTER_INTERVALS, Basis, Freshness, iso
-from analytics.market import DAY, Quality
+from analytics.market import DAY, Quality, Quote, usd
+from bot.dispatch.command import QueryContext
 from bot.dispatch.dispatcher import Dispatcher
 from bot.store.leadership import State
+from bot.store.reader import ModelRow
+from bot.version import version
 
 MEDIA_TYPE = prometheus.CONTENT_TYPE_LATEST
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Upper edges of the latency histogram."""
 
+MOST_MODELS = 60
+"""Models with gauges of their own, those with most offers first: each is six series to whoever stores them."""
 
-def version() -> str:
-    """The installed version of this program."""
-    return importlib.metadata.version("spotbot")
+
+@dataclass(frozen=True, slots=True)
+class ModelNow:
+    """One followed model at its latest complete poll. ``quote``: None where that is not fresh, so nothing is known."""
+
+    name: str
+    age: int
+    """seconds since that poll"""
+    quote: Quote | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,8 @@ class Health:
     """when the market gives rows again, if none are left today"""
     leadership: State | None = None
     """whether this process leads; None where it does not poll"""
+    market: Sequence[ModelNow] = ()
+    """the followed models with most offers"""
 
     @property
     def age(self) -> int | None:
@@ -95,7 +107,8 @@ async def market_health(
         rows = await query.reader.models()
         spent, learned = await query.reader.quota(query.now // DAY)
         polls = await query.reader.poll_counts(query.now - DAY)
-    followed = [row for row in rows if row.followed] or rows
+        followed = [row for row in rows if row.followed] or rows
+        market = await _market(query, followed[:MOST_MODELS])
     return Health(
         now=query.now,
         polling=polling,
@@ -108,7 +121,34 @@ async def market_health(
         failing=bool(followed) and all(row.last_quality is Quality.FAILED for row in followed),
         spent_until=query.spent_until,
         leadership=leadership,
+        market=market,
     )
+
+
+async def _market(query: QueryContext, rows: Sequence[ModelRow]) -> list[ModelNow]:
+    quotes = await query.reader.quotes([row.name for row in rows])
+    return [
+        ModelNow(
+            name=row.name,
+            age=max(0, query.now - row.last_good_at),
+            quote=quotes.get(row.name) if query.basis_of([row]).freshness is Freshness.FRESH else None,
+        )
+        for row in rows
+        if row.last_good_at is not None
+    ]
+
+
+PER_MODEL: Sequence[tuple[str, str, Callable[[Quote], float | None]]] = (
+    ("spotbot_spot_price_usd", "Spot price, USD per GPU-hour", lambda quote: usd(quote.price)),
+    ("spotbot_floor_price_usd", "Cheapest offer, USD per GPU-hour", lambda quote: usd(quote.floor)),
+    ("spotbot_on_demand_price_usd", "On-demand price, USD per GPU-hour", lambda quote: usd(quote.on_demand)),
+    ("spotbot_free_gpus", "GPUs on offer", lambda quote: quote.gpus),
+    ("spotbot_free_offers", "Slices on offer", lambda quote: quote.offers),
+)
+"""The gauges of a model's market: name, meaning and figure."""
+
+UNKNOWN = "verified offers at the latest complete poll; absent while that is not fresh or there is none"
+"""What holds of all of them."""
 
 
 class Meter:
@@ -127,6 +167,15 @@ class Meter:
         self._limit = Gauge("spotbot_rows_limit_today", "Rows allowed a UTC day; NaN where unknown", registry=own)
         self._polls = Gauge("spotbot_polls_24h", "Polls of the last 24 hours", ("quality",), registry=own)
         self._models = Gauge("spotbot_models", "Models followed", registry=own)
+        self._model_age = Gauge(
+            "spotbot_model_poll_age_seconds",
+            "Since the model's latest complete poll; absent before one",
+            ("gpu",),
+            registry=own,
+        )
+        self._market = {
+            name: Gauge(name, f"{meaning}; {UNKNOWN}", ("gpu",), registry=own) for name, meaning, _ in PER_MODEL
+        }
 
     def saw(self, route: str, status: int, seconds: float) -> None:
         """Count one answered request. ``route`` is a declared path, never what a client made up."""
@@ -141,4 +190,20 @@ class Meter:
         self._models.set(health.models)
         for quality in Quality:
             self._polls.labels(quality.value).set(health.polls.get(quality, 0))
+        self._tell_market(health.market)
         return bytes(prometheus.generate_latest(self.registry))
+
+    def _tell_market(self, market: Sequence[ModelNow]) -> None:
+        """The gauges of models, begun anew: of what is no longer known nothing stays."""
+        for gauge in (self._model_age, *self._market.values()):
+            gauge.clear()
+        for model in market:
+            self._model_age.labels(model.name).set(model.age)
+            if model.quote is not None:
+                self._tell_quote(model.name, model.quote)
+
+    def _tell_quote(self, gpu: str, quote: Quote) -> None:
+        for name, _, figure in PER_MODEL:
+            value = figure(quote)
+            if value is not None:
+                self._market[name].labels(gpu).set(value)

@@ -27,8 +27,8 @@ POLICY = (
 """The page's Content-Security-Policy: its own style by hash, nothing else."""
 
 
-async def page(dispatcher: Dispatcher, words: Words, *, require_key: bool) -> str:
-    """The page in the reader's language."""
+async def page(dispatcher: Dispatcher, words: Words, *, require_key: bool, also: Sequence[str] = ()) -> str:
+    """The page in the reader's language. ``also``: paths beside the questions that are served here."""
     items = []
     read = await dispatcher.line_reader()
     for command in dispatcher.commands:
@@ -44,11 +44,11 @@ async def page(dispatcher: Dispatcher, words: Words, *, require_key: bool) -> st
         else []
     )
     lead = " ".join([words("Questions to the GPU spot market, each with an address to try."), *key])
-    also = " · ".join(_link(path) for path in ("/openapi.json", "/health", "/metrics"))
+    beside = " · ".join(_link(path) for path in (*also, "/openapi.json", "/health", "/metrics"))
     return (
         f'<!doctype html><html lang="{words.language}"><head><meta charset="utf-8"><title>spotbot</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body><h1>spotbot</h1>'
-        f"<p>{escape(lead)}</p><dl>{''.join(items)}</dl><p>{also}</p></body></html>\n"
+        f"<p>{escape(lead)}</p><dl>{''.join(items)}</dl><p>{beside}</p></body></html>\n"
     )
 
 
