@@ -19,7 +19,8 @@ from analytics.market import Offer, Poll, Quality, Quote
 from bot.sources import import_lines, importing
 from bot.sources.import_lines import ImportFault
 from bot.sources.import_rows import BadLine, OfferReader, json_cells, offer_row, price_row, time_of
-from bot.sources.importing import MOST_MESSAGES, MOST_MODELS, SINGLE_POLL_INTERVAL, ImportFile
+from bot.sources.import_snapshots import SINGLE_POLL_INTERVAL
+from bot.sources.importing import MOST_MESSAGES, MOST_MODELS, ImportFile
 from tests.fakes.vast import offer_row as raw_row
 
 T0 = 1_790_000_000
