@@ -19,6 +19,7 @@ MOST_NAMES = 12
 """Names that a line lists; the rest is counted."""
 OLD = DAY
 """Seconds after which the newest row tells nothing of now."""
+_WRAPPER = textwrap.TextWrapper(WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 KINDS = ("complete", "cut off", "void", "doubtful")
 """What a poll may be: whole; a part of the market; with too many unreadable rows; or not to be believed."""
 
@@ -52,13 +53,14 @@ def said(report: ImportReport, stored: Stored, part: str, now: int) -> str:
         ("polls", _polls(report, stored)),
         ("span", _span(report)),
         ("taken as incomplete", _incomplete(report, part)),
+        ("taken as whole", "" if part or not report.sample else f"as you say, though {report.sample}"),
         *_names(report),
         ("old", _too_old(report, now)),
         ("newest", _newest(report, now)),
         ("good for", _good_for(report, stored, now)),
     ):
         if text:
-            lines += textwrap.wrap(f"{what}: {text}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+            lines += _WRAPPER.wrap(f"{what}: {text}")
     return "\n".join(lines)
 
 
@@ -91,9 +93,7 @@ def _span(report: ImportReport) -> str:
 
 
 def _incomplete(report: ImportReport, part: str) -> str:
-    if not part:
-        return f"no, as you say, though {report.sample}" if report.sample else ""
-    return (
+    return part and (
         f"{report.sample or part}. What such polls leave out is unknown, so no price, interruption or empty market is "
         "counted from them. --complete=yes insists that they are whole."
     )

@@ -66,7 +66,9 @@ class OfferReader:
 
     def read(self, cells: Cells) -> OfferRow:
         """As :func:`offer_row`."""
-        key = tuple(item for item in cells.items() if item[0] != "ts_utc")
+        rest = dict(cells)
+        rest.pop("ts_utc", None)
+        key = tuple(rest.items())
         try:
             row = self._known.get(key)
         except TypeError:  # an NDJSON line with a list in it

@@ -242,6 +242,8 @@ class _Scan:
     def snapshots(self) -> tuple[Snapshots, str]:
         """The snapshots of an offers file, and why they seem to be parts of the market; what they came of is let go."""
         sightings, self._sightings = self._sightings, Sightings()
+        if sightings.times:
+            self.since, self.until = min(sightings.times), max(sightings.times)
         every, test, found = spacing(sightings), SampleTest(), []
         for snapshot in snapshots(sightings, every):
             test.look(snapshot)
@@ -256,7 +258,7 @@ class _Scan:
             slice_ = self._slices[key] = len(self._slices)
             self._sightings.names.append(name_of(cells).spelt)
             self._sightings.machines.append(offer.machine_id)
-        self._learn(at, cells)
+            self._learn(at, cells)
         self._sightings.add(at, slice_)
 
     def _learn(self, at: int, cells: Cells) -> None:
