@@ -123,6 +123,8 @@ def _newest(report: ImportReport, now: int) -> str:
 def _good_for(report: ImportReport, stored: Stored, now: int) -> str:
     if not stored.counts:
         return "nothing: no row or poll of this file counts"
+    if report.until is not None and report.until < now - HISTORY_DAYS * DAY:
+        return "backtest alone"
     if report.kind == "prices":
         return "monitor, predict, history, savings, backtest"
     return "all questions, as far as the history reaches"

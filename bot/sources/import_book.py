@@ -33,12 +33,14 @@ class Book:
         slices = self._offers[model]
         self._first.setdefault(model, at)
         self._rows[model] += 1
-        twin = slices.setdefault(row.offer.slice_id, row.offer)
-        if twin is not row.offer:
-            slices[twin.slice_id] = min(twin, row.offer, key=lambda o: (not o.rentable, o.on_demand, o.min_bid or 0))
         if not row.complete:
             self._marked.add(model)
-        return twin is row.offer
+        twin = slices.get(row.offer.slice_id)
+        if twin is None:
+            slices[row.offer.slice_id] = row.offer
+        elif twin is not row.offer:
+            slices[twin.slice_id] = min(twin, row.offer, key=lambda o: (not o.rentable, o.on_demand, o.min_bid or 0))
+        return twin is None
 
     def blame(self, cells: Cells) -> None:
         """Note a row that cannot be read: what it said of its machine, or of any where it names none, is unknown."""

@@ -21,8 +21,9 @@ import numpy as np
 
 SINGLE_POLL_INTERVAL = 300
 """Planned seconds between polls where no slice is listed twice, and a file so cannot tell (ours: those of a poll)."""
-QUICK = 10
-"""The spacing is the time of the quickest tenth of what is listed again: pauses and gaps of days are no spacing."""
+QUICK = 4
+"""The spacing is the time of the quickest quarter of what is listed again: pauses and gaps of days are no spacing, and
+neither are the few rows that a recorder lists twice (ours)."""
 PAUSE = 2
 """A pause longer than the spacing divided by this ends a snapshot: models polled in turn are one round (ours)."""
 PAUSE_OF_ONE = 5
@@ -93,15 +94,14 @@ class Snapshots:
 
 
 def spacing(sightings: Sightings) -> int:
-    """The seconds after which most of what is listed at a time is listed again, at the quickest tenth of times."""
+    """The seconds after which rows are listed again, at the quickest quarter of them."""
     last: dict[int, int] = {}
-    waits: list[int] = []
+    waits: array[int] = array("q")
     for at, slices in sightings.moments():
-        ago = [at - last[slice_] for slice_ in slices if slice_ in last]
-        if ago and 2 * len(ago) >= len(slices):
-            waits.append(statistics.median_low(ago))
+        waits.extend(at - last[slice_] for slice_ in slices if slice_ in last)
         last.update(dict.fromkeys(slices, at))
-    return sorted(waits)[len(waits) // QUICK] if waits else SINGLE_POLL_INTERVAL
+    quick = len(waits) // QUICK
+    return int(np.partition(np.asarray(waits), quick)[quick]) if waits else SINGLE_POLL_INTERVAL
 
 
 def snapshots(sightings: Sightings, every: int) -> Iterator[Snapshot]:
@@ -139,7 +139,7 @@ class _Open:
         if len(ago) <= min(len(slices) / 2, max(FEW, len(slices) / 4)):
             return False
         # one row may be listed twice in one snapshot; most of a snapshot is not
-        return PAUSE_OF_ONE * statistics.median_low(ago) >= self._every or 2 * len(slices) >= self._rows
+        return PAUSE_OF_ONE * statistics.median_low(ago) >= self._every or 2 * len(slices) > self._rows
 
     def take(self, at: int, slices: Sequence[int], sightings: Sightings) -> None:
         """Take in what is listed at ``at``."""

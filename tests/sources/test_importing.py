@@ -318,6 +318,21 @@ def test_prices_become_quotes_in_time_order(file: Any) -> None:
     assert found.report.messages == ["line 5: price is not a price: 'dear'"]
 
 
+def test_a_key_that_is_there_twice_is_refused_by_name(file: Any) -> None:
+    good = json.dumps(PRICE)
+    twice = good[:-1] + ', "price": 9.99}'
+    odd = [json.dumps({**PRICE, "price": price}) for price in ("0_35", "0,35", "nan", "\uff10.35")]
+    found = import_file(file("\n".join([good, twice, *odd, good.replace("0.31", "1e400")]).encode()))
+    assert len(list(found.prices())) == 1
+    assert found.report.messages[0] == "line 2: names 'price' more than once"
+    assert found.report.bad == 6
+
+
+def test_foreign_names_in_raw_rows_are_read_too(file: Any) -> None:
+    row = {**raw_row(machine_id=1, gpu_name="H100_SXM", gpu_ram=81559), "ts_utc": T0}
+    assert [poll.model for poll in polls_of(import_file(file(ndjson([row])))).values()] == ["H100 SXM"]
+
+
 def test_lines_that_differ_in_more_than_time_are_told_apart() -> None:
     reader = OfferReader()
     first = reader.read(GOOD)
