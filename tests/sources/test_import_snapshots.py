@@ -102,8 +102,21 @@ def test_a_model_without_rows_in_a_whole_snapshot_had_nothing(read: Read) -> Non
     assert counts[10:14] == [("RTX 4090", 2), ("RTX 5090", 0), ("RTX 4090", 1), ("RTX 5090", 2)]
 
 
-def test_a_row_listed_twice_in_a_snapshot_ends_none(read: Read) -> None:
-    lines = [line(at + n // 2, "RTX 4090", m) for at in every(600) for n, m in enumerate((1, 2, 1, 3, 4, 5, 6))]
+def test_a_models_next_rows_are_its_next_poll_though_all_its_machines_are_others(read: Read) -> None:
+    starts, names = every(300), [f"GPU {n}" for n in range(19)]
+    lines = [
+        line(at + 15 * n, name, 100 * n + machine + 10 * (step == 5 and n == 1))
+        for step, at in enumerate(starts)
+        for n, name in enumerate(names)
+        for machine in (1, 2)
+        if (step, n) != (5, 0)
+    ]
+    assert [len(poll.offers) for poll in polls(read(lines)) if poll.model == "GPU 1"] == [2] * 12
+
+
+@pytest.mark.parametrize("a_second", [1, 2])
+def test_a_row_listed_twice_in_a_snapshot_ends_none(read: Read, a_second: int) -> None:
+    lines = [line(at + n // a_second, "RTX 4090", m) for at in every(600) for n, m in enumerate((1, 2, 1, 3, 4, 5, 6))]
     found = read(lines)
     assert [len(poll.offers) for poll in polls(found)] == [6] * 12
     assert found.report.duplicates == 12
