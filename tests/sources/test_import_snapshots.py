@@ -142,7 +142,10 @@ def test_the_unreadable_row_of_a_snapshot_stamped_row_by_row_is_of_that_snapshot
     lines = [line(at + m, "RTX 4090", m) for at in every(600, 3) for m in range(1, 5)]
     lines[7] = line(T0 + 604, "RTX 4090", 4, price="n/a")
     lines[8] = line(T0 + 1201, "RTX 4090", 1, price="n/a")
-    assert [set(poll.unknown) for poll in polls(read(lines))] == [set(), {4}, {1}]
+    lines.insert(8, line(T0 + 605, "RTX 4090", 9, price="n/a"))
+    lines.insert(9, line(T0 + 1199, "RTX 4090", 8, price="n/a"))
+    lines.insert(9, line(T0 + 900, "RTX 4090", 7, price="n/a"))
+    assert [set(poll.unknown) for poll in polls(read(lines))] == [set(), {4, 9}, {1, 8}]
 
 
 @pytest.mark.parametrize("torn", [f"{T0 + 600},RTX 4", "rubbish", f'{T0}x,RTX 4090,4,1,"Texas, US",0.4,0.2,1,1,0.99'])
