@@ -153,9 +153,8 @@ def test_the_unreadable_row_of_a_snapshot_stamped_row_by_row_is_of_that_snapshot
 def test_a_torn_line_may_be_any_machine_of_the_snapshot_around_it(read: Read, torn: str, shuffled: bool) -> None:
     lines = [line(at, "RTX 4090", m) for at in every(600, 3) for m in range(1, 5)]
     lines[7] = torn
-    if shuffled:  # within their snapshot
-        lines[4:8] = [lines[6], torn, lines[4], lines[5]]
-        lines[0], lines[1] = lines[1], lines[0]
+    if shuffled:
+        lines = [*lines[8:], *lines[:8]]
     found = polls(read(lines))
     assert [(poll.quality, ANY_MACHINE in poll.unknown) for poll in found][:2] == [
         (Quality.COMPLETE, False),
@@ -218,6 +217,10 @@ def living(machines: int, chance_of_change: float, polls_: int, seed: int) -> li
 def test_a_census_is_never_taken_for_a_sample(read: Read, machines: int, change: float, count: int, seed: int) -> None:
     found = read(living(machines, change, count, seed))
     assert (found.report.sample, found.part) == ("", "")
+
+
+def test_few_lists_of_as_many_rows_say_nothing_yet(read: Read) -> None:
+    assert not read(drawn(lambda _: 64, 90, every(40_000, 4), ["RTX 4090"])).report.sample
 
 
 def test_a_market_that_stands_still_is_no_sample(read: Read) -> None:
