@@ -219,6 +219,17 @@ def test_a_census_is_never_taken_for_a_sample(read: Read, machines: int, change:
     assert (found.report.sample, found.part) == ("", "")
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_market_that_is_often_as_full_as_it_can_be_is_no_sample(read: Read, seed: int) -> None:
+    chance, free, lines = random.Random(seed), list(range(1, 33)), []
+    for step, at in enumerate(every(900, 60)):
+        gone = chance.sample(free, chance.randrange(3))
+        free = [machine for machine in free if machine not in gone]
+        free += [1000 + 10 * step + n for n in range(min(chance.randrange(4), 32 - len(free)))]
+        lines += [line(at, "RTX 4090", machine) for machine in free]
+    assert not read(lines).report.sample
+
+
 def test_few_lists_of_as_many_rows_say_nothing_yet(read: Read) -> None:
     assert not read(drawn(lambda _: 64, 90, every(40_000, 4), ["RTX 4090"])).report.sample
 
