@@ -330,7 +330,8 @@ def test_a_key_that_is_there_twice_is_refused_by_name(file: Any) -> None:
 
 def test_foreign_names_in_raw_rows_are_read_too(file: Any) -> None:
     row = {**raw_row(machine_id=1, gpu_name="H100_SXM", gpu_ram=81559), "ts_utc": T0}
-    assert [poll.model for poll in polls_of(import_file(file(ndjson([row])))).values()] == ["H100 SXM"]
+    [poll] = polls_of(import_file(file(ndjson([row])))).values()
+    assert (poll.model, [offer.model for offer in poll.offers]) == ("H100 SXM", ["H100 SXM"])
 
 
 def test_lines_that_differ_in_more_than_time_are_told_apart() -> None:
