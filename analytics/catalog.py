@@ -275,6 +275,13 @@ def resolve(text: str, catalog: Catalog, known: Sequence[str]) -> tuple[str, ...
     return names.resolve(text, [*dict.fromkeys([*known, *(gpu.name for gpu in catalog.gpus)])], _vram_of)
 
 
+def listed(text: str) -> tuple[Gpu, ...]:
+    """The listed GPUs that a name may mean, however it is spelt; none where it means none of them."""
+    catalog = load_catalog()
+    found = names.meant(text, [gpu.name for gpu in catalog.gpus], _vram_of)
+    return tuple(gpu for gpu in catalog.gpus if gpu.name in found)
+
+
 @functools.lru_cache(maxsize=_CACHED)
 def _vram_of(name: str) -> int | None:
     """Memory of a model in GB: the catalogue's, else what its own name says."""

@@ -87,6 +87,10 @@ class Offer:
         object.__setattr__(self, "slice_id", f"{self.machine_id}:{gpus}")
 
 
+ANY_MACHINE = 0
+"""Among a poll's unknown machines: a row could not be read that may be any machine's (source: ids begin at 1)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Poll:
     """What one poll of one model said. No ``offers`` in a complete poll is an empty market, in a failed one unknown."""
@@ -99,7 +103,7 @@ class Poll:
     """planned seconds between two polls of this model"""
     note: str = ""
     unknown: frozenset[int] = frozenset()
-    """machines with rows that could not be read: a slice of theirs that is missing may be there"""
+    """machines with rows that could not be read: a slice of theirs that is missing may be there; see ``ANY_MACHINE``"""
 
 
 @dataclass(frozen=True, slots=True)

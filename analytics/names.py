@@ -171,6 +171,12 @@ def _begin_words(typed: Sequence[str], words: Sequence[str]) -> bool:
     return all(any(word.startswith(start) for word in left) for start in typed)
 
 
+def meant(text: str, candidates: Sequence[str], vram_of: Callable[[str], int | None]) -> tuple[str, ...]:
+    """Those ``candidates`` that ``text`` may mean, in their order; none where it means none of them."""
+    known = len(text) <= LONGEST_NAME and _words(text)
+    return tuple(_matches(text, candidates, vram_of)) if known else ()
+
+
 def resolve(text: str, candidates: Sequence[str], vram_of: Callable[[str], int | None]) -> tuple[str, ...]:
     """Those ``candidates`` that ``text`` may mean, in their order; raises NotFound with near names."""
     text = plain_text(text)

@@ -49,7 +49,10 @@ def brought(tmp_path: Path) -> Callable[[int], object]:
         url = f"sqlite:///{tmp_path / 'spotbot.db'}"
         settings, file = load_settings(database_url=url, _env_file=None), tmp_path / "polls.csv"
         file.write_text(polls(complete))
-        assert await import_files(settings, [file], kind=None, clock=lambda: NOW, forecast=forecast_nothing) == 0
+        code = await import_files(
+            settings, [file], kind=None, complete=bool(complete), clock=lambda: NOW, forecast=forecast_nothing
+        )
+        assert code == (0 if complete else 2)
         store = await open_store(url, writer=True)
         try:
             yield store, Dispatcher(store, COMMANDS, lambda: NOW)

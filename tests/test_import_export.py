@@ -185,3 +185,106 @@ async def test_an_imported_poll_that_cannot_be_true_counts_nothing(
         assert await reader.interruptions("RTX 4090", 0) == []
         assert [quality for _, quality in await reader.poll_times("RTX 4090", 0, NOW)].index(Quality.SUSPECT) == 3
         assert {quote.price for quote in await reader.points("RTX 4090", 0)} == {300_000}
+
+
+LISTED = {
+    "H100_80GB_SXM5": "H100 SXM",
+    "a100-sxm-80gb": "A100 SXM4 80GB",
+    "RTX_4090": "RTX 4090",
+    "NVIDIA GeForce RTX 4090": "RTX 4090",
+    "Tesla-V100-SXM2-16GB": "Tesla V100 16GB",
+    "h100_sxm": "H100 SXM",
+    "1x A100 80GB PCIe": "A100 PCIE 80GB",
+    "B200 SXM": "B200",
+    "NVIDIA H200": "H200",
+}
+OPEN = ("A100", "A100 80GB", "A100 PCIE", "H100", "NVIDIA H100 80GB HBM3", "RTX PRO 6000")
+OWN = ("us-east-1a", "8x A100 80GB PCIe", "RTX 4090 Laptop GPU", "H100 SXM5 94GB", "Zone 3 - big")
+
+
+def named(*names: str, region: str = "World") -> str:
+    return "\n".join(["ts_utc,gpu_name,region,price", *(f"{NOW - HOUR},{name},{region},0.3" for name in names)])
+
+
+async def test_models_are_read_as_others_spell_them_and_said(
+    bring: Import, reading: Callable[[], Awaitable[Store]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await bring(named(*LISTED, *OPEN, *OWN, "RTX 4090")) == 0
+    async with (await reading()).reader() as reader:
+        assert {row.name for row in await reader.models()} == {*LISTED.values(), *OPEN, *OWN}
+    said = " ".join(capsys.readouterr().out.split())
+    for spelt, model in LISTED.items():
+        assert f"{spelt} as {model}" in said
+    assert "A100 80GB (A100 SXM4 80GB or A100 PCIE 80GB)" in said
+    assert "RTX 4090 as" not in said.replace("GeForce RTX 4090 as", "")
+    assert f"not in the catalogue, kept as written: {', '.join(sorted(OWN))}" in said
+
+
+@pytest.mark.parametrize("region", ["", "World", "ALL", "all", "world", "Global", "*"])
+async def test_names_of_the_world_are_the_world(
+    bring: Import, reading: Callable[[], Awaitable[Store]], region: str
+) -> None:
+    await bring(named("RTX 4090", region=region))
+    assert await hours(await reading()) == [(NOW - HOUR) // HOUR]
+
+
+@pytest.mark.parametrize("name", [*OWN, "p2.16xlarge (spot)"])
+@pytest.mark.parametrize("line", ["history {name}", 'history "{name}"', "history {name} days=30"])
+async def test_a_stored_model_is_asked_by_its_exact_name(
+    bring: Import, reading: Callable[[], Awaitable[Store]], name: str, line: str
+) -> None:
+    await bring(named(name, "RTX 4090"))
+    _, found = await Dispatcher(await reading(), COMMANDS, lambda: NOW).ask_line(line.format(name=name))
+    assert found.gpu_name == name
+
+
+async def test_one_unreadable_row_costs_no_poll_and_is_no_interruption(
+    bring: Import, reading: Callable[[], Awaitable[Store]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        f'{at},RTX 4090,{m},1,"Texas, US",0.4,0.3,1,1,0.99'
+        for at in range(NOW - 3600, NOW, 600)
+        for m in (1, 2, 3, 4, 5)
+    ]
+    lines[12] = lines[12].replace("0.4", "n/a")
+    lines[18] = lines[18][:20]
+    assert await bring("\n".join([OFFERS, *lines])) == 0
+    assert "polls: 6 complete, 0 cut off, 0 void, 0 doubtful, 10 minutes apart" in capsys.readouterr().out
+    async with (await reading()).reader() as reader:
+        assert await reader.interruptions("RTX 4090", 0) == []
+
+
+@pytest.mark.parametrize(("bad", "code", "says"), [(1, 0, "1 complete"), (3, 2, "0 complete, 0 cut off, 1 void")])
+async def test_an_import_of_which_no_poll_counts_fails(
+    bring: Import, capsys: pytest.CaptureFixture[str], bad: int, code: int, says: str
+) -> None:
+    prices_ = ["n/a"] * bad + ["0.4"] * (5 - bad)
+    lines = [f'{NOW - 60},RTX 4090,{m},1,"Texas, US",{price},0.3,1,1,0.99' for m, price in enumerate(prices_, 1)]
+    assert await bring("\n".join([OFFERS, *lines])) == code
+    said = capsys.readouterr().out
+    assert says in said
+    assert ("good for: nothing" in said) is bool(code)
+
+
+@pytest.mark.parametrize(
+    ("ago", "says", "silent"),
+    [
+        ((30, 2), "", "old"),
+        ((30, 10), "newest: 10 days old", "days kept"),
+        ((400, 10), "is older than the 396 days kept", "all of it"),
+        ((420, 400), "all of it is older than the 396 days kept", "monitor"),
+    ],
+)
+async def test_what_is_too_old_is_said(
+    bring: Import, capsys: pytest.CaptureFixture[str], ago: tuple[int, int], says: str, silent: str
+) -> None:
+    first, last = (NOW - days * DAY for days in ago)
+    await bring(prices(first, NOW - HOUR if ago[1] == 2 else last))
+    said = " ".join(capsys.readouterr().out.split())
+    assert says in said
+    assert silent not in said
+
+
+async def test_no_line_is_wider_than_a_terminal(bring: Import, capsys: pytest.CaptureFixture[str]) -> None:
+    await bring(named(*LISTED, *OPEN, *OWN))
+    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from analytics.market import (
     AGE_BINS_H,
+    ANY_MACHINE,
     HOUR,
     MAX_GAP_INTERVALS,
     Cause,
@@ -94,7 +95,8 @@ def advance(
 
 def _unknown(tenant: Tenant, poll: Poll, book: Book) -> bool:
     """Whether a slice that is missing may be there all the same: unreadable, or under another model's name."""
-    return tenant.machine_id in poll.unknown or tenant.slice_id in book.elsewhere
+    unread = not poll.unknown.isdisjoint((tenant.machine_id, ANY_MACHINE))
+    return unread or tenant.slice_id in book.elsewhere
 
 
 def _by_slice(offers: Iterable[Offer]) -> dict[str, Offer]:

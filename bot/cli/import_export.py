@@ -16,6 +16,7 @@ from analytics.errors import AskError
 from analytics.market import DAY, HOUR, MAX_GAP_INTERVALS, HourPoint, Poll, Quality, Quote, Scope
 from analytics.prices import hour_point
 from bot.cli.counted import counted
+from bot.cli.import_said import Stored, kind_of, said, skipped_lines
 from bot.cli.stores import open_dispatcher, open_writer
 from bot.clock import SteadyClock
 from bot.config import Settings
@@ -43,12 +44,14 @@ async def import_files(
     files: Sequence[Path],
     *,
     kind: Kind | None,
+    complete: bool | None = None,
     clock: Callable[[], int] | None = None,
     forecast: Callable[[Store, int], Awaitable[object]] | None = None,
 ) -> int:
     """Import each file. Lines that cannot be used are skipped, counted and named on standard error.
 
-    Returns 0, also when lines were skipped or everything was stored before; 2 when a file gave no usable line at all.
+    Returns 0, also when lines were skipped or everything was stored before; 2 when of a file nothing counts: no usable
+    line, or no poll of offers that is whole. ``complete``: as :func:`bot.sources.importing.import_file` takes it.
     ``clock`` tells UTC seconds: what was recorded later than now is not believed, and nothing is forecast from then.
     ``forecast``, by default that of everything anew, is called with the store and the time when everything is in.
     """
@@ -58,9 +61,9 @@ async def import_files(
         newest = 0
         for path in files:
             try:
-                report = await _import_one(store, path, kind, now)
+                report, stored = await _import_one(store, path, kind, complete, now)
                 newest = max(newest, report.until or 0)
-                code = code if report.rows else EXIT_UNUSABLE
+                code = code if stored.counts else EXIT_UNUSABLE
             except ImportFault as error:
                 print(error, file=sys.stderr)  # noqa: T201
                 code = EXIT_UNUSABLE
@@ -77,7 +80,9 @@ async def _newest(store: Store, imported: int, now: int) -> int:
     return min(now, max([imported, *(hour * HOUR for hour in hours if hour is not None)]))
 
 
-async def _import_one(store: Store, path: Path, kind: Kind | None, now: int) -> ImportReport:
+async def _import_one(
+    store: Store, path: Path, kind: Kind | None, complete: bool | None, now: int
+) -> tuple[ImportReport, Stored]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -86,40 +91,29 @@ async def _import_one(store: Store, path: Path, kind: Kind | None, now: int) -> 
             path,
             kind,
             now=now,
+            complete=complete,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
         stored = await (import_offers(store, file) if file.kind == "offers" else import_prices(store, file))
-    _say(file.report, stored)
-    return file.report
+    print(said(file.report, stored, file.part, now))  # noqa: T201
+    if file.report.bad:
+        print(skipped_lines(file.report), file=sys.stderr)  # noqa: T201
+    return file.report, stored
 
 
-def _say(report: ImportReport, stored: str) -> None:
-    rows, models = counted(report.rows, "row"), counted(len(report.models), "model")
-    print(f"{report.path.name}: {rows} of {models}, {stored}")  # noqa: T201
-    if not report.bad:
-        return
-    lines = [
-        f"{report.path.name}: {counted(report.bad, 'line')} skipped",
-        *(f"  {message}" for message in report.messages),
-    ]
-    if report.bad > len(report.messages):
-        lines.append(f"  and {report.bad - len(report.messages)} more")
-    print("\n".join(lines), file=sys.stderr)  # noqa: T201
-
-
-async def import_offers(store: Store, file: ImportFile) -> str:
+async def import_offers(store: Store, file: ImportFile) -> Stored:
     """Back-fill polls; those in time that is accounted for already are left out, so that nothing counts twice."""
     report = file.report
     covered = await _covered(store, report, file.interval)
     collector = Collector(store, source="import")
     rounds = file.rounds()
-    polls = skipped = 0
+    stored = Stored()
     while batch := list(itertools.islice(rounds, ROUNDS_A_COMMIT)):
         fresh = list(_uncovered(batch, covered, collector))
-        done = await collector.record_many(fresh, bands=batch[-1][0] == report.until)
-        polls += sum(len(round_.polls) for round_ in done)
-        skipped += sum(len(some) for _, some in batch) - sum(len(some) for _, some in fresh)
-    return f"{counted(polls, 'poll')} stored" + (f", {skipped} already covered" if skipped else "")
+        done = await collector.record_many(fresh, bands=batch[-1][0] == report.last_round)
+        stored.polls.update(kind_of(poll) for round_ in done for poll in round_.polls)
+        stored.skipped += sum(len(some) for _, some in batch) - sum(len(some) for _, some in fresh)
+    return stored
 
 
 async def _covered(store: Store, report: ImportReport, interval: int) -> Mapping[str, Covered]:
@@ -152,19 +146,19 @@ def _uncovered(batch: Sequence[Round], covered: Mapping[str, Covered], collector
         fresh = []
         for poll in polls:
             stored = covered[poll.model]
-            if at in stored:
-                collector.forget(poll.model, None if at >= stored.last else ModelState())
+            if poll.at in stored:
+                collector.forget(poll.model, None if poll.at >= stored.last else ModelState())
                 continue
-            if at < stored.last and not collector.knows(poll.model):
+            if poll.at < stored.last and not collector.knows(poll.model):
                 collector.forget(poll.model, ModelState())
             fresh.append(poll)
         if fresh:
             yield at, fresh
 
 
-async def import_prices(store: Store, file: ImportFile) -> str:
+async def import_prices(store: Store, file: ImportFile) -> Stored:
     """Back-fill hourly prices; hours that are stored already are kept as they are."""
-    stored = skipped = 0
+    stored = Stored()
     hours = _hours(file)
     while batch := list(itertools.islice(hours, HOURS_A_COMMIT)):
         fresh = await _not_stored(store, batch)
@@ -174,9 +168,9 @@ async def import_prices(store: Store, file: ImportFile) -> str:
         async with store.writer() as writer:
             for model, points in by_model.items():
                 await writer.bulk_hours(model, points)
-        stored += len(fresh)
-        skipped += len(batch) - len(fresh)
-    return f"{counted(stored, 'hour')} stored" + (f", {skipped} already there" if skipped else "")
+        stored.hours += len(fresh)
+        stored.skipped += len(batch) - len(fresh)
+    return stored
 
 
 def _hours(file: ImportFile) -> Iterator[tuple[str, str, HourPoint]]:

@@ -252,11 +252,16 @@ def poll(
 def import_(
     files: Files,
     kind: Annotated[Literal["offers", "prices"] | None, typer.Option(help="default: by the columns")] = None,
+    complete: Annotated[
+        Literal["yes", "no"] | None,
+        typer.Option(help="whether polls of offers are all of the market; default: unless they look like parts of it"),
+    ] = None,
 ) -> None:
     """Back-fill history from files. Doing it twice changes nothing."""
     from bot.cli.import_export import import_files
 
-    _run(import_files(_settings(), files, kind=kind))
+    whole = None if complete is None else complete == "yes"
+    _run(import_files(_settings(), files, kind=kind, complete=whole))
 
 
 @cli.command()

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rapidfuzz import fuzz, process
 
+from analytics.catalog import listed
 from analytics.errors import AskError
 from analytics.evidence import Note
 from analytics.names import BRANDS, memory_in
@@ -25,6 +26,8 @@ from bot.dispatch.kinds import KINDS, Kind, shorten
 from bot.dispatch.params import own_name, takes_models, unknown_name
 from bot.dispatch.verbs import IsGpu, called
 
+MOST_WORDS = 8
+"""Words that the name of a stored model may have: an import keeps names as others wrote them."""
 LONGEST_UNIT = 3
 """Words that a unit may have: "USD a month"."""
 NEAR_ENOUGH = 70
@@ -76,7 +79,7 @@ def line_for(command: Command, given: Mapping[str, str], read_again: ReadLine, q
 def assign(command: Command, words: Sequence[str], is_gpu: IsGpu) -> dict[str, str]:
     """Which word belongs to which parameter."""
     given: dict[str, str] = {}
-    rest = _without_options(command, words, given)
+    rest = _without_options(command, _with_whole_names(words, is_gpu) if takes_models(command) else words, given)
     rest = _without_named(command, rest, given, is_gpu)
     measured = [param for param in command.params if _may_be_measured(param) and param.name not in given]
     rest = _joined(measured, rest, is_gpu)
@@ -93,6 +96,23 @@ def assign(command: Command, words: Sequence[str], is_gpu: IsGpu) -> dict[str, s
     if rest and (is_gpu(" ".join(rest)) or not _is_unknown_model(command, rest, given)):
         raise _not_understood(command, words, rest, given, is_gpu)
     return given
+
+
+def _with_whole_names(words: Sequence[str], is_gpu: IsGpu) -> list[str]:
+    """The words, those that are exactly the name of a stored model that is not listed made one, as if quoted."""
+    whole: list[str] = []
+    at = 0
+    while at < len(words):
+        most = min(MOST_WORDS, len(words) - at)
+        size = next((n for n in range(most, 1, -1) if _is_own_name(" ".join(words[at : at + n]), is_gpu)), 1)
+        whole.append(" ".join(words[at : at + size]))
+        at += size
+    return whole
+
+
+def _is_own_name(text: str, is_gpu: IsGpu) -> bool:
+    names = is_gpu(text)
+    return len(names) == 1 and all(name.lower() == text.lower() and not listed(name) for name in names)
 
 
 def _may_be_measured(param: Param) -> bool:

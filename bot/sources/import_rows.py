@@ -8,13 +8,13 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn
 
-from analytics.catalog import model_name
 from analytics.market import WORLD, Offer, Quote, micro
 from analytics.regions import region_of
 from bot.sources.import_lines import LONGEST_LINE, TOO_LONG
+from bot.sources.import_models import NameRead, read_name
 from bot.sources.vast_rows import clean, number, to_offer, whole
 
 Kind = Literal["offers", "prices"]
@@ -30,7 +30,9 @@ REQUIRED: dict[Kind, tuple[str, ...]] = {
 RAW = ("ts_utc", "gpu_name", "machine_id", "num_gpus", "dph_base")
 """What tells a raw row of the service, with ts_utc added, from a row in our own format."""
 WORLD_NAME = "World"
-"""How all regions together are written in a file; an empty cell means the same."""
+"""How all regions together are written in a file."""
+WORLD_NAMES = frozenset(("", "world", "worldwide", "all", "global", "any", "*"))
+"""What all regions together are called by other programs, in any case."""
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 """Times outside these years are mistakes, milliseconds for example."""
 EARLIEST, LATEST = (int(dt.datetime(year, 1, 1, tzinfo=dt.UTC).timestamp()) for year in (FIRST_YEAR, LAST_YEAR + 1))
@@ -64,7 +66,9 @@ class OfferReader:
 
     def read(self, cells: Cells) -> OfferRow:
         """As :func:`offer_row`."""
-        key = tuple(item for item in cells.items() if item[0] != "ts_utc")
+        rest = dict(cells)
+        rest.pop("ts_utc", None)
+        key = tuple(rest.items())
         try:
             row = self._known.get(key)
         except TypeError:  # an NDJSON line with a list in it
@@ -107,12 +111,24 @@ def csv_reader(header: Sequence[str]) -> Callable[[bytes], Cells]:
     return read
 
 
+def _object(pairs: list[tuple[str, Any]]) -> Cells:
+    cells = dict(pairs)
+    if len(cells) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadLine(f"names {_shown(twice)} more than once")
+    return cells
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object)
+
+
 def json_cells(line: bytes) -> Cells:
     """One line of NDJSON."""
     if line == TOO_LONG:
         raise BadLine(f"longer than {LONGEST_LINE} bytes")
     try:
-        cells = json.loads(line)
+        cells = _JSON.decode(line.decode("utf-8-sig", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise BadLine("not JSON") from error
     if not isinstance(cells, dict):
@@ -145,20 +161,35 @@ def time_of(cells: Cells, name: str = "ts_utc") -> int:
     return second
 
 
+class NotYetLine(BadLine):
+    """A line that is of no time that has come."""
+
+
 def seen_at(cells: Cells, latest: int) -> int:
-    """When a line was recorded. What was recorded after ``latest`` has not happened yet, and is a BadLine."""
+    """When a line was recorded. What was recorded after ``latest`` has not happened yet, and is a NotYetLine."""
     at = time_of(cells)
     if at > latest:
-        raise BadLine(f"ts_utc is in the future: {_shown(cells.get('ts_utc'))}")
+        raise NotYetLine(f"ts_utc is in the future: {_shown(cells.get('ts_utc'))}")
     return at
 
 
 def model_of(cells: Cells) -> str:
-    """The canonical model of a line; an unlisted name is kept as it is."""
-    name = clean(cells.get("gpu_name"))
-    if not name:
-        raise BadLine(f"gpu_name is no name: {_shown(cells.get('gpu_name'))}")
-    return model_name(name, number(cells.get("gpu_ram_mb", cells.get("gpu_ram"))))
+    """The canonical model of a line; a name that is not listed, or may mean several, is kept as it is."""
+    return name_of(cells).model
+
+
+def name_of(cells: Cells) -> NameRead:
+    """The name of a line's model, and how it was read."""
+    name, ram = cells.get("gpu_name"), cells.get("gpu_ram_mb", cells.get("gpu_ram"))
+    read = _name(name, ram if isinstance(ram, (str, int, float)) else None) if isinstance(name, str) else None
+    if read is None:
+        raise BadLine(f"gpu_name is no name: {_shown(name)}")
+    return read
+
+
+@functools.lru_cache(maxsize=4096, typed=True)
+def _name(name: str, ram: str | float | None) -> NameRead | None:
+    return read_name(spelt, number(ram)) if (spelt := clean(name)) else None
 
 
 def offer_row(cells: Cells) -> OfferRow:
@@ -168,7 +199,7 @@ def offer_row(cells: Cells) -> OfferRow:
         offer = to_offer(cells)
         if isinstance(offer, str):
             raise BadLine(f"{offer} is missing or unusable")
-        return OfferRow(offer, complete)
+        return OfferRow(replace(offer, model=model_of(cells)), complete)
     num_gpus = _whole(cells, "num_gpus", least=1)
     place = clean(cells.get("geolocation"), cut=True) or None
     offer = Offer(
@@ -205,7 +236,7 @@ def price_row(cells: Cells) -> tuple[str, str, Quote]:
         gpus=_perhaps(cells, "gpus", least=0) or 0,
         machines=_perhaps(cells, "machines", least=0) or 0,
     )
-    return model_of(cells), WORLD if region == WORLD_NAME else region, quote
+    return model_of(cells), WORLD if region.lower() in WORLD_NAMES else region, quote
 
 
 def _shown(value: Any) -> str:

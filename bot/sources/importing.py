@@ -1,44 +1,45 @@
 """Market history from files: recorded offers become polls, recorded prices become quotes, both in time order.
 
-A file is read twice and never held: the first pass finds its models and times, and whether it is damaged or unsorted;
-the second hands on. Bad lines are skipped and reported by number.
+A file is read twice and never held: the first pass finds its models and snapshots, and whether it is damaged or
+unsorted; the second hands on. Bad lines are skipped and reported by number.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import statistics
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from analytics.market import Offer, Poll, Quality, Quote
+from analytics.market import Poll, Quote
+from bot.sources.import_book import Book
 from bot.sources.import_lines import ImportFault, Line, Lines, Progress
+from bot.sources.import_models import NameRead
 from bot.sources.import_rows import (
     REQUIRED,
     BadLine,
     Cells,
     Kind,
+    NotYetLine,
     OfferReader,
-    OfferRow,
     csv_cells,
     csv_reader,
     json_cells,
     missing,
-    model_of,
+    name_of,
     offer_row,
     price_row,
     seen_at,
 )
+from bot.sources.import_samples import SampleTest
+from bot.sources.import_snapshots import PAUSE_OF_ONE, Sightings, Snapshots, snapshots, spacing
 
 MOST_MESSAGES = 20
 """Bad lines that are reported in words; all are counted."""
 SNIFFED_LINES = 20
 """Lines of an NDJSON file among which one must show what kind it is."""
-SINGLE_POLL_INTERVAL = 300
-"""Planned seconds between polls where a file has only one, and so cannot tell."""
 SKEW_SECONDS = 300
 """By how much the clock of what recorded a file may be ahead of ours (ours: one planned poll)."""
 MOST_SHOWN = 200
@@ -46,8 +47,10 @@ MOST_SHOWN = 200
 MOST_MODELS = 5_000
 """Models of one file. A market has some hundreds; a file with more has something else in that column, and each name
 would stay in the store and be offered to people."""
-BAD_ROWS = "some rows of this poll were unreadable"
-MARKED = "marked as incomplete in the file"
+PART = "a part of the market: "
+SAID_PART = "said to be incomplete when it was imported"
+SLICE = ("gpu_name", "gpu_ram_mb", "gpu_ram", "machine_id", "num_gpus", "gpu_ids")
+"""The cells that tell one slice from another."""
 
 
 @dataclass(slots=True)
@@ -57,6 +60,14 @@ class ImportReport:
     path: Path
     kind: Kind
     models: tuple[str, ...] = ()
+    names: tuple[NameRead, ...] = ()
+    """how the models' names were read, each spelling once"""
+    sample: str = ""
+    """why an offers file seems to hold parts of the market only; empty where nothing says so"""
+    interval: int = 0
+    """planned seconds between the polls of an offers file"""
+    last_round: int = 0
+    """UTC seconds of the last snapshot of an offers file"""
     since: int | None = None
     until: int | None = None
     rows: int = 0
@@ -75,60 +86,84 @@ class ImportReport:
 class ImportFile:
     """A file that has been looked through once. Iterate ``rounds`` (kind offers) or ``prices`` (kind prices), once.
 
-    Lines of a time after ``latest`` are bad.
+    Lines of a time after ``latest`` are bad. ``complete``: whether its polls are all of the market; by default it is
+    found out.
     """
 
-    def __init__(self, lines: Lines, form: Form, latest: int) -> None:
+    def __init__(self, lines: Lines, form: Form, latest: int, complete: bool | None = None) -> None:
         self.kind: Kind = form.kind
         self._lines, self._read, self._header, self._latest = lines, form.read, form.header, latest
-        self._models: set[str] = set()
-        self._times: set[int] = set()
+        self._complete = complete
         self._sorted = True
+        self._scanned = _Scan(form.kind)
         self._scan()
+        scanned = self._scanned
+        self._check_models()
+        self._snapshots, sample = scanned.snapshots()
         self.report = ImportReport(
             lines.path,
             form.kind,
-            models=tuple(sorted(self._models)),
-            since=min(self._times, default=None),
-            until=max(self._times, default=None),
+            models=tuple(sorted({read.model for read in scanned.names.values()})),
+            names=tuple(sorted(set(scanned.names.values()), key=lambda read: read.spelt)),
+            since=scanned.since,
+            until=scanned.until,
+            sample=sample,
+            interval=self._snapshots.interval,
+            last_round=max(self._snapshots.starts, default=0),
         )
 
     @property
     def interval(self) -> int:
-        """The planned seconds between its polls: the median spacing of its times."""
-        gaps = [after - before for before, after in itertools.pairwise(sorted(self._times))]
-        return round(statistics.median(gaps)) if gaps else SINGLE_POLL_INTERVAL
+        """The planned seconds between its polls."""
+        return self.report.interval
+
+    @property
+    def part(self) -> str:
+        """Why its polls are taken as parts of the market; empty where they are whole but for what rows say."""
+        if self._complete is False:
+            return SAID_PART
+        return PART + self.report.sample if self.report.sample and self._complete is None else ""
 
     def rounds(self) -> Iterator[tuple[int, list[Poll]]]:
-        """One round for each time in the file, oldest first, with a poll of every model of the file.
+        """One round for each snapshot of the file, oldest first, with a poll of every model of the file.
 
-        A model without rows at a time was polled and had nothing. A poll with unreadable rows is not complete: what
-        they said is unknown, and must not look like slices that have gone.
+        A model without rows in a snapshot was polled and had nothing. What unreadable rows said is unknown, and must
+        not look like slices that have gone; a poll with too many of them is not complete.
         """
-        interval, book, reader = self.interval, _Book(-1), OfferReader()
+        models, interval, part = self.report.models, self.interval, self.part
+        book, reader, torn = Book(-1), OfferReader(), 0
         for number, cells, at in self._readable():
-            if at != book.at and at in self._times:
-                yield from book.round(self.report.models, interval)
-                book = _Book(at)
+            if at is None:  # torn: of the snapshot around it, which may also be the next one
+                book.blame({})
+                torn += 1
+                continue
+            start = self._snapshots.of(at)
+            if start is not None and start != book.at:
+                yield from book.round(models, interval, part)
+                book = Book(start)
+                for _ in range(torn):
+                    book.blame({})
+            torn = 0
             try:
                 row = reader.read(cells)
             except BadLine as error:
                 self.report.complain(number, str(error))
-                book.blame(at, cells)
+                if start is not None:
+                    book.blame(cells)
             else:
                 self.report.rows += 1
-                self.report.duplicates += not book.add(row)
-        yield from book.round(self.report.models, interval)
+                self.report.duplicates += not book.add(at, row)
+        yield from book.round(models, interval, part)
 
     def prices(self) -> Iterator[tuple[str, str, Quote]]:
         """(model, region, quote), oldest first; region "" stands for all regions together."""
-        for number, cells, _ in self._readable():
+        for number, cells, at in self._readable():
             try:
-                yield price_row(cells)
+                if at is not None:
+                    yield price_row(cells)
+                    self.report.rows += 1
             except BadLine as error:
                 self.report.complain(number, str(error))
-            else:
-                self.report.rows += 1
 
     def _scan(self) -> None:
         """The first pass. Only what a wholly valid line says counts: one damaged time would empty every market once."""
@@ -141,88 +176,131 @@ class ImportFile:
                 at = seen_at(cells, self._latest)
                 self._sorted = self._sorted and at >= latest
                 latest = max(latest, at)
-                if at not in self._times or model_of(cells) not in self._models:
-                    self._models.add(offer_row(cells).offer.model if self.kind == "offers" else price_row(cells)[0])
-                    self._times.add(at)
-                    self._check_models()
+                self._scanned.take(at, cells)
             except BadLine:
                 continue
+            if len(self._scanned.names) > MOST_MODELS:
+                self._check_models()
 
     def _check_models(self) -> None:
-        if len(self._models) > MOST_MODELS:
+        if len({read.model for read in self._scanned.names.values()}) > MOST_MODELS:
             raise ImportFault(
                 f"{self._lines.path}: more than {MOST_MODELS:,} different models; nothing was imported. A market has "
                 "some hundreds: see whether gpu_name holds the models' names, or split the file."
             )
 
-    def _readable(self) -> Iterator[tuple[int, Cells, int]]:
-        """The second pass: line number, cells and time, in time order; lines without a usable time are reported."""
-        for number, content in self._lines.read() if self._sorted else self._lines.by_time(self._time):
+    def _readable(self) -> Iterator[tuple[int, Cells, int | None]]:
+        """The second pass: line number, cells and time, in time order. Lines that cannot be used are reported.
+
+        Those without a usable time have None for it, and stand where they stand in the file; those that are of no
+        time that has come are left out.
+        """
+        for number, content in self._lines.read() if self._sorted else self._lines.by_time(self._time()):
             if number <= self._header:
                 continue
             try:
                 cells = self._read(content)
                 yield number, cells, seen_at(cells, self._latest)
+            except NotYetLine as error:
+                self.report.complain(number, str(error))
             except BadLine as error:
                 self.report.complain(number, str(error))
+                yield number, {}, None
 
-    def _time(self, content: bytes) -> int:
-        try:
-            return seen_at(self._read(content), self._latest)
-        except BadLine:
-            return -1
+    def _time(self) -> Callable[[bytes], int]:
+        """What tells the time of each line in turn; one that cannot be read has that of the line before."""
+        last = -1
 
+        def time(content: bytes) -> int:
+            nonlocal last
+            with contextlib.suppress(BadLine):
+                last = seen_at(self._read(content), self._latest)
+            return last
 
-class _Book:
-    """The rows of one time."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self._offers: dict[str, dict[str, Offer]] = defaultdict(dict)
-        self._notes: dict[str, str] = {}
-        self._note = ""
-
-    def add(self, row: OfferRow) -> bool:
-        """Take in a row; False when its slice was there already, of which the cheaper one is kept."""
-        slices = self._offers[row.offer.model]
-        twin = slices.setdefault(row.offer.slice_id, row.offer)
-        if twin is not row.offer:
-            slices[twin.slice_id] = min(twin, row.offer, key=lambda o: (not o.rentable, o.on_demand, o.min_bid or 0))
-        if not row.complete:
-            self._notes[row.offer.model] = MARKED
-        return twin is row.offer
-
-    def blame(self, at: int, cells: Cells) -> None:
-        """Note that a row of this time is unreadable: its model's poll is not complete, or none is if it names none."""
-        if at != self.at:
-            return
-        try:
-            self._notes[model_of(cells)] = BAD_ROWS
-        except BadLine:
-            self._note = BAD_ROWS
-
-    def round(self, models: Sequence[str], interval: int) -> Iterator[tuple[int, list[Poll]]]:
-        """The round that these rows make; nothing before the first."""
-        if self.at >= 0:
-            yield self.at, [self._poll(model, interval) for model in models]
-
-    def _poll(self, model: str, interval: int) -> Poll:
-        note = self._notes.get(model, self._note)
-        quality = Quality.CAPPED if note else Quality.COMPLETE
-        return Poll(model, self.at, quality, tuple(self._offers[model].values()), interval, note)
+        return time
 
 
-def import_file(path: Path, kind: Kind | None = None, *, now: int, on_progress: Progress | None = None) -> ImportFile:
+class _Scan:
+    """What the first pass learns from the valid lines of a file."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self.names: dict[tuple[Any, Any], NameRead] = {}
+        self.since: int | None = None
+        self.until: int | None = None
+        self._slices: dict[int, int] = {}
+        self._sightings = Sightings()
+
+    def take(self, at: int, cells: Cells) -> None:
+        """Take in a line. Raises BadLine."""
+        if self._kind == "offers":
+            self._sight(at, cells)
+        elif _named(cells) not in self.names or not (self.since or 0) <= at <= (self.until or 0):
+            price_row(cells)
+            self._learn(at, cells)
+
+    def snapshots(self) -> tuple[Snapshots, str]:
+        """The snapshots of an offers file, and why they seem to be parts of the market; what they came of is let go."""
+        sightings, self._sightings = self._sightings, Sightings()
+        if sightings.times:
+            self.since, self.until = min(sightings.times), max(sightings.times)
+        every, test, found = spacing(sightings), SampleTest(), []
+        for snapshot in snapshots(sightings, every):
+            test.look(snapshot)
+            found.append((snapshot.start, snapshot.end))
+        return Snapshots(found, every / PAUSE_OF_ONE), test.verdict()
+
+    def _sight(self, at: int, cells: Cells) -> None:
+        key = _slice_key(cells)
+        slice_ = self._slices.get(key)
+        if slice_ is None:
+            offer = offer_row(cells).offer
+            slice_ = self._slices[key] = len(self._slices)
+            self._sightings.names.append(name_of(cells).spelt)
+            self._sightings.machines.append(offer.machine_id)
+            self._learn(at, cells)
+        self._sightings.add(at, slice_)
+
+    def _learn(self, at: int, cells: Cells) -> None:
+        self.since = at if self.since is None else min(self.since, at)
+        self.until = at if self.until is None else max(self.until, at)
+        name = _named(cells)
+        if name not in self.names:
+            self.names[name] = name_of(cells)
+
+
+def _slice_key(cells: Cells) -> int:
+    said = tuple(map(cells.get, SLICE))
+    try:
+        return hash(said)
+    except TypeError:  # an NDJSON line with a list in it
+        return hash(repr(said))
+
+
+def _named(cells: Cells) -> tuple[Any, Any]:
+    name, ram = cells.get("gpu_name"), cells.get("gpu_ram_mb", cells.get("gpu_ram"))
+    return name if isinstance(name, str) else None, ram if isinstance(ram, (str, int, float)) else None
+
+
+def import_file(
+    path: Path,
+    kind: Kind | None = None,
+    *,
+    now: int,
+    complete: bool | None = None,
+    on_progress: Progress | None = None,
+) -> ImportFile:
     """Look through a file of offers or prices, CSV or NDJSON, gzipped or not; kind and form are found by its content.
 
     Lines later than ``now`` (UTC seconds, but for ``SKEW_SECONDS``) are bad lines: nobody can have recorded them.
+    ``complete``: whether its polls are all of the market; None: unless they look like parts of it.
     Raises ImportFault, which says what is wrong, before anything is handed on: empty, damaged, or columns missing.
     """
     with contextlib.closing(Lines(path).read()) as start:
         first = list(itertools.islice(start, SNIFFED_LINES))
     if not first:
         raise ImportFault(f"{path}: the file is empty")
-    return ImportFile(Lines(path, on_progress=on_progress), _form(path, kind, first), now + SKEW_SECONDS)
+    return ImportFile(Lines(path, on_progress=on_progress), _form(path, kind, first), now + SKEW_SECONDS, complete)
 
 
 @dataclass(frozen=True, slots=True)

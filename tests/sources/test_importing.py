@@ -19,7 +19,8 @@ from analytics.market import Offer, Poll, Quality, Quote
 from bot.sources import import_lines, importing
 from bot.sources.import_lines import ImportFault
 from bot.sources.import_rows import BadLine, OfferReader, json_cells, offer_row, price_row, time_of
-from bot.sources.importing import MOST_MESSAGES, MOST_MODELS, SINGLE_POLL_INTERVAL, ImportFile
+from bot.sources.import_snapshots import SINGLE_POLL_INTERVAL
+from bot.sources.importing import MOST_MESSAGES, MOST_MODELS, ImportFile
 from tests.fakes.vast import offer_row as raw_row
 
 T0 = 1_790_000_000
@@ -315,6 +316,22 @@ def test_prices_become_quotes_in_time_order(file: Any) -> None:
     ]
     assert (found.kind, found.report.rows, found.report.since) == ("prices", 3, at)
     assert found.report.messages == ["line 5: price is not a price: 'dear'"]
+
+
+def test_a_key_that_is_there_twice_is_refused_by_name(file: Any) -> None:
+    good = json.dumps(PRICE)
+    twice = good[:-1] + ', "price": 9.99}'
+    odd = [json.dumps({**PRICE, "price": price}) for price in ("0_35", "0,35", "nan", "\uff10.35")]
+    found = import_file(file("\n".join([good, twice, *odd, good.replace("0.31", "1e400")]).encode()))
+    assert len(list(found.prices())) == 1
+    assert found.report.messages[0] == "line 2: names 'price' more than once"
+    assert found.report.bad == 6
+
+
+def test_foreign_names_in_raw_rows_are_read_too(file: Any) -> None:
+    row = {**raw_row(machine_id=1, gpu_name="H100_SXM", gpu_ram=81559), "ts_utc": T0}
+    [poll] = polls_of(import_file(file(ndjson([row])))).values()
+    assert (poll.model, [offer.model for offer in poll.offers]) == ("H100 SXM", ["H100 SXM"])
 
 
 def test_lines_that_differ_in_more_than_time_are_told_apart() -> None:
