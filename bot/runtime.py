@@ -28,10 +28,11 @@ async def run_parts(parts: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Ev
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGINT and SIGTERM ask every part to finish."""
+    """SIGINT and SIGTERM ask every part to finish, and so does the end of the terminal, unless that is ignored."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            loop.add_signal_handler(number, stop.set)
 
 
 async def first_of(*tasks: asyncio.Task[Any]) -> None:
