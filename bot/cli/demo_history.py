@@ -45,8 +45,8 @@ class History:
 
     @property
     def seam(self) -> int:
-        """UTC second of the oldest round that is stored first."""
-        return max(self.until - FIRST_S, self.until - self.days * DAY)
+        """UTC second from which rounds are stored first: on the hour, as an hour's price is made of all its rounds."""
+        return max(-(-(self.until - FIRST_S) // HOUR) * HOUR, self.until - self.days * DAY)
 
     @property
     def older_rounds(self) -> int:
