@@ -6,10 +6,14 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from bot.apart import Died, Tell, apart, apart_heard
+
+STAY_S = 20
+"""How long the other process would be at it."""
 
 
 def tell_thrice(tell: Tell, least: int) -> str:
@@ -18,9 +22,10 @@ def tell_thrice(tell: Tell, least: int) -> str:
     return "done"
 
 
-def tell_who_and_stay(tell: Tell) -> None:
+def tell_who_and_stay(tell: Tell, folder: Path) -> None:
     tell(os.getpid())
-    time.sleep(600)
+    time.sleep(STAY_S)
+    (folder / "stayed").touch()
 
 
 def fail() -> None:
@@ -37,15 +42,16 @@ async def test_what_it_tells_is_heard_in_order_before_its_result() -> None:
     assert heard == [5, 6, 7]
 
 
-async def test_it_ends_with_who_waits_for_it() -> None:
+async def test_it_ends_with_who_waits_for_it(tmp_path: Path) -> None:
     told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    work = asyncio.create_task(apart_heard(tell_who_and_stay, told.set_result))
+    work = asyncio.create_task(apart_heard(tell_who_and_stay, told.set_result, tmp_path))
     process = await told
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+    assert list(tmp_path.glob("*")) == []
 
 
 async def test_its_failure_and_its_death_are_raised_here() -> None:
