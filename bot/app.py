@@ -21,6 +21,8 @@ from bot.store.engine import Store, open_store
 from bot.version import version
 
 if TYPE_CHECKING:
+    import socket
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -77,6 +79,10 @@ class App:
     quotas: Quotas = field(default_factory=lambda: Quotas(time.monotonic))
     """how often keys may ask, over HTTP and on the pages together"""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    listener: socket.socket | None = None
+    """where the address was taken before there was anything to serve"""
+    forecast: bool = False
+    """forecasts are new, and wait for their next time"""
 
     async def run(self, *, web: bool, started: Callable[[int], None] | None = None) -> None:
         """Run every part until ``stop`` is set or one of them fails."""
@@ -95,7 +101,8 @@ class App:
 
         tell_if_missing(FORECASTS)
         async with running(jobs_of_the_leader(self.store, self.clock)) as run_now:
-            poller.begun = lambda: run_now("forecasts")  # those of the last leader may be hours old
+            if not self.forecast:
+                poller.begun = lambda: run_now("forecasts")  # those of the last leader may be hours old
             await poller.run(self.stop)
 
     async def _send(self) -> None:
@@ -109,7 +116,7 @@ class App:
         await OutboxDispatcher(self.store, senders, messages.render, self.clock, options).run_until(self.stop)
 
     async def _serve(self, started: Callable[[int], None] | None) -> None:
-        from bot.faces.http.api import ForBrowsers, build_api, serve, stored_keys
+        from bot.faces.http.api import ForBrowsers, build_api, listen, serve_on, stored_keys
         from bot.faces.http.metrics import Health, market_health
         from bot.faces.web.cookies import CookieCarrier
 
@@ -142,7 +149,7 @@ class App:
         host, port = self.settings.host, self.settings.port
         try:
             async with self._live_until_stopped():
-                await serve(api, host, port, started=started, stop=self.stop)
+                await serve_on(api, self.listener or listen(host, port), started=started, stop=self.stop)
         except OSError as error:
             raise CannotListen(f"Cannot listen on {host}:{port} ({error.strerror}). Set PORT to a free one.") from error
 

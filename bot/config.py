@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from platformdirs import user_data_path
+from platformdirs import user_data_path, user_state_path
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -39,6 +39,11 @@ class BadSettings(Exception):
 def default_database() -> str:
     """A SQLite file in the platform's folder for user data."""
     return str(user_data_path("spotbot", appauthor=False) / "spotbot.db")
+
+
+def state_folder() -> Path:
+    """The platform's folder for what programs leave for one another."""
+    return user_state_path("spotbot", appauthor=False)
 
 
 class Settings(BaseSettings):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -19,6 +18,7 @@ from analytics.forecasting.ledger import Due, Entry
 from analytics.forecasting.track_record import BACKTEST, RECORD_H
 from analytics.interruptions.weekly_hazard import LOOK_BACK_HOURS, HazardProfile, Hours
 from analytics.market import DAY, HOUR, HourPoint
+from bot.apart import apart
 from bot.extras import FORECASTS
 from bot.store.engine import Store, open_store
 from bot.store.reader import Reader
@@ -42,6 +42,9 @@ MODELS_AT_ONCE = 25
 
 Result = TypeVar("Result")
 
+_turns: WeakKeyDictionary[Store, asyncio.Lock] = WeakKeyDictionary()
+"""Whose turn it is to forecast from a store."""
+
 
 @dataclass(frozen=True)
 class Worked:
@@ -55,8 +58,13 @@ async def refresh(store: Store, now: int, *, anew: bool = False) -> int:
     """Score what has come due, forecast every model from the stored history; returns how many forecasts were issued.
 
     Once a UTC day, and wherever ``anew``, the profiles of the week are fitted too. Without the packages that forecasts
-    need, only they are.
+    need, only they are. One at a time: the last word has who read last.
     """
+    async with _turns.setdefault(store, asyncio.Lock()):
+        return await _refresh_now(store, now, anew=anew)
+
+
+async def _refresh_now(store: Store, now: int, *, anew: bool) -> int:
     fitting = anew or await _another_day(store, now)
     if not (fitting or FORECASTS.installed):
         return 0
@@ -177,15 +185,6 @@ def _report(url: str, models: Sequence[str] | None) -> dict[str, Any] | None:
 async def _hours(url: str) -> Mapping[str, Sequence[HourPoint]]:
     async with _reader(url) as reader:
         return await reader.hours(None, 0, None)
-
-
-async def apart(work: Callable[..., Result], *arguments: Any) -> Result:
-    """Run in a fresh process that ends when done: it takes hundreds of MB, and the event loop must not wait for it."""
-    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
-    finally:
-        await asyncio.to_thread(pool.shutdown)  # giving back its memory takes the process the better part of a second
 
 
 async def report(store: Store, models: Sequence[str] | None, *, as_json: bool) -> int:

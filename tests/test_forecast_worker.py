@@ -7,7 +7,7 @@ import time
 from multiprocessing.util import Finalize
 from pathlib import Path
 
-from bot.forecasts import apart
+from bot.apart import apart
 
 PATIENCE_S = 10
 

@@ -5,20 +5,28 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import tempfile
 import time
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from analytics.catalog import vast_names
-from analytics.market import DAY, usd
+from analytics.market import DAY, HOUR, usd
 from bot.app import App
 from bot.cli.counted import counted
+from bot.cli.demo_history import FIRST_S, Filling, History
+from bot.cli.demo_port import HOST, take_port
 from bot.cli.previews import discord_payload, slack_payload
+from bot.cli.program import program
+from bot.cli.running_demo import announced, nothing_set_up
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import Settings
@@ -38,7 +46,7 @@ from bot.outbox.sender import Delivery, Message, Sender
 from bot.polling.poller import Poller
 from bot.polling.rounds import Collector
 from bot.presentation.gallery import Gallery
-from bot.runtime import stop_on_signals
+from bot.runtime import first_of, stop_on_signals, unless_stopped
 from bot.secret_box import SecretBox, new_key
 from bot.sources.price_shock import DELAY_S, LASTS_S, PriceShock
 from bot.sources.simulated import SimulatedMarket
@@ -46,6 +54,9 @@ from bot.store.engine import Store, open_store
 from bot.webhooks.endpoints import Endpoints
 from bot.webhooks.guard import guard_of
 from bot.webhooks.setup import build_deliveries
+
+if TYPE_CHECKING:
+    import socket
 
 ROUNDS_A_COMMIT = 48
 """Rounds of the back-history that are stored together."""
@@ -56,8 +67,10 @@ LIVE_SECONDS = 30
 NO_LIMIT = 10**9
 """The simulated market does not count rows."""
 
-FIRST_QUESTION = "monitor"
+PATIENCE_S = 30
+"""Seconds to wait for the database while the older days come in: on a busy machine a commit takes its time."""
 
+FIRST_QUESTION = "monitor"
 
 SHOCKED = "RTX 4090"
 """The model whose price falls where that was asked for."""
@@ -73,42 +86,55 @@ class MarketOptions:
 
 
 async def demo(settings: Settings, options: MarketOptions, *, language: str, prompt: bool) -> None:
-    """Build the market, then serve until the prompt is left or the process is told to stop."""
+    """Take the port, build the newest hours of the market, then serve until the prompt is left or a signal comes."""
     out = Console()
+    bar = out if prompt and out.is_terminal else Console(quiet=True)
     set_up(logging.WARNING)
-    with tempfile.TemporaryDirectory(prefix="spotbot-demo-") as folder:
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    with closing(take_port(settings, out.print)) as listener, TemporaryDirectory(prefix="spotbot-demo-") as folder:
         url = f"sqlite+aiosqlite:///{quote(str(Path(folder) / 'demo.db'))}"
-        store = await open_store(url, writer=True)
+        store = await open_store(f"{url}?timeout={PATIENCE_S}", writer=True)
         try:
-            began = time.monotonic()
-            clock = SteadyClock()
-            now = clock()
-            days = options.days
-            market = SimulatedMarket(options.seed, now - days * DAY)
-            collector = Collector(store, source="simulated")
-            await fill(market, collector, days=days, until=now, out=out)
-            await refresh(store, now)
-            filled = f"{counted(days, 'day')} of {counted(len(market.models), 'model')}"
-            out.print(f"{filled} in {time.monotonic() - began:.0f} s.", highlight=False)
-            if options.shock:
-                begins = clock() + DELAY_S
-                market.shock = PriceShock(SHOCKED, begins, begins + LASTS_S)
-            parts = DemoParts(store, url, clock, market)
-            await _serve(settings, parts, language=language, prompt=prompt, out=out)
+            parts = await unless_stopped(_built(store, url, options, out, bar), stop)
+            if parts is not None:
+                await _serve(settings, parts, Stage(listener, stop, out, language), prompt=prompt)
         finally:
             await store.close()
 
 
-async def fill(market: SimulatedMarket, collector: Collector, *, days: float, until: int, out: Console) -> None:
-    """Store the market's back-history, with a progress bar."""
-    rounds = market.history(days, until)
+async def _built(store: Store, url: str, options: MarketOptions, out: Console, bar: Console) -> DemoParts:
+    """The newest hours in, forecasts from them, and the market ready to go on."""
+    began = time.monotonic()
+    clock = SteadyClock()
+    history = History(options.seed, options.days, clock())
+    market = history.market()
+    collector = Collector(store, source="simulated")
+    await fill(market, collector, days=options.days, until=history.until, out=bar, since=history.seam)
+    filling = Filling(history, clock, time.monotonic() - began)
+    await refresh(store, history.until)
+    first = counted(options.days, "day") if not filling.needed else f"The last {FIRST_S // HOUR} hours"
+    models = counted(len(market.models), "model")
+    out.print(f"{first} of {models} in {time.monotonic() - began:.0f} s.", highlight=False)
+    if options.shock:
+        begins = clock() + DELAY_S
+        market.shock = PriceShock(SHOCKED, begins, begins + LASTS_S)
+    return DemoParts(store, url, clock, market, filling)
+
+
+async def fill(
+    market: SimulatedMarket, collector: Collector, *, days: float, until: int, out: Console, since: int = 0
+) -> None:
+    """Store the market's back-history, with a progress bar. ``since``: only what is not before that second."""
+    rounds = market.history(days, until, since=since)
+    begins = max(since, until - round(days * DAY))
     columns = (TextColumn("simulating"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out, transient=True) as progress:
-        task = progress.add_task("", total=days * DAY)
+        task = progress.add_task("", total=until - begins)
         while batch := list(itertools.islice(rounds, ROUNDS_A_COMMIT)):
             last = batch[-1][0]
             await collector.record_many(batch, bands=last >= until)
-            progress.update(task, completed=last - (until - days * DAY))
+            progress.update(task, completed=last - begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +145,17 @@ class DemoParts:
     url: str
     clock: SteadyClock
     market: SimulatedMarket
+    filling: Filling
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the demo is played: the port that it holds, what ends it, and who looks on."""
+
+    listener: socket.socket
+    stop: asyncio.Event
+    out: Console
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,51 +169,84 @@ class AllOf:
         return [await sender.send(message) for sender in self.senders][-1]
 
 
-async def _serve(settings: Settings, parts: DemoParts, *, language: str, prompt: bool, out: Console) -> None:
-    store, market = parts.store, parts.market
+async def _serve(settings: Settings, parts: DemoParts, stage: Stage, *, prompt: bool) -> None:
+    gallery = Gallery()
+    app = _app(settings, parts, stage, gallery)
+    async with parts.store.writer() as writer:
+        secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=parts.clock())
+    hint = await shock_hint(parts.store, parts.market.shock)
+    ready = asyncio.Event()
+    running = asyncio.create_task(app.run(web=True, started=lambda _: ready.set()))
+    try:
+        await first_of(running, asyncio.create_task(ready.wait()))
+        with announced(parts.url) as found:
+            ask = f"{program()} ask {FIRST_QUESTION}"
+            ask = ask if found and nothing_set_up(settings) else f"DATABASE_URL='{parts.url}' {ask}"
+            leave = "Leave with exit, quit or Ctrl-D." if prompt else "Stop with Ctrl-C."
+            say = partial(stage.out.print, markup=False, highlight=False, soft_wrap=True)
+            for line in (*_announcement(_address(stage), secret, ask, leave), *parts.filling.announcement, hint):
+                if line:
+                    say(line)
+            await _play(app, parts, stage, running, prompt=prompt, say=say)
+    finally:
+        stage.stop.set()
+        await asyncio.gather(running, return_exceptions=True)
+        await gallery.close()
+    await running
+
+
+async def _play(
+    app: App,
+    parts: DemoParts,
+    stage: Stage,
+    running: asyncio.Task[None],
+    *,
+    prompt: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Until it is to end: fill in the older days, and talk where there is a prompt."""
+    filling = asyncio.create_task(parts.filling.run(parts.store, app.poller, say))
+    try:
+        if prompt and not running.done():
+            talk = chat(app.dispatcher, PERSON, language=stage.language, out=stage.out, status=parts.filling.state)
+            await first_of(running, asyncio.create_task(talk))
+        else:
+            await running
+    finally:
+        filling.cancel()
+        await asyncio.gather(filling, return_exceptions=True)
+
+
+def _app(settings: Settings, parts: DemoParts, stage: Stage, gallery: Gallery) -> App:
+    """The parts of a running spotbot, on the simulated market and with the playground."""
+    store = parts.store
     endpoints = Endpoints(SecretBox(new_key()), guard_of(settings.webhook_allow))  # the key is forgotten with the rest
-    ports: list[int] = []  # known once it listens
     dispatcher = Dispatcher(
         store,
         COMMANDS,
         parts.clock,
         home=settings.home,
-        language=settings.language_of(language),
+        language=settings.language_of(stage.language),
         endpoints=lambda: endpoints,
-        site=lambda: settings.url or (_address(ports[0]) if ports else None),
+        site=lambda: settings.url or _address(stage),
     )
-    async with store.writer() as writer:
-        secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=parts.clock())
-    here = settings.model_copy(update={"host": "127.0.0.1", "locale": language})
-    hint = await shock_hint(store, market.shock)
-    gallery = Gallery()
     site = Site(dispatcher, AtThisMachine(PERSON), more=(("Playground", PLAYGROUND),), signs_in=False, home=PLAYGROUND)
     playground = Playground(site, {"Slack": slack_payload, "Discord": discord_payload}, gallery)
-    senders = {PLATFORM: AllOf((ConsoleSender(out), playground))}
-    app = App(here, store, dispatcher, parts.clock, _poller(parts), senders=senders)
     site.extra += playground.routes
     add_sign_in(site, SignedIn(dispatcher, secure=False))  # who asks for a link sees what it leads to
-    app.site = site
-    app.deliveries = build_deliveries(store, endpoints, parts.clock)
-    stop_on_signals(app.stop)
-    ready = asyncio.Event()
-
-    def started(port: int) -> None:
-        ports.append(port)
-        _announce(port, secret, parts.url, hint, out)
-        ready.set()
-
-    running = asyncio.create_task(app.run(web=True, started=started))
-    waiting = asyncio.create_task(ready.wait())
-    await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    try:
-        if prompt and not running.done():
-            await chat(dispatcher, PERSON, language=language, out=out)
-            app.stop.set()
-        await running
-    finally:
-        await gallery.close()
+    return App(
+        settings.model_copy(update={"host": HOST, "locale": stage.language}),
+        store,
+        dispatcher,
+        parts.clock,
+        _poller(parts),
+        senders={PLATFORM: AllOf((ConsoleSender(stage.out), playground))},
+        deliveries=build_deliveries(store, endpoints, parts.clock),
+        site=site,
+        stop=stage.stop,
+        listener=stage.listener,
+        forecast=True,
+    )
 
 
 def _poller(parts: DemoParts) -> Poller:
@@ -206,18 +276,15 @@ async def shock_hint(store: Store, shock: PriceShock | None) -> str:
     )
 
 
-def _address(port: int) -> str:
-    return f"http://127.0.0.1:{port}"
+def _address(stage: Stage) -> str:
+    return f"http://{HOST}:{stage.listener.getsockname()[1]}"
 
 
-def _announce(port: int, secret: str, url: str, hint: str, out: Console) -> None:
-    address = _address(port)
-    for line in (
+def _announcement(address: str, secret: str, ask: str, leave: str) -> tuple[str, ...]:
+    return (
         f"Page and API: {address}",
         f"API key: {secret}",
         f'Try: curl -H "Authorization: Bearer {secret}" {address}/api/spot/monitor',
-        f"Or from another terminal: DATABASE_URL='{url}' spotbot ask {FIRST_QUESTION}",
-        "Everything here is simulated. Stop with Ctrl-C.",
-        *([hint] if hint else []),
-    ):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        f"Or from another terminal: {ask}",
+        f"Everything here is simulated. {leave}",
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import sys
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analytics.errors import AskError
-from analytics.market import DAY, HOUR, MAX_GAP_INTERVALS, HourPoint, Poll, Quality, Quote, Scope
+from analytics.market import DAY, HOUR, HourPoint, Quote, Scope
 from analytics.prices import hour_point
 from bot.cli.counted import counted
 from bot.cli.import_said import Stored, kind_of, said, skipped_lines
@@ -21,7 +20,8 @@ from bot.cli.stores import open_dispatcher, open_writer
 from bot.clock import SteadyClock
 from bot.config import Settings
 from bot.forecasts import refresh
-from bot.polling.rounds import Collector, ModelState
+from bot.polling.back_fill import back_fill, covered_time
+from bot.polling.rounds import Collector
 from bot.sources.exporting import COLUMNS, ExportFault, ExportKind, export_rows, write_export
 from bot.sources.import_lines import ImportFault
 from bot.sources.import_rows import Kind
@@ -35,8 +35,6 @@ HOURS_A_COMMIT = 5_000
 
 EXIT_UNUSABLE = 2
 """What ``import`` exits with when a file gave nothing."""
-
-Round = tuple[int, list[Poll]]
 
 
 async def import_files(
@@ -104,56 +102,13 @@ async def _import_one(
 async def import_offers(store: Store, file: ImportFile) -> Stored:
     """Back-fill polls; those in time that is accounted for already are left out, so that nothing counts twice."""
     report = file.report
-    covered = await _covered(store, report, file.interval)
-    collector = Collector(store, source="import")
-    rounds = file.rounds()
+    covered = await covered_time(store, report.models, report.since or 0, report.until or 0, file.interval)
+    rounds, collector = file.rounds(), Collector(store, source="import")
     stored = Stored()
-    while batch := list(itertools.islice(rounds, ROUNDS_A_COMMIT)):
-        fresh = list(_uncovered(batch, covered, collector))
-        done = await collector.record_many(fresh, bands=batch[-1][0] == report.last_round)
-        stored.polls.update(kind_of(poll) for round_ in done for poll in round_.polls)
-        stored.skipped += sum(len(some) for _, some in batch) - sum(len(some) for _, some in fresh)
+    async for done in back_fill(rounds, covered, collector, together=ROUNDS_A_COMMIT, until=report.last_round):
+        stored.polls.update(map(kind_of, done.polls))
+        stored.skipped += done.skipped
     return stored
-
-
-async def _covered(store: Store, report: ImportReport, interval: int) -> Mapping[str, Covered]:
-    """The time of each model that stored polls account for, and states for what lies before it."""
-    gap = MAX_GAP_INTERVALS * interval
-    since, until = (report.since or 0) - gap, (report.until or 0) + gap
-    async with store.reader() as reader:
-        times = {model: await reader.poll_times(model, since, until) for model in report.models}
-        last = {row.name: row.last_poll_at or 0 for row in await reader.models()}
-    return {model: Covered(times[model], gap, last.get(model, 0)) for model in report.models}
-
-
-class Covered:
-    """Stored polls of a model: a moment is covered if it is one of them, or in a step between two complete ones."""
-
-    def __init__(self, polls: Sequence[tuple[int, Quality]], gap: int, last: int) -> None:
-        self.polled = {at for at, _ in polls}
-        self.complete = [at for at, quality in polls if quality is Quality.COMPLETE]
-        self.gap, self.last = gap, last
-
-    def __contains__(self, at: int) -> bool:
-        n = bisect_left(self.complete, at)
-        between = 0 < n < len(self.complete) and self.complete[n] - self.complete[n - 1] <= self.gap
-        return between or at in self.polled
-
-
-def _uncovered(batch: Sequence[Round], covered: Mapping[str, Covered], collector: Collector) -> Iterator[Round]:
-    """The rounds without polls of covered time; after such a stretch a model starts anew, or goes on from the store."""
-    for at, polls in batch:
-        fresh = []
-        for poll in polls:
-            stored = covered[poll.model]
-            if poll.at in stored:
-                collector.forget(poll.model, None if poll.at >= stored.last else ModelState())
-                continue
-            if poll.at < stored.last and not collector.knows(poll.model):
-                collector.forget(poll.model, ModelState())
-            fresh.append(poll)
-        if fresh:
-            yield at, fresh
 
 
 async def import_prices(store: Store, file: ImportFile) -> Stored:

@@ -104,6 +104,13 @@ def _settings(**overrides: Any) -> Settings:
         raise _fail(str(error), EXIT_USAGE) from None
 
 
+def _settings_to_read() -> Settings:
+    """For what only reads: the running demo's database where none is set up."""
+    from bot.cli.running_demo import for_reading
+
+    return for_reading(_settings())
+
+
 def _read_settings(**overrides: Any) -> Settings:
     from bot.config import BadSettings, load_settings
 
@@ -148,7 +155,7 @@ def ask(question: Question, as_json: Json = False, lang: Language = None) -> Non
     """Ask one question of the stored market."""
     from bot.cli.ask import ask_once
 
-    settings = _settings()
+    settings = _settings_to_read()
     _run(ask_once(settings, " ".join(question), language=lang or settings.locale, as_json=as_json), stays=False)
 
 
@@ -162,7 +169,7 @@ def chart(
     """Draw the chart of an answer of the stored market."""
     from bot.cli.ask import draw_once
 
-    settings = _settings()
+    settings = _settings_to_read()
     _run(draw_once(settings, question, file, language=lang or settings.locale, theme=theme), stays=False)
 
 
@@ -183,7 +190,9 @@ def chat(lang: Language = None) -> None:
 
 @cli.command()
 def demo(
-    port: Annotated[int, typer.Option(help="port of the API on 127.0.0.1; 0 takes a free one")] = 8080,
+    port: Annotated[
+        int | None, typer.Option(help="port of the API on 127.0.0.1; 0 takes a free one; default: PORT, else 8080")
+    ] = None,
     days: Annotated[int, typer.Option(min=0, max=365, help="days of history to begin with")] = 90,
     seed: Annotated[int, typer.Option(help="another seed is another market")] = 7,
     lang: Language = None,
@@ -193,7 +202,7 @@ def demo(
     from bot.cli.demo import MarketOptions
     from bot.cli.demo import demo as demo_app
 
-    settings = _settings(port=port)
+    settings = _settings() if port is None else _settings(port=port)
     market = MarketOptions(days, seed, shock=shock)
     _run(demo_app(settings, market, language=lang or settings.locale, prompt=sys.stdin.isatty()))
 
@@ -274,7 +283,7 @@ def export(
     """Dump history to a file that `import` reads."""
     from bot.cli.import_export import export_file
 
-    _run(export_file(_settings(), file, kind=kind, days=days, names=gpu or []))
+    _run(export_file(_settings_to_read(), file, kind=kind, days=days, names=gpu or []))
 
 
 @cli.command()
@@ -284,7 +293,7 @@ def backtest(
     """Score the forecaster on the stored history."""
     from bot.cli.database import backtest as backtest_app
 
-    _run(backtest_app(_settings(), gpu or [], as_json=as_json))
+    _run(backtest_app(_settings_to_read(), gpu or [], as_json=as_json))
 
 
 @cli.command()

@@ -169,6 +169,10 @@ class Collector:
         self._states.clear()
         self._banded.clear()
 
+    def forget_bands(self) -> None:
+        """Work out each model's band of usual changes with its next poll: older history has come in."""
+        self._banded.clear()
+
     def forget(self, model: str, state: ModelState | None = None) -> None:
         """Let a model's next poll begin from what is stored, or from the given state."""
         if state is None:

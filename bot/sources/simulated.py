@@ -149,9 +149,14 @@ class SimulatedMarket:
     async def aclose(self) -> None:
         """Nothing to let go of."""
 
-    def history(self, days: float, until: int) -> Iterator[tuple[int, list[Poll]]]:
-        """Polls of every model over ``days``, round by round, the last one at ``until`` itself."""
+    def history(self, days: float, until: int, *, since: int = 0) -> Iterator[tuple[int, list[Poll]]]:
+        """Polls of every model over ``days``, round by round, the last one at ``until`` itself.
+
+        ``since``: nothing before that second is looked at, but all of it has happened.
+        """
         for at, interval in poll_times(until - round(days * DAY), until):
+            if at < since:
+                continue
             yield at, [Poll(model, at, Quality.COMPLETE, self.offers(model, at), interval) for model in self._markets]
 
     def _moved(self, market: ModelMarket) -> ModelMarket:

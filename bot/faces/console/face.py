@@ -18,6 +18,9 @@ from bot.presentation.text import sparkline
 from bot.presentation.words import Words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prompt_toolkit import PromptSession
     from rich.console import Console, RenderableType
 
 EXIT_CODES: dict[type[AskError], int] = {NotYet: 3, MarketDown: 4, Refused: 5, AskError: 2}
@@ -25,6 +28,9 @@ EXIT_CODES: dict[type[AskError], int] = {NotYet: 3, MarketDown: 4, Refused: 5, A
 
 EXITS = ("exit", "quit")
 """What ends a chat."""
+
+FOOT_SECONDS = 1.0
+"""How often the foot of the prompt is written anew."""
 
 
 def exit_code(error: AskError) -> int:
@@ -87,14 +93,21 @@ def _spark(spark: Spark, width: int) -> RenderableType:
     return Text(f"{spark.label} {sparkline(spark.values, max(10, min(72, width - len(spark.label) - 1)))}")
 
 
-async def chat(dispatcher: Dispatcher, asker: Asker, *, language: str, out: Console) -> None:
-    """A prompt with completion and history until ``exit`` or end of input. Alerts are printed above it."""
-    from prompt_toolkit import PromptSession
+async def chat(
+    dispatcher: Dispatcher, asker: Asker, *, language: str, out: Console, status: Callable[[], str] | None = None
+) -> None:
+    """A prompt with completion and history until ``exit`` or end of input. Alerts are printed above it.
+
+    ``status``: what stands at the foot of the prompt, as long as it is anything.
+    """
+    from prompt_toolkit import PromptSession as Session
     from prompt_toolkit.patch_stdout import patch_stdout
 
     from bot.faces.console.completer import LineCompleter
 
-    session: PromptSession[str] = PromptSession(completer=LineCompleter(dispatcher))
+    session: PromptSession[str] = Session(completer=LineCompleter(dispatcher))
+    if status is not None:
+        _show_at_the_foot(session, status)
     words = Words(language, dispatcher.clock())
     out.print(
         words("Type a question such as {example}, “help”, or “exit”.", example=dispatcher.commands[0].examples[0])
@@ -103,9 +116,25 @@ async def chat(dispatcher: Dispatcher, asker: Asker, *, language: str, out: Cons
         try:
             with patch_stdout(raw=True):
                 line = (await session.prompt_async("/spot ")).strip()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
+        except KeyboardInterrupt:
+            if not session.default_buffer.text:
+                out.print(words("To leave, type “exit” or press Ctrl-D."))
+            continue
         if line in EXITS:
             return
         if line:
             show((await reply(dispatcher, asker, line, default=language)).card, out)
+
+
+def _show_at_the_foot(session: PromptSession[str], status: Callable[[], str]) -> None:
+    def text() -> str:
+        shown = status()
+        if not shown:
+            session.bottom_toolbar = None
+            session.refresh_interval = 0
+        return shown
+
+    if status():
+        session.bottom_toolbar, session.refresh_interval = text, FOOT_SECONDS

@@ -335,13 +335,29 @@ async def serve(
     stop: asyncio.Event,
     limiter: ConnectionLimiter | None = None,
 ) -> None:
-    """Serve until ``stop`` is set, then finish what is under way. Port 0 takes a free one; ``started`` is told which.
+    """Serve at an address as :func:`serve_on` does; raises OSError where it cannot be listened on."""
+    await serve_on(api, listen(host, port), started=started, stop=stop, limiter=limiter)
 
-    Raises OSError where the address cannot be listened on. Signals are left to the caller. ``limiter``: the limits of
-    connections, where not the usual ones.
-    """
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address: who connects waits until it is served. Port 0 takes a free one. Raises OSError where taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+async def serve_on(
+    api: FastAPI,
+    listener: socket.socket,
+    *,
+    started: Callable[[int], None] | None = None,
+    stop: asyncio.Event,
+    limiter: ConnectionLimiter | None = None,
+) -> None:
+    """Serve until ``stop`` is set, then finish what is under way and close the socket; ``started`` is told its port.
+
+    Signals are left to the caller. ``limiter``: the limits of connections, where not the usual ones.
+    """
+    with listener:
         server = _Server(_configured(api, limiter or ConnectionLimiter()))
         stopper = asyncio.create_task(_stop_when(stop, server))
         if started:
