@@ -16,7 +16,8 @@ from bot.forecasts import refresh
 from bot.polling.back_fill import back_fill, covered_time
 from bot.polling.poller import Poller
 from bot.polling.rounds import Collector
-from bot.sources.sim_calibration import DEFAULT, SimModel
+from bot.sources.sim_calibration import SimModel
+from bot.sources.sim_demo import DEMO
 from bot.sources.simulated import OLD_INTERVAL_S, SimulatedMarket, poll_times
 from bot.store.engine import Store, StoreError, open_store
 
@@ -37,7 +38,7 @@ class History:
     seed: int
     days: int
     until: int
-    models: tuple[SimModel, ...] = DEFAULT
+    models: tuple[SimModel, ...] = DEMO
 
     def market(self) -> SimulatedMarket:
         """The market as it was when the history began; each is the same."""
