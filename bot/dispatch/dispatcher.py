@@ -295,7 +295,8 @@ ONLY_PRICES = "Of {models} only prices were imported. A file of offers would ans
 async def _only_prices(command: Command, values: Mapping[str, Any], query: QueryContext) -> list[Note]:
     """Which models that a question names have prices but no offers: what would answer it is another kind of file."""
     named = _named(command, values)
-    known = [row.name for row in await query.reader.models() if row.recorded_at is not None and row.name in named]
+    rows = [row for row in await query.reader.models() if row.recorded_at is not None and row.last_good_at is None]
+    known = [row.name for row in rows if row.name in named]
     return [Note(ONLY_PRICES, {"models": known})] if known else []
 
 
