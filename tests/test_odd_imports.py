@@ -154,3 +154,16 @@ async def test_a_region_that_cannot_be_read_is_not_the_world(
     assert "line 2: region is not a name" in capsys.readouterr().err
     async with (await reading()).reader() as reader:
         assert [point.price for point in (await reader.hours(None, 0, region=WORLD))[GPU]] == [300_000]
+
+
+async def test_models_polled_at_another_pace_are_not_interrupted(
+    bring: Bring, reading: Callable[[], Awaitable[Store]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = '{at},{model},{m},1,"Texas, US",0.4,0.3,1,1,0.99'
+    fast = [row.format(at=NOW - n * 600, model=GPU, m=m) for n in range(24) for m in range(1, 9)]
+    slow = [row.format(at=NOW - n * HOUR, model="H100 SXM", m=m) for n in range(4) for m in (21, 22)]
+    assert await bring("\n".join([OFFERS, *fast, *slow])) == 0
+    assert "unknown in between: H100 SXM every 60 minutes" in capsys.readouterr().out
+    async with (await reading()).reader() as reader:
+        assert await reader.interruptions("H100 SXM", 0) == []
+        assert sum(lived.held_s for _, lived in await reader.exposure_hours("H100 SXM", 0)) == 2 * 3 * HOUR

@@ -55,6 +55,7 @@ def said(report: ImportReport, stored: Stored, part: str, now: int) -> str:
     lines = [_first(report, stored)]
     for what, text in (
         ("polls", _polls(report, stored)),
+        ("listed less often, unknown in between", _slower(report)),
         ("span", _span(report)),
         ("taken as incomplete", _incomplete(report, part)),
         ("taken as whole", "" if part or not report.sample else f"as you say, though {report.sample}"),
@@ -88,6 +89,10 @@ def _polls(report: ImportReport, stored: Stored) -> str:
         return ""
     every = f", {_length(report.interval)} apart" if report.last_round != report.since else ""
     return ", ".join(f"{stored.polls[kind]} {kind}" for kind in KINDS) + every
+
+
+def _slower(report: ImportReport) -> str:
+    return _list(f"{model} every {_length(wait)}" for model, wait in sorted(report.slower.items()))
 
 
 def _span(report: ImportReport) -> str:
