@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from analytics import names
-from analytics.errors import AskError
+from analytics.errors import AskError, NotFound
 
 VRAM_TOLERANCE = 0.07
 """How far a driver's memory figure may be from the catalogue's: ECC hides up to 6.3 % (source: 23028 MiB reported by
@@ -270,15 +270,23 @@ def resolve(text: str, catalog: Catalog, known: Sequence[str]) -> tuple[str, ...
     """The models that a typed name may mean, the store's own (``known``) first, in their order.
 
     ``4090``, ``rtx4090``, ``a100 80gb``, ``RTX_3090`` and the like; an exact model name gives exactly that model, a
-    family such as ``h100`` gives all its models. Raises NotFound with what was perhaps meant.
+    family such as ``h100`` gives all its models, and so do spellings of other clouds (``H100_80GB_SXM5``). Raises
+    NotFound with what was perhaps meant.
     """
-    return names.resolve(text, [*dict.fromkeys([*known, *(gpu.name for gpu in catalog.gpus)])], _vram_of)
+    candidates = [*dict.fromkeys([*known, *(gpu.name for gpu in catalog.gpus)])]
+    try:
+        return names.resolve(text, candidates, _vram_of)
+    except NotFound:
+        elsewhere = names.meant_elsewhere(text, candidates, _vram_of)
+        if not elsewhere:
+            raise
+        return elsewhere
 
 
 def listed(text: str) -> tuple[Gpu, ...]:
-    """The listed GPUs that a name may mean, however it is spelt; none where it means none of them."""
+    """The listed GPUs that a name may mean, also as other clouds and tools spell it; none where it means none."""
     catalog = load_catalog()
-    found = names.meant(text, [gpu.name for gpu in catalog.gpus], _vram_of)
+    found = names.meant_elsewhere(text, [gpu.name for gpu in catalog.gpus], _vram_of)
     return tuple(gpu for gpu in catalog.gpus if gpu.name in found)
 
 

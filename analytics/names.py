@@ -129,6 +129,15 @@ _LOOK_ALIKE = (("o", "0"), ("oli", "011"))
 """Letters that are typed for digits; the fewer first, for ``L4O`` is an L40."""
 
 
+_ONE = re.compile(r"^1\s*x\s+", re.IGNORECASE)
+"""One GPU, as clouds write it. Of ``8x`` it is open whether its price is that of one or of eight: not read."""
+_JOINTS = re.compile(r"[_/():,-]+")
+_SIZE = re.compile(r"(?<![A-Za-z0-9])(\d{1,3})\s?(?:GB|GiB|G)(?![A-Za-z0-9])", re.IGNORECASE)
+_MEMORY_KINDS = re.compile(r"(?<![A-Za-z0-9])(?:HBM\de?|GDDR\dX?)(?![A-Za-z0-9])", re.IGNORECASE)
+_FORM = re.compile(r"(?<![A-Za-z0-9])(?:SXM\d?|PCI-?E|NVL|OAM)(?![A-Za-z0-9])", re.IGNORECASE)
+"""How a GPU is built in: part of a model's name only where the GPU is sold in more than one form."""
+
+
 def _nearest(text: str, candidates: Sequence[str], vram_of: Callable[[str], int | None]) -> tuple[str, ...]:
     from rapidfuzz import fuzz, process
 
@@ -169,6 +178,23 @@ def _begin_words(typed: Sequence[str], words: Sequence[str]) -> bool:
     """Whether each typed word begins one of the words, in their order."""
     left = iter(words)
     return all(any(word.startswith(start) for word in left) for start in typed)
+
+
+def meant_elsewhere(text: str, candidates: Sequence[str], vram_of: Callable[[str], int | None]) -> tuple[str, ...]:
+    """Those ``candidates`` that a name of another cloud or tool may mean, such as ``H100_80GB_SXM5``."""
+    if len(text) > LONGEST_NAME:
+        return ()
+    text = _MEMORY_KINDS.sub(" ", " ".join(_JOINTS.sub(" ", _ONE.sub("", text)).split()))
+    sizes = _SIZE.findall(text)
+    if len(sizes) > 1:
+        return ()
+    size = "".join(f" {gb}GB" for gb in sizes)
+    bare = " ".join(_SIZE.sub(" ", text).split())
+    found = meant(bare + size, candidates, vram_of)
+    formless = " ".join(_FORM.sub(" ", bare).split())
+    if found or formless == bare or any(_FORM.search(name) for name in meant(formless, candidates, vram_of)):
+        return found
+    return meant(formless + size, candidates, vram_of)
 
 
 def meant(text: str, candidates: Sequence[str], vram_of: Callable[[str], int | None]) -> tuple[str, ...]:

@@ -66,20 +66,20 @@ def store(picture: Image.Image, file: Path) -> None:
 
 
 @contextmanager
-def demo() -> Iterator[tuple[str, str]]:
-    """The demo's address, and what it says to type for an alert that fires soon."""
+def demo(*options: str, until: str) -> Iterator[tuple[str, str]]:
+    """The demo's address, once it has said what ``until`` matches, and the first group of that."""
     port = free_port()
-    command = [sys.executable, "-m", "bot", "demo", "--shock", "--port", str(port)]
+    command = [sys.executable, "-m", "bot", "demo", *options, "--port", str(port)]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
         try:
             assert process.stdout
             for line in process.stdout:
-                if hint := re.search(r"Type now: (.*)", line):
+                if said := re.search(until, line):
                     break
             else:
                 raise SystemExit("the demo ended")
-            yield f"http://127.0.0.1:{port}", hint[1].strip()
+            yield f"http://127.0.0.1:{port}", said[1].strip()
         finally:
             process.terminate()
 
@@ -157,23 +157,31 @@ def message(browser: Browser, site: str, platform: str, *, dark: bool) -> None:
     page.wait_for_timeout(1500)
     answer = page.locator(".said.spotbot").last.locator(f".as-{platform}")
     answer.locator("img").first.wait_for()
+    answer.locator("details").evaluate_all("all => all.forEach(one => { one.hidden = true })")  # the JSON behind it
     store(Image.open(io.BytesIO(answer.screenshot())).convert("RGB"), FOLDER / f"{platform}-answer.png")
     context.close()
 
 
+def stills(browser: Browser, site: str) -> None:
+    """Pictures of pages and answers, once all of the history is in."""
+    discord(browser, site)
+    message(browser, site, "slack", dark=False)
+    message(browser, site, "discord", dark=True)
+    shoot(browser, f"{site}/dash/market", "market")
+    shoot(browser, f"{site}/dash/reliability", "reliability-dark", dark=True)
+    shoot(browser, f"{site}/dash/cost", "cost")
+    shoot(browser, f"{site}/gpu/RTX%204090", "model-phone", width=PHONE)
+    shoot(browser, f"{site}/dash/market?kiosk=1", "kiosk-dark", dark=True)
+
+
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with demo() as (site, alert), sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = start_chromium(playwright)
-        first_minute(browser.new_page(viewport={"width": WIDE, "height": HEIGHT}), site, alert)
-        discord(browser, site)
-        message(browser, site, "slack", dark=False)
-        message(browser, site, "discord", dark=True)
-        shoot(browser, f"{site}/dash/market", "market")
-        shoot(browser, f"{site}/dash/reliability", "reliability-dark", dark=True)
-        shoot(browser, f"{site}/dash/cost", "cost")
-        shoot(browser, f"{site}/gpu/RTX%204090", "model-phone", width=PHONE)
-        shoot(browser, f"{site}/dash/market?kiosk=1", "kiosk-dark", dark=True)
+        with demo("--shock", until="Type now: (.*)") as (site, alert):
+            first_minute(browser.new_page(viewport={"width": WIDE, "height": HEIGHT}), site, alert)
+        with demo(until="(All .*)") as (site, _):
+            stills(browser, site)
         browser.close()
 
 

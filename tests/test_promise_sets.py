@@ -86,7 +86,7 @@ def recorded(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_a_written_set_is_imported_hour_by_hour_under_its_own_names(recorded: Path) -> None:
+async def test_a_written_set_is_imported_hour_by_hour_under_the_names_that_are_read(recorded: Path) -> None:
     file = recorded / "set.csv"
     write(Source("raw.csv.gz", neocloud("median")), file, recorded)
     assert [row["price"] for row in csv.DictReader(file.read_text().splitlines())] == [
@@ -107,7 +107,7 @@ async def test_a_written_set_is_imported_hour_by_hour_under_its_own_names(record
     first = DAY_ONE // HOUR
     found = {model: [(point.hour - first, point.price) for point in points] for model, points in hours.items()}
     # the median of an hour weighs each price by how long it stood
-    assert found == {"H100_80GB_SXM5": [(0, 2_000_000), (1, 2_500_000)]}
+    assert found == {"H100 SXM": [(0, 2_000_000), (1, 2_500_000)]}
 
 
 def test_another_method_is_compared_at_the_same_origins_and_looks_only_back() -> None:

@@ -118,12 +118,24 @@ async def test_what_needs_offers_says_which_file_would_help(store: Store, ask: A
     assert "importados" in Words("pt-BR", NOW)(refused.value.remarks[0])
 
 
+@pytest.mark.parametrize("line", ["llm 7b", "fleet 500", "interruptions", "cost llama2-7b"])
+async def test_a_question_about_the_whole_market_says_it_too(store: Store, line: str) -> None:
+    with pytest.raises(NotYet) as refused:
+        await Dispatcher(store, COMMANDS, lambda: NOW + 60).ask_line(line)
+    assert [str(remark) for remark in refused.value.remarks] == [
+        "Only prices were imported. A file of offers would answer this, or polling."
+    ]
+
+
 async def test_an_old_file_is_stale_and_nothing_is_forecast_from_it(ask: Ask) -> None:
     answer = await ask("monitor", later=30 * DAY)
     assert answer["price_trends"][0]["stale"]
     assert answer["evidence"]["freshness"] == "late"
-    with pytest.raises(NotYet, match="too old to forecast from"):
+    with pytest.raises(NotYet, match="too old to forecast from") as refused:
         await ask("predict 4090", later=30 * DAY)
+    assert [str(remark) for remark in refused.value.remarks] == [
+        "The prices of RTX 4090 were imported. A file of newer ones would answer this, or polling."
+    ]
 
 
 async def test_a_complete_poll_goes_before_what_was_imported(store: Store, ask: Ask) -> None:

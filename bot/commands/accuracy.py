@@ -334,6 +334,7 @@ COMMAND = with_offers(
         card=card,
         examples=("accuracy", "accuracy RTX 4090"),
         role="member",
+        prices_do=True,
     ),
     lambda answer, given: each_model([answer.gpu_name]) if answer.gpu_name else (),
 )

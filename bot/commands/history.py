@@ -157,6 +157,7 @@ COMMAND = with_offers(
         card=card,
         examples=("history RTX 4090", "history RTX 4090 days=7"),
         role="member",
+        prices_do=True,
     ),
     lambda answer, given: each_model([answer.gpu_name]),
 )

@@ -182,6 +182,7 @@ COMMAND = with_offers(
         card=card,
         examples=("monitor", "monitor 4090", "monitor scope=all"),
         role="member",
+        prices_do=True,
     ),
     lambda answer, given: models_asked_for([row.gpu_name for row in answer.price_trends], given),
 )

@@ -143,6 +143,7 @@ COMMAND = with_offers(
         card=card,
         examples=("predict RTX 4090", "predict h100 sxm"),
         role="member",
+        prices_do=True,
     ),
     lambda answer, given: each_model([answer.gpu_name]),
 )

@@ -161,6 +161,7 @@ COMMAND = with_offers(
         card=card,
         examples=("savings RTX 4090 100h", "savings A100 PCIE 80GB"),
         role="member",
+        prices_do=True,
     ),
     lambda answer, given: each_model([answer.gpu_name]),
 )

@@ -231,6 +231,8 @@ class Command:
     """what an API key must be good for"""
     idempotency: bool = False
     """whether HTTP's header Idempotency-Key makes of a request that is sent twice one act"""
+    prices_do: bool = False
+    """whether prices alone answer it, without the offers behind them: then those that were imported do too"""
     form: Form | None = None
     """how it can be asked on a sheet that shows what holds now"""
     group_default: bool = False

@@ -226,7 +226,7 @@ class Dispatcher:
         try:
             return await command.ask(query, **values)
         except NotYet:
-            query.remarks.extend(await _only_prices(command, values, query))
+            query.remarks.extend(await _what_would_do(command, values, query))
             raise
 
     async def ask(
@@ -289,15 +289,22 @@ def _named(command: Command, values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for value in found if value for name in ((value,) if isinstance(value, str) else value))
 
 
-ONLY_PRICES = "Of {models} only prices were imported. A file of offers would answer this, or polling."
+OFFERS_WOULD_DO = "Of {models} only prices were imported. A file of offers would answer this, or polling."
+NEWER_WOULD_DO = "The prices of {models} were imported. A file of newer ones would answer this, or polling."
+ALL_ONLY_PRICES = "Only prices were imported. A file of offers would answer this, or polling."
 
 
-async def _only_prices(command: Command, values: Mapping[str, Any], query: QueryContext) -> list[Note]:
-    """Which models that a question names have prices but no offers: what would answer it is another kind of file."""
-    named = _named(command, values)
-    rows = [row for row in await query.reader.models() if row.recorded_at is not None and row.last_good_at is None]
-    known = [row.name for row in rows if row.name in named]
-    return [Note(ONLY_PRICES, {"models": known})] if known else []
+async def _what_would_do(command: Command, values: Mapping[str, Any], query: QueryContext) -> list[Note]:
+    """Where nothing but imported prices is known of the models that a question is about: which file would answer it."""
+    named, rows = _named(command, values), await query.reader.models()
+    alone = [row for row in rows if row.recorded_at is not None and (command.prices_do or row.last_good_at is None)]
+    recorded = [row.name for row in alone if row.name in named]
+    if recorded:
+        return [Note(NEWER_WOULD_DO if command.prices_do else OFFERS_WOULD_DO, {"models": recorded})]
+    nothing_else = bool(rows) and all(row.last_good_at is None for row in rows)
+    if named or command.prices_do or not nothing_else or not any(row.recorded_at for row in rows):
+        return []
+    return [Note(ALL_ONLY_PRICES)]
 
 
 def _each_once(notes: Sequence[Note]) -> tuple[Note, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from dataclasses import dataclass
 
 from analytics.catalog import MIB_PER_GIB, VRAM_TOLERANCE, Gpu, listed, load_catalog, model_name, models_of
@@ -11,12 +10,6 @@ from analytics.names import memory_in
 
 _CACHED = 8192
 """Spellings kept in memory, more than a file may have models."""
-_ONE = re.compile(r"^1\s*x\s+", re.IGNORECASE)
-"""One GPU, as clouds write it. Of ``8x`` it is open whether its price is that of one or of eight: not read."""
-_SIZE = re.compile(r"(?<![A-Za-z0-9])(\d{1,3})\s?(?:GB|GiB|G)(?![A-Za-z0-9])", re.IGNORECASE)
-_MEMORY_KINDS = re.compile(r"(?<![A-Za-z0-9])(?:HBM\de?|GDDR\dX?)(?![A-Za-z0-9])", re.IGNORECASE)
-_FORM = re.compile(r"(?<![A-Za-z0-9])(?:SXM\d?|PCI-?E|NVL|OAM)(?![A-Za-z0-9])", re.IGNORECASE)
-"""How a GPU is built in: part of a model's name only where the GPU is sold in more than one form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +35,7 @@ def read_name(spelt: str, gpu_ram_mb: float | None) -> NameRead:
     if spelt in _vast_names():
         rebuilt = memory_in(model) is not None
         return NameRead(spelt, model, (model,) if rebuilt else models_of(spelt))
-    gpus = tuple(gpu for gpu in _candidates(spelt) if _fits(gpu, gpu_ram_mb))
+    gpus = tuple(gpu for gpu in listed(spelt) if _fits(gpu, gpu_ram_mb))
     meant = tuple(gpu.name for gpu in gpus)
     return NameRead(spelt, meant[0] if len(meant) == 1 else model, meant)
 
@@ -60,19 +53,3 @@ def _fits(gpu: Gpu, ram_mb: float | None) -> bool:
     if ram_mb is None or ram_mb <= 0:
         return True
     return abs(ram_mb / MIB_PER_GIB / gpu.vram_gb - 1) <= VRAM_TOLERANCE
-
-
-def _candidates(spelt: str) -> tuple[Gpu, ...]:
-    """The listed GPUs that a foreign spelling may mean."""
-    text = _MEMORY_KINDS.sub(" ", _plain(re.sub(r"[_/():,-]+", " ", _ONE.sub("", spelt))))
-    sizes = _SIZE.findall(text)
-    if len(sizes) > 1:
-        return ()
-    size = "".join(f" {gb}GB" for gb in sizes)
-    bare = _plain(_SIZE.sub(" ", text))
-    found = listed(bare + size)
-    formless = _plain(_FORM.sub(" ", bare))
-    if found or formless == bare:
-        return found
-    without = listed(formless + size)
-    return without if not any(_FORM.search(gpu.name) for gpu in listed(formless)) else ()

@@ -170,6 +170,14 @@ def test_every_canonical_name_means_exactly_itself(name):
 
 
 @pytest.mark.parametrize(
+    ("typed", "model"),
+    [("H100_80GB_SXM5", "H100 SXM"), ("1x L40S 48GB PCIe", "L40S"), ("Tesla-V100-SXM2-16GB", "Tesla V100 16GB")],
+)
+def test_a_model_is_found_as_other_clouds_spell_it(typed, model):
+    assert meant(typed) == (model,)
+
+
+@pytest.mark.parametrize(
     ("typed", "near"), [("4900", "RTX 4090"), ("rtx 5O90", "RTX 5090"), ("a10O sxm", "A100 SXM4 80GB")]
 )
 def test_a_typing_error_gets_did_you_mean(typed, near):

@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Page, expect
 
+from bot.app import describe
 from bot.cli.previews import discord_payload, slack_payload
 from bot.commands import COMMANDS
 from bot.dispatch.dispatcher import Dispatcher
@@ -65,6 +66,7 @@ def demo(market_file: Path, tmp_path: Path) -> Iterator[Demo]:
         found.playground = Playground(site, {"Slack": slack_payload, "Discord": discord_payload}, gallery)
         found.loop = asyncio.get_running_loop()
         site.extra += found.playground.routes
+        describe(site, require_key=True)
         browsers = ForBrowsers(pages=site.routes)
         yield build_api(dispatcher, keys=stored_keys(dispatcher), health=health, browsers=browsers)
         site.events.close()
