@@ -30,7 +30,7 @@ PAUSE_OF_ONE = 5
 """The rows of one model follow each other closer than the spacing divided by this; later ones are its next poll
 (ours: a minute at five minutes)."""
 
-LEAST_STEPS = 2
+LEAST_STEPS = 1
 """Steps between lists of a model that it takes to tell that it was polled less often than others (ours)."""
 FEW = 10
 """So many rows that were listed already, and a quarter of all, are no slips of a recorder but its next list (ours)."""
