@@ -39,7 +39,8 @@ class Moment:
     p10: float | None
     p90: float | None
     on_demand: float | None
-    offers: int
+    offers: int | None
+    """None where the price was imported without them"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ def _moment(hours: Sequence[HourPoint], at: int) -> Moment:
         return quantile(sorted((v, 1) for point in hours if (v := getattr(point, name)) is not None), 0.5)
 
     price, p10, p90, on_demand = (usd(middle(name)) for name in ("price", "p10", "p90", "on_demand"))
-    return Moment(iso(at), price, p10, p90, on_demand, middle("offers") or 0)
+    counted = sorted((point.offers, 1) for point in hours if point.offers or point.price is None)
+    return Moment(iso(at), price, p10, p90, on_demand, quantile(counted, 0.5))
 
 
 def _stats(hours: Sequence[HourPoint]) -> Stats | None:

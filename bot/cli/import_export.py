@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analytics.errors import AskError
-from analytics.market import DAY, HOUR, HourPoint, Quote, Scope
+from analytics.market import DAY, HOUR, WORLD, HourPoint, Quote, Scope
 from analytics.prices import hour_point
 from bot.cli.counted import counted
 from bot.cli.import_said import Stored, kind_of, said, skipped_lines
@@ -123,6 +123,9 @@ async def import_prices(store: Store, file: ImportFile) -> Stored:
         async with store.writer() as writer:
             for model, points in by_model.items():
                 await writer.bulk_hours(model, points)
+        priced = [region for _, region, point in batch if point.price is not None]
+        stored.priced += len(priced)
+        stored.world += priced.count(WORLD)
         stored.hours += len(fresh)
         stored.skipped += len(batch) - len(fresh)
     return stored

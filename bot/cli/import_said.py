@@ -29,6 +29,10 @@ class Stored:
     """What of a file was stored: hours of prices or polls of offers, by what they are."""
 
     hours: int = 0
+    priced: int = 0
+    """hours with a price, those stored before too"""
+    world: int = 0
+    """as many of all regions together"""
     polls: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
     """hours or polls of time that was stored before"""
@@ -36,7 +40,7 @@ class Stored:
     @property
     def counts(self) -> bool:
         """Whether anything of the file counts, now or since it was stored before."""
-        return bool(self.hours or self.polls["complete"] or self.skipped)
+        return bool(self.priced or self.polls["complete"] or (self.skipped and not self.hours))
 
 
 def kind_of(poll: Poll) -> str:
@@ -51,6 +55,7 @@ def said(report: ImportReport, stored: Stored, part: str, now: int) -> str:
     lines = [_first(report, stored)]
     for what, text in (
         ("polls", _polls(report, stored)),
+        ("listed less often, unknown in between", _slower(report)),
         ("span", _span(report)),
         ("taken as incomplete", _incomplete(report, part)),
         ("taken as whole", "" if part or not report.sample else f"as you say, though {report.sample}"),
@@ -84,6 +89,10 @@ def _polls(report: ImportReport, stored: Stored) -> str:
         return ""
     every = f", {_length(report.interval)} apart" if report.last_round != report.since else ""
     return ", ".join(f"{stored.polls[kind]} {kind}" for kind in KINDS) + every
+
+
+def _slower(report: ImportReport) -> str:
+    return _list(f"{model} every {_length(wait)}" for model, wait in sorted(report.slower.items()))
 
 
 def _span(report: ImportReport) -> str:
@@ -125,6 +134,8 @@ def _good_for(report: ImportReport, stored: Stored, now: int) -> str:
         return "nothing: no row or poll of this file counts"
     if report.until is not None and report.until < now - HISTORY_DAYS * DAY:
         return "backtest alone"
+    if report.kind == "prices" and not stored.world:
+        return "no question yet: no row with a price is of all regions together (an empty region, or World)"
     if report.kind == "prices":
         return "monitor, predict, history, savings, backtest"
     return "all questions, as far as the history reaches"

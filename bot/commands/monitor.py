@@ -28,8 +28,10 @@ async def ask(query: QueryContext, *, gpu: tuple[str, ...] | None, scope: str, l
         rows = [row for row in rows if row.name in gpu]
     whose = Scope(scope)
     names = [row.name for row in rows]
-    quotes = {**await query.reader.recorded_quotes(names), **await query.reader.quotes(names, scope=whose)}
+    quotes = {**await query.reader.quotes(names, scope=whose), **await query.reader.recorded_quotes(names)}
     ends = {name: quote.at // HOUR for name, quote in quotes.items()}  # of each model's own latest poll
+    if whose is Scope.ALL:  # the hours of unverified offers are no past of an imported price
+        ends = {row.name: ends[row.name] for row in rows if row.name in ends and row.recorded_at is None}
     days = await query.reader.hours_until(ends, DAY_HOURS, scope=whose)
     bands = await _bands(query, rows, whose)
     listings = [_listing(query, row, quotes.get(row.name), days.get(row.name, ()), bands) for row in rows]
@@ -45,7 +47,8 @@ async def _bands(query: QueryContext, rows: Sequence[ModelRow], scope: Scope) ->
     names = [row.name for row in rows if scope is not Scope.VERIFIED or row.recorded_at is not None]
     if not names:
         return stored
-    since = await query.seen_until(names) // HOUR - BAND_HOURS - DAY_HOURS
+    seen = max(row.priced_at or 0 for row in rows if row.name in names)
+    since = seen // HOUR - BAND_HOURS - DAY_HOURS
     history = await query.reader.hours(names, since, scope=scope)
     return {**stored, **{name: band for name, hours in history.items() if (band := change_band(hours))}}
 

@@ -49,9 +49,9 @@ def _asking(ask: Ask, which: WhichOffers) -> Ask:
 
 
 async def _polled(query: QueryContext, wanted: Sequence[Wanted]) -> Sequence[Wanted]:
-    """Those whose offers are known: of a model with imported prices alone nobody knows what is on offer."""
-    recorded = {row.name for row in await query.reader.models() if row.recorded_at is not None}
-    return [one for one in wanted if one.model not in recorded]
+    """Those whose offers are known: of a model without a complete poll nobody knows what is on offer."""
+    polled = {row.name for row in await query.reader.models() if row.last_good_at is not None}
+    return [one for one in wanted if one.model in polled]
 
 
 async def found_offers(query: QueryContext, wanted: Sequence[Wanted]) -> tuple[OfferNow, ...]:

@@ -134,13 +134,13 @@ class QueryContext:
         return self.basis_of(rows, offers=await self.offers_of(models))
 
     async def priced(self, models: Sequence[str]) -> tuple[dict[str, Quote], Basis]:
-        """The price of each of these models, and its basis: of the latest complete poll, else as it was imported."""
+        """The price of each of these models, of its latest complete poll or newer as imported, and its basis."""
         rows = [row for row in await self.reader.models() if row.name in models]
-        quotes = {**await self.reader.recorded_quotes(models), **await self.reader.quotes(models)}
+        quotes = {**await self.reader.quotes(models), **await self.reader.recorded_quotes(models)}
         return quotes, self.basis_of_prices(rows, offers=sum(quote.offers for quote in quotes.values()))
 
     def basis_of_prices(self, rows: Sequence[ModelRow], *, offers: int = 0) -> Basis:
-        """As :meth:`basis_of`, with imported prices where a model has no poll: for answers that need no offers."""
+        """As :meth:`basis_of`, with imported prices that are newer than polls: for answers that need no offers."""
         known = [_as_polled(row) for row in rows]
         recorded = tuple(row.name for row in rows if row.recorded_at is not None)
         return replace(self.basis_of(known, offers=offers), recorded=recorded)
@@ -164,12 +164,14 @@ class QueryContext:
         )
 
     async def seen_until(self, models: Sequence[str] | None = None) -> int:
-        """The newest complete poll of these models, or of all: "the last 30 days" of a stored market end here.
+        """The newest complete poll of these models, or of all, or else the newest price that was imported: "the last
+        30 days" of a stored market end here.
 
         Now, where there is none. Asking "up to now" would find nothing in a market that was recorded last month.
         """
         rows = [row for row in await self.reader.models() if models is None or row.name in models]
-        return max((row.priced_at for row in rows if row.priced_at is not None), default=self.now)
+        polled = [row.last_good_at for row in rows if row.last_good_at is not None]
+        return max(polled or [row.recorded_at for row in rows if row.recorded_at is not None], default=self.now)
 
     async def known(self) -> tuple[str, ...]:
         """Every model that the store has seen, busiest first."""
@@ -186,7 +188,7 @@ class QueryContext:
 
 
 def _as_polled(row: ModelRow) -> ModelRow:
-    """A model with imported prices alone, as if it had been polled each hour."""
+    """A model with imported prices that are newer than its polls, as if it had been polled each hour."""
     return row if row.recorded_at is None else replace(row, last_good_at=row.recorded_at, interval=HOUR)
 
 

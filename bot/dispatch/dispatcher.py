@@ -297,7 +297,8 @@ ALL_ONLY_PRICES = "Only prices were imported. A file of offers would answer this
 async def _what_would_do(command: Command, values: Mapping[str, Any], query: QueryContext) -> list[Note]:
     """Where nothing but imported prices is known of the models that a question is about: which file would answer it."""
     named, rows = _named(command, values), await query.reader.models()
-    recorded = [row.name for row in rows if row.recorded_at is not None and row.name in named]
+    alone = [row for row in rows if row.recorded_at is not None and (command.prices_do or row.last_good_at is None)]
+    recorded = [row.name for row in alone if row.name in named]
     if recorded:
         return [Note(NEWER_WOULD_DO if command.prices_do else OFFERS_WOULD_DO, {"models": recorded})]
     nothing_else = bool(rows) and all(row.last_good_at is None for row in rows)

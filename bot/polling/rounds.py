@@ -7,7 +7,7 @@ committed together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
@@ -134,13 +134,23 @@ class Collector:
         return (await self.record_many([(at, polls)], cost))[0]
 
     async def record_many(
-        self, rounds: Iterable[tuple[int, Sequence[Poll]]], cost: Cost | None = None, *, bands: bool = True
+        self,
+        rounds: Iterable[tuple[int, Sequence[Poll]]],
+        cost: Cost | None = None,
+        *,
+        bands: bool = True,
+        shared: Collection[tuple[str, int]] = (),
     ) -> list[Round]:
-        """Rounds in time order, committed together: for back-fill, where a commit for each would take hours."""
+        """Rounds in time order, committed together: for back-fill, where a commit for each would take hours.
+
+        ``shared``: (model, hour) of which polls may be stored that no state tells of.
+        """
         try:
             async with self._store.writer() as writer:
                 done = [await self._record_one(writer, at, polls, cost) for at, polls in rounds]
                 entries = [entry for _, some in done for entry in some]
+                for model, hour in shared:
+                    entries = await _with_whole_hour(writer.read, entries, model, hour)
                 if bands:
                     entries = await self._with_bands(writer, entries)
                 if entries:
@@ -236,6 +246,17 @@ def _elsewhere(state: ModelState, poll: Poll, books: Mapping[str, Mapping[str, o
     missing = {tenant.slice_id for tenants in followed for tenant in tenants if tenant.slice_id not in mine}
     others = (book for model, book in books.items() if model != poll.model)
     return frozenset().union(*(missing & book.keys() for book in others)) if missing else missing
+
+
+async def _with_whole_hour(reader: Reader, entries: Sequence[Entry], model: str, hour: int) -> list[Entry]:
+    """The entries, those of this hour with its points as stored polls and all of theirs make them together."""
+    quoted: dict[Place, list[Quote]] = defaultdict(list, await reader.quotes_in_hour(model, hour))
+    mine = {id(e) for e in entries if e.points and e.poll.model == model and e.poll.at // HOUR == hour}
+    for entry in entries:
+        for place, quote in entry.quotes.items() if id(entry) in mine else ():
+            quoted[place].append(quote)
+    points = {place: hour_point(hour, sorted(some, key=lambda quote: quote.at)) for place, some in quoted.items()}
+    return [replace(entry, points=points) if id(entry) in mine else entry for entry in entries]
 
 
 def _priced(entry: Entry, cost: Cost | None, *, first: bool) -> Entry:

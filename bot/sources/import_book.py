@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from analytics.market import ANY_MACHINE, Offer, Poll, Quality
 from bot.sources.import_rows import BadLine, Cells, OfferRow, model_of
@@ -11,6 +11,8 @@ from bot.sources.vast_rows import DOUBTFUL_SHARE, whole
 
 BAD_ROWS = "too many rows of this poll were unreadable"
 MARKED = "marked as incomplete in the file"
+NONE_SLOWER: Mapping[str, int] = {}
+"""Every model was polled as often as the others."""
 ANY_MODEL = ""
 """Stands for the model of a row that names none."""
 
@@ -51,10 +53,16 @@ class Book:
         self._bad[model] += 1
         self._unknown[model].add(whole(cells.get("machine_id")) or ANY_MACHINE)
 
-    def round(self, models: Sequence[str], interval: int, part: str = "") -> Iterator[tuple[int, list[Poll]]]:
-        """The round that these rows make; nothing where none can be read. ``part``: why they are no whole market."""
-        if self._rows:
-            yield self.at, [self._poll(model, interval, part) for model in models]
+    def round(
+        self, models: Sequence[str], interval: int, part: str = "", slower: Mapping[str, int] = NONE_SLOWER
+    ) -> Iterator[tuple[int, list[Poll]]]:
+        """The round that these rows make; nothing where none can be read. ``part``: why they are no whole market.
+
+        ``slower``: the intervals of models that were polled less often, and only where they are listed.
+        """
+        polled = [model for model in models if model not in slower or self._rows[model] or self._bad[model]]
+        if self._rows and polled:
+            yield self.at, [self._poll(model, slower.get(model, interval), part) for model in polled]
 
     def _poll(self, model: str, interval: int, part: str) -> Poll:
         note = part or self._note(model)

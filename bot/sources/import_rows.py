@@ -223,20 +223,27 @@ def offer_row(cells: Cells) -> OfferRow:
 
 
 def price_row(cells: Cells) -> tuple[str, str, Quote]:
-    """Model, region and quote from a line of a prices file. Raises BadLine."""
-    region = clean(cells.get("region"))
+    """Model, region and quote from a line of a prices file; nothing costs nothing, so 0 is no price. Raises BadLine."""
     quote = Quote(
         at=time_of(cells),
-        price=_price(cells, "price"),
-        floor=_price(cells, "floor"),
-        p10=_price(cells, "p10"),
-        p90=_price(cells, "p90"),
-        on_demand=_price(cells, "on_demand_price"),
+        price=_price(cells, "price") or None,
+        floor=_price(cells, "floor") or None,
+        p10=_price(cells, "p10") or None,
+        p90=_price(cells, "p90") or None,
+        on_demand=_price(cells, "on_demand_price") or None,
         offers=_perhaps(cells, "offers", least=0) or 0,
         gpus=_perhaps(cells, "gpus", least=0) or 0,
         machines=_perhaps(cells, "machines", least=0) or 0,
     )
-    return model_of(cells), WORLD if region.lower() in WORLD_NAMES else region, quote
+    return model_of(cells), _region(cells), quote
+
+
+def _region(cells: Cells) -> str:
+    """Where nothing is written, all regions together; what cannot be read as a name is not."""
+    if _blank(cells.get("region")):
+        return WORLD
+    region = clean(cells.get("region")) or _refuse(cells, "region", "a name")
+    return WORLD if region.lower() in WORLD_NAMES else region
 
 
 def _shown(value: Any) -> str:

@@ -30,6 +30,8 @@ PAUSE_OF_ONE = 5
 """The rows of one model follow each other closer than the spacing divided by this; later ones are its next poll
 (ours: a minute at five minutes)."""
 
+LEAST_STEPS = 1
+"""Steps between lists of a model that it takes to tell that it was polled less often than others (ours)."""
 FEW = 10
 """So many rows that were listed already, and a quarter of all, are no slips of a recorder but its next list (ours)."""
 
@@ -116,6 +118,27 @@ def snapshots(sightings: Sightings, every: int) -> Iterator[Snapshot]:
         open_.take(at, slices, sightings)
     if open_ is not None:
         yield open_.close()
+
+
+def slower(sightings: Sightings, models: Sequence[str], found: Snapshots) -> dict[str, int]:
+    """The seconds between two lists of each model that is hardly ever listed twice running, as if polled less often.
+
+    ``models``: the model of each slice.
+    """
+    listed: dict[str, list[int]] = defaultdict(list)
+    for at, slices in sightings.moments():
+        n = bisect_right(found.starts, at) - 1
+        for model in {models[slice_] for slice_ in slices}:
+            if listed[model][-1:] != [n]:
+                listed[model].append(n)
+    return {model: wait for model, lists in listed.items() if (wait := _own_wait(lists, found.starts))}
+
+
+def _own_wait(lists: Sequence[int], starts: Sequence[int]) -> int | None:
+    steps = sorted(after - before for before, after in itertools.pairwise(lists))
+    if len(steps) < LEAST_STEPS or steps[len(steps) // QUICK] < 2:
+        return None
+    return round(statistics.median(starts[after] - starts[before] for before, after in itertools.pairwise(lists)))
 
 
 class _Open:

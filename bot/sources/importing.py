@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from bot.sources.import_rows import (
     seen_at,
 )
 from bot.sources.import_samples import SampleTest
-from bot.sources.import_snapshots import PAUSE_OF_ONE, Sightings, Snapshots, snapshots, spacing
+from bot.sources.import_snapshots import PAUSE_OF_ONE, Sightings, Snapshots, slower, snapshots, spacing
 
 MOST_MESSAGES = 20
 """Bad lines that are reported in words; all are counted."""
@@ -64,6 +64,8 @@ class ImportReport:
     """how the models' names were read, each spelling once"""
     sample: str = ""
     """why an offers file seems to hold parts of the market only; empty where nothing says so"""
+    slower: Mapping[str, int] = field(default_factory=dict)
+    """models of an offers file that were polled less often than others, and the seconds between their polls"""
     interval: int = 0
     """planned seconds between the polls of an offers file"""
     last_round: int = 0
@@ -108,6 +110,7 @@ class ImportFile:
             since=scanned.since,
             until=scanned.until,
             sample=sample,
+            slower=scanned.slower,
             interval=self._snapshots.interval,
             last_round=max(self._snapshots.starts, default=0),
         )
@@ -127,10 +130,11 @@ class ImportFile:
     def rounds(self) -> Iterator[tuple[int, list[Poll]]]:
         """One round for each snapshot of the file, oldest first, with a poll of every model of the file.
 
-        A model without rows in a snapshot was polled and had nothing. What unreadable rows said is unknown, and must
+        A model without rows in a snapshot was polled and had nothing, unless it is one of those that were polled less
+        often. What unreadable rows said is unknown, and must
         not look like slices that have gone; a poll with too many of them is not complete.
         """
-        models, interval, part = self.report.models, self.interval, self.part
+        models, interval, part, less = self.report.models, self.interval, self.part, self.report.slower
         book, reader, torn = Book(-1), OfferReader(), 0
         for number, cells, at in self._readable():
             if at is None:  # torn: of the snapshot around it, which may also be the next one
@@ -139,7 +143,7 @@ class ImportFile:
                 continue
             start = self._snapshots.of(at)
             if start is not None and start != book.at:
-                yield from book.round(models, interval, part)
+                yield from book.round(models, interval, part, less)
                 book = Book(start)
                 for _ in range(torn):
                     book.blame({})
@@ -153,7 +157,7 @@ class ImportFile:
             else:
                 self.report.rows += 1
                 self.report.duplicates += not book.add(at, row)
-        yield from book.round(models, interval, part)
+        yield from book.round(models, interval, part, less)
 
     def prices(self) -> Iterator[tuple[str, str, Quote]]:
         """(model, region, quote), oldest first; region "" stands for all regions together."""
@@ -228,7 +232,9 @@ class _Scan:
         self.names: dict[tuple[Any, Any], NameRead] = {}
         self.since: int | None = None
         self.until: int | None = None
+        self.slower: Mapping[str, int] = {}
         self._slices: dict[int, int] = {}
+        self._models: list[str] = []
         self._sightings = Sightings()
 
     def take(self, at: int, cells: Cells) -> None:
@@ -248,7 +254,9 @@ class _Scan:
         for snapshot in snapshots(sightings, every):
             test.look(snapshot)
             found.append((snapshot.start, snapshot.end))
-        return Snapshots(found, every / PAUSE_OF_ONE), test.verdict()
+        whole = Snapshots(found, every / PAUSE_OF_ONE)
+        self.slower = slower(sightings, self._models, whole)
+        return whole, test.verdict()
 
     def _sight(self, at: int, cells: Cells) -> None:
         key = _slice_key(cells)
@@ -257,6 +265,7 @@ class _Scan:
             offer = offer_row(cells).offer
             slice_ = self._slices[key] = len(self._slices)
             self._sightings.names.append(name_of(cells).spelt)
+            self._models.append(name_of(cells).model)
             self._sightings.machines.append(offer.machine_id)
             self._learn(at, cells)
         self._sightings.add(at, slice_)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import WORLD, ChangeBand, HourPoint, Offer, Quality, Quote, Scope
@@ -53,21 +53,25 @@ class ModelRow:
     offers: int = 0
     """rentable slices at the last complete poll"""
     recorded_at: int | None = None
-    """the newest hour with an imported price; of models without a complete poll alone"""
+    """the newest hour with an imported price, where no complete poll is of that hour or later"""
 
     @property
     def priced_at(self) -> int | None:
-        """When its price was known last: at a complete poll, or in the newest hour that was imported."""
-        return self.recorded_at if self.last_good_at is None else self.last_good_at
+        """When its price was known last: at a complete poll, or in a newer hour that was imported."""
+        return self.last_good_at if self.recorded_at is None else self.recorded_at
 
 
 def _recorded_at() -> ColumnElement[int | None]:
-    """The second at which a model's newest hour begins, where nothing but imported prices is known of it."""
+    """The second at which a model's newest hour begins, where it is later than that of any complete poll."""
     p = t.price_hour.c
     newest = select(func.max(p.hour) * 3600).where(
-        p.gpu_id == t.gpu.c.id, p.region_id == t.WORLD_ID, p.scope == Scope.VERIFIED, p.price.is_not(None)
+        p.gpu_id == t.gpu.c.id,
+        p.hour > func.coalesce(t.gpu.c.last_good_at // 3600, -1),
+        p.region_id == t.WORLD_ID,
+        p.scope == Scope.VERIFIED,
+        p.price.is_not(None),
     )
-    return case((t.gpu.c.last_good_at.is_(None), newest.scalar_subquery()))
+    return newest.scalar_subquery()
 
 
 Books = dict[str, tuple[int | None, tuple[Offer, ...]]]
@@ -144,7 +148,7 @@ class Reader(RiskReads, VariantReads, MarketReads, LedgerReads, AccountReads, Ha
         return {self._names.gpu_name[row[0]]: Quote(*row[2:]) for row in rows}
 
     async def recorded_quotes(self, models: Iterable[str] | None = None) -> dict[str, Quote]:
-        """The newest imported price of each model that has no complete poll; ``at`` is the beginning of its hour."""
+        """The newest imported price of each model where it is newer than its polls; ``at``: when its hour begins."""
         wanted = self._names.gpu_ids(models)
         ends = {
             row.name: row.recorded_at // 3600 + 1

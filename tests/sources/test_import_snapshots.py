@@ -241,3 +241,23 @@ def test_a_market_that_stands_still_is_no_sample(read: Read) -> None:
 def test_said_to_be_incomplete_is_taken_as_incomplete(read: Read) -> None:
     found = polls(read(snapshots(every(600), TWO), complete=False))
     assert {poll.quality for poll in found} == {Quality.CAPPED}
+
+
+@pytest.mark.parametrize("lists", [2, 4])
+def test_a_model_that_was_polled_less_often_is_not_gone_in_between(read: Read, lists: int) -> None:
+    fast = snapshots(every(600, 24), {"RTX 4090": (0,) * 8})
+    slow = [line(T0 + n * 3600 + 7, "H100 SXM", machine) for n in range(lists) for machine in (21, 22, 23)]
+    found = read([*fast, *slow])
+    by_model = {name: [poll for poll in polls(found) if poll.model == name] for name in ("RTX 4090", "H100 SXM")}
+    assert [(len(some), {len(poll.offers) for poll in some}) for some in by_model.values()] == [(24, {8}), (lists, {3})]
+    assert [{poll.interval for poll in some} for some in by_model.values()] == [{600}, {3600}]
+    assert found.report.slower == {"H100 SXM": 3600}
+
+
+def test_a_model_that_is_listed_again_and_again_and_then_not_is_gone(read: Read) -> None:
+    rare = [line(T0 + n * 600, "H100 SXM", 21) for n in (2, 3, 4, 9, 10, 11, 18)]
+    found = read([*snapshots(every(600, 24), {"RTX 4090": (0,) * 8}), *rare])
+    seen = [bool(poll.offers) for poll in polls(found) if poll.model == "H100 SXM"]
+    assert [n for n, there in enumerate(seen) if there] == [2, 3, 4, 9, 10, 11, 18]
+    assert len(seen) == 24
+    assert not found.report.slower
