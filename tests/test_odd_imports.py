@@ -167,3 +167,22 @@ async def test_models_polled_at_another_pace_are_not_interrupted(
     async with (await reading()).reader() as reader:
         assert await reader.interruptions("H100 SXM", 0) == []
         assert sum(lived.held_s for _, lived in await reader.exposure_hours("H100 SXM", 0)) == 2 * 3 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (HEAD.replace(",", ";").encode(), "separated by semicolons; save it with commas"),
+        (HEAD.replace(",", "\t").encode(), "separated by tabs"),
+        (HEAD.encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        (HEAD.encode("utf-16-be"), "columns are missing"),
+    ],
+)
+async def test_a_file_as_spreadsheets_save_it_is_refused_with_what_to_do(
+    tmp_path: Path, url: str, capsys: pytest.CaptureFixture[str], content: bytes, said: str
+) -> None:
+    file = tmp_path / "file.csv"
+    file.write_bytes(content + b"\n")
+    settings = load_settings(database_url=url, _env_file=None)
+    assert await import_files(settings, [file], kind=None, clock=lambda: NOW) == 2
+    assert said in capsys.readouterr().err

@@ -42,6 +42,10 @@ SNIFFED_LINES = 20
 """Lines of an NDJSON file among which one must show what kind it is."""
 SKEW_SECONDS = 300
 """By how much the clock of what recorded a file may be ahead of ours (ours: one planned poll)."""
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+"""How a file begins that a spreadsheet saved as “Unicode text”."""
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What stands between columns where a comma is a decimal point."""
 MOST_SHOWN = 200
 """Characters of a file's own column names that an error repeats."""
 MOST_MODELS = 5_000
@@ -323,6 +327,8 @@ class Form:
 
 def _form(path: Path, kind: Kind | None, first: Sequence[Line]) -> Form:
     number, content = first[0]
+    if content.startswith(UTF16):
+        raise ImportFault(f"{path}: the file is UTF-16; save it as UTF-8")
     if content.removeprefix(b"\xef\xbb\xbf").startswith(b"{"):
         return Form(_kind(path, kind, _objects(path, first), raw=True), json_cells, header=0)
     try:
@@ -332,6 +338,11 @@ def _form(path: Path, kind: Kind | None, first: Sequence[Line]) -> Form:
     repeated = dict.fromkeys(name for name in header if name and header.count(name) > 1)
     if repeated:
         raise ImportFault(f"{path}: the header names a column more than once: {', '.join(repeated)}")
+    if len(header) == 1 and (other := next((one for one in SEPARATORS if one in header[0]), None)):
+        raise ImportFault(
+            f"{path}: its columns are separated by {SEPARATORS[other]}; save it with commas between them, "
+            "and with points in numbers"
+        )
     return Form(_kind(path, kind, [header]), csv_reader(header), header=number)
 
 
