@@ -26,7 +26,7 @@ from bot.cli.demo_history import FIRST_S, Filling, History
 from bot.cli.demo_port import HOST, take_port
 from bot.cli.previews import discord_payload, slack_payload
 from bot.cli.program import program
-from bot.cli.running_demo import announced, nothing_set_up
+from bot.cli.running_demo import FOLDER_PREFIX, announced, nothing_set_up
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import Settings
@@ -92,7 +92,7 @@ async def demo(settings: Settings, options: MarketOptions, *, language: str, pro
     set_up(logging.WARNING)
     stop = asyncio.Event()
     stop_on_signals(stop)
-    with closing(take_port(settings, out.print)) as listener, TemporaryDirectory(prefix="spotbot-demo-") as folder:
+    with closing(take_port(settings, out.print)) as listener, TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
         url = f"sqlite+aiosqlite:///{quote(str(Path(folder) / 'demo.db'))}"
         store = await open_store(f"{url}?timeout={PATIENCE_S}", writer=True)
         try:
