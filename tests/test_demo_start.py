@@ -134,7 +134,7 @@ def test_the_word_of_a_dead_demo_is_ignored_and_swept(home: Path, market_file: P
 @contextmanager
 def held(path: Path, url: str) -> Iterator[None]:
     """A word as a running demo leaves it, wherever it lies."""
-    path.write_text(json.dumps({"pid": os.getpid(), "database_url": url}))
+    path.write_text(json.dumps({"began": 1.5, "database_url": url}))
     path.chmod(0o600)
     with path.open("r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -167,6 +167,21 @@ def test_a_word_that_another_could_have_put_there_is_not_trusted(trick: str, hom
             assert not found
 
 
+def test_the_demo_that_began_last_is_asked_and_one_that_is_not_all_there_says_so(home: Path, market_file: Path) -> None:
+    filling = "Its older days are still being filled in."
+    state_folder().mkdir(parents=True)
+    with (
+        held(state_folder() / "demo-1.json", f"sqlite:///{home / 'none.db'}"),
+        announced(f"sqlite:///{market_file}", filling=True) as word,
+    ):
+        assert word
+        asked = ask("ask", "status")
+        assert (asked.exit_code, filling in asked.stderr) == (0, True)
+        word.all_in()
+        asked = ask("ask", "status")
+        assert (asked.exit_code, "everything is simulated.\n" in asked.stderr) == (0, True)
+
+
 def make_link(link: Path, target: Path) -> Path:
     """A symbolic link."""
     link.symlink_to(target)
@@ -189,7 +204,7 @@ def test_the_folder_of_a_demo_that_was_killed_is_swept_and_no_other(home: Path) 
         database.touch()
         if number != 1:
             (folder / f"demo-{number}.json").write_text(
-                json.dumps({"database_url": f"sqlite:///{quote(str(database))}"})
+                json.dumps({"began": 1.5, "database_url": f"sqlite:///{quote(str(database))}"})
             )
     with held(folder / "demo-1.json", f"sqlite:///{databases[1]}"), announced("sqlite:///other.db"):
         assert [database.exists() for database in databases] == [False, True, True]
@@ -221,7 +236,7 @@ async def test_without_a_terminal_it_serves_plainly_and_is_found_and_leaves_noth
     async with httpx.AsyncClient() as client:
         assert (await client.get(address, headers={header: value})).status_code == 200
     found = await asyncio.to_thread(ask, "ask", "predict", "RTX 4090", "--json")
-    assert (found.exit_code, "simulated" in found.stderr) == (0, True)
+    assert (found.exit_code, "still being filled in" in found.stderr) == (0, True)
     running.send_signal(signal.SIGTERM)
     out, err = await running.communicate()
     assert (running.returncode, out, err) == (0, b"", b"")

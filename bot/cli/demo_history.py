@@ -89,6 +89,8 @@ class Filling:
         self._done, self._forecasting = 0, False
         self._left = history.older_rounds
         self._began = time.monotonic()
+        self.then: Callable[[], None] = lambda: None
+        """called once all is in, forecasts included"""
 
     @property
     def needed(self) -> bool:
@@ -119,8 +121,8 @@ class Filling:
         seconds = self._first_took * self._history.older_rounds / first
         return (
             f"The older of {counted(self._history.days, 'day')} are being filled in meanwhile, about {_about(seconds)} "
-            "at the pace so far, then forecasts from them. Until then an answer may say that it has not enough history "
-            "or how long that takes on a real market: here it does not.",
+            "at the pace so far, then forecasts from them. Until then answers count days of history across a gap, "
+            "and may say that there is not enough or how long that takes on a real market: here it does not.",
         )
 
     async def run(self, store: Store, poller: Poller | None, say: Callable[[str], None]) -> None:
@@ -133,6 +135,7 @@ class Filling:
             self._left, self._forecasting = 0, False
             say(f"The older days could not be filled in ({error}); what is there stays.")
         else:
+            self.then()
             say(
                 f"All {counted(self._history.days, 'day')} are in, {time.monotonic() - self._began:.0f} s later, with "
                 "forecasts from them: every question can be asked now."
