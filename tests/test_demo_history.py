@@ -13,9 +13,11 @@ from rich.console import Console
 from sqlalchemy import create_engine, text
 
 from analytics.market import HOUR
+from bot.cli import demo_history
 from bot.cli.demo import fill
 from bot.cli.demo_history import FIRST_S, Filling, History, fill_older
 from bot.clock import SteadyClock
+from bot.extras import Extra
 from bot.polling.rounds import Collector
 from bot.sources.sim_calibration import DEFAULT
 from bot.store.engine import Store, open_store
@@ -122,3 +124,10 @@ async def test_a_short_history_is_all_there_at_once(sqlite_url: str, days: int) 
     await filling.run(store, None, said.append)
     await store.close()
     assert (filling.state(), filling.announcement, said) == ("", (), [])
+
+
+def test_no_forecasts_are_promised_where_they_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    filling = Filling(History(7, 3, NOW), lambda: NOW, 1.0)
+    assert "then forecasts from them" in filling.announcement[0]
+    monkeypatch.setattr(demo_history, "FORECASTS", Extra("forecasts", ("none_such",), "", ""))
+    assert "forecasts" not in filling.announcement[0]

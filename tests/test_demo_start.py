@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import json
 import os
 import re
 import shutil
@@ -10,7 +12,9 @@ import signal
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -127,6 +131,86 @@ def test_the_word_of_a_dead_demo_is_ignored_and_swept(home: Path, market_file: P
         assert not dead.exists()
 
 
+@contextmanager
+def held(path: Path, url: str) -> Iterator[None]:
+    """A word as a running demo leaves it, wherever it lies."""
+    path.write_text(json.dumps({"began": 1.5, "database_url": url}))
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.parametrize("trick", ["link", "writable", "open folder", "linked folder", "pipe", "deep", "none"])
+def test_a_word_that_another_could_have_put_there_is_not_trusted(trick: str, home: Path, market_file: Path) -> None:
+    folder, word = state_folder(), state_folder() / "demo-1.json"
+    folder.mkdir(parents=True)
+    with held(home / "elsewhere.json" if trick == "link" else word, f"sqlite:///{market_file}"):
+        if trick == "link":
+            word.symlink_to(home / "elsewhere.json")
+        elif trick == "pipe":
+            word.unlink()
+            os.mkfifo(word, 0o600)
+        elif trick == "deep":
+            word.write_text("[" * 60_000)
+        elif trick == "writable":
+            word.chmod(0o666)
+        elif trick == "open folder":
+            folder.chmod(0o777)
+        elif trick == "linked folder":
+            folder.rename(home / "moved")
+            os.lchown(make_link(folder, home / "moved"), 12345, 12345)
+        asked = ask("ask", "status")
+    assert ("From the running demo" in asked.stderr) == (trick == "none"), asked.output
+    if trick.endswith("folder"):
+        with announced("sqlite:///mine.db") as found:  # nor is a word left where it would not be trusted
+            assert not found
+
+
+def test_the_demo_that_began_last_is_asked_and_one_that_is_not_all_there_says_so(home: Path, market_file: Path) -> None:
+    filling = "Its older days are still being filled in."
+    state_folder().mkdir(parents=True)
+    with (
+        held(state_folder() / "demo-1.json", f"sqlite:///{home / 'none.db'}"),
+        announced(f"sqlite:///{market_file}", filling=True) as word,
+    ):
+        assert word
+        asked = ask("ask", "status")
+        assert (asked.exit_code, filling in asked.stderr) == (0, True)
+        word.all_in()
+        asked = ask("ask", "status")
+        assert (asked.exit_code, "everything is simulated.\n" in asked.stderr) == (0, True)
+
+
+def make_link(link: Path, target: Path) -> Path:
+    """A symbolic link."""
+    link.symlink_to(target)
+    return link
+
+
+def test_a_demo_plays_also_where_its_word_cannot_be_left() -> None:
+    (state_folder() / f"demo-{os.getpid()}.json" / "in the way").mkdir(parents=True)
+    with announced("sqlite:///mine.db") as found:
+        assert not found
+    assert [path.suffix for path in state_folder().iterdir()] == [".json"]
+
+
+def test_the_folder_of_a_demo_that_was_killed_is_swept_and_no_other(home: Path) -> None:
+    folder = state_folder()
+    folder.mkdir(parents=True)
+    databases = [home / name / "demo.db" for name in ("spotbot-demo-a b", "spotbot-demo-live", "mine")]
+    for number, database in enumerate(databases):
+        database.parent.mkdir()
+        database.touch()
+        if number != 1:
+            (folder / f"demo-{number}.json").write_text(
+                json.dumps({"began": 1.5, "database_url": f"sqlite:///{quote(str(database))}"})
+            )
+    with held(folder / "demo-1.json", f"sqlite:///{databases[1]}"), announced("sqlite:///other.db"):
+        assert [database.exists() for database in databases] == [False, True, True]
+        assert {path.name for path in folder.iterdir()} == {"demo-1.json", f"demo-{os.getpid()}.json"}
+
+
 async def _lines_until(stream: asyncio.StreamReader, wanted: str) -> list[str]:
     lines: list[str] = []
     while not lines or wanted not in lines[-1]:
@@ -152,7 +236,7 @@ async def test_without_a_terminal_it_serves_plainly_and_is_found_and_leaves_noth
     async with httpx.AsyncClient() as client:
         assert (await client.get(address, headers={header: value})).status_code == 200
     found = await asyncio.to_thread(ask, "ask", "predict", "RTX 4090", "--json")
-    assert (found.exit_code, "simulated" in found.stderr) == (0, True)
+    assert (found.exit_code, "still being filled in" in found.stderr) == (0, True)
     running.send_signal(signal.SIGTERM)
     out, err = await running.communicate()
     assert (running.returncode, out, err) == (0, b"", b"")

@@ -68,7 +68,7 @@ class Distribution(NamedTuple):
     half: Array
     """NaN before any forecast of any model has come due"""
     confidence: Array
-    """NaN with less than a day of history"""
+    """NaN with less than a day of history, and while no other errors stand beside the series' own first ones"""
 
 
 def distribution(errors: Array, age: Array, horizon: int) -> Distribution:
@@ -91,7 +91,8 @@ def distribution(errors: Array, age: Array, horizon: int) -> Distribution:
         others = _weighed(pooled, own, age[:, hour])
         mixed = np.sort(np.concatenate([np.where(age[:, hour, None] < COLD_H, np.nan, own), others], axis=1))
         level = np.where(age[:, hour] < COLD_H, ALPHA, alpha)
-        half[:, hour], share[:, hour] = _points(mixed, level)
+        half[:, hour], hits = _points(mixed, level)
+        share[:, hour] = np.where(np.isfinite(others).any(axis=1), hits, np.nan)
     confidence = _recalibrated(share, errors, horizon)
     confidence[age < COLD_H] = np.nan
     return Distribution(half, _agreeing(half, confidence))

@@ -183,7 +183,7 @@ def prediction(
         past=_past(hours, basis.now // HOUR),
         evidence=basis.evidence(
             METHODS[_served(forecasts)],
-            (*dear, *(() if told else (NO_START,)), *caveats(first, track)),
+            (*dear, *(() if told else (NO_START,)), *caveats(forecasts, track)),
         ),
     )
 
@@ -282,9 +282,10 @@ def _fresh(basis: Basis, forecasts: Sequence[Forecast]) -> None:
         )
 
 
-def caveats(first: Forecast, track: TrackRecord | None) -> list[Note]:
+def caveats(forecasts: Sequence[Forecast], track: TrackRecord | None) -> list[Note]:
     """What has to be said of a model's forecasts beside their figures."""
     notes = []
+    first = min(forecasts, key=lambda forecast: forecast.horizon_h)
     if first.regime == "cold":
         notes.append(
             Note(
@@ -295,6 +296,8 @@ def caveats(first: Forecast, track: TrackRecord | None) -> list[Note]:
                 {"n": COLD_H},
             )
         )
+    elif any(forecast.confidence is None for forecast in forecasts):
+        notes.append(Note("no confidence where too few forecasts have come due"))
     if first.lo80 is None:
         notes.append(Note("no interval yet: no forecast of any model has come due"))
     if track is None or track.model_accuracy is None:

@@ -158,7 +158,7 @@ def _predicted(key: SeriesKey, read: _Forecasts) -> Foretold:
     value = predicted_value(key, ahead, now)
     if value is None:
         raise _no_such_level(key, ahead) if _states_any(ahead) else _states_none(read.basis)
-    return Foretold(value, (_issued(ahead), *_record(read.track), *caveats(ahead[0], read.track)[:-1]))
+    return Foretold(value, (_issued(ahead), *_record(read.track), *caveats(ahead, read.track)[:-1]))
 
 
 def predicted_value(key: SeriesKey, forecasts: Sequence[Forecast], at: int) -> int | None:

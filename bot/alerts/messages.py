@@ -256,10 +256,13 @@ async def _basis(told: Told, reader: Reader, words: Words) -> tuple[str, ...]:
 
 
 async def _footer(told: Told, reader: Reader, words: Words) -> str:
-    row = await reader.model(told.rule.series.model)
+    model = told.rule.series.model
+    row, quote = await reader.model(model), (await reader.quotes([model])).get(model)
     if row is None:
         return told.alert
-    return f"{words.footer(basis_of(row, words.now).evidence(Note('alert')))} · {told.alert}"
+    # as answers about the model count them
+    basis = replace(basis_of(row, words.now), offers=quote.offers if quote else 0)
+    return f"{words.footer(basis.evidence(Note('alert')))} · {told.alert}"
 
 
 async def _offers(rule: Rule, reader: Reader, words: Words) -> tuple[Table, ...]:

@@ -26,7 +26,7 @@ from bot.cli.demo_history import FIRST_S, Filling, History
 from bot.cli.demo_port import HOST, take_port
 from bot.cli.previews import discord_payload, slack_payload
 from bot.cli.program import program
-from bot.cli.running_demo import announced, nothing_set_up
+from bot.cli.running_demo import FOLDER_PREFIX, announced, nothing_set_up
 from bot.clock import SteadyClock
 from bot.commands import COMMANDS
 from bot.config import Settings
@@ -92,7 +92,7 @@ async def demo(settings: Settings, options: MarketOptions, *, language: str, pro
     set_up(logging.WARNING)
     stop = asyncio.Event()
     stop_on_signals(stop)
-    with closing(take_port(settings, out.print)) as listener, TemporaryDirectory(prefix="spotbot-demo-") as folder:
+    with closing(take_port(settings, out.print)) as listener, TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
         url = f"sqlite+aiosqlite:///{quote(str(Path(folder) / 'demo.db'))}"
         store = await open_store(f"{url}?timeout={PATIENCE_S}", writer=True)
         try:
@@ -174,19 +174,20 @@ async def _serve(settings: Settings, parts: DemoParts, stage: Stage, *, prompt: 
     app = _app(settings, parts, stage, gallery)
     async with parts.store.writer() as writer:
         secret, _ = await writer.create_key("demo", scopes=("read",), per_minute=600, at=parts.clock())
-    hint = await shock_hint(parts.store, parts.market.shock)
+    hint = await shock_hint(parts.store, parts.market.shock, "" if prompt else f" at {_address(stage)}{PLAYGROUND}")
     ready = asyncio.Event()
     running = asyncio.create_task(app.run(web=True, started=lambda _: ready.set()))
     try:
         await first_of(running, asyncio.create_task(ready.wait()))
-        with announced(parts.url) as found:
+        with announced(parts.url, filling=parts.filling.needed) as word:
             ask = f"{program()} ask {FIRST_QUESTION}"
-            ask = ask if found and nothing_set_up(settings) else f"DATABASE_URL='{parts.url}' {ask}"
+            ask = ask if word and nothing_set_up(settings) else f"DATABASE_URL='{parts.url}' {ask}"
             leave = "Leave with exit, quit or Ctrl-D." if prompt else "Stop with Ctrl-C."
             say = partial(stage.out.print, markup=False, highlight=False, soft_wrap=True)
             for line in (*_announcement(_address(stage), secret, ask, leave), *parts.filling.announcement, hint):
                 if line:
                     say(line)
+            parts.filling.then = word.all_in if word else parts.filling.then
             await _play(app, parts, stage, running, prompt=prompt, say=say)
     finally:
         stage.stop.set()
@@ -261,8 +262,8 @@ def _poller(parts: DemoParts) -> Poller:
     )
 
 
-async def shock_hint(store: Store, shock: PriceShock | None) -> str:
-    """What to type to see an alert fire: half-way between the price now and the price to come."""
+async def shock_hint(store: Store, shock: PriceShock | None, where: str = "") -> str:
+    """What to type, and where, to see an alert fire: half-way between the price now and the price to come."""
     if shock is None:
         return ""
     async with store.reader() as reader:
@@ -272,7 +273,7 @@ async def shock_hint(store: Store, shock: PriceShock | None) -> str:
     mark = usd(quote.price * (100 + shock.percent) // 200)
     return (
         f"In {DELAY_S} s the bids for the {shock.model} fall by {100 - shock.percent} % for {LASTS_S // 60} minutes. "
-        f"Type now: alert {shock.model} < {mark:.3f}"
+        f"Type now{where}: alert {shock.model} < {mark:.3f}"
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from analytics.market import DAY, HOUR
 from bot.apart import Died, Tell, apart_heard
 from bot.cli.counted import counted
+from bot.extras import FORECASTS
 from bot.forecasts import refresh
 from bot.polling.back_fill import back_fill, covered_time
 from bot.polling.poller import Poller
@@ -89,6 +90,8 @@ class Filling:
         self._done, self._forecasting = 0, False
         self._left = history.older_rounds
         self._began = time.monotonic()
+        self.then: Callable[[], None] = lambda: None
+        """called once all is in, forecasts included"""
 
     @property
     def needed(self) -> bool:
@@ -117,10 +120,11 @@ class Filling:
             return ()
         first = sum(at >= self._history.seam for at in self._history.polled)
         seconds = self._first_took * self._history.older_rounds / first
+        then = ", then forecasts from them" if FORECASTS.installed else ""
         return (
             f"The older of {counted(self._history.days, 'day')} are being filled in meanwhile, about {_about(seconds)} "
-            "at the pace so far, then forecasts from them. Until then an answer may say that it has not enough history "
-            "or how long that takes on a real market: here it does not.",
+            f"at the pace so far{then}. Until then answers count days of history across a gap, "
+            "and may say that there is not enough or how long that takes on a real market: here it does not.",
         )
 
     async def run(self, store: Store, poller: Poller | None, say: Callable[[str], None]) -> None:
@@ -133,10 +137,14 @@ class Filling:
             self._left, self._forecasting = 0, False
             say(f"The older days could not be filled in ({error}); what is there stays.")
         else:
-            say(
-                f"All {counted(self._history.days, 'day')} are in, {time.monotonic() - self._began:.0f} s later, with "
-                "forecasts from them: every question can be asked now."
+            self.then()
+            what = (
+                "with forecasts from them: every question can be asked now"
+                if FORECASTS.installed
+                else "without forecasts"
             )
+            took = f"{time.monotonic() - self._began:.0f} s later"
+            say(f"All {counted(self._history.days, 'day')} are in, {took}, {what}.")
 
     async def _fill_in(self, store: Store, poller: Poller | None) -> None:
         self._began = time.monotonic()

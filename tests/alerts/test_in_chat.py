@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analytics.market import Poll, Quality
 from bot.accounts import Asker
 from bot.alerts.engine import pass_time
 from bot.presentation.words import Words
@@ -60,6 +61,23 @@ async def test_a_price_that_falls_is_told_once_with_offers_and_buttons(chat: Cha
     assert told.buttons == [*(f"spot_run_{n}" for n in range(5)), "spot_form_5", "spot_run_6"]
     await chat.market.poll(0.8, times=3)
     assert chat.posts == [told]
+
+
+async def test_its_message_counts_offers_as_answers_do(chat: Chat) -> None:
+    await chat.hear(f"alert 4090 < {chat.market.mark(0.9)}", person="UA")
+    async with chat.market.store.reader() as reader:
+        book = await reader.book(["RTX 4090"])
+    cheap = [replace(offer, min_bid=(offer.min_bid or 0) * 2 // 3) for offer in book]
+    whole = (*cheap, *(replace(cheap[0], machine_id=10**6 + n, rentable=False) for n in range(3)))
+    for _ in range(2):
+        chat.market.clock.pass_(300)
+        poll = Poll("RTX 4090", chat.market.clock(), Quality.COMPLETE, whole, 300)
+        assert (await chat.market.collector.record(chat.market.clock(), [poll])).quotes
+    await chat.market.send()
+    async with chat.market.store.reader() as reader:
+        counted = (await reader.quotes(["RTX 4090"]))["RTX 4090"].offers
+    assert counted < len(whole)
+    assert f"{counted} offers" in chat.posts[0].text
 
 
 async def test_its_end_edits_the_message_and_a_second_episode_answers_in_the_thread(chat: Chat) -> None:

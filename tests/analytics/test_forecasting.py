@@ -91,6 +91,17 @@ def test_a_new_model_borrows_its_interval_and_claims_no_confidence(run: Told) ->
     assert {f.regime for f in run["moves"][0]} == {"own"}
 
 
+def test_the_first_errors_of_a_horizon_make_no_confidence_by_themselves() -> None:
+    """26 hours after polling began a forecast over a day has come due twice, and nothing stands beside that."""
+    prices = {f"m{seed}": points(wandering(27, seed), NOW_HOUR - 26) for seed in range(5)}
+    run = told(hourly_run(prices, NOW_HOUR))
+    for model, (forecasts, _) in run.items():
+        assert [forecast.confidence is None for forecast in forecasts] == [False, False, True]
+        found = answer(run, prices, model)
+        assert found.predictions["next_24h"].confidence is None
+        assert "no confidence where too few forecasts have come due" in to_json(found)
+
+
 def test_the_record_is_that_of_the_walk_until_enough_was_issued(run: Told) -> None:
     for _, record in run.values():
         assert record.source == "backtest"
