@@ -27,6 +27,9 @@ DEAR = 1.12
 MEDIAN_H = 7 * 24
 """The window of the median (source: definitions, "Forecasts")."""
 
+WEEK_KNOWN_H = 84
+"""Fewer hours with a price than this are not called a 7-day median (ours: half of them)."""
+
 DEADLINE_H = 24
 """How long to wait at most (source: definitions, "Forecasts")."""
 
@@ -223,7 +226,7 @@ def advise(
     flat = _unchanged(series, price)
     past = apart(list(cases(series, dear_only=True)))
     if median is None or price <= DEAR * median:
-        return _now(median, flat, past), _why_now(price, median, flat)
+        return _now(median, flat, past), _why_now(price, median, len(week), flat)
     if why := _why_not_wait(past, foretold, record or WaitRecord()):
         return _now(median, flat, past), why
     return _wait(price, median, past)
@@ -264,7 +267,19 @@ def _now(median: float | None, flat: float | None, past: Sequence[Case]) -> Advi
     return Advice("now", None, None, None, None, None, len(past), saved, usd(median), flat)
 
 
-def _why_now(price: int, median: float | None, flat: float | None) -> Note:
+NOT_ABOVE_HOURS = Plural(
+    "Start now: {price} is not above {median}, the median of {n} hour with a price",
+    "Start now: {price} is not above {median}, the median of {n} hours with a price",
+)
+HARDLY_ABOVE_HOURS = Plural(
+    "Start now: {price} is at most 12% above {median}, the median of {n} hour with a price",
+    "Start now: {price} is at most 12% above {median}, the median of {n} hours with a price",
+)
+"""What is said instead of a 7-day median where little of the 7 days is known."""
+
+
+def _why_now(price: int, median: float | None, hours: int, flat: float | None) -> Note:
+    """``hours``: of the last 7 days with a price, whose median it is."""
     if flat is not None:
         return Note(
             Plural(
@@ -274,7 +289,9 @@ def _why_now(price: int, median: float | None, flat: float | None) -> Note:
         )
     if median is None:
         return Note("Start now: no price of the last 7 days speaks for waiting")
-    values = {"price": Usd(price / MICRO), "median": Usd(median / MICRO)}
+    values = {"price": Usd(price / MICRO), "median": Usd(median / MICRO), "n": hours}
+    if hours < WEEK_KNOWN_H:
+        return Note(NOT_ABOVE_HOURS if price <= median else HARDLY_ABOVE_HOURS, values)
     if price <= median:
         return Note("Start now: {price} is not above the 7-day median of {median}", values)
     text = "Start now: {price} is at most 12% above the 7-day median of {median}; only a dearer price is waited out"

@@ -10,6 +10,7 @@ from analytics.forecasting.advice import (
     DEADLINE_H,
     MIN_CASES,
     PRIOR_CASES,
+    WEEK_KNOWN_H,
     Case,
     WaitRecord,
     advise,
@@ -38,6 +39,15 @@ def test_a_usual_price_is_taken_now() -> None:
     assert str(text).startswith("Start now: $0.410 is at most 12%")
     assert "no reason to wait" not in str(text), "a forecast beside it may be lower"
     assert str(advise(laid([CHEAP, 410_000] * 40), CHEAP)[1]).startswith("Start now: $0.400 is not above")
+
+
+def test_a_median_of_few_hours_is_not_called_that_of_seven_days() -> None:
+    known = WEEK_KNOWN_H // 2
+    few, half = (laid([CHEAP, 410_000] * pairs) for pairs in (known - 1, known))
+    said = {price: str(advise(few, price)[1]) for price in (CHEAP, 410_000)}
+    assert said[CHEAP] == "Start now: $0.400 is not above $0.405, the median of 82 hours with a price"
+    assert said[410_000] == "Start now: $0.410 is at most 12% above $0.405, the median of 82 hours with a price"
+    assert "7-day median" in str(advise(half, CHEAP)[1])
 
 
 def test_a_flat_price_says_for_how_long() -> None:
