@@ -168,6 +168,9 @@ async def test_the_page_of_all_questions(dispatcher: Dispatcher) -> None:
 async def test_models_last_polled_at_different_hours_are_read_together(own_file: Path, scope: str) -> None:
     with sqlite3.connect(own_file) as conn:
         conn.execute("UPDATE gpu SET last_good_at = last_good_at - 3600 * id")
+        conn.execute(  # hours that are newer than any poll would be imported ones
+            "DELETE FROM price_hour WHERE hour > (SELECT last_good_at / 3600 FROM gpu WHERE id = gpu_id)"
+        )
     store = await open_store(f"sqlite:///{own_file}", writer=False)
     with measured() as cost:
         said = await reply(Dispatcher(store, COMMANDS, lambda: NOW), BOSS, f"monitor scope={scope}", default="en")
