@@ -178,7 +178,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = start_chromium(playwright)
-        with demo("--shock", until="Type now: (.*)") as (site, alert):
+        with demo("--shock", until=r"Type now.*: (alert .*)") as (site, alert):
             first_minute(browser.new_page(viewport={"width": WIDE, "height": HEIGHT}), site, alert)
         with demo(until="(All .*)") as (site, _):
             stills(browser, site)
