@@ -100,7 +100,7 @@ async def test_a_snooze_after_a_restart_keeps_it_silent_and_then_says_so_once(ch
     await chat.restart()
     clicked = await chat.home.press(told, f"spot:run:alert snooze {name} 1h", user="bob")
     (answer,) = clicked.followups
-    assert (answer["flags"], "silent until" in plain(answer)) == (EPHEMERAL, True)
+    assert (answer["flags"], "silent until" in plain(answer)) == (EPHEMERAL, True), plain(answer)
     await chat.market.poll(0.85, times=10)
     assert chat.posts == [told]
     await chat.market.poll(0.85, times=4)
