@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import resource
 import sqlite3
 import statistics
@@ -22,7 +21,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.processes import SPOTBOT, free_port, running
+from benchmarks.processes import SPOTBOT, free_port, running, told
 
 KINDS = ("silent", "dripping", "idle")
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -133,12 +132,9 @@ def report(held: Sequence[Held], asked: dict[str, Asked]) -> None:
 def drill(folder: Path, files: int, connections: int, seconds: float) -> None:
     port, log = free_port(), folder / "spotbot.log"
     command = ["prlimit", f"--nofile={files}", *SPOTBOT, "demo", "--days", "2", "--port", str(port)]
-    with running(command, port, {"PYTHONUNBUFFERED": "1", "VAST_API_KEY": ""}, log):
-        while "Stop with" not in log.read_text():
-            time.sleep(0.1)
-        said = re.search(r"API key: (\S+).*DATABASE_URL='sqlite[^:]*:///([^']+)'", log.read_text(), re.DOTALL)
-        assert said, log.read_text()
-        key, database = said.groups()
+    configured = f"sqlite:///{folder / 'none.db'}"  # so that the demo names its own, which else is found without
+    with running(command, port, {"PYTHONUNBUFFERED": "1", "VAST_API_KEY": "", "DATABASE_URL": configured}, log):
+        key, database = told(log, r"API key: (\S+).*DATABASE_URL='sqlite[^:]*:///([^']+)'.*Stop with")
         kinds = [KINDS[n % len(KINDS)] for n in range(connections)]
         round_before, log_before = last_round(database), log.stat().st_size
         began = time.monotonic()

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import ROOT, SPOTBOT, free_port, get, run, running
+from benchmarks.processes import ROOT, SPOTBOT, free_port, get, run, running, told
 
 PROGRAM = ROOT / ".venv" / "schemathesis" / "bin" / "schemathesis"
 OWNER = ("--scope", "read", "--scope", "alerts", "--scope", "webhooks", "--owner", "slack:T0123ABC:C0456DEF")
@@ -74,8 +73,9 @@ def demo(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """A demo without a prompt; gives its address and the environment of its database."""
     port, log = free_port(), folder / "demo.log"
     command = [*SPOTBOT, "demo", "--days", "20", "--seed", "7", "--port", str(port)]
-    with running(command, port, {"COLUMNS": "300"}, log):
-        (url,) = re.findall(r"DATABASE_URL='(.*?)'", log.read_text())
+    configured = f"sqlite:///{folder / 'none.db'}"  # so that the demo names its own, which else is found without
+    with running(command, port, {"COLUMNS": "300", "PYTHONUNBUFFERED": "1", "DATABASE_URL": configured}, log):
+        (url,) = told(log, r"DATABASE_URL='(.*?)'.*\nAll \d+ days are in")
         yield f"http://127.0.0.1:{port}", {"DATABASE_URL": url}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -58,6 +59,16 @@ def wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 60) -
                 return
         time.sleep(0.1)
     raise RuntimeError("did not listen in time")
+
+
+def told(log: Path, pattern: str, seconds: float = 180) -> tuple[str, ...]:
+    """The groups of what a process has written to its log, as soon as it has."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := re.search(pattern, log.read_text(), re.DOTALL):
+            return found.groups()
+        time.sleep(0.1)
+    raise RuntimeError(f"never said {pattern}: {log.read_text()[-2000:]}")
 
 
 @contextmanager
