@@ -28,7 +28,7 @@ async def ask(query: QueryContext, *, gpu: tuple[str, ...] | None, scope: str, l
         rows = [row for row in rows if row.name in gpu]
     whose = Scope(scope)
     names = [row.name for row in rows]
-    quotes = {**await query.reader.quotes(names, scope=whose), **await query.reader.recorded_quotes(names)}
+    quotes = await query.prices(names, whose)
     ends = {name: quote.at // HOUR for name, quote in quotes.items()}  # of each model's own latest poll
     if whose is Scope.ALL:  # the hours of unverified offers are no past of an imported price
         ends = {row.name: ends[row.name] for row in rows if row.name in ends and row.recorded_at is None}

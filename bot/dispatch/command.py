@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from analytics.catalog import Catalog, resolve
 from analytics.errors import Refused
 from analytics.evidence import Basis, Note
-from analytics.market import HOUR, Quality, Quote
+from analytics.market import HOUR, Quality, Quote, Scope
 from analytics.quantities import PLAIN, NumberFormat
 from bot.access import READ
 from bot.accounts import NO_PREFERENCES, Asker, Preferences, Role
@@ -134,10 +134,14 @@ class QueryContext:
         return self.basis_of(rows, offers=await self.offers_of(models))
 
     async def priced(self, models: Sequence[str]) -> tuple[dict[str, Quote], Basis]:
-        """The price of each of these models, of its latest complete poll or newer as imported, and its basis."""
+        """The :meth:`prices` of these models, and their basis."""
         rows = [row for row in await self.reader.models() if row.name in models]
-        quotes = {**await self.reader.quotes(models), **await self.reader.recorded_quotes(models)}
+        quotes = await self.prices(models)
         return quotes, self.basis_of_prices(rows, offers=sum(quote.offers for quote in quotes.values()))
+
+    async def prices(self, models: Sequence[str], scope: Scope = Scope.VERIFIED) -> dict[str, Quote]:
+        """The price of each of these models, of its latest complete poll or newer as imported."""
+        return {**await self.reader.quotes(models, scope=scope), **await self.reader.recorded_quotes(models)}
 
     def basis_of_prices(self, rows: Sequence[ModelRow], *, offers: int = 0) -> Basis:
         """As :meth:`basis_of`, with imported prices that are newer than polls: for answers that need no offers."""

@@ -30,8 +30,6 @@ PAUSE_OF_ONE = 5
 """The rows of one model follow each other closer than the spacing divided by this; later ones are its next poll
 (ours: a minute at five minutes)."""
 
-LEAST_STEPS = 1
-"""Steps between lists of a model that it takes to tell that it was polled less often than others (ours)."""
 FEW = 10
 """So many rows that were listed already, and a quarter of all, are no slips of a recorder but its next list (ours)."""
 
@@ -136,7 +134,7 @@ def slower(sightings: Sightings, models: Sequence[str], found: Snapshots) -> dic
 
 def _own_wait(lists: Sequence[int], starts: Sequence[int]) -> int | None:
     steps = sorted(after - before for before, after in itertools.pairwise(lists))
-    if len(steps) < LEAST_STEPS or steps[len(steps) // QUICK] < 2:
+    if not steps or steps[len(steps) // QUICK] < 2:
         return None
     return round(statistics.median(starts[after] - starts[before] for before, after in itertools.pairwise(lists)))
 

@@ -135,8 +135,8 @@ class ImportFile:
         """One round for each snapshot of the file, oldest first, with a poll of every model of the file.
 
         A model without rows in a snapshot was polled and had nothing, unless it is one of those that were polled less
-        often. What unreadable rows said is unknown, and must
-        not look like slices that have gone; a poll with too many of them is not complete.
+        often. What unreadable rows said is unknown, and must not look like slices that have gone; a poll with too
+        many of them is not complete.
         """
         models, interval, part, less = self.report.models, self.interval, self.part, self.report.slower
         book, reader, torn = Book(-1), OfferReader(), 0
