@@ -106,13 +106,14 @@ class App:
             await poller.run(self.stop)
 
     async def _send(self) -> None:
-        from bot.alerts.messages import AlertMessages
         from bot.alerts.stopped import tell_creators
         from bot.outbox.dispatch import DispatchOptions, OutboxDispatcher
+        from bot.scheduled_messages import Messages
+        from bot.schedules.delivered import follow_dashboard
 
         senders = {**self.senders, **{face.platform: face.sender for face in self.faces}}
-        messages = AlertMessages(self.store, self.clock, self.settings.locale)
-        options = DispatchOptions(on_disabled=tell_creators)
+        messages = Messages(self.dispatcher, self.settings.locale)
+        options = DispatchOptions(on_disabled=tell_creators, on_outcome=follow_dashboard)
         await OutboxDispatcher(self.store, senders, messages.render, self.clock, options).run_until(self.stop)
 
     async def _serve(self, started: Callable[[int], None] | None) -> None:

@@ -12,6 +12,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.alerts.engine import pass_time
 from bot.forecasts import refresh
+from bot.schedules.producing import produce
 from bot.scheduler import PeriodicJob, rearm, run_job, start, watch_clock
 from bot.store.engine import Store
 
@@ -34,7 +35,15 @@ def jobs_of_the_leader(store: Store, clock: Clock) -> tuple[PeriodicJob, ...]:
         async with store.writer() as writer:
             await pass_time(writer, clock())
 
+    async def schedules() -> None:
+        async with store.reader() as reader:
+            due_at = await reader.schedules.next_due()
+        if due_at is not None and due_at <= clock():
+            async with store.writer() as writer:
+                await produce(writer, clock())
+
     return (
+        PeriodicJob("schedules", schedules, IntervalTrigger(seconds=5, timezone=UTC)),
         PeriodicJob("alerts", alerts, IntervalTrigger(seconds=30, timezone=UTC)),
         PeriodicJob("forecasts", forecasts, CronTrigger(minute=2, timezone=UTC)),
         PeriodicJob("retention", retention, CronTrigger(hour=3, minute=40, timezone=UTC)),

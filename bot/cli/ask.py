@@ -72,14 +72,15 @@ async def chat(settings: Settings, *, language: str) -> None:
     """The prompt on what is stored, where alerts appear as they fire."""
     from rich.console import Console
 
-    from bot.alerts.messages import AlertMessages
     from bot.app import steady_clock
     from bot.commands import COMMANDS
     from bot.dispatch.dispatcher import Dispatcher
     from bot.faces.console.face import chat as prompt
     from bot.faces.console.sender import PERSON, PLATFORM, ConsoleSender
     from bot.logs import set_up
-    from bot.outbox.dispatch import OutboxDispatcher
+    from bot.outbox.dispatch import DispatchOptions, OutboxDispatcher
+    from bot.scheduled_messages import Messages
+    from bot.schedules.delivered import follow_dashboard
     from bot.webhooks.setup import build_endpoints
 
     set_up(logging.WARNING)  # without it a traceback would show the values of variables
@@ -95,9 +96,8 @@ async def chat(settings: Settings, *, language: str) -> None:
             endpoints=lambda: build_endpoints(settings),
             site=lambda: settings.url,
         )
-        outbox = OutboxDispatcher(
-            store, {PLATFORM: ConsoleSender(out)}, AlertMessages(store, clock, language).render, clock
-        )
+        messages, options = Messages(dispatcher, language), DispatchOptions(on_outcome=follow_dashboard)
+        outbox = OutboxDispatcher(store, {PLATFORM: ConsoleSender(out)}, messages.render, clock, options)
         stop = asyncio.Event()
         sending = asyncio.create_task(outbox.run_until(stop))
         try:

@@ -24,6 +24,7 @@ from bot.commands.alerts import add as alert_add
 from bot.commands.alerts import changing as alert_changing
 from bot.commands.alerts import listing as alert_listing
 from bot.commands.alerts import preview as alert_preview
+from bot.commands.schedules import dashboards, digests, subscriptions
 from bot.commands.webhooks import add as webhook_add
 from bot.commands.webhooks import changing as webhook_changing
 from bot.commands.webhooks import listing as webhook_listing
@@ -60,10 +61,18 @@ COMMANDS: tuple[Command, ...] = (
     webhook_changing.ROTATE,
     webhook_changing.REPLAY,
     webhook_changing.DELETE,
+    dashboards.POST,
+    dashboards.LIST,
+    dashboards.OFF,
+    dashboard.LINK,
+    digests.DAILY,
+    digests.WEEKLY,
+    digests.LIST,
+    digests.OFF,
+    subscriptions.COMMAND,
     settings.SHOW,
     settings.ME,
     settings.TEAM,
     settings.FORGET,
-    dashboard.LINK,
     help.COMMAND,
 )

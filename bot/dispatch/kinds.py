@@ -36,6 +36,8 @@ SHORTEST_GPU_NUMBER = 4
 """Digits from which a bare number is a GPU's rather than a size in billions of parameters."""
 EVERYTHING = frozenset(("all", "any", "every", "tudo", "todas", "todos"))
 """Says of a parameter that takes models: all of them."""
+_TIME_OF_DAY = re.compile(r"(\d{1,2})(?:[:h](\d{2})|h| ?(?=[ap]m))? ?([ap]m)?", re.IGNORECASE)
+_BARE_HOUR = re.compile(r"\d{1,2}")
 _YES = {"1", "true", "yes", "on", "y", "sim"}
 _NO = {"0", "false", "no", "off", "n", "nao", "não"}
 
@@ -152,6 +154,17 @@ async def _period(param: Param, text: str, query: QueryContext) -> str:
     raise bad(param, text, "choose one of those offered")
 
 
+async def _time_of_day(param: Param, text: str, query: QueryContext) -> int:
+    """Minutes after midnight."""
+    match = _TIME_OF_DAY.fullmatch(text.strip())
+    hour, minute = (int(match[1]), int(match[2] or 0)) if match else (24, 0)
+    if match and match[3]:
+        hour = hour % 12 + 12 * (match[3].lower() == "pm") if 1 <= hour <= 12 else 24
+    if hour > 23 or minute > 59:
+        raise bad(param, text, "give a time of day such as 09:00")
+    return 60 * hour + minute
+
+
 async def _flag(param: Param, text: str, query: QueryContext) -> bool:
     if text.strip().lower() in _YES | _NO:
         return text.strip().lower() in _YES
@@ -242,6 +255,8 @@ class Kind:
     """takes as many words as still name a model"""
     several: bool = False
     """takes several models"""
+    written: re.Pattern[str] | None = None
+    """how its texts are written; in free text a word that is written so goes here"""
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -264,6 +279,8 @@ class Kind:
 
     def is_measured(self, text: str) -> bool:
         """Whether it looks so and says what it is a number of, so that no other parameter can be meant."""
+        if self.written is not None:
+            return self.written.fullmatch(text) is not None and _BARE_HOUR.fullmatch(text) is None
         parts = self.split(text)
         return self._is_foreign(text) if parts is None else bool(parts.unit or parts.before)
 
@@ -289,6 +306,7 @@ KINDS: Mapping[str, Kind] = {
     "llm": Kind(_llm, is_free_text=True, names_llm=True),
     "choice": Kind(_choice, is_choice=True),
     "period": Kind(_period, units=units.PERIOD_HOURS, is_choice=True),
+    "time_of_day": Kind(_time_of_day, written=_TIME_OF_DAY),
     "flag": Kind(_flag, "boolean"),
     "int": Kind(_whole, "integer", NO_UNITS, want="give a whole number"),
     "gpu_count": Kind(_whole, "integer", units.GPUS, units.BEFORE_GPUS, "give a whole number", says_itself=True),

@@ -12,7 +12,7 @@ import structlog
 from bot.outbox.drafts import Render, draft, rendered
 from bot.outbox.grouped import Grouped
 from bot.outbox.outcomes import Outcomes
-from bot.outbox.sender import Ambiguous, Delivered, Delivery, Message, Receipt, Sender
+from bot.outbox.sender import Ambiguous, Delivery, Message, Receipt, Rejected, Sender, Withheld
 from bot.store.engine import Store
 from bot.store.errors import StoreError
 from bot.store.outbox_claims import LEASE_S, Lease, Rate
@@ -47,6 +47,14 @@ OnDisabled = Callable[[Writer, Lease, str, int], Awaitable[None]]
 disables it: what it queues is not lost."""
 
 
+OnOutcome = Callable[[Writer, Lease, Delivery, int], Awaitable[None]]
+"""Told of what became of each attempt, in the transaction that records it."""
+
+
+async def _nothing(writer: Writer, lease: Lease, delivery: Delivery, now: int) -> None:
+    pass
+
+
 async def _nobody(writer: Writer, lease: Lease, reason: str, now: int) -> None:
     to = lease.destination
     log.warning("a destination was disabled", platform=to.platform, team=to.team, reason=reason)
@@ -63,6 +71,7 @@ class DispatchOptions:
     rates: Mapping[str, Rate] = field(default_factory=lambda: RATES)
     outcomes: Outcomes = field(default_factory=Outcomes)
     on_disabled: OnDisabled = _nobody
+    on_outcome: OnOutcome = _nothing
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
@@ -152,7 +161,8 @@ class OutboxDispatcher:
         except asyncio.CancelledError:
             await self._release(lease)
             return
-        await self._record(lease, await self._attempt(lease, message))
+        delivery = message if isinstance(message, Withheld) else await self._attempt(lease, message)
+        await self._record(lease, delivery)
 
     async def _record(self, lease: Lease, delivery: Delivery) -> None:
         for left in reversed(range(RECORD_TRIES)):
@@ -170,19 +180,25 @@ class OutboxDispatcher:
             # in one order everywhere: processes that share a database must not wait for each other in a circle
             for lease, delivery in sorted(outcomes, key=lambda one: one[0].destination_id):
                 disabled = await self._options.outcomes.record(writer, lease, delivery, now)
-                if disabled and not isinstance(delivery, Delivered):
+                if disabled and isinstance(delivery, Rejected):
                     await self._options.on_disabled(writer, lease, delivery.reason, now)
+                await self._options.on_outcome(writer, lease, delivery, now)
 
-    async def _message(self, lease: Lease) -> Message:
+    async def _message(self, lease: Lease) -> Message | Withheld:
         words = await rendered(self._render, lease, self._clock())
+        if words.card is None:
+            return Withheld(words.withheld)
         receipt = Receipt(*lease.receipt) if lease.receipt else None
         return Message(
             id=lease.id,
             address=draft(lease, self._clock()).address,
             card=words.card,
             language=words.language,
-            edit=receipt if lease.action == "edit" else None,
+            edit=receipt if lease.action in ("edit", "edit_only") else None,
             thread=receipt if lease.action == "thread" else None,
+            edit_only=lease.action == "edit_only",
+            remove=receipt if lease.action == "remove" else None,
+            pin=words.pin,
             mentions=words.mentions,
             data=words.data,
         )

@@ -46,12 +46,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A draft in words."""
+    """A draft in words; ``card``: None where there is nothing to say after all, and why in ``withheld``."""
 
-    card: Card
+    card: Card | None
     language: str = "en"
     mentions: tuple[str, ...] = ()
     data: Mapping[str, Any] | None = None
+    pin: bool = False
+    """it is to be found at the top of its channel"""
+    withheld: str = ""
 
 
 Render = Callable[[Draft], Awaitable[Rendered]]

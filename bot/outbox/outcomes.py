@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bot.outbox.sender import Ambiguous, Delivered, Delivery, Rejected, TryLater
+from bot.outbox.sender import Ambiguous, Delivered, Delivery, Rejected, TryLater, Withheld
 from bot.store.outbox_claims import Lease, OutboxLeases
 from bot.store.writer import Writer
 
@@ -89,6 +89,10 @@ class Outcomes:
             await leases.postponed(lease, due_at, delivery.reason, next_at=now + PAUSE_S, tried="ambiguous")
         return False
 
+    async def _withheld(self, leases: OutboxLeases, lease: Lease, delivery: Withheld, now: int) -> bool:
+        await leases.ended(lease, now, "cancelled", delivery.reason, 0)
+        return False
+
     def _backoff(self, lease: Lease) -> int:
         wait = self.waits[min(_attempts(lease), len(self.waits)) - 1]
         return round(wait * (self.earliest + (1 + JITTER - self.earliest) * self.spread()))
@@ -103,4 +107,5 @@ _TABLE: dict[type, Callable[..., Awaitable[bool]]] = {
     Rejected: Outcomes._rejected,
     TryLater: Outcomes._later,
     Ambiguous: Outcomes._ambiguous,
+    Withheld: Outcomes._withheld,
 }

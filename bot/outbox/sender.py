@@ -47,6 +47,13 @@ class Message:
     """replace this one"""
     thread: Receipt | None = None
     """answer this one"""
+    edit_only: bool = False
+    """where the message of ``edit`` cannot be edited any more, say so (``Rejected.edit_refused``): nothing is posted in
+    its place"""
+    remove: Receipt | None = None
+    """take this one away, and say nothing: one that is no more is as one that was taken away"""
+    pin: bool = False
+    """pin it once it is posted, where that is permitted; it counts as delivered either way"""
     mentions: tuple[str, ...] = ()
     """ids of roles that are called, already permitted to the rules' makers; nothing else is ever mentioned"""
     data: Mapping[str, Any] | None = None
@@ -67,6 +74,8 @@ class Rejected:
     reason: str
     gone: bool = False
     """nothing can be delivered there: archived channel, removed bot, closed direct messages"""
+    edit_refused: Literal["", "missing", "too_often"] = ""
+    """of an ``edit_only`` message: the one to edit is no more, or the platform takes no more edits of it now"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,14 @@ class Ambiguous:
     reason: str
 
 
-Delivery = Delivered | Rejected | TryLater | Ambiguous
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """There was nothing to say: it was not sent, and will not be."""
+
+    reason: str
+
+
+Delivery = Delivered | Rejected | TryLater | Ambiguous | Withheld
 
 
 class Sender(Protocol):

@@ -11,6 +11,8 @@ from bot.store.browser_sessions import BrowserSessionWrites
 from bot.store.bulk import put
 from bot.store.outbox import OutboxWrites
 from bot.store.risk import Reads
+from bot.store.schedules import ScheduleWrites
+from bot.store.team_settings import TeamSettingWrites
 from bot.store.webhooks import WebhookWrites
 
 TEAM = ""
@@ -72,6 +74,8 @@ class AccountWrites(Reads):
         w, i = t.preferences.c, t.installation.c
         await self._conn.execute(delete(t.preferences).where(w.platform == platform, w.team == team))
         await self._conn.execute(delete(t.installation).where(i.platform == platform, i.team == team))
+        await ScheduleWrites(self._conn).forget_team(platform, team)
+        await TeamSettingWrites(self._conn).forget_team(platform, team)
         await OutboxWrites(self._conn).forget_team(platform, team)
         await WebhookWrites(self._conn, self._names).forget_team(platform, team)
         await BrowserSessionWrites(self._conn).forget_team(platform, team)

@@ -20,7 +20,8 @@ from analytics.market import DAY
 from bot.store import tables as t
 from bot.store.bulk import put
 
-Action = Literal["post", "edit", "thread"]
+Action = Literal["post", "edit", "thread", "edit_only", "remove"]
+"""``edit``: else a post in its place; ``edit_only``, ``remove``: else nothing."""
 
 State = Literal["queued", "delivered", "rejected", "expired", "cancelled", "ambiguous"]
 
@@ -139,6 +140,14 @@ class OutboxReads:
         for start in range(0, len(topics), TOPICS_A_QUERY):
             for row in await self._conn.execute(_newest(topics[start : start + TOPICS_A_QUERY], kinds)):
                 found[row.topic] = Thread(row.refers_to or row.identity, row.created_at)
+        return found
+
+    async def waiting(self, topics: Sequence[str]) -> set[str]:
+        """Those of these topics that have messages which have not ended."""
+        m, found = t.message.c, set[str]()
+        for start in range(0, len(topics), TOPICS_A_QUERY):
+            some = m.topic.in_(topics[start : start + TOPICS_A_QUERY])
+            found.update(await self._conn.scalars(select(m.topic).where(some, m.state == "queued").distinct()))
         return found
 
     async def counts(self) -> dict[str, int]:

@@ -149,14 +149,15 @@ class OutboxLeases:
         """
         if head.action == "post" or head.refers_to is None:
             return "post", None
+        only = head.action in ("edit_only", "remove")
         query = select(*MESSAGE_COLUMNS).where(t.message.c.identity == head.refers_to)
         row = (await self._conn.execute(query)).first()
         if row is None:
-            return "post", None
+            return (None if only else "post"), None
         if row.state != "delivered":
-            return (None if head.action == "edit" and row.state != "ambiguous" else "post"), None
+            return (None if only or (head.action == "edit" and row.state != "ambiguous") else "post"), None
         if row.destination_id != head.destination_id or not row.receipt_message:
-            return "post", None
+            return (None if only else "post"), None
         return ("thread" if await self._shared(row) else head.action), (row.receipt_channel, row.receipt_message)
 
     async def _shared(self, row: Row[Any]) -> bool:

@@ -23,6 +23,8 @@ from bot.store.names import Names
 from bot.store.outbox import OutboxReads
 from bot.store.probes import ProbeReads
 from bot.store.risk import RiskReads
+from bot.store.schedules import ScheduleReads
+from bot.store.team_settings import TeamSettingReads
 from bot.store.variants import VariantReads
 from bot.store.webhooks import WebhookReads
 
@@ -103,6 +105,16 @@ class Reader(RiskReads, VariantReads, MarketReads, LedgerReads, AccountReads, Ha
     def probes(self) -> ProbeReads:
         """What probes did and cost."""
         return ProbeReads(self._conn, self._names)
+
+    @property
+    def schedules(self) -> ScheduleReads:
+        """Dashboards and digests."""
+        return ScheduleReads(self._conn)
+
+    @property
+    def team_settings(self) -> TeamSettingReads:
+        """What teams set for their members."""
+        return TeamSettingReads(self._conn)
 
     @property
     def webhooks(self) -> WebhookReads:

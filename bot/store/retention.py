@@ -17,6 +17,7 @@ from bot.store import tables as t
 from bot.store.audit import erasure
 from bot.store.browser_sessions import browser_session, sign_in_link
 from bot.store.outbox import OutboxWrites
+from bot.store.schedules import ScheduleWrites
 from bot.store.probes import probe_day
 from bot.store.variants import lane, variant_day
 from bot.store.webhooks import webhook_attempt
@@ -171,6 +172,7 @@ async def remove_ahead(conn: AsyncConnection, now: int) -> dict[str, int]:
     await _renew_last_polls(conn, now)
     await _renew_first_hours(conn)
     await OutboxWrites(conn).redate(now)
+    await ScheduleWrites(conn).redate(now)
     return removed
 
 

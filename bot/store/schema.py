@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.store.errors import StoreError
 from bot.store.tables import metadata
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest migration; revisions are numbered in order."""
 
 LEASED = "0003"

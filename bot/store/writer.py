@@ -32,7 +32,9 @@ from bot.store.outbox import OutboxWrites
 from bot.store.outbox_claims import OutboxLeases
 from bot.store.probes import ProbeWrites
 from bot.store.reader import Reader
+from bot.store.schedules import ScheduleWrites
 from bot.store.tables import code
+from bot.store.team_settings import TeamSettingWrites
 from bot.store.upkeep import Place, Upkeep
 from bot.store.variants import put_lanes, put_lived
 from bot.store.webhooks import WebhookWrites
@@ -80,6 +82,16 @@ class Writer(Upkeep):
     def alerts(self) -> AlertWrites:
         """The alert rules, to be changed."""
         return AlertWrites(self._conn, self._names)
+
+    @property
+    def schedules(self) -> ScheduleWrites:
+        """Dashboards and digests, to be changed."""
+        return ScheduleWrites(self._conn)
+
+    @property
+    def team_settings(self) -> TeamSettingWrites:
+        """What teams set for their members, to be changed."""
+        return TeamSettingWrites(self._conn)
 
     @property
     def webhooks(self) -> WebhookWrites:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analytics.evidence import Note, iso
@@ -158,7 +159,8 @@ def where(destination: Destination) -> str:
     return destination.channel or "dm"
 
 
-_STATUS = {"ok": "waiting", "pending": "pending", "firing": "firing", "snoozed": "snoozed", "ended": "ended"}
+STATUS: Mapping[str, str] = {"ok": "waiting", "pending": "pending", "firing": "firing", "snoozed": "snoozed", "ended": "ended"}
+"""What the states of a rule are called."""
 
 
 def list_card(answer: AlertList, words: Words) -> Card:
@@ -177,7 +179,7 @@ def list_card(answer: AlertList, words: Words) -> Card:
 
 
 def _state(line: AlertLine, words: Words) -> str:
-    return words("not delivered") if line.stopped else words(_STATUS[line.status])
+    return words("not delivered") if line.stopped else words(STATUS[line.status])
 
 
 def show_card(answer: AlertShown, words: Words) -> Card:
@@ -189,7 +191,7 @@ def show_card(answer: AlertShown, words: Words) -> Card:
         notes.append(words("It holds until {at}.", at=clock_of(answer.expires_at)))
     columns = (Column(words("when")), Column(words("who")), Column(words("what")))
     rows = tuple((clock_of(act.at), act.by, _what(act, words)) for act in answer.history)
-    lead = words("{state}: {reason}", state=words(_STATUS[answer.status]), reason=words(answer.reason))
+    lead = words("{state}: {reason}", state=words(STATUS[answer.status]), reason=words(answer.reason))
     return Card(
         words("Alert {id}: {rule}", id=answer.id, rule=words(answer.rule)),
         lead,

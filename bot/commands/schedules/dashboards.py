@@ -1,0 +1,254 @@
+"""``dashboard market 4090 here``: one message that stays current; ``dashboard list`` and ``dashboard off``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analytics.errors import AskError
+from analytics.evidence import Note, Plural, iso
+from analytics.market import DAY, HOUR
+from bot.commands.schedules.owned import (
+    AT,
+    GPUS,
+    LANGUAGE,
+    TO,
+    TZ,
+    Owned,
+    asker_of,
+    find,
+    here,
+    is_direct,
+    known_to,
+    language_of,
+    may_change,
+    named_models,
+    put,
+    turn_off,
+    where,
+    zone_of,
+)
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Action, Card, Column, Table
+from bot.presentation.words import Words
+from bot.schedules.descriptions import VIEWS, describe, local_clock
+from bot.schedules.producing import dashboard_message
+from bot.schedules.specs import RHYTHMS, DashboardSpec, View, load
+
+EVERY: Mapping[str, int] = {"5min": 300, "hourly": HOUR, "daily": DAY}
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardPosted:
+    """A dashboard that is on its way to its place."""
+
+    id: str
+    what: Note
+    where: str
+    moved: bool
+    """there was one of this view, which this one takes the place of"""
+    next_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A dashboard or digest in a list."""
+
+    id: str
+    what: Note
+    where: str
+    by: str
+    mine: bool
+    next_at: str | None
+    """as the clock on the wall shows it"""
+    stopped: str | None
+    """why nothing is sent there any more"""
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardList:
+    """Those of a team, as far as the asker may know of them."""
+
+    dashboards: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedOff:
+    """What ended."""
+
+    what: tuple[Note, ...]
+
+
+async def ask_post(
+    query: QueryContext,
+    *,
+    view: View,
+    gpus: Sequence[str] | None,
+    to: str,
+    every: str | None,
+    at: int,
+    tz: str | None,
+    language: str | None,
+) -> DashboardPosted:
+    """Post it, in place of one of the same view that is there."""
+    asker = asker_of(query)
+    direct = is_direct(asker, to)
+    seconds = RHYTHMS[view] if every is None else EVERY[every]
+    models, zone = await named_models(query, gpus), zone_of(query, tz)
+    spec = DashboardSpec(view, models, seconds, at, zone, language_of(query, language, direct=direct))
+    async with query.writing() as writer:
+        there = await here(writer.schedules, asker, direct=direct)
+        same = next((one for one in there if isinstance(one.spec, DashboardSpec) and one.spec.view == view), None)
+        if same is not None:
+            may_change(same.row, asker)
+        id_ = await put(query, writer, "dashboard", spec, direct=direct, same=same)
+        row = await writer.schedules.by_id(id_)
+        if row is None:
+            raise AssertionError("it was stored a moment ago")
+        await writer.outbox.add([dashboard_message(row, query.now, "post", useful=spec.useful)], query.now)
+    next_at = iso(spec.next_after(query.now, row.created_at))
+    return DashboardPosted(row.public_id, describe(spec), where(row.destination), same is not None, next_at)
+
+
+async def ask_list(query: QueryContext) -> DashboardList:
+    """The asker's own first."""
+    asker = asker_of(query)
+    rows = [row for row in await known_to(query.reader.schedules, asker) if row.kind == "dashboard"]
+    return DashboardList(lines([Owned(row, load(row)) for row in rows], asker.person))
+
+
+def lines(some: Sequence[Owned], person: str) -> tuple[Line, ...]:
+    """A line each, a person's own first."""
+    found = (
+        Line(
+            one.row.public_id,
+            describe(one.spec),
+            where(one.row.destination),
+            one.row.owner.person,
+            one.row.owner.person == person,
+            None if one.row.due_at is None else local_clock(one.row.due_at, one.spec.zone),
+            one.row.stopped,
+        )
+        for one in some
+    )
+    return tuple(sorted(found, key=lambda line: not line.mine))
+
+
+async def ask_off(query: QueryContext, *, which: str | None) -> TurnedOff:
+    """End one: by its name, by its view, or the only one that is here."""
+    asker = asker_of(query)
+    async with query.writing() as writer:
+        chosen = await _chosen(query, which, [
+            one
+            for one in await here(writer.schedules, asker, direct=is_direct(asker, "here"))
+            if isinstance(one.spec, DashboardSpec)
+        ])  # fmt: skip
+        for one in chosen:
+            may_change(one.row, asker)
+        for one in chosen:
+            await turn_off(writer, one.row, asker, query.now)
+    return TurnedOff(tuple(describe(one.spec) for one in chosen))
+
+
+async def _chosen(query: QueryContext, which: str | None, there: Sequence[Owned]) -> Sequence[Owned]:
+    said = (which or "").strip().lower()
+    if said == ALL and there:
+        return there
+    views = [one for one in there if isinstance(one.spec, DashboardSpec) and one.spec.view == said]
+    if views:
+        return views
+    if said and said not in (ALL, *VIEWS):
+        return [await find(query.reader.schedules, asker_of(query), "dashboard", said)]
+    if not said and len(there) == 1:
+        return there
+    if not there or said:
+        raise AskError(Note("there is no such dashboard in this channel"), suggestions=("dashboard list",))
+    names = [f"dashboard off {one.row.public_id}" for one in there]
+    raise AskError(Note("there are several dashboards here; say which"), suggestions=(*names, f"dashboard off {ALL}"))
+
+
+def post_card(answer: DashboardPosted, words: Words) -> Card:
+    """What it is, and how it ends."""
+    lead = words("It is on its way: one message that is edited in place, and pinned where that is permitted.")
+    moved = (words("It takes the place of the one that was here."),) if answer.moved else ()
+    return Card(
+        words("Dashboard {id}", id=answer.id),
+        lead,
+        notes=(words(answer.what), *moved, words("Delete its message, or turn it off, to end it.")),
+        actions=(Action(words("Turn off"), f"dashboard off {answer.id}", "danger"),),
+    )
+
+
+def list_card(answer: DashboardList, words: Words) -> Card:
+    """A line each."""
+    title = words("Dashboards")
+    if not answer.dashboards:
+        return Card(title, words("There are none yet. For example: {example}", example="dashboard market here"))
+    count = Plural("{n} dashboard", "{n} dashboards")
+    return Card(title, words(count, n=len(answer.dashboards)), lines_table(title, answer.dashboards, words))
+
+
+def lines_table(title: str, some: Sequence[Line], words: Words) -> tuple[Table, ...]:
+    """Dashboards or digests as a table."""
+    columns = (Column(words("name")), Column(words("what")), Column(words("where")), Column(words("next")))
+    rows = tuple((line.id, words(line.what), line.where, next_of(line, words)) for line in some)
+    return (Table(title, columns, rows),)
+
+
+def next_of(line: Line, words: Words) -> str:
+    """When it comes next, or that it cannot be delivered."""
+    if line.stopped:
+        return words("not delivered")
+    return line.next_at or "–"
+
+
+def off_card(answer: TurnedOff, words: Words) -> Card:
+    """What ended."""
+    return Card(words("Turned off"), "; ".join(words(what) for what in answer.what))
+
+
+POST = Command(
+    name="dashboard post",
+    summary="One message in this channel that stays current: market, reliability or cost",
+    path=None,
+    params=(
+        Param("view", "choice", "what it shows", required=True, choices=tuple(VIEWS)),
+        GPUS,
+        TO,
+        Param("every", "choice", "how often it is edited", choices=tuple(EVERY)),
+        AT,
+        TZ,
+        LANGUAGE,
+    ),
+    ask=ask_post,
+    card=post_card,
+    examples=("dashboard market here", "dashboard cost 4090 here", "dashboard reliability daily 08:30"),
+    role="member",
+    method="POST",
+    group_default=True,
+)
+LIST = Command(
+    name="dashboard list",
+    summary="The dashboards of this workspace",
+    path=None,
+    params=(),
+    ask=ask_list,
+    card=list_card,
+    examples=("dashboard list",),
+    role="member",
+)
+OFF = Command(
+    name="dashboard off",
+    summary="Take a dashboard out of its channel",
+    path=None,
+    params=(
+        Param("which", "text", "its name, its view, or “all” of this channel", suggest=(*VIEWS, ALL)),
+    ),
+    ask=ask_off,
+    card=off_card,
+    examples=("dashboard off", "dashboard off market"),
+    role="member",
+    method="POST",
+)

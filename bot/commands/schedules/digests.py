@@ -1,0 +1,246 @@
+"""``digest daily 09:00`` and ``digest weekly``: what happened, told once a day or week; ``digest list``, ``digest off``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analytics.errors import AskError
+from analytics.evidence import Note, Plural
+from bot.commands.schedules.dashboards import ALL, Line, TurnedOff, lines, lines_table, off_card
+from bot.commands.schedules.owned import (
+    AT,
+    GPUS,
+    LANGUAGE,
+    TO,
+    TZ,
+    Owned,
+    asker_of,
+    find,
+    here,
+    is_direct,
+    known_to,
+    language_of,
+    may_change,
+    named_models,
+    put,
+    turn_off,
+    where,
+    zone_of,
+)
+from bot.dispatch.command import Command, Param, QueryContext
+from bot.presentation.card import Action, Card
+from bot.presentation.words import Words
+from bot.schedules.descriptions import DAYS, describe, local_clock, terms
+from bot.schedules.specs import DigestSpec, load
+
+WEEKDAYS = tuple(day.lower() for day in DAYS)
+
+ALWAYS, NEWS = "always", "news"
+"""Whether a digest comes each time, or only when something happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigestAdded:
+    """A digest that comes from now on."""
+
+    id: str
+    what: Note
+    terms: tuple[Note, ...]
+    where: str
+    changed: bool
+    """there was one of the same models, whose time this is now"""
+    next_at: str
+    """as the clock on the wall shows it"""
+
+
+@dataclass(frozen=True, slots=True)
+class DigestList:
+    """Those of a team, as far as the asker may know of them."""
+
+    digests: tuple[Line, ...]
+
+
+async def ask_daily(
+    query: QueryContext,
+    *,
+    at: int,
+    gpus: Sequence[str] | None,
+    when: str,
+    to: str,
+    tz: str | None,
+    language: str | None,
+) -> DigestAdded:
+    """One a day."""
+    spec = await _spec(query, gpus, tz, language, at, None, when, direct=is_direct(asker_of(query), to))
+    return await _add(query, spec, to)
+
+
+async def ask_weekly(
+    query: QueryContext,
+    *,
+    at: int,
+    gpus: Sequence[str] | None,
+    day: str,
+    when: str,
+    to: str,
+    tz: str | None,
+    language: str | None,
+) -> DigestAdded:
+    """One a week."""
+    weekday = WEEKDAYS.index(day)
+    spec = await _spec(query, gpus, tz, language, at, weekday, when, direct=is_direct(asker_of(query), to))
+    return await _add(query, spec, to)
+
+
+async def _spec(
+    query: QueryContext,
+    gpus: Sequence[str] | None,
+    tz: str | None,
+    language: str | None,
+    at: int,
+    weekday: int | None,
+    when: str,
+    *,
+    direct: bool,
+) -> DigestSpec:
+    return DigestSpec(
+        "day" if weekday is None else "week",
+        at,
+        weekday,
+        await named_models(query, gpus),
+        zone_of(query, tz),
+        language_of(query, language, direct=direct),
+        when == NEWS,
+    )
+
+
+async def _add(query: QueryContext, spec: DigestSpec, to: str) -> DigestAdded:
+    asker = asker_of(query)
+    direct = is_direct(asker, to)
+    async with query.writing() as writer:
+        there = await here(writer.schedules, asker, direct=direct)
+        same = next((one for one in there if _is_same(one, spec)), None)
+        if same is not None:
+            may_change(same.row, asker)
+        row = await writer.schedules.by_id(await put(query, writer, "digest", spec, direct=direct, same=same))
+    if row is None:
+        raise AssertionError("it was stored a moment ago")
+    next_at = local_clock(spec.next_after(query.now, row.created_at), spec.zone)
+    told = tuple(terms(spec))
+    return DigestAdded(row.public_id, describe(spec), told, where(row.destination), same is not None, next_at)
+
+
+def _is_same(one: Owned, spec: DigestSpec) -> bool:
+    """Whether two tell the same people of the same: then the new one is the time of the old one."""
+    known = one.spec
+    return isinstance(known, DigestSpec) and (known.period, set(known.gpus)) == (spec.period, set(spec.gpus))
+
+
+async def ask_list(query: QueryContext) -> DigestList:
+    """The asker's own first."""
+    asker = asker_of(query)
+    rows = [row for row in await known_to(query.reader.schedules, asker) if row.kind == "digest"]
+    return DigestList(lines([Owned(row, load(row)) for row in rows], asker.person))
+
+
+async def ask_off(query: QueryContext, *, which: str | None) -> TurnedOff:
+    """End one by its name, or the only one that is told here."""
+    asker = asker_of(query)
+    async with query.writing() as writer:
+        there = [
+            one
+            for one in await here(writer.schedules, asker, direct=is_direct(asker, "here"))
+            if isinstance(one.spec, DigestSpec)
+        ]
+        chosen = await _chosen(query, which, there)
+        for one in chosen:
+            may_change(one.row, asker)
+        for one in chosen:
+            await turn_off(writer, one.row, asker, query.now)
+    return TurnedOff(tuple(describe(one.spec) for one in chosen))
+
+
+async def _chosen(query: QueryContext, which: str | None, there: Sequence[Owned]) -> Sequence[Owned]:
+    said = (which or "").strip().lower()
+    if said and said != ALL:
+        return [await find(query.reader.schedules, asker_of(query), "digest", said)]
+    if there and (said or len(there) == 1):
+        return there
+    if not there:
+        raise AskError(Note("there is no digest in this channel"), suggestions=("digest list",))
+    names = [f"digest off {one.row.public_id}" for one in there]
+    raise AskError(Note("there are several digests here; say which"), suggestions=(*names, f"digest off {ALL}"))
+
+
+def card(answer: DigestAdded, words: Words) -> Card:
+    """What it is and when it comes first."""
+    changed = (words("It takes the place of the one that was here."),) if answer.changed else ()
+    return Card(
+        words("Digest {id}", id=answer.id),
+        words("The first one comes at {at}.", at=answer.next_at),
+        notes=(words(answer.what), *map(words, answer.terms), *changed),
+        actions=(
+            Action(words("Show one now"), "digest now"),
+            Action(words("Turn off"), f"digest off {answer.id}", "danger"),
+        ),
+    )
+
+
+def list_card(answer: DigestList, words: Words) -> Card:
+    """A line each."""
+    title = words("Digests")
+    if not answer.digests:
+        return Card(title, words("There are none yet. For example: {example}", example="digest daily 09:00"))
+    count = Plural("{n} digest", "{n} digests")
+    return Card(title, words(count, n=len(answer.digests)), lines_table(title, answer.digests, words))
+
+
+_WHEN = Param(
+    "when", "choice", "each time, or only when something happened (news)", default=ALWAYS, choices=(ALWAYS, NEWS)
+)
+
+DAILY = Command(
+    name="digest daily",
+    summary="What happened, once a day at a time of your choice",
+    path=None,
+    params=(AT, GPUS, _WHEN, TO, TZ, LANGUAGE),
+    ask=ask_daily,
+    card=card,
+    examples=("digest daily 09:00", "digest daily 18:30 4090,h100 news"),
+    role="member",
+    method="POST",
+)
+WEEKLY = Command(
+    name="digest weekly",
+    summary="What happened, once a week",
+    path=None,
+    params=(AT, GPUS, Param("day", "choice", "the day of the week", default="monday", choices=WEEKDAYS), _WHEN, TO, TZ,
+            LANGUAGE),
+    ask=ask_weekly,
+    card=card,
+    examples=("digest weekly 09:00", "digest weekly friday 17:00"),
+    role="member",
+    method="POST",
+)  # fmt: skip
+LIST = Command(
+    name="digest list",
+    summary="The digests of this workspace",
+    path=None,
+    params=(),
+    ask=ask_list,
+    card=list_card,
+    examples=("digest list",),
+    role="member",
+)
+OFF = Command(
+    name="digest off",
+    summary="End a digest",
+    path=None,
+    params=(Param("which", "text", "its name, or “all” of this channel", suggest=(ALL,)),),
+    ask=ask_off,
+    card=off_card,
+    examples=("digest off",),
+    role="member",
+    method="POST",
+)

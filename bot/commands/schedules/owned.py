@@ -1,0 +1,163 @@
+"""What the verbs of ``dashboard`` and ``digest`` share: whose they are, who may change them, and where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analytics.errors import AskError, NotFound, Refused
+from analytics.evidence import Note
+from bot.accounts import Asker, permits
+from bot.commands.alerts.owned import LAST, asker_of, destination, may_be_told, owner_of, resume
+from bot.commands.windows import zone
+from bot.dispatch.command import Param, QueryContext
+from bot.presentation.words import LOCALES
+from bot.schedules.producing import removal, topic_of
+from bot.schedules.specs import DashboardSpec, DigestSpec, Spec, dump, load
+from bot.store.audit import AuditEntry
+from bot.store.outbox import Destination
+from bot.store.schedules import ScheduleKind, ScheduleReads, ScheduleRow
+from bot.store.writer import Writer
+
+MOST_OF_PERSON, MOST_OF_TEAM = 20, 100
+"""Dashboards, and digests, at most (ours): each is made anew at its times, whether or not somebody looks."""
+
+MOST_GPUS = 20
+"""Models of one: more than that is no overview."""
+
+TO = Param("to", "choice", "this channel, or direct messages to you", default="here", choices=("here", "dm"))
+GPUS = Param("gpus", "gpus", "the models; your default ones, or all, when not given")
+AT = Param("at", "time_of_day", "the time of day, such as 09:00", default="09:00", suggest=("09:00", "18:00"))
+TZ = Param("tz", "text", "the time zone; your team's, or yours, when not given", positional=False)
+LANGUAGE = Param(
+    "language", "choice", "in which language; your team's when not given", choices=LOCALES, positional=False
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A dashboard or digest with its meaning."""
+
+    row: ScheduleRow
+    spec: Spec
+
+
+async def named_models(query: QueryContext, gpus: Sequence[str] | None) -> tuple[str, ...]:
+    """The models of a new one: those that were named, else the asker's default ones; () for all."""
+    if gpus is not None and len(gpus) > MOST_GPUS:
+        raise AskError(Note("at most {n} models; leave them out to have all", {"n": MOST_GPUS}))
+    if gpus is not None:
+        return tuple(gpus)
+    known = await query.known()
+    return tuple(name for name in query.preferences.gpus if name in known)
+
+
+def zone_of(query: QueryContext, tz: str | None) -> str:
+    """The time zone that was said, else that of the team, else the asker's; raises AskError where there is none such."""
+    if tz:
+        zone(tz)
+        return tz
+    if query.team.tz:
+        try:
+            zone(query.team.tz)
+        except AskError:
+            return query.zone()
+        return query.team.tz
+    return query.zone()
+
+
+def language_of(query: QueryContext, said: str | None, *, direct: bool) -> str | None:
+    """The language to keep: the one that was said; in a channel without one, that of who asks."""
+    if said:
+        return said
+    return None if direct or query.team.language else query.language
+
+
+def is_direct(asker: Asker, to: str) -> bool:
+    """Whether it goes to the asker's direct messages."""
+    return to == "dm" or not asker.channel or asker.is_alone or asker.channel.startswith("D")
+
+
+async def put(
+    query: QueryContext, writer: Writer, kind: ScheduleKind, spec: Spec, *, direct: bool, same: Owned | None
+) -> int:
+    """Store a new one, or let the same one say something else; gives its id."""
+    asker = asker_of(query)
+    may_be_told(asker, direct=direct)
+    to_id = await destination(writer, asker, direct=direct)
+    await resume(writer, asker, to_id, query.now)
+    due_at = spec.next_after(query.now, query.now)
+    if same is not None:
+        await writer.schedules.change(same.row.id, query.now, spec=dump(spec), due_at=due_at)
+        await note(writer, asker, "edit", same.row, query.now)
+        return same.row.id
+    mine, team = await writer.schedules.counts(owner_of(asker), kind)
+    if mine >= MOST_OF_PERSON or team >= MOST_OF_TEAM:
+        limits = {"mine": MOST_OF_PERSON, "team": MOST_OF_TEAM}
+        raise Refused(Note("at most {mine} a person and {team} a team; turn some off first", limits))
+    id_ = await writer.schedules.create(owner_of(asker), to_id, kind, dump(spec), due_at, query.now)
+    row = await writer.schedules.by_id(id_)
+    if row is None:
+        raise AssertionError("it was stored a moment ago")
+    await note(writer, asker, "create", row, query.now)
+    return id_
+
+
+async def here(schedules: ScheduleReads, asker: Asker, *, direct: bool) -> list[Owned]:
+    """Those that are told where a new one of the asker would be."""
+    rows = await schedules.of_team(asker.platform, asker.enterprise, asker.team)
+    wanted = ("", asker.person) if direct else (asker.channel, "")
+    return [Owned(row, load(row)) for row in rows if (row.destination.channel, row.destination.person) == wanted]
+
+
+async def known_to(schedules: ScheduleReads, asker: Asker) -> list[ScheduleRow]:
+    """Those that an asker may look at: of their team, but not what others are told alone; where they are alone, also
+    what they made in teams to be told there.
+    """
+    rows = await schedules.of_team(asker.platform, asker.enterprise, asker.team)
+    told = await schedules.told_alone(asker.platform, asker.person) if asker.is_alone else []
+    rows = [row for row in rows if row.destination.person in ("", asker.person)]
+    return [*rows, *(row for row in told if row.owner.team != asker.team)]
+
+
+async def find(schedules: ScheduleReads, asker: Asker, kind: ScheduleKind, name: str) -> Owned:
+    """One of this team by its name; one of another team is as one that is not there."""
+    said = name.strip().lower()
+    rows = [row for row in await known_to(schedules, asker) if row.kind == kind]
+    mine = [row for row in rows if row.owner.person == asker.person]
+    found = mine[-1:] if said == LAST else [row for row in rows if row.public_id == said]
+    if not found:
+        raise NotFound(Note("there is no {kind} of that name here", {"kind": Note(kind)}), suggestions=(f"{kind} list",))
+    return Owned(found[0], load(found[0]))
+
+
+def may_change(row: ScheduleRow, asker: Asker) -> None:
+    """Only who made one, and managers, may change it or turn it off."""
+    if row.owner.person != asker.person and not permits(asker.role, "manager"):
+        raise Refused(Note("only who made it, or a manager, may do that"))
+
+
+async def turn_off(writer: Writer, row: ScheduleRow, asker: Asker, now: int) -> None:
+    """End one; what waits of it is not sent, and a dashboard's message is taken out of its channel."""
+    await writer.schedules.end(row.id, now, "turned off")
+    await writer.outbox.cancel(topic_of(row.id), now)
+    if row.message is not None:
+        await writer.outbox.add([removal(row.destination_id, row.id, row.message)], now)
+    await note(writer, asker, "delete", row, now)
+
+
+async def note(writer: Writer, asker: Asker, action: str, row: ScheduleRow, at: int) -> None:
+    """Write down who did what, in the transaction that does it."""
+    subject = f"{row.kind}/{row.public_id}"
+    await writer.audit.add(AuditEntry(at, asker.platform, row.owner.team, asker.person, action, subject, {}))
+
+
+def where(to: Destination) -> str:
+    """A channel's id, or that it is a person's direct messages."""
+    return to.channel or "dm"
+
+
+__all__ = [
+    "AT", "GPUS", "LANGUAGE", "LAST", "TO", "TZ", "DashboardSpec", "DigestSpec", "Owned", "asker_of", "find", "here",
+    "is_direct", "known_to", "language_of", "may_change", "named_models", "note", "put", "turn_off", "where", "zone_of",
+]  # fmt: skip

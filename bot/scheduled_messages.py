@@ -1,0 +1,179 @@
+"""Messages at fixed times in words: each made of answers to questions, when it is sent, so that it is never old news."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from analytics.errors import AskError
+from bot.accounts import NO_PREFERENCES, Asker, Preferences
+from bot.alerts.messages import AlertMessages
+from bot.commands.digests.now import digest, digest_card
+from bot.dispatch.command import QueryContext
+from bot.dispatch.dispatcher import Dispatcher
+from bot.fair_queue import Waiter
+from bot.outbox.drafts import Draft, Rendered
+from bot.outbox.sender import Address
+from bot.presentation.card import Card
+from bot.presentation.error_cards import error_card
+from bot.presentation.words import Words, pick_language
+from bot.schedules.descriptions import VIEWS, local_clock
+from bot.schedules.producing import DASHBOARD, DIGEST, REMOVED
+from bot.schedules.specs import DashboardSpec, DigestSpec, Spec, View, load
+from bot.store.schedules import ScheduleRow
+
+TURNED_OFF = "it was turned off"
+NOTHING_HAPPENED = "nothing happened"
+
+SHOWN_NOTES = 4
+"""Notes of a dashboard; the answers themselves have all."""
+
+Part = Literal["tables", "charts", "lead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """An answer on a dashboard: what of it is shown. ``many``: it takes all models, else the first one."""
+
+    verb: str
+    param: str
+    shows: tuple[Part, ...]
+    many: bool = False
+    zoned: bool = False
+    """its times are those of a zone"""
+
+
+VIEW_PANELS: Mapping[View, tuple[Panel, ...]] = {
+    "market": (
+        Panel("monitor", "gpu", ("lead", "tables"), many=True),
+        Panel("history", "gpu_name", ("lead", "charts")),
+    ),
+    "reliability": (
+        Panel("interruptions", "gpu", ("lead", "tables"), many=True),
+        Panel("reliability", "gpu", ("lead",)),
+        Panel("windows", "gpu_name", ("lead", "charts"), zoned=True),
+    ),
+    "cost": (
+        Panel("predict", "gpu_name", ("lead", "tables", "charts")),
+        Panel("savings", "gpu", ("lead", "tables")),
+    ),
+}
+"""The same answers as on the pages of these names, as many as one message has room for."""
+
+
+@dataclass(slots=True)
+class Messages:
+    """Renders whatever the outbox holds: what alerts say, and what comes at fixed times."""
+
+    dispatcher: Dispatcher
+    language: str
+    """where neither the person nor the team says one"""
+
+    async def render(self, draft: Draft) -> Rendered:
+        """The message of a draft."""
+        kind = draft.events[0].kind
+        if kind == REMOVED:
+            return Rendered(Card("", ""))
+        if kind in (DASHBOARD, DIGEST):
+            return await self._scheduled(draft)
+        return await AlertMessages(self.dispatcher.store, self.dispatcher.clock, self.language).render(draft)
+
+    async def _scheduled(self, draft: Draft) -> Rendered:
+        payload = draft.events[0].payload
+        async with self.dispatcher.store.reader() as reader:
+            row = await reader.schedules.by_id(payload["schedule"])
+            team = await reader.preferences(_reader_of(draft.address))
+        if row is None:
+            return Rendered(None, withheld=TURNED_OFF)
+        spec = load(row)
+        words = Words(_language(spec, draft.address, team, self.language), self.dispatcher.clock())
+        if isinstance(spec, DigestSpec):
+            return await self._digest(draft, row, spec, payload, words)
+        card = await self._dashboard(row, spec, words)
+        return Rendered(replace(card, charts=() if draft.plain else card.charts), words.language, pin=True)
+
+    async def _digest(
+        self, draft: Draft, row: ScheduleRow, spec: DigestSpec, payload: Mapping[str, Any], words: Words
+    ) -> Rendered:
+        async with self.dispatcher.query_context(_asker(row)) as query:
+            query = _in_zone(query, spec.zone)
+            found = await digest(query, spec.gpus or None, spec.period, since=payload["since"])
+        if spec.news_only and not found.happened:
+            return Rendered(None, withheld=NOTHING_HAPPENED)
+        card = digest_card(found, words)
+        late = (words("Delayed: this was due at {at}.", at=local_clock(payload["at"], spec.zone)),) if draft.late else ()
+        return Rendered(
+            replace(card, notes=(*late, *card.notes), charts=() if draft.plain else card.charts), words.language
+        )
+
+    async def _dashboard(self, row: ScheduleRow, spec: DashboardSpec, words: Words) -> Card:
+        first = await self._first(spec)
+        cards = [
+            (panel, await self._answer(row, panel, spec, first, words))
+            for panel in VIEW_PANELS[spec.view]
+            if panel.many or first
+        ]
+        leads = [card.lead for panel, card in cards if "lead" in panel.shows]
+        notes = dict.fromkeys(note for _, card in cards for note in card.notes)
+        return Card(
+            title=words(VIEWS[spec.view]),
+            lead=leads[0],
+            tables=tuple(table for panel, card in cards if "tables" in panel.shows for table in card.tables),
+            sparks=tuple(spark for panel, card in cards if "charts" in panel.shows for spark in card.sparks),
+            notes=(*leads[1:], *list(notes)[:SHOWN_NOTES]),
+            footer="\n".join((cards[0][1].footer, _rhythm(row, spec, words))),
+            charts=tuple(chart for panel, card in cards if "charts" in panel.shows for chart in card.charts),
+        )
+
+    async def _first(self, spec: DashboardSpec) -> str | None:
+        """The model of answers about one: the first that was named, else the busiest."""
+        if spec.gpus:
+            return spec.gpus[0]
+        async with self.dispatcher.query_context() as query:
+            return next(iter(await query.with_prices(await query.known())), None)
+
+    async def _answer(
+        self, row: ScheduleRow, panel: Panel, spec: DashboardSpec, first: str | None, words: Words
+    ) -> Card:
+        """The card of one answer, or why there is none."""
+        command = self.dispatcher.command(panel.verb)
+        texts = {panel.param: ",".join(spec.gpus) if panel.many else first or ""}
+        if panel.zoned:
+            texts["tz"] = spec.zone
+        try:
+            waiter = Waiter(f"{row.owner.platform} {row.owner.team}", row.owner.person)
+            return command.card(await self.dispatcher.ask(command, texts, waiter=waiter), words)
+        except AskError as error:
+            return error_card(error, words)
+
+
+def _rhythm(row: ScheduleRow, spec: DashboardSpec, words: Words) -> str:
+    """When this was made, when it is made again, and how that ends."""
+    due = spec.next_after(words.now, row.created_at)
+    return words(
+        "Updated {at}, again {next} · dashboard off {id}",
+        at=local_clock(words.now, spec.zone),
+        next=local_clock(due, spec.zone),
+        id=row.public_id,
+    )
+
+
+def _reader_of(address: Address) -> Asker:
+    return Asker(address.platform, address.team, address.person)
+
+
+def _language(spec: Spec, to: Address, said: tuple[Preferences, Preferences], default: str) -> str:
+    mine, team = said
+    found = spec.language or (mine.language if to.person else None) or team.language or default
+    return pick_language(found, default)
+
+
+def _asker(row: ScheduleRow) -> Asker:
+    to = row.destination
+    return Asker(to.platform, to.team, row.owner.person, to.channel, enterprise=to.enterprise)
+
+
+def _in_zone(query: QueryContext, zone: str) -> QueryContext:
+    """What is asked, in the time zone of a schedule whatever its maker has set since."""
+    return replace(query, own=Preferences(tz=zone), team=NO_PREFERENCES)

@@ -1,0 +1,57 @@
+"""Dashboards and digests in a sentence, the same in every list."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+
+from analytics.evidence import Note
+from analytics.market import DAY, HOUR
+from bot.schedules.specs import DashboardSpec, DigestSpec, Spec
+from bot.zones import zone_or_utc
+
+VIEWS: Mapping[str, str] = {"market": "Market", "reliability": "Reliability", "cost": "Cost"}
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def describe(spec: Spec) -> Note:
+    """What it is and when it comes."""
+    return _dashboard(spec) if isinstance(spec, DashboardSpec) else _digest(spec)
+
+
+def _dashboard(spec: DashboardSpec) -> Note:
+    places = {"view": Note(VIEWS[spec.view]), "models": models(spec.gpus), "at": clock_time(spec.at), "zone": spec.zone}
+    if spec.every >= DAY:
+        return Note("{view} of {models}, edited daily at {at} ({zone})", places)
+    if spec.every >= HOUR:
+        return Note("{view} of {models}, edited hourly", places)
+    return Note("{view} of {models}, edited every {n} min", {**places, "n": spec.every // 60})
+
+
+def _digest(spec: DigestSpec) -> Note:
+    places = {"models": models(spec.gpus), "at": clock_time(spec.at), "zone": spec.zone}
+    if spec.weekday is None:
+        return Note("Digest of {models}, daily at {at} ({zone})", places)
+    return Note("Digest of {models}, {day} at {at} ({zone})", {**places, "day": Note(DAYS[spec.weekday])})
+
+
+def terms(spec: Spec) -> Iterator[Note]:
+    """What else holds."""
+    if isinstance(spec, DigestSpec) and spec.news_only:
+        yield Note("only when something happened")
+
+
+def models(gpus: tuple[str, ...]) -> Note | str:
+    """The models, or that they are all."""
+    return ", ".join(gpus) if gpus else Note("all models")
+
+
+def clock_time(minute: int) -> str:
+    """A time of day."""
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def local_clock(at: int, zone: str) -> str:
+    """A UTC second as the clock on the wall shows it, with the zone's short name."""
+    return f"{dt.datetime.fromtimestamp(at, zone_or_utc(zone)):%Y-%m-%d %H:%M %Z}"

@@ -1,0 +1,105 @@
+"""From what is due to messages in the outbox, in one transaction: nothing is told twice, and nothing twice at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from bot.schedules.specs import DashboardSpec, DigestSpec, load
+from bot.store.outbox import Action, NewMessage
+from bot.store.schedules import ScheduleRow
+from bot.store.writer import Writer
+
+DASHBOARD, REMOVED, DIGEST = "dashboard", "dashboard.removed", "digest"
+"""Kinds of messages."""
+
+A_SECOND = 2
+"""Messages that are due at one moment and begin to go in one second (ours): digests of 500 teams take four minutes, and
+at no time do more wait than senders take at once, so that an alert is sent at once."""
+
+MOST_A_PASS = 10_000
+"""Rows of one transaction; the others come with the next."""
+
+POST_ANEW_S = 86_400
+"""Seconds between two new messages of one dashboard at least: a channel is for people."""
+
+
+async def produce(writer: Writer, now: int) -> int:
+    """Queue what is due at a UTC second; gives how many messages that were."""
+    due = await writer.schedules.due(now, MOST_A_PASS)
+    waiting = await writer.outbox.waiting([topic_of(row.id) for row in due])
+    messages: list[NewMessage] = []
+    told: list[tuple[int, int, int | None]] = []
+    for row in due:
+        spec = load(row)
+        last = spec.last_by(now, row.created_at)
+        message = _message(row, spec, last, now, waiting, later=len(messages) // A_SECOND)
+        if message is not None:
+            messages.append(message)
+        told.append((row.id, spec.next_after(now, row.created_at), last if message is not None else None))
+    await writer.outbox.add(messages, now)
+    await writer.schedules.told(told)
+    return len(messages)
+
+
+def topic_of(id_: int) -> str:
+    """The topic of a schedule's messages."""
+    return f"schedule/{id_}"
+
+
+def _message(
+    row: ScheduleRow, spec: DashboardSpec | DigestSpec, last: int, now: int, waiting: Collection[str], *, later: int
+) -> NewMessage | None:
+    if isinstance(spec, DigestSpec):
+        return _digest(row, spec, last, now + later, now)
+    return None if topic_of(row.id) in waiting else state_of(row, spec, now, later=later)
+
+
+def _digest(row: ScheduleRow, spec: DigestSpec, last: int, not_before: int, now: int) -> NewMessage | None:
+    """The digest of the last time that it came, unless that was told, or is too long ago."""
+    known = row.created_at if row.told_at is None else row.told_at
+    if last <= known or now - last > spec.useful:
+        return None
+    payload = {"schedule": row.id, "since": row.told_at, "at": last}
+    return NewMessage(
+        f"{DIGEST}/{row.id}/{last}",
+        row.destination_id,
+        topic_of(row.id),
+        DIGEST,
+        payload,
+        not_before=not_before,
+        expires_at=last + spec.useful,
+    )
+
+
+def state_of(row: ScheduleRow, spec: DashboardSpec, now: int, *, later: int = 0) -> NewMessage | None:
+    """How a dashboard stands now: as an edit of its message, or as a message where it has none.
+
+    One that may be there, though nobody knows, is not posted again before a day has passed.
+    """
+    if row.message is None and row.posted_at is not None and now - row.posted_at < POST_ANEW_S:
+        return None
+    return dashboard_message(row, now, "post" if row.message is None else "edit_only", useful=spec.useful, later=later)
+
+
+def dashboard_message(row: ScheduleRow, now: int, action: Action, *, useful: int, later: int = 0) -> NewMessage:
+    """A message of a dashboard, as a post or as an edit."""
+    edits: dict[str, Any] = {} if action == "post" else {"expires_at": now + useful + later}
+    return NewMessage(
+        f"{DASHBOARD}/{row.id}/{action}/{now}",
+        row.destination_id,
+        topic_of(row.id),
+        DASHBOARD,
+        {"schedule": row.id},
+        action=action,
+        refers_to=None if action == "post" else row.message,
+        not_before=now + later,
+        **edits,
+    )
+
+
+def removal(destination_id: int, id_: int, identity: str) -> NewMessage:
+    """What takes a dashboard's message out of its channel."""
+    payload = {"schedule": id_}
+    name = f"{REMOVED}/{identity}"
+    return NewMessage(name, destination_id, name, REMOVED, payload, action="remove", refers_to=identity)
