@@ -12,8 +12,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.alerts.engine import pass_time
 from bot.forecasts import refresh
-from bot.schedules.producing import produce
 from bot.scheduler import PeriodicJob, rearm, run_job, start, watch_clock
+from bot.schedules.producing import produce
 from bot.store.engine import Store
 
 Clock = Callable[[], int]

@@ -1,4 +1,4 @@
-"""Messages at fixed times in words: each made of answers to questions, when it is sent, so that it is never old news."""
+"""Messages at fixed times in words: each is made of answers to questions when it is sent, so it is never old news."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ class Messages:
         if spec.news_only and not found.happened:
             return Rendered(None, withheld=NOTHING_HAPPENED)
         card = digest_card(found, words)
-        late = (words("Delayed: this was due at {at}.", at=local_clock(payload["at"], spec.zone)),) if draft.late else ()
+        late = (
+            (words("Delayed: this was due at {at}.", at=local_clock(payload["at"], spec.zone)),) if draft.late else ()
+        )
         return Rendered(
             replace(card, notes=(*late, *card.notes), charts=() if draft.plain else card.charts), words.language
         )

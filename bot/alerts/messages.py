@@ -34,6 +34,8 @@ from bot.outbox.notices import NOTICES
 from bot.outbox.sender import Address
 from bot.presentation.card import Action, Card, Column, Lines, Table
 from bot.presentation.words import Words
+from bot.schedules.descriptions import describe as describe_schedule
+from bot.schedules.specs import load_spec
 from bot.store.engine import Store
 from bot.store.reader import Reader
 
@@ -108,28 +110,23 @@ _CALLING = (EventKind.FIRE, EventKind.REPEAT, EventKind.MORE)
 
 
 def stopped(payload: Mapping[str, Any], words: Words) -> Card:
-    """What somebody's alerts are that cannot be told any more, why, and how they are told again."""
-    where, alerts = payload["where"], payload["alerts"]
-    columns = (Column(words("alert")), Column(words("rule")))
-    rows = tuple((name, words(describe(load_rule(rule)))) for name, rule in alerts[:SHOWN_EVENTS])
+    """What of somebody's cannot be told any more, why, and how it is told again."""
+    where = payload["where"]
+    columns = (Column(words("name")), Column(words("what")))
+    every = [(name, describe(load_rule(rule))) for name, rule in payload["alerts"]]
+    # those of before dashboards have none
+    every += [(name, describe_schedule(load_spec(kind, spec))) for kind, name, spec in payload.get("schedules", ())]
+    rows = tuple((name, words(what)) for name, what in every[:SHOWN_EVENTS])
     lead = words(
-        "Nothing can be delivered to {where} any more ({reason}), so these alerts of yours are silent.",
+        "Nothing can be delivered to {where} any more ({reason}), so these of yours are silent.",
         where=where,
         reason=payload["reason"],
     )
-    notes = [
-        words(
-            "Once messages are taken there again, “alert test” and a name turns them on, and so does a new alert there."
-        )
-    ]
-    if more := len(alerts) - len(rows):
-        notes.append(words("and {n} more: alert list shows all", n=more))
-    return Card(
-        words("Alerts stopped: {where}", where=where),
-        lead,
-        (Table(words("Alerts"), columns, rows),),
-        notes=tuple(notes),
-    )
+    notes = [words("Once messages are taken there again, “alert test” and a name, or a new one there, turns them on.")]
+    if more := len(every) - len(rows):
+        notes.append(words("and {n} more: subscriptions shows all", n=more))
+    title = words("Stopped: {where}", where=where)
+    return Card(title, lead, (Table(words("What is silent"), columns, rows),), notes=tuple(notes))
 
 
 def told_by(event: Event) -> Told:

@@ -1,4 +1,4 @@
-"""Who is told, by direct message, that nothing can be delivered any more where their alerts are told."""
+"""Who is told, by direct message, that nothing can be delivered any more where they are told something."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bot.store.api_keys import KEY_PERSON
 from bot.store.audit import AuditEntry
 from bot.store.outbox import NewMessage
 from bot.store.outbox_claims import Lease
+from bot.store.schedules import ScheduleRow
 from bot.store.writer import Writer
 
 STOPPED = "stopped"
@@ -25,14 +26,19 @@ USEFUL_S = 7 * 86_400
 log = structlog.get_logger()
 
 
+Owned = AlertRow | ScheduleRow
+
+
 async def tell_creators(writer: Writer, lease: Lease, reason: str, now: int) -> None:
-    """Queue one message to each person with an alert there, in the transaction that disabled the destination."""
+    """Queue one message to each person with something there, in the transaction that disabled the destination."""
     to = lease.destination
     log.warning("a destination was disabled", platform=to.platform, team=to.team, reason=reason)
-    rows = sorted(await writer.alerts.of_destination(lease.destination_id), key=lambda row: row.owner.person)
+    alerts = await writer.alerts.of_destination(lease.destination_id)
+    schedules = await writer.schedules.of_destination(lease.destination_id)
+    rows: list[Owned] = sorted([*alerts, *schedules], key=lambda row: row.owner.person)
     for row in rows:
         details = {"reason": reason, "where": to.channel}
-        subject = f"alert/{row.public_id}"
+        subject = f"{_kind(row)}/{row.public_id}"
         await writer.audit.add(AuditEntry(now, to.platform, row.owner.team, ITSELF, STOPPED, subject, details))
     if not to.channel:
         return  # it is the person who cannot be reached
@@ -41,12 +47,15 @@ async def tell_creators(writer: Writer, lease: Lease, reason: str, now: int) -> 
         await writer.outbox.add([await _message(writer, lease, person, list(theirs), reason, now)], now)
 
 
-async def _message(
-    writer: Writer, lease: Lease, person: str, alerts: list[AlertRow], reason: str, now: int
-) -> NewMessage:
+async def _message(writer: Writer, lease: Lease, person: str, rows: list[Owned], reason: str, now: int) -> NewMessage:
     to = lease.destination
     direct = await writer.outbox.destination(to.platform, to.team, person=person, enterprise=to.enterprise)
     name = f"{STOPPED}/{lease.destination_id}/{now}/{person}"
-    rules = [[alert.public_id, alert.rule] for alert in alerts]
-    payload = {"where": to.channel, "reason": reason, "alerts": rules}
+    rules = [[row.public_id, row.rule] for row in rows if isinstance(row, AlertRow)]
+    others = [[row.kind, row.public_id, row.spec] for row in rows if isinstance(row, ScheduleRow)]
+    payload = {"where": to.channel, "reason": reason, "alerts": rules, "schedules": others}
     return NewMessage(name, direct, name, STOPPED, payload, expires_at=now + USEFUL_S)
+
+
+def _kind(row: Owned) -> str:
+    return "alert" if isinstance(row, AlertRow) else row.kind

@@ -43,7 +43,7 @@ class DashboardSpec:
         return self.every
 
     def next_after(self, now: int, begun: int) -> int:
-        """When it is edited next; those of less than a day keep step with when they began, so that not all come at once."""
+        """When it is edited next; those of less than a day keep step with when they began: not all come at once."""
         if self.every >= DAY:
             return DayTime(self.at, self.zone).next_after(now)
         return now + self.every - (now - begun) % self.every
@@ -98,6 +98,11 @@ def dump(spec: Spec) -> str:
 
 
 def load(row: ScheduleRow) -> Spec:
-    """The spec of a stored row; what is new since it was stored has its default."""
-    stored = json.loads(row.spec)
-    return _KINDS[row.kind](**{**stored, "gpus": tuple(stored["gpus"])})
+    """The spec of a stored row."""
+    return load_spec(row.kind, row.spec)
+
+
+def load_spec(kind: str, spec: str) -> Spec:
+    """The spec of a stored text; what is new since it was stored has its default."""
+    stored = json.loads(spec)
+    return _KINDS[kind](**{**stored, "gpus": tuple(stored["gpus"])})

@@ -39,4 +39,3 @@ class DayTime:
         """A time that comes twice is the first of the two; one that is left out comes as much later as is left out."""
         hour, minute = divmod(self.minute, 60)
         return int(dt.datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).timestamp())
-

@@ -17,8 +17,8 @@ from bot.store import tables as t
 from bot.store.audit import erasure
 from bot.store.browser_sessions import browser_session, sign_in_link
 from bot.store.outbox import OutboxWrites
-from bot.store.schedules import ScheduleWrites
 from bot.store.probes import probe_day
+from bot.store.schedules import ScheduleWrites
 from bot.store.variants import lane, variant_day
 from bot.store.webhooks import webhook_attempt
 

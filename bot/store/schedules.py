@@ -97,7 +97,9 @@ class ScheduleReads:
     async def next_due(self) -> int | None:
         """When the next one is due, of those that can be delivered."""
         found: int | None = await self._conn.scalar(
-            select(func.min(schedule.c.due_at)).join(t.destination).where(_open(), t.destination.c.disabled_at.is_(None))
+            select(func.min(schedule.c.due_at))
+            .join(t.destination)
+            .where(_open(), t.destination.c.disabled_at.is_(None))
         )
         return found
 

@@ -159,7 +159,13 @@ def where(destination: Destination) -> str:
     return destination.channel or "dm"
 
 
-STATUS: Mapping[str, str] = {"ok": "waiting", "pending": "pending", "firing": "firing", "snoozed": "snoozed", "ended": "ended"}
+STATUS: Mapping[str, str] = {
+    "ok": "waiting",
+    "pending": "pending",
+    "firing": "firing",
+    "snoozed": "snoozed",
+    "ended": "ended",
+}
 """What the states of a rule are called."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from analytics.errors import AskError
 from analytics.evidence import Note, Plural, iso
@@ -82,22 +83,15 @@ class TurnedOff:
 
 
 async def ask_post(
-    query: QueryContext,
-    *,
-    view: View,
-    gpus: Sequence[str] | None,
-    to: str,
-    every: str | None,
-    at: int,
-    tz: str | None,
-    language: str | None,
+    query: QueryContext, *, view: View, gpus: Sequence[str] | None, to: str, **given: Any
 ) -> DashboardPosted:
     """Post it, in place of one of the same view that is there."""
     asker = asker_of(query)
     direct = is_direct(asker, to)
-    seconds = RHYTHMS[view] if every is None else EVERY[every]
-    models, zone = await named_models(query, gpus), zone_of(query, tz)
-    spec = DashboardSpec(view, models, seconds, at, zone, language_of(query, language, direct=direct))
+    seconds = EVERY.get(given["every"], RHYTHMS[view])
+    models, zone = await named_models(query, gpus), zone_of(query, given["tz"])
+    language = language_of(query, given["language"], direct=direct)
+    spec = DashboardSpec(view, models, seconds, given["at"], zone, language)
     async with query.writing() as writer:
         there = await here(writer.schedules, asker, direct=direct)
         same = next((one for one in there if isinstance(one.spec, DashboardSpec) and one.spec.view == view), None)
@@ -243,9 +237,7 @@ OFF = Command(
     name="dashboard off",
     summary="Take a dashboard out of its channel",
     path=None,
-    params=(
-        Param("which", "text", "its name, its view, or “all” of this channel", suggest=(*VIEWS, ALL)),
-    ),
+    params=(Param("which", "text", "its name, its view, or “all” of this channel", suggest=(*VIEWS, ALL)),),
     ask=ask_off,
     card=off_card,
     examples=("dashboard off", "dashboard off market"),

@@ -1,9 +1,10 @@
-"""``digest daily 09:00`` and ``digest weekly``: what happened, told once a day or week; ``digest list``, ``digest off``."""
+"""``digest daily 09:00`` and ``weekly``: what happened, told once a day or week; ``digest list`` and ``off``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from analytics.errors import AskError
 from analytics.evidence import Note, Plural
@@ -61,57 +62,25 @@ class DigestList:
     digests: tuple[Line, ...]
 
 
-async def ask_daily(
-    query: QueryContext,
-    *,
-    at: int,
-    gpus: Sequence[str] | None,
-    when: str,
-    to: str,
-    tz: str | None,
-    language: str | None,
-) -> DigestAdded:
+async def ask_daily(query: QueryContext, *, to: str, **given: Any) -> DigestAdded:
     """One a day."""
-    spec = await _spec(query, gpus, tz, language, at, None, when, direct=is_direct(asker_of(query), to))
-    return await _add(query, spec, to)
+    return await _add(query, await _spec(query, to, given), to)
 
 
-async def ask_weekly(
-    query: QueryContext,
-    *,
-    at: int,
-    gpus: Sequence[str] | None,
-    day: str,
-    when: str,
-    to: str,
-    tz: str | None,
-    language: str | None,
-) -> DigestAdded:
+async def ask_weekly(query: QueryContext, *, to: str, day: str, **given: Any) -> DigestAdded:
     """One a week."""
-    weekday = WEEKDAYS.index(day)
-    spec = await _spec(query, gpus, tz, language, at, weekday, when, direct=is_direct(asker_of(query), to))
+    spec = replace(await _spec(query, to, given), period="week", weekday=WEEKDAYS.index(day))
     return await _add(query, spec, to)
 
 
-async def _spec(
-    query: QueryContext,
-    gpus: Sequence[str] | None,
-    tz: str | None,
-    language: str | None,
-    at: int,
-    weekday: int | None,
-    when: str,
-    *,
-    direct: bool,
-) -> DigestSpec:
+async def _spec(query: QueryContext, to: str, given: Mapping[str, Any]) -> DigestSpec:
+    direct = is_direct(asker_of(query), to)
     return DigestSpec(
-        "day" if weekday is None else "week",
-        at,
-        weekday,
-        await named_models(query, gpus),
-        zone_of(query, tz),
-        language_of(query, language, direct=direct),
-        when == NEWS,
+        at=given["at"],
+        gpus=await named_models(query, given["gpus"]),
+        zone=zone_of(query, given["tz"]),
+        language=language_of(query, given["language"], direct=direct),
+        news_only=given["when"] == NEWS,
     )
 
 

@@ -53,7 +53,7 @@ async def named_models(query: QueryContext, gpus: Sequence[str] | None) -> tuple
 
 
 def zone_of(query: QueryContext, tz: str | None) -> str:
-    """The time zone that was said, else that of the team, else the asker's; raises AskError where there is none such."""
+    """The time zone that was said, else that of the team, else the asker's; raises AskError where it is not known."""
     if tz:
         zone(tz)
         return tz
@@ -127,7 +127,9 @@ async def find(schedules: ScheduleReads, asker: Asker, kind: ScheduleKind, name:
     mine = [row for row in rows if row.owner.person == asker.person]
     found = mine[-1:] if said == LAST else [row for row in rows if row.public_id == said]
     if not found:
-        raise NotFound(Note("there is no {kind} of that name here", {"kind": Note(kind)}), suggestions=(f"{kind} list",))
+        raise NotFound(
+            Note("there is no {kind} of that name here", {"kind": Note(kind)}), suggestions=(f"{kind} list",)
+        )
     return Owned(found[0], load(found[0]))
 
 

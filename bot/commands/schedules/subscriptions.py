@@ -1,4 +1,4 @@
-"""``subscriptions``: all that tells something in this channel, or to who asks: alerts, webhooks, dashboards, digests."""
+"""``subscriptions``: alerts, webhooks, dashboards and digests that tell something in this channel, or to who asks."""
 
 from __future__ import annotations
 
