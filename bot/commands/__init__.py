@@ -24,6 +24,7 @@ from bot.commands.alerts import add as alert_add
 from bot.commands.alerts import changing as alert_changing
 from bot.commands.alerts import listing as alert_listing
 from bot.commands.alerts import preview as alert_preview
+from bot.commands.digests import now as digest_now
 from bot.commands.webhooks import add as webhook_add
 from bot.commands.webhooks import changing as webhook_changing
 from bot.commands.webhooks import listing as webhook_listing
@@ -60,6 +61,7 @@ COMMANDS: tuple[Command, ...] = (
     webhook_changing.ROTATE,
     webhook_changing.REPLAY,
     webhook_changing.DELETE,
+    digest_now.COMMAND,
     settings.SHOW,
     settings.ME,
     settings.TEAM,
