@@ -9,7 +9,8 @@ from typing import Any, Literal
 from analytics.errors import AskError
 from bot.accounts import NO_PREFERENCES, Asker, Preferences
 from bot.alerts.messages import AlertMessages
-from bot.commands.digests.now import digest, digest_card
+from bot.commands.digests.card import card as digest_card
+from bot.commands.digests.now import digest
 from bot.dispatch.command import QueryContext
 from bot.dispatch.dispatcher import Dispatcher
 from bot.fair_queue import Waiter
@@ -98,10 +99,13 @@ class Messages:
     ) -> Rendered:
         async with self.dispatcher.query_context(_asker(row)) as query:
             query = _in_zone(query, spec.zone)
-            found = await digest(query, spec.gpus or None, spec.period, since=payload["since"])
-        if spec.news_only and not found.happened:
+            try:
+                found = await digest(query, spec.gpus or None, spec.period, since=payload["since"])
+                happened, card = found.happened, digest_card(found, words)
+            except AskError as error:  # who waits for it hears why there is none
+                happened, card = False, error_card(error, words)
+        if spec.news_only and not happened:
             return Rendered(None, withheld=NOTHING_HAPPENED)
-        card = digest_card(found, words)
         late = (
             (words("Delayed: this was due at {at}.", at=local_clock(payload["at"], spec.zone)),) if draft.late else ()
         )

@@ -300,11 +300,23 @@ class _Sheet:
         )
 
     def _next(self, run: tuple[int, int]) -> tuple[dt.datetime, dt.datetime]:
-        """Start and end of the run's next occurrence, in local time."""
-        hour = -(-self.now // HOUR)
-        hour += (run[0] - HourOfWeek.of(hour).index) % WEEK
-        start = dt.datetime.fromtimestamp(hour * HOUR, self.zone)
-        return start, dt.datetime.fromtimestamp((hour + run[1]) * HOUR, self.zone)
+        return next_time(run, self.now, self.zone)
+
+
+def next_time(run: tuple[int, int], now: int, zone: dt.tzinfo) -> tuple[dt.datetime, dt.datetime]:
+    """Start and end of a run's next occurrence that begins at ``now`` (UTC seconds) or later, in local time."""
+    hour = -(-now // HOUR)
+    hour += (run[0] - HourOfWeek.of(hour).index) % WEEK
+    return dt.datetime.fromtimestamp(hour * HOUR, zone), dt.datetime.fromtimestamp((hour + run[1]) * HOUR, zone)
+
+
+def safest_runs(relative: Sequence[float]) -> list[tuple[int, int]]:
+    """The safe windows of 168 hazards over their mean, Monday 00:00 UTC first: the runs below it, the safest first."""
+
+    def excess(run: tuple[int, int]) -> float:
+        return math.fsum(relative[cell] - 1 for cell in _cells(run))
+
+    return sorted(_runs([hazard < 1 for hazard in relative]), key=excess)[:MAX_WINDOWS]
 
 
 def _cells(run: tuple[int, int]) -> list[int]:

@@ -39,6 +39,16 @@ class Entry(Issued):
 
 
 @dataclass(frozen=True, slots=True)
+class Landed(Issued):
+    """A forecast whose hour is over; ``actual`` None: not scored yet, or void because too few polls saw that hour."""
+
+    target_at: int
+    lo80: int | None
+    actual: int | None
+    scored: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a forecast: the price of its hour, None where too few polls saw it (the forecast is void)."""
 

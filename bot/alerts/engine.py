@@ -54,9 +54,13 @@ def key_of(rule: Rule) -> SeriesKey:
     return SeriesKey(s.model, s.region, s.scope, str(s.measure), str(s.metric), s.window, s.level)
 
 
+TOPIC = "alert/"
+"""What the topics of rules begin with, before their ids."""
+
+
 def topic_of(alert_id: int) -> str:
     """What a rule's messages are queued under: they keep their order."""
-    return f"alert/{alert_id}"
+    return f"{TOPIC}{alert_id}"
 
 
 def identity(alert_id: int, event: Event) -> str:

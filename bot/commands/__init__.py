@@ -24,6 +24,7 @@ from bot.commands.alerts import add as alert_add
 from bot.commands.alerts import changing as alert_changing
 from bot.commands.alerts import listing as alert_listing
 from bot.commands.alerts import preview as alert_preview
+from bot.commands.digests import now as digest_now
 from bot.commands.schedules import dashboards, digests, subscriptions
 from bot.commands.webhooks import add as webhook_add
 from bot.commands.webhooks import changing as webhook_changing
@@ -65,6 +66,7 @@ COMMANDS: tuple[Command, ...] = (
     dashboards.LIST,
     dashboards.OFF,
     dashboard.LINK,
+    digest_now.COMMAND,
     digests.DAILY,
     digests.WEEKLY,
     digests.LIST,

@@ -16,6 +16,7 @@ from bot.store.accounts import AccountReads
 from bot.store.alerts import AlertReads
 from bot.store.audit import AuditReads
 from bot.store.browser_sessions import BrowserSessionReads
+from bot.store.digest_reads import DigestReads
 from bot.store.hazard_profiles import HazardProfileReads
 from bot.store.ledger import LedgerReads
 from bot.store.market_reads import QUOTE_COLUMNS, MarketReads
@@ -80,7 +81,7 @@ Books = dict[str, tuple[int | None, tuple[Offer, ...]]]
 """Model -> the poll that its book is of, and the book."""
 
 
-class Reader(RiskReads, VariantReads, MarketReads, LedgerReads, AccountReads, HazardProfileReads):
+class Reader(RiskReads, VariantReads, MarketReads, LedgerReads, AccountReads, HazardProfileReads, DigestReads):
     """The stored market at one instant. Dicts leave out what has nothing stored; unknown names find nothing.
 
     ``books``: books read before, shared between readers; a model's book only changes with its ``last_good_at``.

@@ -172,7 +172,7 @@ async def test_when_a_channel_dies_the_makers_of_its_alerts_are_told_once_each(c
     told = chat.posts
     assert sorted(message.channel for message in told) == ["DA", "DP"]
     english = next(message for message in told if message.channel == "DA")
-    assert "Alerts stopped: C1" in english.text
+    assert "Stopped: C1" in english.text
     assert "is_archived" in english.text
     assert any(block["type"] == "table" for block in english.blocks)
     await closed(chat)

@@ -14,6 +14,7 @@ from bot.dispatch.command import Param, QueryContext
 from bot.store.alerts import LETTERS, AlertReads, AlertRow, Owner
 from bot.store.api_keys import KEY_PERSON
 from bot.store.audit import AuditEntry
+from bot.store.outbox import Destination
 from bot.store.writer import Writer
 
 LAST = "last"
@@ -107,8 +108,16 @@ async def resume(writer: Writer, asker: Asker, destination_id: int, at: int) -> 
         await note(writer, asker, "resume", row.public_id, at, team=row.owner.team)
 
 
-async def destination(writer: Writer, asker: Asker, *, direct: bool) -> int:
-    """Where the messages of a rule go: the channel it was made in, or the person's direct messages."""
+def place_of(asker: Asker, *, direct: bool) -> Destination:
+    """Where messages for an asker go: the channel they ask in, or their direct messages."""
     alone = direct or not asker.channel or asker.is_alone or asker.channel.startswith("D")
-    to = {"person": asker.person} if alone else {"channel": asker.channel}
-    return await writer.outbox.destination(asker.platform, asker.team, enterprise=asker.enterprise, **to)
+    channel, person = ("", asker.person) if alone else (asker.channel, "")
+    return Destination(asker.platform, asker.enterprise, asker.team, channel, person)
+
+
+async def destination(writer: Writer, asker: Asker, *, direct: bool) -> int:
+    """Where the messages of a rule go."""
+    to = place_of(asker, direct=direct)
+    return await writer.outbox.destination(
+        to.platform, to.team, channel=to.channel, person=to.person, enterprise=to.enterprise
+    )

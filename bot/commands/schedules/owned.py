@@ -30,7 +30,7 @@ GPUS = Param("gpus", "gpus", "the models; your default ones, or all, when not gi
 AT = Param("at", "time_of_day", "the time of day, such as 09:00", default="09:00", suggest=("09:00", "18:00"))
 TZ = Param("tz", "text", "the time zone; your team's, or yours, when not given", positional=False)
 LANGUAGE = Param(
-    "language", "choice", "in which language; your team's when not given", choices=LOCALES, positional=False
+    "language", "choice", "in which language; your team's when not given", choices=tuple(LOCALES), positional=False
 )
 
 

@@ -1,0 +1,245 @@
+"""How a digest looks: one sentence, then short tables, for a telephone in the morning."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from analytics.answers.digest import Digest, ForecastTold, unjudged
+from analytics.answers.digest_prices import CHANGE, Cheap, Moved
+from analytics.answers.windows import DAYS
+from analytics.evidence import Note, Plural, seconds_of
+from bot.commands.card_notes import card_notes
+from bot.commands.windows import DAY_NAMES
+from bot.presentation.card import Card, Chart, Column, Line, Lines, Table
+from bot.presentation.words import Words
+from bot.zones import zone_or_utc
+
+SHOWN = 5
+"""Rows of each table but that of alerts; the answer has them all."""
+
+
+def card(answer: Digest, words: Words) -> Card:
+    """What matters first; what there is nothing of is left out or said in a note."""
+    made = (
+        _moved(answer, words),
+        _cheap(answer, words),
+        _alerts(answer, words),
+        _forecasts(answer, words),
+        _windows(answer, words),
+    )
+    return Card(
+        words("Digest: {day} {date}", day=_day_of(answer.local_date, words), date=answer.local_date),
+        words.lead(_lead(answer, words), answer.evidence),
+        tuple(table for table in made if table is not None),
+        notes=card_notes(answer.evidence, words, first=_notes(answer, words), usual=(answer.evidence.method,)),
+        footer=words.footer(answer.evidence),
+        charts=_charts(answer, words),
+    )
+
+
+def _day_of(date: str, words: Words) -> str:
+    return words(DAYS[dt.date.fromisoformat(date).weekday()])
+
+
+def _lead(answer: Digest, words: Words) -> str:
+    """The one sentence that matters."""
+    if answer.moved:
+        return _moved_lead(answer, answer.moved[0], words)
+    if answer.cheap:
+        return _cheap_lead(answer, answer.cheap[0], words)
+    if answer.alerts and answer.alerts.total:
+        return words(Plural("{n} alert fired in {hours} h", "{n} alerts fired in {hours} h"), **_count(answer, words))
+    if not answer.judged_changes and not answer.judged_months:
+        return words("Nothing can be judged yet: {why}", why=answer.not_judged[0].why)
+    text = Plural("Nothing unusual in {hours} h: {n} model", "Nothing unusual in {hours} h: {n} models")
+    return words(text, n=answer.models, hours=answer.hours)
+
+
+def _count(answer: Digest, words: Words) -> dict[str, object]:
+    return {"n": answer.alerts.total if answer.alerts else 0, "hours": answer.hours}
+
+
+def _moved_lead(answer: Digest, first: Moved, words: Words) -> str:
+    values = {
+        "gpu": first.gpu_name,
+        "change": words.percent(first.change_percent, signed=True),
+        "price": words.money(first.price),
+        "hours": answer.hours,
+        "usual": _usual(first, words),
+        "n": len(answer.moved) - 1,
+    }
+    if len(answer.moved) == 1:
+        return words("{gpu} moved {change} to {price} in {hours} h; usual: {usual}", **values)
+    text = Plural(
+        "{gpu} moved {change} to {price} in {hours} h; usual: {usual}; {n} more model moved",
+        "{gpu} moved {change} to {price} in {hours} h; usual: {usual}; {n} more models moved",
+    )
+    return words(text, **values)
+
+
+def _cheap_lead(answer: Digest, first: Cheap, words: Words) -> str:
+    values = {
+        "gpu": first.gpu_name,
+        "price": words.money(first.price),
+        "share": words.percent(first.share_percent),
+        "n": len(answer.cheap) - 1,
+    }
+    if len(answer.cheap) == 1:
+        return words("{gpu} is cheap at {price}: only {share} of its month was as low", **values)
+    text = Plural(
+        "{gpu} is cheap at {price}: only {share} of its month was as low; {n} more model is cheap",
+        "{gpu} is cheap at {price}: only {share} of its month was as low; {n} more models are cheap",
+    )
+    return words(text, **values)
+
+
+def _usual(moved: Moved, words: Words) -> str:
+    low, high = (words.percent(share, signed=True) for share in (moved.usual_low_percent, moved.usual_high_percent))
+    return words("{low} to {high}", low=low, high=high)
+
+
+def _columns(words: Words, *titles: str) -> tuple[Column, ...]:
+    """The first names its row, the others are figures."""
+    return tuple(Column(words(title), "right" if n else "left") for n, title in enumerate(titles))
+
+
+def _moved(answer: Digest, words: Words) -> Table | None:
+    rows = tuple(
+        (
+            one.gpu_name,
+            words.money(one.price),
+            words.percent(one.change_percent, signed=True),
+            _usual(one, words),
+            words.number(one.days, 0),
+        )
+        for one in answer.moved[:SHOWN]
+    )
+    caption = words("Moved beyond their usual range in {hours} h", hours=answer.hours)
+    return Table(caption, _columns(words, "GPU", "price", "change", "usual", "days seen"), rows) if rows else None
+
+
+def _cheap(answer: Digest, words: Words) -> Table | None:
+    rows = tuple(
+        (
+            one.gpu_name,
+            words.money(one.price),
+            words.money(one.usual_price),
+            words.percent(one.share_percent),
+            words.number(one.hours, 0),
+        )
+        for one in answer.cheap[:SHOWN]
+    )
+    caption = words("Cheap against their month")
+    return Table(caption, _columns(words, "GPU", "price", "usual", "as low", "of hours"), rows) if rows else None
+
+
+def _alerts(answer: Digest, words: Words) -> Table | None:
+    if not answer.alerts or not answer.alerts.alerts:
+        return None
+    columns = tuple(Column(words(title)) for title in ("when", "alert", "rule", "value"))
+    rows = tuple(
+        (_clock(one.at, answer, words), one.id, words(one.rule), _said(one.value, words))
+        for one in answer.alerts.alerts
+    )
+    return Table(words("Alerts that fired here"), columns, rows)
+
+
+def _said(value: Note | str, words: Words) -> str:
+    return words(value) if isinstance(value, Note) else value
+
+
+def _clock(at: str, answer: Digest, words: Words) -> str:
+    """A time on the reader's clock."""
+    then = dt.datetime.fromisoformat(at).astimezone(zone_or_utc(answer.timezone))
+    return f"{words(DAY_NAMES[then.weekday()])} {then:%H:%M}"
+
+
+def _forecasts(answer: Digest, words: Words) -> Table | None:
+    found = answer.forecasts
+    told = ((words("closest"), found.best), (words("furthest"), found.worst))
+    rows = tuple(_forecast(name, one, words) for name, one in told if one is not None)
+    text = Plural(
+        "{n} forecast came due, {within} of {ranged} within the 80% range",
+        "{n} forecasts came due, {within} of {ranged} within their 80% range",
+    )
+    caption = words(text, n=found.scored, within=found.within_80, ranged=found.ranged)
+    columns = (Column(""), *(Column(words(title), "right") for title in ("ahead", "said", "was")))
+    return Table(caption, columns, rows) if rows else None
+
+
+def _forecast(name: str, one: ForecastTold, words: Words) -> tuple[str, ...]:
+    return (
+        f"{name}: {one.gpu_name}",
+        words.hours(one.horizon_hours),
+        words.money(one.said),
+        words.money(one.was),
+    )
+
+
+def _windows(answer: Digest, words: Words) -> Table | None:
+    rows = tuple(
+        (
+            one.gpu_name,
+            f"{_hour(one.start)}–{_hour(one.end)}",
+            words("{percent} less", percent=words.percent(one.less_percent, 0)),
+        )
+        for one in answer.windows.windows[:SHOWN]
+    )
+    caption = words("Safe windows that begin on {day}", day=_day_of(answer.windows.day, words))
+    return Table(caption, _columns(words, "GPU", "when", "interrupted"), rows) if rows else None
+
+
+def _hour(at: str) -> str:
+    return f"{dt.datetime.fromisoformat(at):%H:%M}"
+
+
+def _notes(answer: Digest, words: Words) -> Sequence[str]:
+    """How much more there is, and what cannot be told."""
+    fired = answer.alerts.total - len(answer.alerts.alerts) if answer.alerts else 0
+    more = (
+        ("more that moved: {n}", len(answer.moved) - SHOWN),
+        ("more that are cheap: {n}", len(answer.cheap) - SHOWN),
+        ("more alerts that fired: {n}", fired),
+        ("more safe windows: {n}", len(answer.windows.windows) - SHOWN),
+    )
+    notes = [words(text, n=n) for text, n in more if n > 0]
+    if n := unjudged(answer):
+        first = next(one for one in answer.not_judged if one.what == CHANGE)
+        text = Plural("{n} model not judged; {gpu}: {why}", "{n} models not judged; the first, {gpu}: {why}")
+        notes.append(words(text, n=n, gpu=first.gpu_name, why=first.why))
+    if answer.forecasts.best is answer.forecasts.worst is None:
+        notes.append(_no_forecasts(answer, words))
+    if answer.windows.why is not None:
+        notes.append(words(answer.windows.why))
+    return notes
+
+
+def _no_forecasts(answer: Digest, words: Words) -> str:
+    if answer.forecasts.why is not None:
+        return words(answer.forecasts.why)
+    text = Plural("{n} forecast came due, and no price moved", "{n} forecasts came due, and no price moved")
+    return words(text, n=answer.forecasts.scored)
+
+
+def _charts(answer: Digest, words: Words) -> tuple[Chart, ...]:
+    """The week of the model that moved most, or is cheapest; none where fewer than two of its hours are known."""
+    known = [one.price for one in answer.past if one.price is not None]
+    if answer.shown_gpu is None or len(known) < 2:
+        return ()
+    xs, ys = (tuple(seconds_of(one.at) for one in answer.past), tuple(one.price for one in answer.past))
+    title = words("{gpu}: the last 7 days", gpu=answer.shown_gpu)
+    alt = words(
+        "{gpu}, USD per GPU-hour over the last 7 days: lowest {low}, highest {high}, last {last}; hours without a "
+        "price: {gaps}.",
+        gpu=answer.shown_gpu,
+        low=words.money(min(known)),
+        high=words.money(max(known)),
+        last=words.money(known[-1]),
+        gaps=len(ys) - len(known),
+    )
+    lines = [Line(words("median price"), xs, ys)]
+    usual = next((one.usual_price for one in answer.cheap if one.gpu_name == answer.shown_gpu), None)
+    if usual is not None:
+        lines.append(Line(words("median of 30 days"), (xs[0], xs[-1]), (usual, usual), "reference"))
+    return (Lines(title, alt, tuple(lines), scale=words("USD per GPU-hour")),)
