@@ -15,6 +15,8 @@ from bot.store.engine import Store
 from tests.fakes.rounds import AT, LIFE, MODEL, entry, lived
 
 PRESENT = {
+    "schedule",
+    "team_setting",
     "probe",
     "webhook",
     "webhook_price",
