@@ -9,7 +9,7 @@ from typing import Literal
 
 from analytics.market import DAY, HOUR
 from bot.schedules.times import DayTime
-from bot.store.schedules import ScheduleRow
+from bot.store.schedules import ScheduleKind, ScheduleRow
 from bot.zones import UTC
 
 View = Literal["market", "reliability", "cost"]
@@ -90,6 +90,11 @@ class DigestSpec:
 Spec = DashboardSpec | DigestSpec
 
 _KINDS: Mapping[str, type[Spec]] = {"dashboard": DashboardSpec, "digest": DigestSpec}
+
+
+def kind_of(spec: Spec) -> ScheduleKind:
+    """What a spec is stored as."""
+    return "dashboard" if isinstance(spec, DashboardSpec) else "digest"
 
 
 def dump(spec: Spec) -> str:

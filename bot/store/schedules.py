@@ -128,14 +128,6 @@ class ScheduleReads:
         found = await self._schedules(schedule.c.id == id_)
         return found[0] if found else None
 
-    async def counts(self, owner: Owner, kind: ScheduleKind) -> tuple[int, int]:
-        """How many of a kind the person has, and the team."""
-        s = schedule.c
-        mine = func.count().filter(s.person == owner.person)
-        team = _of_team(owner.platform, owner.enterprise, owner.team)
-        row = (await self._conn.execute(select(mine, func.count()).where(_open(), team, s.kind == kind))).one()
-        return int(row[0]), int(row[1])
-
     async def _schedules(
         self, *conditions: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = (), limit: int | None = None
     ) -> list[ScheduleRow]:

@@ -106,7 +106,8 @@ async def chat(own_file: Path) -> AsyncIterator[Dispatcher]:
     store = await open_store(f"sqlite:///{own_file}", writer=True)
     endpoints = public_endpoints()
     dispatcher = Dispatcher(store, COMMANDS, lambda: NOW + 60, endpoints=lambda: endpoints, site=lambda: SITE)
-    for line in ("alert h100 sxm < 0.01", "alert 4090 < 0.01", "webhook add https://example.com/hook"):
+    scheduled = ("dashboard market here", "digest daily 09:00")
+    for line in ("alert h100 sxm < 0.01", "alert 4090 < 0.01", "webhook add https://example.com/hook", *scheduled):
         assert (await reply(dispatcher, BOSS, line, default="en")).ok
     await store.settled()
     yield dispatcher

@@ -1,4 +1,4 @@
-"""What is due is told once, over restarts and changes of the clock; a dashboard stays one message. On both databases."""
+"""What is due is told once, over restarts and changed clocks; a dashboard stays one message. On both databases."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from bot.commands.schedules.owned import (
     may_change,
     named_models,
     put,
+    time_of,
     turn_off,
     where,
     zone_of,
@@ -34,7 +35,7 @@ from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
 from bot.schedules.descriptions import VIEWS, describe, local_clock
 from bot.schedules.producing import dashboard_message
-from bot.schedules.specs import RHYTHMS, DashboardSpec, View, load
+from bot.schedules.specs import RHYTHMS, DashboardSpec, Spec, View, load
 
 EVERY: Mapping[str, int] = {"5min": 300, "hourly": HOUR, "daily": DAY}
 
@@ -91,19 +92,17 @@ async def ask_post(
     seconds = EVERY.get(given["every"], RHYTHMS[view])
     models, zone = await named_models(query, gpus), zone_of(query, given["tz"])
     language = language_of(query, given["language"], direct=direct)
-    spec = DashboardSpec(view, models, seconds, given["at"], zone, language)
+    spec = DashboardSpec(view, models, seconds, time_of(given["at"]), zone, language)
     async with query.writing() as writer:
-        there = await here(writer.schedules, asker, direct=direct)
-        same = next((one for one in there if isinstance(one.spec, DashboardSpec) and one.spec.view == view), None)
-        if same is not None:
-            may_change(same.row, asker)
-        id_ = await put(query, writer, "dashboard", spec, direct=direct, same=same)
-        row = await writer.schedules.by_id(id_)
-        if row is None:
-            raise AssertionError("it was stored a moment ago")
+        row, changed = await put(query, writer, spec, direct=direct, same=lambda one: _is_same(one, spec))
         await writer.outbox.add([dashboard_message(row, query.now, "post", useful=spec.useful)], query.now)
     next_at = iso(spec.next_after(query.now, row.created_at))
-    return DashboardPosted(row.public_id, describe(spec), where(row.destination), same is not None, next_at)
+    return DashboardPosted(row.public_id, describe(spec), where(row.destination), changed, next_at)
+
+
+def _is_same(one: Spec, spec: DashboardSpec) -> bool:
+    """Whether one stands where the other is to be: a channel has one of a view."""
+    return isinstance(one, DashboardSpec) and one.view == spec.view
 
 
 async def ask_list(query: QueryContext) -> DashboardList:
@@ -204,7 +203,7 @@ def off_card(answer: TurnedOff, words: Words) -> Card:
 
 
 POST = Command(
-    name="dashboard post",
+    name="dashboard add",
     summary="One message in this channel that stays current: market, reliability or cost",
     path=None,
     params=(

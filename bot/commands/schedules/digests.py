@@ -25,6 +25,7 @@ from bot.commands.schedules.owned import (
     may_change,
     named_models,
     put,
+    time_of,
     turn_off,
     where,
     zone_of,
@@ -33,7 +34,7 @@ from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
 from bot.schedules.descriptions import DAYS, describe, local_clock, terms
-from bot.schedules.specs import DigestSpec, load
+from bot.schedules.specs import DigestSpec, Spec, load
 
 WEEKDAYS = tuple(day.lower() for day in DAYS)
 
@@ -76,7 +77,7 @@ async def ask_weekly(query: QueryContext, *, to: str, day: str, **given: Any) ->
 async def _spec(query: QueryContext, to: str, given: Mapping[str, Any]) -> DigestSpec:
     direct = is_direct(asker_of(query), to)
     return DigestSpec(
-        at=given["at"],
+        at=time_of(given["at"]),
         gpus=await named_models(query, given["gpus"]),
         zone=zone_of(query, given["tz"]),
         language=language_of(query, given["language"], direct=direct),
@@ -88,22 +89,15 @@ async def _add(query: QueryContext, spec: DigestSpec, to: str) -> DigestAdded:
     asker = asker_of(query)
     direct = is_direct(asker, to)
     async with query.writing() as writer:
-        there = await here(writer.schedules, asker, direct=direct)
-        same = next((one for one in there if _is_same(one, spec)), None)
-        if same is not None:
-            may_change(same.row, asker)
-        row = await writer.schedules.by_id(await put(query, writer, "digest", spec, direct=direct, same=same))
-    if row is None:
-        raise AssertionError("it was stored a moment ago")
+        row, changed = await put(query, writer, spec, direct=direct, same=lambda one: _is_same(one, spec))
     next_at = local_clock(spec.next_after(query.now, row.created_at), spec.zone)
     told = tuple(terms(spec))
-    return DigestAdded(row.public_id, describe(spec), told, where(row.destination), same is not None, next_at)
+    return DigestAdded(row.public_id, describe(spec), told, where(row.destination), changed, next_at)
 
 
-def _is_same(one: Owned, spec: DigestSpec) -> bool:
+def _is_same(one: Spec, spec: DigestSpec) -> bool:
     """Whether two tell the same people of the same: then the new one is the time of the old one."""
-    known = one.spec
-    return isinstance(known, DigestSpec) and (known.period, set(known.gpus)) == (spec.period, set(spec.gpus))
+    return isinstance(one, DigestSpec) and (one.period, set(one.gpus)) == (spec.period, set(spec.gpus))
 
 
 async def ask_list(query: QueryContext) -> DigestList:
@@ -176,7 +170,7 @@ DAILY = Command(
     params=(AT, GPUS, _WHEN, TO, TZ, LANGUAGE),
     ask=ask_daily,
     card=card,
-    examples=("digest daily 09:00", "digest daily 18:30 4090,h100 news"),
+    examples=("digest daily 09:00", "digest daily 18:30 4090 news"),
     role="member",
     method="POST",
 )

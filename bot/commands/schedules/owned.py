@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from analytics.errors import AskError, NotFound, Refused
 from analytics.evidence import Note
@@ -13,7 +13,7 @@ from bot.commands.windows import zone
 from bot.dispatch.command import Param, QueryContext
 from bot.presentation.words import LOCALES
 from bot.schedules.producing import removal, topic_of
-from bot.schedules.specs import DashboardSpec, DigestSpec, Spec, dump, load
+from bot.schedules.specs import MORNING, DashboardSpec, DigestSpec, Spec, dump, kind_of, load
 from bot.store.audit import AuditEntry
 from bot.store.outbox import Destination
 from bot.store.schedules import ScheduleKind, ScheduleReads, ScheduleRow
@@ -27,7 +27,7 @@ MOST_GPUS = 20
 
 TO = Param("to", "choice", "this channel, or direct messages to you", default="here", choices=("here", "dm"))
 GPUS = Param("gpus", "gpus", "the models; your default ones, or all, when not given")
-AT = Param("at", "time_of_day", "the time of day, such as 09:00", default="09:00", suggest=("09:00", "18:00"))
+AT = Param("at", "time_of_day", "the time of day; 09:00 when not given", suggest=("09:00", "18:00"))
 TZ = Param("tz", "text", "the time zone; your team's, or yours, when not given", positional=False)
 LANGUAGE = Param(
     "language", "choice", "in which language; your team's when not given", choices=tuple(LOCALES), positional=False
@@ -73,34 +73,50 @@ def language_of(query: QueryContext, said: str | None, *, direct: bool) -> str |
     return None if direct or query.team.language else query.language
 
 
+def time_of(at: int | None) -> int:
+    """The minute of the day that was said, or the morning."""
+    return MORNING if at is None else at
+
+
 def is_direct(asker: Asker, to: str) -> bool:
     """Whether it goes to the asker's direct messages."""
     return to == "dm" or not asker.channel or asker.is_alone or asker.channel.startswith("D")
 
 
 async def put(
-    query: QueryContext, writer: Writer, kind: ScheduleKind, spec: Spec, *, direct: bool, same: Owned | None
-) -> int:
-    """Store a new one, or let the same one say something else; gives its id."""
+    query: QueryContext, writer: Writer, spec: Spec, *, direct: bool, same: Callable[[Spec], bool]
+) -> tuple[ScheduleRow, bool]:
+    """Store a new one, or let the one there that is the ``same`` say something else; gives it and whether it was there.
+
+    Where nothing could be delivered any more, it is tried again.
+    """
     asker = asker_of(query)
     may_be_told(asker, direct=direct)
     to_id = await destination(writer, asker, direct=direct)
     await resume(writer, asker, to_id, query.now)
-    due_at = spec.next_after(query.now, query.now)
-    if same is not None:
-        await writer.schedules.change(same.row.id, query.now, spec=dump(spec), due_at=due_at)
-        await note(writer, asker, "edit", same.row, query.now)
-        return same.row.id
-    mine, team = await writer.schedules.counts(owner_of(asker), kind)
-    if mine >= MOST_OF_PERSON or team >= MOST_OF_TEAM:
-        limits = {"mine": MOST_OF_PERSON, "team": MOST_OF_TEAM}
-        raise Refused(Note("at most {mine} a person and {team} a team; turn some off first", limits))
-    id_ = await writer.schedules.create(owner_of(asker), to_id, kind, dump(spec), due_at, query.now)
+    rows = await writer.schedules.of_team(asker.platform, asker.enterprise, asker.team)
+    there = next((row for row in rows if row.destination_id == to_id and same(load(row))), None)
+    due_at = spec.next_after(query.now, query.now if there is None else there.created_at)
+    if there is not None:
+        may_change(there, asker)
+        await writer.schedules.change(there.id, query.now, spec=dump(spec), due_at=due_at)
+        await note(writer, asker, "edit", there, query.now)
+        return replace(there, spec=dump(spec), due_at=due_at), True
+    _refuse_too_many(rows, asker, kind_of(spec))
+    id_ = await writer.schedules.create(owner_of(asker), to_id, kind_of(spec), dump(spec), due_at, query.now)
     row = await writer.schedules.by_id(id_)
     if row is None:
         raise AssertionError("it was stored a moment ago")
     await note(writer, asker, "create", row, query.now)
-    return id_
+    return row, False
+
+
+def _refuse_too_many(rows: Sequence[ScheduleRow], asker: Asker, kind: ScheduleKind) -> None:
+    of_kind = [row for row in rows if row.kind == kind]
+    mine = sum(row.owner.person == asker.person for row in of_kind)
+    if mine >= MOST_OF_PERSON or len(of_kind) >= MOST_OF_TEAM:
+        limits = {"mine": MOST_OF_PERSON, "team": MOST_OF_TEAM}
+        raise Refused(Note("at most {mine} a person and {team} a team; turn some off first", limits))
 
 
 async def here(schedules: ScheduleReads, asker: Asker, *, direct: bool) -> list[Owned]:
@@ -161,5 +177,5 @@ def where(to: Destination) -> str:
 
 __all__ = [
     "AT", "GPUS", "LANGUAGE", "LAST", "TO", "TZ", "DashboardSpec", "DigestSpec", "Owned", "asker_of", "find", "here",
-    "is_direct", "known_to", "language_of", "may_change", "named_models", "note", "put", "turn_off", "where", "zone_of",
+    "is_direct", "known_to", "language_of", "may_change", "named_models", "note", "put", "time_of", "turn_off", "where", "zone_of",
 ]  # fmt: skip
