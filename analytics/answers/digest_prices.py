@@ -52,9 +52,7 @@ FEW_SPANS = Note(
         "changes over {hours} h were seen {n} times without overlap, it takes {need}",
     )
 )
-FEW_DAYS = Note(
-    Plural("{n} day of the month has a price, it takes {need}", "{n} days of the month have a price, it takes {need}")
-)
+FEW_DAYS = Note("days of the month with a price: {n}, it takes {need}")
 
 
 @dataclass(frozen=True, slots=True)
