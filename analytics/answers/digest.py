@@ -21,7 +21,7 @@ METHOD = Note(
     "price now over that of the hour in which the period began, against the middle {share} of the changes over as long "
     "that ended before it; price now against the hours of the last 30 days"
 )
-BY_CHANCE = Note("changes judged: {n}; about {share} of those of steady prices lie outside by chance", usual=True)
+BY_CHANCE = Note("changes judged: {n}; of those of steady prices {share} or more lie outside by chance", usual=True)
 OVERLAPPING = Note(
     "past changes are looked at from hour to hour or day to day, so they overlap: what counts is how many days they "
     "are of",

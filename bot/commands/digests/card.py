@@ -164,7 +164,7 @@ def _forecasts(answer: Digest, words: Words) -> Table | None:
 def _forecast(name: str, one: ForecastTold, words: Words) -> tuple[str, ...]:
     return (
         f"{name}: {one.gpu_name}",
-        words.hours(one.horizon_hours),
+        f"{one.horizon_hours} h",
         words.money(one.said),
         words.money(one.was),
     )
