@@ -60,7 +60,8 @@ async def test_what_moved_comes_first_with_what_is_usual_and_its_week(house: Mar
     answer = await jumped(house)
     moved = answer.moved[0]
     assert (moved.gpu_name, answer.shown_gpu, answer.happened) == (MODEL, MODEL, True)
-    assert moved.price and moved.price_before
+    assert moved.price
+    assert moved.price_before
     assert moved.change_percent == pytest.approx(100 * (moved.price / moved.price_before - 1), abs=0.05)
     assert moved.usual_low_percent <= 0 <= moved.usual_high_percent < moved.change_percent
     assert (moved.days, moved.spans, answer.judged_changes) == (30, 30, len(NAMES))
@@ -74,9 +75,12 @@ async def test_what_moved_comes_first_with_what_is_usual_and_its_week(house: Mar
 
 
 async def test_the_local_day_is_the_readers(house: Market) -> None:
-    house.clock.pass_(-14 * HOUR)  # 01:01 UTC is the evening before in São Paulo
-    assert (await told(house.dispatcher)).local_date == "2026-09-20"
-    assert (await told(house.dispatcher, asker=replace(ANA, tz="UTC"))).local_date == "2026-09-21"
+    for zone, today, tomorrow in (
+        ("America/Sao_Paulo", "2026-09-21", "2026-09-22"),
+        ("Pacific/Kiritimati", "2026-09-22", "2026-09-23"),  # fourteen hours ahead of 14:01 UTC
+    ):
+        answer = await told(house.dispatcher, asker=replace(ANA, tz=zone))
+        assert (answer.local_date, answer.windows.day, answer.timezone) == (today, tomorrow, zone)
 
 
 @pytest.mark.parametrize("line", ["digest now", "digest now week", "digest now L40S"])
@@ -151,7 +155,7 @@ async def test_alerts_are_those_that_fired_where_it_is_read(house: Market) -> No
     (alert,) = answer.alerts.alerts
     assert (alert.id, answer.alerts.total, answer.happened) == (alert_in(plain(made.card)), 1, True)
     table = next(table for table in shown(answer).tables if table.caption == "Alerts that fired here")
-    assert table.rows[0][0].startswith("Mon 12:")  # São Paulo is three hours behind
+    assert table.rows[0][0].startswith("Mon 11:")  # São Paulo is three hours behind
     assert house.mark(0.9).rstrip("0") in table.rows[0][2]
     for elsewhere in (replace(ANA, channel="C9"), replace(ANA, channel="D1"), replace(ANA, team="T9")):
         other = (await told(house.dispatcher, asker=elsewhere)).alerts
