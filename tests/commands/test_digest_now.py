@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics.answers.digest import Digest
+from analytics.answers.digest import NONE_PUBLISHED, Digest
 from analytics.errors import NotYet
 from analytics.evidence import to_json
 from analytics.forecasting.forecasts import Forecast
@@ -25,7 +25,9 @@ from bot.dispatch.reply import reply
 from bot.presentation.card import Card, Lines
 from bot.presentation.text import plain
 from bot.presentation.words import LOCALES, Words
+from bot.store.engine import Store
 from tests.commands.conftest import NAMES, NOW
+from tests.fakes import alerting
 from tests.fakes.alert_market import MODEL, Market, alert_in, alert_market
 from tests.fakes.sending import ScriptedSender
 
@@ -211,6 +213,15 @@ async def test_windows_are_those_that_windows_tells_of_the_next_day(house: Marke
     async with house.store.writer() as writer:
         await writer.save_hazard_profiles({MODEL: profile(published=False)}, NOW)
     assert any("do not foretell" in note for note in shown(await told(house.dispatcher)).notes)
+
+
+async def test_a_rhythm_of_which_nothing_was_lived_since_gives_no_windows(store: Store) -> None:
+    await alerting.market(store)
+    async with store.writer() as writer:
+        await writer.save_hazard_profiles({MODEL: profile(published=True)}, alerting.START)
+    answer = await told(Dispatcher(store, COMMANDS, lambda: alerting.START + 60))
+    assert (answer.windows.windows, answer.windows.why) == ((), NONE_PUBLISHED)
+    assert shown(answer, now=alerting.START + 60).lead.startswith("Nothing can be judged yet: no price is known")
 
 
 async def test_what_is_the_same_for_all_can_be_made_once(house: Market) -> None:
