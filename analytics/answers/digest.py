@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from analytics.answers.digest_prices import CHANGE, USUAL_SHARE, Cheap, Judged, Moved, NotJudged, Priced, Span, judged
 from analytics.answers.windows import next_time, safest_runs
-from analytics.evidence import Basis, Evidence, Note, Percent, Plural, iso
+from analytics.evidence import Basis, Evidence, Note, Percent, iso
 from analytics.forecasting.ledger import Landed
 from analytics.interruptions.weekly_hazard import WEEK
 from analytics.market import HOUR, usd
@@ -21,13 +21,7 @@ METHOD = Note(
     "price now over that of the hour in which the period began, against the middle {share} of the changes over as long "
     "that ended before it; price now against the hours of the last 30 days"
 )
-BY_CHANCE = Note(
-    Plural(
-        "{n} model was judged; about {share} of steady ones lie outside their usual range by chance",
-        "{n} models were judged; about {share} of steady ones lie outside their usual range by chance",
-    ),
-    usual=True,
-)
+BY_CHANCE = Note("changes judged: {n}; of those of steady prices {share} or more lie outside by chance", usual=True)
 OVERLAPPING = Note(
     "past changes are looked at from hour to hour or day to day, so they overlap: what counts is how many days they "
     "are of",

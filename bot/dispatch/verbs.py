@@ -48,6 +48,8 @@ OTHER_NAMES = {
         "status": "estado",
         "alert": "alerta alertas alerts",
         "webhook": "webhooks",
+        "digest": "resumo",
+        "now": "agora",
         "settings": "configuracoes configuracao ajustes preferencias preferences",
         "add": "criar adicionar create new novo",
         "list": "listar lista",

@@ -80,5 +80,5 @@ class DigestReads(Reads):
             .select_from(t.alert, t.destination, t.message)
             .where(*here, *theirs, there, *told, m.created_at <= until)
         )
-        rows = await self._rows(query.order_by(m.seq.desc()).limit(limit))
+        rows = await self._rows(query.order_by(m.created_at.desc(), m.seq.desc()).limit(limit))
         return [FiredRow(row[0], json.loads(row[1])) for row in rows], rows[0][2] if rows else 0

@@ -49,15 +49,11 @@ def _lead(answer: Digest, words: Words) -> str:
     if answer.cheap:
         return _cheap_lead(answer, answer.cheap[0], words)
     if answer.alerts and answer.alerts.total:
-        return words(Plural("{n} alert fired in {hours} h", "{n} alerts fired in {hours} h"), **_count(answer, words))
+        return words("Alerts that fired here in {hours} h: {n}", hours=answer.hours, n=answer.alerts.total)
     if not answer.judged_changes and not answer.judged_months:
         return words("Nothing can be judged yet: {why}", why=answer.not_judged[0].why)
     text = Plural("Nothing unusual in {hours} h: {n} model", "Nothing unusual in {hours} h: {n} models")
     return words(text, n=answer.models, hours=answer.hours)
-
-
-def _count(answer: Digest, words: Words) -> dict[str, object]:
-    return {"n": answer.alerts.total if answer.alerts else 0, "hours": answer.hours}
 
 
 def _moved_lead(answer: Digest, first: Moved, words: Words) -> str:
@@ -110,13 +106,13 @@ def _moved(answer: Digest, words: Words) -> Table | None:
             one.gpu_name,
             words.money(one.price),
             words.percent(one.change_percent, signed=True),
-            _usual(one, words),
+            f"{words.number(one.usual_low_percent, 1)}…{words.percent(one.usual_high_percent, signed=True)}",
             words.number(one.days, 0),
         )
         for one in answer.moved[:SHOWN]
     )
     caption = words("Moved beyond their usual range in {hours} h", hours=answer.hours)
-    return Table(caption, _columns(words, "GPU", "price", "change", "usual", "days seen"), rows) if rows else None
+    return Table(caption, _columns(words, "GPU", "price", "change", "usual", "days"), rows) if rows else None
 
 
 def _cheap(answer: Digest, words: Words) -> Table | None:
@@ -159,10 +155,7 @@ def _forecasts(answer: Digest, words: Words) -> Table | None:
     found = answer.forecasts
     told = ((words("closest"), found.best), (words("furthest"), found.worst))
     rows = tuple(_forecast(name, one, words) for name, one in told if one is not None)
-    text = Plural(
-        "{n} forecast came due, {within} of {ranged} within the 80% range",
-        "{n} forecasts came due, {within} of {ranged} within their 80% range",
-    )
+    text = "Forecasts that came due: {n}; within their 80% range: {within} of {ranged}"
     caption = words(text, n=found.scored, within=found.within_80, ranged=found.ranged)
     columns = (Column(""), *(Column(words(title), "right") for title in ("ahead", "said", "was")))
     return Table(caption, columns, rows) if rows else None
@@ -171,7 +164,7 @@ def _forecasts(answer: Digest, words: Words) -> Table | None:
 def _forecast(name: str, one: ForecastTold, words: Words) -> tuple[str, ...]:
     return (
         f"{name}: {one.gpu_name}",
-        words.hours(one.horizon_hours),
+        f"{one.horizon_hours} h",
         words.money(one.said),
         words.money(one.was),
     )
@@ -205,9 +198,7 @@ def _notes(answer: Digest, words: Words) -> Sequence[str]:
     )
     notes = [words(text, n=n) for text, n in more if n > 0]
     if n := unjudged(answer):
-        first = next(one for one in answer.not_judged if one.what == CHANGE)
-        text = Plural("{n} model not judged; {gpu}: {why}", "{n} models not judged; the first, {gpu}: {why}")
-        notes.append(words(text, n=n, gpu=first.gpu_name, why=first.why))
+        notes.append(_not_judged(answer, n, words))
     if answer.forecasts.best is answer.forecasts.worst is None:
         notes.append(_no_forecasts(answer, words))
     if answer.windows.why is not None:
@@ -215,11 +206,20 @@ def _notes(answer: Digest, words: Words) -> Sequence[str]:
     return notes
 
 
+def _not_judged(answer: Digest, n: int, words: Words) -> str:
+    """How many, why the first of them, and when it will do where that is known."""
+    first = next(one for one in answer.not_judged if one.what == CHANGE)
+    if first.ready_at is None:
+        return words("models not judged: {n}; {gpu}: {why}", n=n, gpu=first.gpu_name, why=first.why)
+    ready = dt.datetime.fromisoformat(first.ready_at).astimezone(zone_or_utc(answer.timezone)).date().isoformat()
+    text = "models not judged: {n}; {gpu}, until {date}: {why}"
+    return words(text, n=n, gpu=first.gpu_name, why=first.why, date=ready)
+
+
 def _no_forecasts(answer: Digest, words: Words) -> str:
     if answer.forecasts.why is not None:
         return words(answer.forecasts.why)
-    text = Plural("{n} forecast came due, and no price moved", "{n} forecasts came due, and no price moved")
-    return words(text, n=answer.forecasts.scored)
+    return words("forecasts that came due: {n}; no price moved, and all said so", n=answer.forecasts.scored)
 
 
 def _charts(answer: Digest, words: Words) -> tuple[Chart, ...]:

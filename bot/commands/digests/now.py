@@ -12,7 +12,7 @@ from analytics.answers.digest_prices import Priced, Span
 from analytics.evidence import iso
 from analytics.interruptions.estimator import estimate
 from analytics.interruptions.resolution import TOO_COARSE
-from analytics.interruptions.weekly_hazard import LOOK_BACK_HOURS
+from analytics.interruptions.weekly_hazard import LOOK_BACK_HOURS, MIN_EVENTS
 from analytics.market import HOUR, Exposure
 from analytics.prices import nothing_polled
 from bot.alerts.codec import load_rule
@@ -93,7 +93,7 @@ def _chosen(rows: Sequence[ModelRow], models: Sequence[str] | None) -> list[Mode
 
 
 async def _safe(query: QueryContext, models: Sequence[str]) -> dict[str, Sequence[float]] | None:
-    """The published rhythms of the week, but of models whose interruptions come too often for their polls."""
+    """The published rhythms of the week, but those that "windows" refuses by what was lived through since."""
     fitted = await query.reader.hazard_profiles(models)
     if not fitted:
         return None
@@ -101,10 +101,11 @@ async def _safe(query: QueryContext, models: Sequence[str]) -> dict[str, Sequenc
     if not published:
         return {}
     lived = await query.reader.exposure(published, query.now // HOUR - LOOK_BACK_HOURS)
+    rates = {model: estimate(reduce(add, lived.get(model, {}).values(), Exposure())) for model in published}
     return {
         model: fitted[model].relative
-        for model in published
-        if TOO_COARSE not in estimate(reduce(add, lived.get(model, {}).values(), Exposure())).notes
+        for model, rate in rates.items()
+        if rate.events >= MIN_EVENTS and TOO_COARSE not in rate.notes
     }
 
 
