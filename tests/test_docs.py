@@ -82,6 +82,7 @@ def test_the_procfile_and_the_manifest_name_real_things() -> None:
         "chat:write",
         "files:write",
         "im:write",
+        "pins:write",
         "users:read",
     ]
 

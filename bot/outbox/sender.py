@@ -47,17 +47,26 @@ class Message:
     """replace this one"""
     thread: Receipt | None = None
     """answer this one"""
-    edit_only: bool = False
-    """where the message of ``edit`` cannot be edited any more, say so (``Rejected.edit_refused``): nothing is posted in
-    its place"""
-    remove: Receipt | None = None
-    """take this one away, and say nothing: one that is no more is as one that was taken away"""
-    pin: bool = False
-    """pin it once it is posted, where that is permitted; it counts as delivered either way"""
     mentions: tuple[str, ...] = ()
     """ids of roles that are called, already permitted to the rules' makers; nothing else is ever mentioned"""
     data: Mapping[str, Any] | None = None
     """the event for programs, where the destination is one"""
+    edit_only: bool = False
+    """where the message of ``edit`` cannot be edited any more, say so (``Rejected.edit_refused``): nothing is posted in
+    its place, and nobody is mentioned"""
+    remove: Receipt | None = None
+    """take this one away, and say nothing: one that is no more is as one that was taken away"""
+    pin: bool = False
+    """pin it once it is posted, where that is permitted; the message counts as delivered either way"""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether twice is as once: what posts nothing cannot be there twice."""
+        return self.remove is not None or (self.edit is not None and self.edit_only)
+
+    def pins(self, delivered: Receipt) -> bool:
+        """Whether what was delivered is to be pinned: it was posted, not edited or removed."""
+        return self.pin and delivered not in (self.edit, self.remove)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +84,20 @@ class Rejected:
     gone: bool = False
     """nothing can be delivered there: archived channel, removed bot, closed direct messages"""
     edit_refused: Literal["", "missing", "too_often"] = ""
-    """of an ``edit_only`` message: the one to edit is no more, or the platform takes no more edits of it now"""
+    """of an ``edit_only`` message: the message is no more (or not ours to edit any more), or the platform takes no more
+    edits of it now"""
 
 
 @dataclass(frozen=True, slots=True)
 class TryLater:
-    """It was certainly not delivered; another attempt may succeed after ``seconds``."""
+    """It was certainly not delivered, or twice is as once; another attempt may succeed after ``seconds``."""
 
     reason: str
     seconds: float
     scope: Literal["destination", "team", "platform"] = "destination"
     """what has to wait"""
     ours: bool = False
-    """nothing was tried, by a fault of our own: it counts as no attempt"""
+    """nothing was done, by a fault of our own or because we edit too much: it counts as no attempt"""
     alone: bool = False
     """where the fault is ours: of this message, so that others to the destination go meanwhile"""
 

@@ -205,12 +205,9 @@ async def test_limits_of_two_channels_at_once_are_the_workspaces(chat: Home) -> 
     assert scopes == ["destination", "destination", "team", "destination"]
 
 
-@pytest.mark.parametrize(
-    ("method", "more"), [("chat.update", {"edit": Receipt("C1", "ts0")}), ("conversations.open", {"address": PERSON})]
-)
-async def test_limits_of_other_methods_are_the_workspaces(chat: Home, method: str, more: dict[str, Any]) -> None:
-    chat.slack.troubles[method].append(Trouble(429, "ratelimited", {"Retry-After": "9"}))
-    assert await chat.face.sender.send(message(**more)) == TryLater("ratelimited", 9.0, "team")
+async def test_a_limit_of_opening_direct_messages_is_the_workspaces(chat: Home) -> None:
+    chat.slack.troubles["conversations.open"].append(Trouble(429, "ratelimited", {"Retry-After": "9"}))
+    assert await chat.face.sender.send(message(PERSON)) == TryLater("ratelimited", 9.0, "team")
 
 
 async def test_blocks_that_slack_refuses_become_simpler_ones(chat: Home) -> None:

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from aiohttp import web
+
 from tests.fakes.discord_objects import PEOPLE, Call, attachments, refusal, user_object
 
 APPLICATION = "900000000000000001"
@@ -21,6 +23,8 @@ class Channels:
     def __init__(self) -> None:
         self.messages: dict[str, dict[str, Any]] = {}
         self.channels = {CHANNEL: "text"}
+        self.may_pin = True
+        self.pins_left = 250
         self.broken: list[str] = []
         """rules that messages broke"""
         self._ids = itertools.count(1_000_000_000_000_000_001)
@@ -30,6 +34,8 @@ class Channels:
             (r"POST /users/@me/channels", self._open),
             (r"POST /channels/(\d+)/messages", self._post),
             (r"PATCH /channels/(\d+)/messages/(\d+)", self._change),
+            (r"DELETE /channels/(\d+)/messages/(\d+)", self._delete),
+            (r"PUT /channels/(\d+)/messages/pins/(\d+)", self._pin),
             (r"POST /channels/(\d+)/messages/(\d+)/threads", self._begin_thread),
         )
 
@@ -72,6 +78,31 @@ class Channels:
         changed = {name: call.body[name] or "" for name in ("content", "embeds", "components") if name in call.body}
         message.update(changed, attachments=attachments(call), edited_timestamp="2026-01-01T00:00:00+00:00")
         return message
+
+    def _delete(self, call: Call, channel: str, key: str) -> Any:
+        message = self.messages.get(key)
+        if channel not in self.channels:
+            return refusal(404, 10003)
+        if message is None or message["channel_id"] != channel:
+            return refusal(404, 10008)
+        del self.messages[key]
+        return web.Response(status=204)
+
+    def _pin(self, call: Call, channel: str, key: str) -> Any:
+        message = self.messages.get(key)
+        held = {
+            (404, 10003): channel not in self.channels,
+            (403, 50013): self.channels.get(channel) != "direct" and not self.may_pin,
+            (404, 10008): message is None,
+            (400, 50019): message is not None and message["channel_id"] != channel,
+            (400, 30003): message is not None and not message["pinned"] and self.pins_left <= 0,
+        }
+        if wrong := next((refused for refused, holds in held.items() if holds), None):
+            return refusal(*wrong)
+        assert message is not None
+        self.pins_left -= not message["pinned"]
+        message["pinned"] = True
+        return web.Response(status=204)
 
     def _begin_thread(self, call: Call, channel: str, key: str) -> Any:
         if self.channels.get(channel) != "text":

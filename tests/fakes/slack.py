@@ -27,7 +27,7 @@ __all__ = ["FakeSlack", "Message", "Trouble", "signed", "until"]
 
 BOT, APP, SECRET = "xoxb-good", "xapp-good", "signing-secret"
 CLIENT_ID, CLIENT_SECRET = "11.22", "client-secret"
-SCOPES = "commands,chat:write,files:write,im:write,users:read"
+SCOPES = "commands,chat:write,files:write,im:write,pins:write,users:read"
 
 
 @dataclass(slots=True)
@@ -222,6 +222,8 @@ class FakeSlack(Channels):
             "files.completeUploadExternal": self._complete,
             "chat.postMessage": self._post,
             "chat.update": self._update,
+            "chat.delete": self._delete,
+            "pins.add": self._pin,
             "conversations.open": lambda given, team: self._open(given["users"]),
         }
         if method == "oauth.v2.access":

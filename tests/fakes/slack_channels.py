@@ -19,6 +19,7 @@ class Message:
     only: str
     body: dict[str, Any]
     edits: int = 0
+    pinned: bool = False
 
     @property
     def blocks(self) -> list[dict[str, Any]]:
@@ -70,11 +71,33 @@ class Channels:
 
     def _update(self, given: dict[str, Any], team: str) -> dict[str, Any]:
         found = self.message(given["channel"], given["ts"])
-        reason = "message_not_found" if found is None else self._wrong_message(given, 4000)
+        reason = self._lost(found, given) or self._wrong_message(given, 4000)
         if found is None or reason:
             return {"ok": False, "error": reason}
         found.body, found.edits = {**found.body, **given}, found.edits + 1
         return {"channel": found.channel, "ts": found.ts, "text": given["text"]}
+
+    def _delete(self, given: dict[str, Any], team: str) -> dict[str, Any]:
+        found = self.message(given["channel"], given["ts"])
+        reason = self._lost(found, given)
+        if found is None or reason:
+            return {"ok": False, "error": reason}
+        self.messages.remove(found)
+        return {"channel": found.channel, "ts": found.ts}
+
+    def _pin(self, given: dict[str, Any], team: str) -> dict[str, Any]:
+        if not given.get("timestamp"):
+            return {"ok": False, "error": "no_item_specified"}
+        found = self.message(given["channel"], given["timestamp"])
+        reason = self._lost(found, given) or ("already_pinned" if found is not None and found.pinned else "")
+        if found is None or reason:
+            return {"ok": False, "error": reason}
+        found.pinned = True
+        return {}
+
+    def _lost(self, found: Message | None, given: dict[str, Any]) -> str:
+        """Slack's name for why nothing can be done with an earlier message."""
+        return self.closed.get(given["channel"]) or ("message_not_found" if found is None else "")
 
     def _open(self, person: str) -> dict[str, Any]:
         if person in self.closed:

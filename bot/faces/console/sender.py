@@ -30,7 +30,9 @@ class ConsoleSender:
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def send(self, message: Message) -> Delivery:
-        """Print it; an edit is printed anew, because what scrolled by stays."""
+        """Print it; an edit is printed anew, because what scrolled by stays: it can neither be removed nor pinned."""
+        if message.remove is not None:
+            return Delivered(message.remove)
         self.out.print()
         show(message.card, self.out)
         return Delivered(Receipt("prompt", str(next(self._numbers))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -29,9 +30,9 @@ attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 class Interrupted(Exception):
     """Discord limits (429) or has trouble (5xx): the SDK would wait, which whoever has a queue does better."""
 
-    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], code: int = 0) -> None:
         super().__init__(f"status {status}")
-        self.status, self.headers = status, headers
+        self.status, self.headers, self.code = status, headers, code
 
 
 class InvalidRequests:
@@ -53,6 +54,16 @@ class InvalidRequests:
         return max(0.0, self._at[0] + INVALID_SECONDS - self._timer())
 
 
+async def _code(response: aiohttp.ClientResponse) -> int:
+    """Discord's code for what is limited; 0 where it names none, as of requests in general."""
+    try:
+        said = json.loads(await response.read())
+    except (aiohttp.ClientError, ValueError):
+        return 0
+    code = said.get("code") if isinstance(said, dict) else None
+    return code if isinstance(code, int) else 0
+
+
 def watching(invalid: InvalidRequests) -> aiohttp.TraceConfig:
     """For the SDK's client: counts what is refused, and interrupts attempts."""
     trace = aiohttp.TraceConfig()
@@ -65,7 +76,7 @@ def watching(invalid: InvalidRequests) -> aiohttp.TraceConfig:
         status, headers = params.response.status, params.response.headers
         invalid.count(status, headers)
         if attempt.get() is not None and (status == 429 or status >= 500):
-            raise Interrupted(status, headers)
+            raise Interrupted(status, headers, await _code(params.response) if status == 429 else 0)
 
     trace.on_request_headers_sent.append(sent)
     trace.on_request_end.append(answered)

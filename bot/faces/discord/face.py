@@ -72,6 +72,7 @@ def invite(application_id: int) -> str:
         read_message_history=True,  # without it Discord takes no reply
         create_public_threads=True,
         send_messages_in_threads=True,
+        pin_messages=True,  # its dashboards; without it they are not pinned
     )
     return discord.utils.oauth_url(application_id, permissions=rights, scopes=("bot", "applications.commands"))
 

@@ -32,6 +32,9 @@ GONE = frozenset(
 LOST_EDIT = frozenset((UNKNOWN_MESSAGE, 50005, 50021, 50083))
 """The message to edit is no more, another's, a system message or in an archived thread: a new one takes its place."""
 
+OLD_EDITS = 30046
+"""The code of a 429 that is no rate limit of requests: the message is older than an hour and was edited too often."""
+
 NO_THREAD = frozenset(
     (MISSING_PERMISSIONS, MISSING_ACCESS, WRONG_CHANNEL, UNKNOWN_MESSAGE, 160005, 160006, 50083, 10003)
 )

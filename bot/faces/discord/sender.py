@@ -26,8 +26,10 @@ from bot.faces.discord.outcomes import (
     NO_PICTURE,
     NO_REPLY,
     NO_THREAD,
+    OLD_EDITS,
     TOO_LARGE,
     UNKNOWN_CHANNEL,
+    UNKNOWN_MESSAGE,
     outcome,
 )
 from bot.faces.discord.sdk import NETWORK
@@ -41,6 +43,10 @@ log = structlog.get_logger()
 
 REQUEST_SECONDS = 15.0
 """For one request; an attempt makes three at most, and one more for each simpler form."""
+
+PINNED_BY = 20.0
+"""Seconds after the beginning of an attempt at which a pin is given up: the outbox waits 25 for all of it, and what was
+posted must not count as open because of its pin."""
 
 NONCE = 25
 """Longest nonce in characters."""
@@ -62,6 +68,10 @@ class _Stopped(Exception):
         super().__init__(str(delivery))
         self.delivery, self.code = delivery, code
 
+    @property
+    def reason(self) -> str:
+        return "" if isinstance(self.delivery, Delivered) else self.delivery.reason
+
 
 @dataclass(slots=True)
 class DiscordSender:
@@ -74,6 +84,7 @@ class DiscordSender:
     clock: Callable[[], int]
     invalid: InvalidRequests
     seconds: float = REQUEST_SECONDS
+    pinned_by: float = PINNED_BY
 
     async def send(self, message: Message) -> Delivery:
         """One attempt, bounded in time; never raises but for cancellation."""
@@ -84,10 +95,15 @@ class DiscordSender:
             return TryLater("too many requests were refused", pause, "platform")
         if self.has_left(message.address.team):
             return Rejected("the app was removed", gone=True)
+        pinned_by = asyncio.get_running_loop().time() + self.pinned_by
         try:
-            return await self._attempt(client, message)
+            delivery = await self._attempt(client, message)
+            if isinstance(delivery, Delivered) and message.pins(delivery.receipt):
+                await self._pin(client, message, delivery.receipt, pinned_by)
+            return delivery
         except _Stopped as stopped:
-            return stopped.delivery
+            found = stopped.delivery
+            return TryLater(found.reason, AGAIN) if message.repeatable and isinstance(found, Ambiguous) else found
         except Exception as error:  # the edge of the sender: a fault of ours would be the same at each attempt
             if client.is_closed():
                 return TryLater("the connection to Discord was closed", AGAIN, "platform")
@@ -95,17 +111,51 @@ class DiscordSender:
             return Rejected(f"a fault of ours: {type(error).__name__}")
 
     async def _attempt(self, client: discord.Client, message: Message) -> Delivery:
+        if message.remove is not None:
+            return await self._removed(client, message, message.remove)
         ready = _Ready(message, Words(message.language, self.clock()), await self._pictures(message))
-        if message.edit is not None:
-            try:
-                return await self._in_some_form(ready, _editing(client, ready, message.edit))
-            except _Stopped as stopped:
-                thread_is_gone = stopped.code == UNKNOWN_CHANNEL and message.edit.channel != message.address.channel
-                if stopped.code not in LOST_EDIT and not thread_is_gone:
-                    raise
+        if message.edit is not None and (edited := await self._edited(client, ready, message.edit)) is not None:
+            return edited
         if message.thread is not None:
             return await self._answer(client, ready, message.thread)
         return await self._in_some_form(ready, _posting(client, ready, await self._channel(client, message)))
+
+    async def _edited(self, client: discord.Client, ready: _Ready, earlier: Receipt) -> Delivery | None:
+        """As an edit; None where a new message has to take the place of one that is no more."""
+        message = ready.message
+        try:
+            return await self._in_some_form(ready, _editing(client, ready, earlier))
+        except _Stopped as stopped:
+            if message.edit_only and stopped.code == OLD_EDITS:
+                return Rejected(f"{stopped.reason}, {OLD_EDITS}", edit_refused="too_often")
+            if stopped.code not in LOST_EDIT and not _thread_is_gone(stopped, message, earlier):
+                raise
+            return Rejected(stopped.reason, edit_refused="missing") if message.edit_only else None
+
+    async def _removed(self, client: discord.Client, message: Message, earlier: Receipt) -> Delivery:
+        """Take it away; where it is no more, somebody else did."""
+        try:
+            await self._request(client.http.delete_message(int(earlier.channel), int(earlier.message)))
+        except _Stopped as stopped:
+            if stopped.code != UNKNOWN_MESSAGE and not _thread_is_gone(stopped, message, earlier):
+                raise
+        return Delivered(earlier)
+
+    async def _pin(self, client: discord.Client, message: Message, posted: Receipt, until: float) -> None:
+        """Pin what was posted, once: whatever comes of it, it is there."""
+        reason = "no time was left"
+        try:
+            async with asyncio.timeout_at(until):
+                await self._request(client.http.pin_message(int(posted.channel), int(posted.message)))
+            return
+        except _Stopped as stopped:
+            reason = stopped.reason
+        except TimeoutError:
+            pass
+        except Exception as error:  # a fault of ours, which must not make it go again
+            log.exception("Discord pin failed", id=message.id)
+            reason = f"a fault of ours: {type(error).__name__}"
+        log.info("Discord message not pinned", id=message.id, reason=reason)
 
     async def _pictures(self, message: Message) -> Sequence[Picture]:
         waiter = Asker("discord", message.address.team, message.address.person).waiter
@@ -189,9 +239,15 @@ class DiscordSender:
             delivery = outcome(error, sent=current.sent)
             if isinstance(error, discord.HTTPException) and error.status == 401:
                 log.error("Discord refuses DISCORD_TOKEN: nothing is sent", again_in=getattr(delivery, "seconds", None))
-            raise _Stopped(delivery, error.code if isinstance(error, discord.HTTPException) else 0) from error
+            code = error.code if isinstance(error, (discord.HTTPException, Interrupted)) else 0
+            raise _Stopped(delivery, code) from error
         finally:
             attempt.reset(before)
+
+
+def _thread_is_gone(stopped: _Stopped, message: Message, earlier: Receipt) -> bool:
+    """Whether it was in a thread that is no more, or in a conversation, and not in the channel itself."""
+    return stopped.code == UNKNOWN_CHANNEL and earlier.channel != message.address.channel
 
 
 Put = Callable[[Shown], Awaitable[Receipt]]
@@ -216,6 +272,8 @@ class _Ready:
     @property
     def roles(self) -> list[int]:
         """The roles that are called: nothing but ids of some."""
+        if self.message.edit_only:
+            return []
         return [int(role) for role in self.message.mentions if role.isascii() and role.isdigit()][:MOST_ROLES]
 
     @property

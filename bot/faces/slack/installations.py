@@ -30,8 +30,8 @@ from bot.store.engine import Store, StoreError
 
 log = structlog.get_logger()
 
-SCOPES = ("commands", "chat:write", "files:write", "im:write", "users:read")
-"""What the app may do: take commands, post, upload pictures, open direct messages, know names, languages and admins."""
+SCOPES = ("commands", "chat:write", "files:write", "im:write", "pins:write", "users:read")
+"""What it may: take commands, post, upload pictures, open direct messages, pin, know names, languages and admins."""
 
 INSTALL, REDIRECT = "/slack/install", "/slack/oauth_redirect"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from aiohttp import ClientConnectorError
@@ -45,6 +46,11 @@ LOST_EARLIER = frozenset(
 )
 """The message to edit or to answer is no more, or takes neither: a new one can take its place."""
 
+TOO_OLD = "edit_window_closed"
+"""The workspace limits for how long messages may be edited: ours is there, and a new one has to take its place."""
+
+NO_MORE = "message_not_found"
+
 UNREACHABLE_SECONDS, OUTAGE_SECONDS = 5.0, 10.0
 """Seconds before a platform is tried again that was not reached, or that said it is out of service."""
 
@@ -58,6 +64,13 @@ def outcome(error: Exception) -> Delivery:
     if isinstance(error, UNREACHED):
         return Ambiguous(f"the answer was lost: {type(error).__name__}")
     raise error
+
+
+def edit_refused(found: Rejected) -> Rejected:
+    """A refusal of an edit, with what it says of the message that was to be edited."""
+    if found.reason not in LOST_EARLIER:
+        return found
+    return replace(found, gone=False, edit_refused="too_often" if found.reason == TOO_OLD else "missing")
 
 
 def _named(name: str, status: int) -> Delivery:

@@ -19,7 +19,7 @@ from bot.faces.slack.blocks import MOST_BLOCKS, Picture, Sheet
 from bot.faces.slack.blocks import message as rendered
 from bot.faces.slack.chart_uploads import LOOKED_AT, ChartUploads
 from bot.faces.slack.installations import NotInstalled
-from bot.faces.slack.outcomes import BAD_BLOCKS, LOST_EARLIER, TOO_LONG, Scope, outcome
+from bot.faces.slack.outcomes import BAD_BLOCKS, LOST_EARLIER, NO_MORE, TOO_LONG, Scope, edit_refused, outcome
 from bot.faces.slack.retries import Sleep, retry_after
 from bot.outbox.sender import Address, Ambiguous, Delivered, Delivery, Message, Receipt, Rejected, TryLater
 from bot.presentation.words import Words
@@ -36,7 +36,12 @@ AGAIN = 5.0
 EVENT_TYPE = "spotbot_message"
 """Of the metadata: two messages of this type with one ``id`` are the same message twice."""
 
-POST, EDIT, OPEN = "chat.postMessage", "chat.update", "conversations.open"
+PINNED_BY = 20.0
+"""Seconds after the beginning of an attempt at which a pin is given up: the outbox waits 25 for all of it, and what was
+posted must not count as open because of its pin."""
+
+POST, EDIT, REMOVE, OPEN = "chat.postMessage", "chat.update", "chat.delete", "conversations.open"
+PIN = "pins.add"
 
 MOST_GROUPS = 5
 """User groups that one message calls (ours: several alerts of one round share a message)."""
@@ -61,13 +66,22 @@ class SlackSender:
     timer: Callable[[], float] = time.monotonic
     preparing: float = PREPARING
     posting: float = POSTING
+    pinned_by: float = PINNED_BY
     _limited: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _resting: dict[tuple[str, str], float] = field(default_factory=dict)
+    """until when Slack wants edits or removals of a workspace left alone"""
 
     async def send(self, message: Message) -> Delivery:
         """One attempt, bounded in time; never raises but for cancellation."""
+        pinned_by = asyncio.get_running_loop().time() + self.pinned_by
         try:
             ready = await self._prepared(message)
-            return await self._delivered(ready) if isinstance(ready, _Ready) else ready
+            delivery = await self._delivered(ready) if isinstance(ready, _Ready) else ready
+            if isinstance(ready, _Ready) and isinstance(delivery, Delivered) and message.pins(delivery.receipt):
+                await self._pin(ready, delivery.receipt, pinned_by)
+            if isinstance(delivery, Ambiguous) and message.repeatable:
+                return TryLater(delivery.reason, AGAIN)
+            return delivery
         except Exception as error:  # the edge of the sender: a fault of ours would be the same at each attempt
             log.exception("slack_message_failed", id=message.id, team=message.address.team)
             return Rejected(f"a fault of ours: {type(error).__name__}")
@@ -75,6 +89,9 @@ class SlackSender:
     async def _prepared(self, message: Message) -> _Ready | Delivery:
         """All that is needed before posting; or why there will be no posting."""
         address = message.address
+        method = REMOVE if message.remove else EDIT if message.edit else POST
+        if (left := self._resting.get((address.team, method), 0.0) - self.timer()) > 0:
+            return _resting(left)
         try:
             async with asyncio.timeout(self.preparing):
                 token = await self.token(address.team)
@@ -95,8 +112,9 @@ class SlackSender:
     async def _channel(self, message: Message, token: str) -> str | Delivery:
         """Where it goes; direct messages have to be opened."""
         address = message.address
-        if message.edit is not None or not address.person:
-            return address.channel or (message.edit.channel if message.edit else "")
+        earlier = message.remove or message.edit
+        if earlier is not None or not address.person:
+            return address.channel or (earlier.channel if earlier else "")
         opened = await self._call(OPEN, {"users": address.person, "token": token}, address)
         if isinstance(opened, Ambiguous):  # opening twice is opening once
             return TryLater(opened.reason, AGAIN)
@@ -106,6 +124,8 @@ class SlackSender:
 
     async def _pictures(self, message: Message, token: str) -> Sequence[Picture]:
         team, person = message.address.team, message.address.person
+        if message.remove is not None:
+            return ()
         try:
             return await self.pictures.of(
                 message.card.charts, team=team, language=message.language, token=token, person=person
@@ -119,13 +139,40 @@ class SlackSender:
         delivery: Delivery = Rejected("no way to send it")
         try:
             async with asyncio.timeout(self.posting):
+                if ready.message.remove is not None:
+                    return await self._removed(ready, ready.message.remove)
                 for way in ready.ways():
                     delivery = await self._in_some_form(ready, way)
                     if not (isinstance(delivery, Rejected) and delivery.reason in LOST_EARLIER):
                         break
         except TimeoutError:
             return Ambiguous("posting took too long")
+        if ready.message.edit_only and isinstance(delivery, Rejected):
+            return edit_refused(delivery)
         return delivery
+
+    async def _removed(self, ready: _Ready, earlier: Receipt) -> Delivery:
+        """Take it away; where it is no more, somebody else did."""
+        body = {"channel": earlier.channel, "ts": earlier.message, "token": ready.token}
+        found = await self._call(REMOVE, body, ready.message.address)
+        is_gone = isinstance(found, Rejected) and found.reason == NO_MORE
+        return Delivered(earlier) if is_gone or isinstance(found, dict) else found
+
+    async def _pin(self, ready: _Ready, posted: Receipt, until: float) -> None:
+        """Pin what was posted, once: whatever comes of it, it is there."""
+        body = {"channel": posted.channel, "timestamp": posted.message, "token": ready.token}
+        found: dict[str, Any] | Delivery = Ambiguous("no time was left")
+        try:
+            async with asyncio.timeout_at(until):
+                found = await self._call(PIN, body, ready.message.address)
+        except TimeoutError:
+            pass
+        except Exception as error:  # a fault of ours, which must not make it go again
+            log.exception("slack_pin_failed", id=ready.message.id)
+            found = Ambiguous(f"a fault of ours: {type(error).__name__}")
+        if not isinstance(found, dict | Delivered):
+            team = ready.message.address.team
+            log.info("slack_message_not_pinned", id=ready.message.id, team=team, reason=found.reason)
 
     async def _in_some_form(self, ready: _Ready, way: Way) -> Delivery:
         """Post it, in simpler blocks where Slack refuses the better ones."""
@@ -156,7 +203,7 @@ class SlackSender:
     async def _posted(self, ready: _Ready, way: Way, form: dict[str, Any]) -> Delivery:
         method, where = way
         body = {**form, **where, "metadata": ready.metadata, "token": ready.token}
-        if ready.message.mentions:
+        if ready.message.mentions and not ready.message.edit_only:
             body["blocks"] = [*_mentions(ready.message.mentions), *body["blocks"]][:MOST_BLOCKS]
         found = await self._call(method, body, ready.message.address)
         if not isinstance(found, dict):
@@ -171,10 +218,18 @@ class SlackSender:
             answer = await self.client.api_call(method, json=body)
         except Exception as error:
             if isinstance(error, SlackApiError) and error.response.status_code == 429:
-                seconds = retry_after(error.response.headers)
-                return TryLater("ratelimited", seconds, self._scope(method, address, seconds))
+                return self._after_limit(method, address, retry_after(error.response.headers))
             return outcome(error)
         return dict(answer.data) if isinstance(answer.data, dict) else Ambiguous("not an answer of Slack's")
+
+    def _after_limit(self, method: str, address: Address, seconds: float) -> TryLater:
+        """Slack limits each method: while it takes no edits of a workspace, alerts are posted there all the same."""
+        if method not in (EDIT, REMOVE):
+            return TryLater("ratelimited", seconds, self._scope(method, address, seconds))
+        now = self.timer()
+        self._resting = {key: until for key, until in self._resting.items() if until > now}
+        self._resting[address.team, method] = now + seconds
+        return _resting(seconds)
 
     def _scope(self, method: str, address: Address, seconds: float) -> Scope:
         """What a limit is for: posts are counted for each channel, and all else, like many posts, for the workspace."""
@@ -206,10 +261,17 @@ class _Ready:
         edit, thread = self.message.edit, self.message.thread
         if edit is not None:
             yield EDIT, {"channel": edit.channel, "ts": edit.message}
+            if self.message.edit_only:
+                return
         if thread is not None:
             yield POST, {"channel": thread.channel, "thread_ts": thread.message, "reply_broadcast": False}
         channel = self.channel or (thread.channel if thread else "")
         yield POST, {"channel": channel}
+
+
+def _resting(seconds: float) -> TryLater:
+    """Only what edits or removes has to wait."""
+    return TryLater("ratelimited", seconds, ours=True, alone=True)
 
 
 def _pictured(form: dict[str, Any], refused: Rejected) -> bool:

@@ -110,7 +110,9 @@ class Playground:
     # -- what is said
 
     async def send(self, message: Message) -> Delivery:
-        """Show a message that nobody asked for, such as an alert."""
+        """Show a message that nobody asked for, such as an alert; what was shown stays."""
+        if message.remove is not None:
+            return Delivered(message.remove)
         words = Words(message.language, self.site.dispatcher.clock())
         self._add("alert", Reply(message.card, words), message.card)
         return Delivered(Receipt("playground", str(self._count)))
