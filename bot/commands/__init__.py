@@ -10,6 +10,7 @@ from bot.commands import (
     fleet,
     help,  # noqa: A004  the verb is called so
     history,
+    home,
     interruptions,
     llm,
     monitor,
@@ -60,6 +61,7 @@ COMMANDS: tuple[Command, ...] = (
     webhook_changing.ROTATE,
     webhook_changing.REPLAY,
     webhook_changing.DELETE,
+    home.COMMAND,
     settings.SHOW,
     settings.ME,
     settings.TEAM,

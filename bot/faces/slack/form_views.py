@@ -54,7 +54,7 @@ def form_view(opened: OpenForm, words: Words, *, channel: str, answer_to: str, k
                 "block_id": field.name,
                 "optional": not field.required,
                 "label": _plain(words(field.label), LABEL),
-                "hint": _plain(words(field.hint), LABEL),
+                "hint": _plain(field.hint_in(words), LABEL),
                 "element": {
                     "type": "plain_text_input",
                     "action_id": _INPUT,
