@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from analytics.errors import Refused
-from analytics.evidence import Evidence, Note, Plural
+from analytics.evidence import Note, Plural
 from bot.commands.home_sections import alerts, gpus, here, safe_hours
 from bot.commands.home_sections.alerts import MyAlerts
 from bot.commands.home_sections.gpus import MyGpus
+from bot.commands.home_sections.here import Here
 from bot.commands.home_sections.section import Section, ground_of
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card
@@ -25,7 +26,6 @@ class Home:
     """The data of each section by its name."""
 
     sections: Mapping[str, Any]
-    evidence: Evidence
 
 
 async def ask(query: QueryContext, *, gpu: tuple[str, ...] | None) -> Home:
@@ -33,19 +33,19 @@ async def ask(query: QueryContext, *, gpu: tuple[str, ...] | None) -> Home:
     if query.asker is None:
         raise Refused(Note("a home belongs to people in chat"))
     ground = await ground_of(query, gpu)
-    sections = {section.name: await section.read(ground) for section in SECTIONS}
-    return Home(sections, sections[here.SECTION.name].evidence)
+    return Home({section.name: await section.read(ground) for section in SECTIONS})
 
 
 def card(answer: Home, words: Words) -> Card:
     """The sections below each other."""
     shown = [section.show(answer.sections[section.name], words) for section in SECTIONS]
+    state: Here = answer.sections[here.SECTION.name]
     return Card(
         words("Home"),
-        words.lead(_lead(answer, words), answer.evidence),
+        words.lead(_lead(answer, words), state.evidence),
         tuple(table for part in shown for table in part.tables),
         notes=tuple(note for part in shown for note in part.notes),
-        footer=words.footer(answer.evidence),
+        footer=words.footer(state.evidence),
         actions=tuple(action for part in shown for action in part.actions),
     )
 

@@ -34,7 +34,9 @@ class HazardProfileReads(Reads):
         """Those of several models that have one."""
         h = hazard_profile.c
         query = select(h.gpu_id, h.payload, h.fitted_at).where(h.gpu_id.in_(self._names.gpu_ids(models)))
-        return {self._names.gpu_name[row.gpu_id]: _fitted(row.payload, row.fitted_at) for row in await self._rows(query)}
+        return {
+            self._names.gpu_name[row.gpu_id]: _fitted(row.payload, row.fitted_at) for row in await self._rows(query)
+        }
 
     async def profiles_fitted_at(self) -> int | None:
         """UTC seconds of the last fit that found any."""

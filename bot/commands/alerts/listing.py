@@ -167,7 +167,9 @@ def list_card(answer: AlertList, words: Words) -> Card:
     if not answer.alerts:
         return Card(title, words("There are none yet. For example: {example}", example="alert 4090 < 0.35"))
     columns = tuple(Column(words(name)) for name in ("alert", "rule", "state"))
-    rows = tuple((line.id, words(line.rule), state_in_words(line.status, line.stopped, words)) for line in answer.alerts)
+    rows = tuple(
+        (line.id, words(line.rule), state_in_words(line.status, line.stopped, words)) for line in answer.alerts
+    )
     mine = sum(line.mine for line in answer.alerts)
     lead = words("{n} here, {mine} of them yours", n=len(answer.alerts), mine=mine)
     notes = [words("alert show and its name tells all of one")]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from analytics.evidence import Evidence, Freshness, Note, clock_time, iso, seconds_of
+from bot.accounts import permits
 from bot.commands import settings, status
 from bot.commands.alerts.owned import is_told_alone
 from bot.commands.home_sections.section import Ground, Section, Shown
+from bot.dispatch.command import Command
 from bot.presentation.card import Column, Table
 from bot.presentation.words import Words
 
@@ -35,7 +37,8 @@ class Here:
     alone: bool
     """whether messages can only go to the asker"""
     role: str
-    manager_commands: tuple[str, ...]
+    for_managers: tuple[str, ...]
+    """commands, and groups of them"""
     language: Held
     tz: Held
 
@@ -54,10 +57,17 @@ async def read(ground: Ground) -> Here:
         polls_resume_at=None if query.spent_until is None else iso(query.spent_until),
         alone=is_told_alone(asker, "channel") or asker.is_alone or asker.channel.startswith("D"),
         role=asker.role,
-        manager_commands=tuple(command.name for command in query.commands if command.role in ("manager", "admin")),
+        for_managers=tuple(_for_managers(query.commands)),
         language=_held(held, "language"),
         tz=_held(held, "tz"),
     )
+
+
+def _for_managers(commands: Sequence[Command]) -> Iterator[str]:
+    """A group whose commands all are for managers is told once."""
+    rest = {command.name.split()[0] for command in commands if permits("member", command.role)}
+    told = (command for command in commands if not permits("member", command.role) and command.role)
+    yield from dict.fromkeys(c.name if c.name.split()[0] in rest else c.name.split()[0] for c in told)
 
 
 def _held(answer: settings.Settings, name: str) -> Held:
@@ -88,7 +98,7 @@ def _here(answer: Here, words: Words) -> Iterator[tuple[str, str]]:
     told = "it writes to you directly" if answer.alone else "it may post in this channel, or write to you directly"
     yield words("alerts"), words(told)
     yield words("your role"), words(answer.role)
-    yield words("for managers"), ", ".join((words("others' alerts"), *answer.manager_commands))
+    yield words("for managers"), ", ".join((words("others' alerts"), *answer.for_managers))
     for name, held in (("language", answer.language), ("tz", answer.tz)):
         yield words(name), f"{held.value} ({words(held.by)})"
 

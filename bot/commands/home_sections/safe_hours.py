@@ -66,9 +66,7 @@ def show(answer: MySafeHours, words: Words) -> Shown:
     """The next windows of each model that has some; of the others why there are none."""
     columns = (Column(words("GPU")), Column(words("next windows")))
     rows = tuple(
-        (one.gpu_name, " · ".join(when(window, words) for window in one.windows))
-        for one in answer.gpus
-        if one.windows
+        (one.gpu_name, " · ".join(when(window, words) for window in one.windows)) for one in answer.gpus if one.windows
     )
     caption = words("Safe hours this week ({zone})", zone=answer.timezone)
     return Shown((Table(caption, columns, rows),) if rows else (), tuple(_reasons(answer, words)))
