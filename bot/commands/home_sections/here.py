@@ -89,17 +89,17 @@ def _status(answer: Here, words: Words) -> Iterator[tuple[str, str]]:
     names = list(answer.trouble)
     told = [f"{name} ({words(answer.trouble[name])})" for name in names[:MOST_NAMED]]
     told += [f"+{len(names) - MOST_NAMED}"] if len(names) > MOST_NAMED else []
-    yield words("trouble"), ", ".join(told) or words("none")
+    yield words("trouble"), ", ".join(told) or words("none known")
     if answer.polls_resume_at is not None:
         yield words("polls go on at"), f"{clock_time(seconds_of(answer.polls_resume_at))} UTC"
 
 
 def _here(answer: Here, words: Words) -> Iterator[tuple[str, str]]:
     told = "it writes to you directly" if answer.alone else "it may post in this channel, or write to you directly"
-    yield words("alerts"), words(told)
+    yield words("messages"), words(told)
     yield words("your role"), words(answer.role)
     yield words("for managers"), ", ".join((words("others' alerts"), *answer.for_managers))
-    for name, held in (("language", answer.language), ("tz", answer.tz)):
+    for name, held in (("language", answer.language), ("time zone", answer.tz)):
         yield words(name), f"{held.value} ({words(held.by)})"
 
 
