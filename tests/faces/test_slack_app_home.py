@@ -17,8 +17,7 @@ from tests.fakes.slack import FakeSlack, Trouble, signed, until
 from tests.fakes.slack_blocks import texts
 from tests.fakes.slack_house import Home, house, slack, slack_dispatcher  # noqa: F401  fixtures
 
-ADD = "spot_form_0"
-"""The first button of a home after Refresh."""
+ADD = "alert add"
 
 
 @pytest.fixture(params=["socket", "http"])
@@ -52,7 +51,14 @@ async def settled(home: Home) -> None:
 async def press(home: Home, action: str, person: str = "UA", **changes: Any) -> None:
     click = home.slack.click_home(action, person=person)
     click["actions"][0] |= changes
-    await home.slack.send(click)
+    await deliver(home, click)
+
+
+async def deliver(home: Home, payload: dict[str, Any]) -> None:
+    """Send it, and wait until all is done."""
+    sent = await home.slack.send(payload)
+    if home.slack.over_http is None:
+        await until(lambda: sent in home.slack.acks)
     await settled(home)
 
 
@@ -103,8 +109,7 @@ async def test_a_second_click_on_the_same_showing_does_nothing(home: Home) -> No
     click = home.slack.click_home(f"alert delete {made}", person="UA")
     again = {**click, "trigger_id": "another"}
     await home.slack.send(click)
-    await home.slack.send(again)
-    await settled(home)
+    await deliver(home, again)
     (modal,) = home.slack.modals
     assert "It is deleted." in shown(modal)
     assert made not in shown(home.slack.homes["UA"])
@@ -176,7 +181,7 @@ async def test_an_alert_is_added_from_the_home_and_told_to_the_person(home: Home
     assert made in shown(home.slack.homes["UA"])
     told = (await home.hear(f"alert show {made}", person="UA")).text
     assert "below $0.21" in told
-    assert "2 hours" in told
+    assert "the condition has held for" in told
     async with home.dispatcher.store.reader() as reader:
         (row,) = await reader.alerts.of_team("slack", "", "T1")
     assert (row.destination.person, row.destination.channel) == ("UA", "")
