@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from analytics.answers.offers_now import Wanted
 from analytics.answers.reliability import Risk, risk_level, score_of
 from analytics.evidence import Plural, seconds_of
-from analytics.market import HOUR, Exposure, LifeTable, Scope
+from analytics.interruptions.estimator import total
+from analytics.market import HOUR, LifeTable, Scope
 from analytics.offer_now import OfferNow
 from analytics.prices import DAY_HOURS, PriceTrend, monitor
 from bot.commands.home_sections.section import Ground, Section, Shown
@@ -65,12 +66,12 @@ async def _trends(ground: Ground) -> Mapping[str, PriceTrend]:
 async def _risks(ground: Ground) -> Mapping[str, Risk]:
     """The ``risk_level`` of ``reliability`` of each model that has a score."""
     query, since = ground.query, await risk_since(ground.query)
-    lives = await query.reader.life_tables([row.name for row in ground.mine], since // 24)
+    names = [row.name for row in ground.mine]
+    lived, lives = await query.reader.exposure(names, since), await query.reader.life_tables(names, since // 24)
     risks = {}
     for row in ground.mine:
-        lived = (exposure for hour, exposure in ground.lived.get(row.name, ()) if hour >= since)
         life, thinning = lives.get(row.name, LifeTable()), ground.thinnings.get(row.name)
-        score = score_of(sum(lived, Exposure()), life, query.basis_of([row]), thinning=thinning)
+        score = score_of(total(lived.get(row.name, {})), life, query.basis_of([row]), thinning=thinning)
         if score is not None:
             risks[row.name] = risk_level(score)
     return risks

@@ -6,12 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.interruptions.weekly_hazard import Hours
 from analytics.market import Quote
 from bot.alerts.codec import load_rule, load_state
 from bot.commands.alerts.owned import Owned, known_to
 from bot.commands.scales import thinnings_of
-from bot.commands.windows import first_hour
 from bot.dispatch.command import QueryContext
 from bot.presentation.card import Action, Table
 from bot.presentation.words import Words
@@ -34,8 +32,6 @@ class Ground:
     """of the asker's models, and of those that their rules watch"""
     alerts: Sequence[Owned]
     """the asker's own rules, the newest first"""
-    lived: Mapping[str, Hours]
-    """what shadow tenants of the asker's models lived through, by hour, as far back as any section looks"""
     thinnings: Mapping[str, float | None]
 
 
@@ -71,17 +67,8 @@ async def ground_of(query: QueryContext, gpus: Sequence[str] | None) -> Ground:
         chosen=None if gpus is None else len(gpus),
         quotes=await query.prices(sorted(names)),
         alerts=alerts,
-        lived=await _lived(query, mine),
         thinnings=await thinnings_of(query, [row.name for row in mine]),
     )
-
-
-async def _lived(query: QueryContext, mine: Sequence[ModelRow]) -> Mapping[str, Hours]:
-    since = {row.name: await first_hour(query, row.name) for row in mine}
-    if not since:
-        return {}
-    found = await query.reader.exposure_hours_by_model(since, min(since.values()))
-    return {name: [one for one in hours if one[0] >= since[name]] for name, hours in found.items()}
 
 
 async def _rules_of(query: QueryContext) -> list[Owned]:
