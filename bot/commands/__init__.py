@@ -10,6 +10,7 @@ from bot.commands import (
     fleet,
     help,  # noqa: A004  the verb is called so
     history,
+    home,
     interruptions,
     llm,
     monitor,
@@ -72,6 +73,7 @@ COMMANDS: tuple[Command, ...] = (
     digests.LIST,
     digests.OFF,
     subscriptions.COMMAND,
+    home.COMMAND,
     settings.SHOW,
     settings.ME,
     settings.TEAM,

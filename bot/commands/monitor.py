@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from analytics.evidence import Plural
 from analytics.market import HOUR, ChangeBand, HourPoint, Quote, Scope
@@ -34,7 +34,7 @@ async def ask(query: QueryContext, *, gpu: tuple[str, ...] | None, scope: str, l
         ends = {row.name: ends[row.name] for row in rows if row.name in ends and row.recorded_at is None}
     days = await query.reader.hours_until(ends, DAY_HOURS, scope=whose)
     bands = await _bands(query, rows, whose)
-    listings = [_listing(query, row, quotes.get(row.name), days.get(row.name, ()), bands) for row in rows]
+    listings = [listing(query, row, quotes.get(row.name), days.get(row.name, ()), bands) for row in rows]
     # one forgotten model must not make the whole board look stale; each row has its own age beside
     offers = sum(quote.offers for quote in quotes.values())
     basis = query.basis_of_prices([row for row in rows if row.followed] or rows, offers=offers)
@@ -53,9 +53,14 @@ async def _bands(query: QueryContext, rows: Sequence[ModelRow], scope: Scope) ->
     return {**stored, **{name: band for name, hours in history.items() if (band := change_band(hours))}}
 
 
-def _listing(
-    query: QueryContext, row: ModelRow, quote: Quote | None, hours: Sequence[HourPoint], bands: dict[str, ChangeBand]
+def listing(
+    query: QueryContext,
+    row: ModelRow,
+    quote: Quote | None,
+    hours: Sequence[HourPoint],
+    bands: Mapping[str, ChangeBand],
 ) -> Listing:
+    """A model with its price and the hours of the day before it."""
     stale = query.basis_of_prices([row]).stale
     recorded = row.recorded_at is not None
     return Listing(row.name, quote, hours, bands.get(row.name), row.first_hour, stale, recorded)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from analytics.answers.reliability import PERIOD_DAYS
 from analytics.interruptions.overdispersion import OVERDISPERSION_DAYS
@@ -20,8 +20,13 @@ async def scales_of(query: QueryContext, models: Sequence[str] | None = None) ->
 
 async def thinning_of(query: QueryContext, model: str) -> float | None:
     """The factor of one model's time between interruptions alone."""
+    return (await thinnings_of(query, [model])).get(model)
+
+
+async def thinnings_of(query: QueryContext, models: Sequence[str]) -> Mapping[str, float | None]:
+    """Model -> the factor of its time between interruptions."""
     since = await query.seen_until() // DAY - OVERDISPERSION_DAYS
-    return factors(scales({}, await query.reader.variant_days([model], since))).get(model)
+    return factors(scales({}, await query.reader.variant_days(models, since)))
 
 
 async def risk_since(query: QueryContext) -> int:

@@ -55,7 +55,7 @@ async def show(query: QueryContext) -> Settings:
 
 
 def _holding(query: QueryContext, mine: Preferences, team: Preferences, *, changed: bool) -> Settings:
-    asker = _asker(query)
+    asker = asker_of(query)
     profile = _followed(Preferences(tz=asker.tz)).tz
     return Settings(_followed(mine), _followed(team), asker.locale, profile, changed, query.environment)
 
@@ -65,7 +65,8 @@ def _followed(said: Preferences) -> Preferences:
     return replace(said, tz=said.tz if said.tz and find_zone(said.tz) else None)
 
 
-def _asker(query: QueryContext) -> Asker:
+def asker_of(query: QueryContext) -> Asker:
+    """Who asks; settings belong to people in chat."""
     if query.asker is None:
         raise Refused(
             Note("settings belong to people in chat; elsewhere the environment holds: `spotbot settings` shows it")
@@ -77,7 +78,7 @@ async def me(
     query: QueryContext, *, language: str | None, tz: str | None, home: str | None, gpus: str | None
 ) -> Settings:
     """Change one's own."""
-    asker = _asker(query)
+    asker = asker_of(query)
     new = _changed(query.own, await _said(query, language, tz, home, gpus))
     await _save(query, asker, asker.person, new)
     return _holding(query, new, query.team, changed=new != query.own)
@@ -98,7 +99,7 @@ async def team(
     query: QueryContext, *, language: str | None, tz: str | None, home: str | None, gpus: str | None
 ) -> Settings:
     """Change what holds for all who said nothing themselves."""
-    asker = _asker(query)
+    asker = asker_of(query)
     new = _changed(query.team, await _said(query, language, tz, home, gpus))
     await _save(query, asker, "", new)
     return _holding(query, query.own, new, changed=new != query.team)
@@ -139,7 +140,7 @@ async def _save(query: QueryContext, asker: Asker, person: str, new: Preferences
 
 async def forget(query: QueryContext) -> Settings:
     """Take back everything one has said, and sign out of the web pages everywhere."""
-    asker = _asker(query)
+    asker = asker_of(query)
     async with query.writing() as writer:
         await writer.save_preferences(asker.platform, asker.team, asker.person, Preferences())
         await writer.browser_sessions.forget_person(asker)

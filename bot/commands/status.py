@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analytics.evidence import Evidence, Freshness, Note, Plural, clock_time, iso, seconds_of
@@ -113,10 +114,10 @@ def _iso(at: int | None) -> str | None:
 def _state(model: ModelStatus, words: Words) -> str:
     if not model.followed:
         return words("not followed")
-    return words(_STATES[Freshness(model.freshness)])
+    return words(STATES[Freshness(model.freshness)])
 
 
-_STATES = {
+STATES: Mapping[Freshness, str] = {
     Freshness.FRESH: "fresh",
     Freshness.LATE: "late",
     Freshness.QUOTA_SPENT: "late, rows spent",
@@ -124,6 +125,7 @@ _STATES = {
     Freshness.MISDATED: "age unknown",
     Freshness.NEVER_POLLED: "never polled",
 }
+"""What is said of how fresh a model's data are."""
 
 
 def _every(seconds: int, words: Words) -> str:

@@ -24,14 +24,24 @@ from bot.zones import UTC, find_zone
 
 async def ask(query: QueryContext, *, gpu_name: str, hours: float | None = None, tz: str = UTC) -> SafeWindows:
     """Q10 from the stored profile of the week and the last weeks' exposure and prices by hour."""
-    asked = Asked(zone(tz), UTC if tz.upper() == UTC else tz, hours)
-    since = await query.seen_until([gpu_name]) // HOUR - LOOK_BACK_HOURS
+    asked = asked_in(tz, hours)
+    since = await first_hour(query, gpu_name)
     lived = await query.reader.exposure_hours(gpu_name, since)
     prices = (await query.reader.hours([gpu_name], since)).get(gpu_name, [])
     fitted = await query.reader.hazard_profile(gpu_name)
     thinning = await thinning_of(query, gpu_name)
     basis = await query.basis([gpu_name])
     return safe_windows(gpu_name, lived, prices, basis, asked, fitted and replace(fitted, thinning=thinning))
+
+
+def asked_in(tz: str, hours: float | None = None) -> Asked:
+    """The question in a time zone; an unknown one is an AskError."""
+    return Asked(zone(tz), UTC if tz.upper() == UTC else tz, hours)
+
+
+async def first_hour(query: QueryContext, gpu: str) -> int:
+    """The first hour that the windows of a model look back on."""
+    return await query.seen_until([gpu]) // HOUR - LOOK_BACK_HOURS
 
 
 def zone(name: str) -> dt.tzinfo:
@@ -93,7 +103,7 @@ def _lead(answer: SafeWindows, words: Words) -> str:
     if not answer.safe_windows:
         return f"{answer.gpu_name}: {words(answer.conclusion)}"
     best = answer.safe_windows[0]
-    return words("{when}: {reasoning}", when=_when(best, words), reasoning=best.reasoning)
+    return words("{when}: {reasoning}", when=when(best, words), reasoning=best.reasoning)
 
 
 DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -135,11 +145,12 @@ def _alt(answer: SafeWindows, table: Sequence[Sequence[float | None]], words: Wo
         worst=f"{words(DAYS[worst[0]])} {worst[1]:02}:00",
         high=words.share(cells[best], 2),
         best=f"{words(DAYS[best[0]])} {best[1]:02}:00",
-        list=", ".join(_when(window, words) for window in answer.safe_windows) or "–",
+        list=", ".join(when(window, words) for window in answer.safe_windows) or "–",
     )
 
 
-def _when(window: Window, words: Words) -> str:
+def when(window: Window, words: Words) -> str:
+    """The day and the hours of a window."""
     # zones of half hours have windows that begin and end at half past
     start, end = (f"{dt.datetime.fromisoformat(time):%H:%M}" for time in (window.next_start, window.next_end))
     end = "24:00" if end == "00:00" else end
@@ -149,7 +160,7 @@ def _when(window: Window, words: Words) -> str:
 
 def _row(window: Window, words: Words) -> tuple[str, ...]:
     return (
-        _when(window, words),
+        when(window, words),
         words.number(window.duration_hours, 0),
         words.share(window.safety_score),
         words.share(window.base_score),

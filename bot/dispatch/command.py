@@ -206,6 +206,8 @@ class Form:
     """their texts now, of what the other parameters (``given``) name; raises AskError where there is no such thing"""
     cleared: Mapping[str, str]
     """what an emptied field says; a parameter that is not here must be filled"""
+    is_new: bool = False
+    """nothing holds yet: its texts are proposed, and given also where they are sent back unchanged"""
 
 
 Ask = Callable[..., Awaitable[Any]]

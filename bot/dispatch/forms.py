@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from analytics.errors import AskError
 from analytics.evidence import Note
 from bot.dispatch.command import Command, Form, QueryContext
+from bot.presentation.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,13 @@ class FormField:
     hint: str
     text: str
     required: bool
+    choices: tuple[str, ...] = ()
+    """the only texts that it takes; empty: any"""
+
+    def hint_in(self, words: Words) -> str:
+        """What is said below it, with the texts that it takes."""
+        hint = words(self.hint)
+        return f"{hint} ({' · '.join(self.choices)})" if self.choices else hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +54,9 @@ async def open_form(command: Command, line: str, given: Mapping[str, str], query
     """The sheet of a command; raises AskError where it has none."""
     form = _form_of(command)
     texts = await form.current(query, given)
-    hints = {param.name: param.help for param in command.params}
+    params = {param.name: param for param in command.params}
     fields = tuple(
-        FormField(name, label, hints[name], texts[name], name not in form.cleared)
+        FormField(name, label, params[name].help, texts[name], name not in form.cleared, params[name].choices)
         for name, label in form.labels.items()
     )
     shown = json.dumps([(field.name, field.text) for field in fields])
@@ -62,15 +70,14 @@ async def changed(
 
     Raises AskError where that is no longer what the sheet showed: nobody's change is taken back unseen.
     """
-    opened = await open_form(command, filled.line, given, query)
-    if opened.version != filled.version:
+    opened, sheet = await open_form(command, filled.line, given, query), _form_of(command)
+    if opened.version != filled.version and not sheet.is_new:
         raise AskError(Note("this was changed meanwhile; open the form again"))
-    cleared = _form_of(command).cleared
     said = dict(given)
     for field in opened.fields:
         text = filled.texts.get(field.name, "").strip()
-        if text != field.text:
-            said[field.name] = text or cleared.get(field.name, "")
+        if sheet.is_new or text != field.text:
+            said[field.name] = text or sheet.cleared.get(field.name, "")
     return said
 
 

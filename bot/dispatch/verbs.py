@@ -46,6 +46,7 @@ OTHER_NAMES = {
         "windows": "janelas janela window",
         "history": "historico",
         "status": "estado",
+        "home": "inicio",
         "alert": "alerta alertas alerts",
         "webhook": "webhooks",
         "digest": "resumo",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from sqlalchemy import BigInteger, Column, ForeignKey, SmallInteger, Table, Text, delete, func, select
@@ -28,17 +28,25 @@ class HazardProfileReads(Reads):
 
     async def hazard_profile(self, model: str) -> Fitted | None:
         """The model's; None before the first fit, and for a model without interruptions."""
+        return (await self.hazard_profiles([model])).get(model)
+
+    async def hazard_profiles(self, models: Iterable[str]) -> dict[str, Fitted]:
+        """Those of several models that have one."""
         h = hazard_profile.c
-        rows = await self._rows(select(h.payload, h.fitted_at).where(h.gpu_id == self._names.gpu_id(model)))
-        if not rows:
-            return None
-        payload = json.loads(rows[0].payload)
-        return Fitted(HazardProfile(**payload | {"relative": tuple(payload["relative"])}), rows[0].fitted_at)
+        query = select(h.gpu_id, h.payload, h.fitted_at).where(h.gpu_id.in_(self._names.gpu_ids(models)))
+        return {
+            self._names.gpu_name[row.gpu_id]: _fitted(row.payload, row.fitted_at) for row in await self._rows(query)
+        }
 
     async def profiles_fitted_at(self) -> int | None:
         """UTC seconds of the last fit that found any."""
         rows = await self._rows(select(func.max(hazard_profile.c.fitted_at)))
         return rows[0][0]  # type: ignore[no-any-return]
+
+
+def _fitted(text: str, at: int) -> Fitted:
+    payload = json.loads(text)
+    return Fitted(HazardProfile(**payload | {"relative": tuple(payload["relative"])}), at)
 
 
 class HazardProfileWrites(Reads):

@@ -76,11 +76,20 @@ class RiskReads(Reads):
         self, model: str, since_hour: int, until_hour: int | None = None
     ) -> list[tuple[int, Exposure]]:
         """The hours [since, until) of one model that have any, regions summed, ascending."""
+        return (await self.exposure_hours_by_model([model], since_hour, until_hour)).get(model, [])
+
+    async def exposure_hours_by_model(
+        self, models: Iterable[str], since_hour: int, until_hour: int | None = None
+    ) -> dict[str, list[tuple[int, Exposure]]]:
+        """The same of several models at once."""
         e = t.exposure_hour.c
-        query = select(e.hour, *(total(e[name]) for name in SUMS)).where(
-            e.gpu_id == self._names.gpu_id(model), *self._span(e.hour, since_hour, until_hour)
+        query = select(e.gpu_id, e.hour, *(total(e[name]) for name in SUMS)).where(
+            e.gpu_id.in_(self._names.gpu_ids(models)), *self._span(e.hour, since_hour, until_hour)
         )
-        return [(row[0], Exposure(*row[1:])) for row in await self._rows(query.group_by(e.hour).order_by(e.hour))]
+        found: dict[str, list[tuple[int, Exposure]]] = defaultdict(list)
+        for gpu_id, hour, *sums in await self._rows(query.group_by(e.gpu_id, e.hour).order_by(e.gpu_id, e.hour)):
+            found[self._names.gpu_name[gpu_id]].append((hour, Exposure(*sums)))
+        return dict(found)
 
     async def exposure_hours_of_all(self, since_hour: int, until_hour: int) -> dict[str, Hours]:
         """The hours [since, until) of every model that has any, as ``exposure_hours`` gives them."""

@@ -153,7 +153,7 @@ def test_a_button_carries_its_page_and_line(value: str, meant: tuple[int, str]) 
 def test_the_home_fits_and_names_every_verb() -> None:
     card = Card("Status", "all is well", (table(30),), (), (), "footer")
     for language in ("en", "pt-BR"):
-        view = home(Words(language, 0), COMMANDS, card, card)
+        view = home(Words(language, 0), COMMANDS, card, "home", told=card)
         assert view["type"] == "home"
         assert wrong_with(view["blocks"], 100) == ""
         assert "table" not in kinds(view["blocks"])
@@ -167,7 +167,7 @@ def test_every_text_of_the_face_is_translated() -> None:
     for file in (*(ROOT / "bot/faces/slack").glob("*.py"), ROOT / "bot/dispatch/reply.py"):
         source = file.read_text(encoding="utf-8")
         said |= {text for _, text in re.findall(r"""words\(\s*(['"])(.+?)\1""", source, re.DOTALL)}
-    assert {"Share to channel", "page {n}/{m}", "shared by {who}", "Ask the GPU spot market"} <= said
+    assert {"Share to channel", "page {n}/{m}", "shared by {who}", "What you can ask"} <= said
     known = set()
     for file in folder.glob("*.po"):
         with file.open("rb") as text:

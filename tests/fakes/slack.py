@@ -63,7 +63,9 @@ class FakeSlack(Channels):
         self.people: dict[str, dict[str, Any]] = defaultdict(dict)
         self.teams = {BOT: "T1"}
         self.homes: dict[str, dict[str, Any]] = {}
+        self.home_ids: dict[str, str] = {}
         self.modals: list[dict[str, Any]] = []
+        self._triggers: set[str] = set()
         self.calls: list[str] = []
         self.troubles: dict[str, deque[Trouble]] = defaultdict(deque)
         self.acks: dict[str, dict[str, Any]] = {}
@@ -133,6 +135,18 @@ class FakeSlack(Channels):
 
     async def click(self, message: Message, action: str, *, person: str = "U1") -> str:
         return await self.send(self.click_on(message, action, person=person))
+
+    def click_home(self, action: str, *, person: str = "U1", team: str = "T1") -> dict[str, Any]:
+        """The payload of a click on somebody's App Home: without a channel, a message or a response_url."""
+        home = self.homes[person]
+        found = [(block, one) for block in home["blocks"] for one in block.get("elements", []) if _is(one, action)]
+        block, button = found[0]
+        clicked = {**button, "block_id": block["block_id"], "action_ts": self._id("ts")}
+        return {
+            "type": "block_actions", "user": {"id": person, "name": person.lower(), "team_id": team},
+            "team": {"id": team}, "enterprise": None, "container": {"type": "view", "view_id": self.home_ids[person]},
+            "trigger_id": self._id("trigger"), "actions": [clicked], "view": {**home, "id": self.home_ids[person]},
+        }  # fmt: skip
 
     async def submit(self, view: Mapping[str, Any], *, person: str = "U1", team: str = "T1", **texts: str) -> str:
         """Send a modal back with other texts in some of its fields."""
@@ -218,6 +232,7 @@ class FakeSlack(Channels):
             "users.info": self._users_info,
             "views.publish": self._publish,
             "views.open": self._open_modal,
+            "views.update": self._update_modal,
             "files.getUploadURLExternal": self._upload_url,
             "files.completeUploadExternal": self._complete,
             "chat.postMessage": self._post,
@@ -249,7 +264,7 @@ class FakeSlack(Channels):
         if reason:
             self.refused.append(reason)
             return {"ok": False, "error": "invalid_arguments"}
-        self.homes[given["user_id"]] = view
+        self.homes[given["user_id"]], self.home_ids[given["user_id"]] = view, self._id("V")
         return {"view": view}
 
     def _open_modal(self, given: dict[str, Any], team: str) -> dict[str, Any]:
@@ -258,8 +273,21 @@ class FakeSlack(Channels):
         if reason:
             self.refused.append(reason)
             return {"ok": False, "error": "invalid_arguments"}
+        if given["trigger_id"] in self._triggers:
+            return {"ok": False, "error": "exchanged_trigger_id"}
+        self._triggers.add(given["trigger_id"])
         self.modals.append({**view, "id": self._id("V")})
         return {"view": self.modals[-1]}
+
+    def _update_modal(self, given: dict[str, Any], team: str) -> dict[str, Any]:
+        view = given["view"] if isinstance(given["view"], dict) else json.loads(given["view"])
+        shown = next((modal for modal in self.modals if modal["id"] == given["view_id"]), None)
+        if shown is None or (reason := wrong_with_modal(view)):
+            self.refused.append(reason if shown else "not_found")
+            return {"ok": False, "error": "not_found"}
+        shown.clear()
+        shown.update({**view, "id": given["view_id"]})
+        return {"view": shown}
 
     def _upload_url(self, given: dict[str, Any], team: str) -> dict[str, Any]:
         file = self._id("F")
@@ -353,6 +381,11 @@ class FakeSlack(Channels):
             "enterprise": {"id": enterprise, "name": enterprise} if enterprise else None,
             "authed_user": {"id": "U1"},
         }  # fmt: skip
+
+
+def _is(element: dict[str, Any], action: str) -> bool:
+    """Whether it is the button with this action id, or whose line begins so."""
+    return element.get("action_id") == action or str(element.get("value", "")).partition(" ")[2].startswith(action)
 
 
 def signed(

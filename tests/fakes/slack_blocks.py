@@ -89,13 +89,19 @@ def _wrong_text(text: dict[str, Any], limit: int) -> str:
 
 
 def wrong_with_modal(view: dict[str, Any]) -> str:
-    """What Slack would refuse of a modal of text fields; nothing when all is well."""
-    if view.get("type") != "modal" or len(view["blocks"]) > 100 or len(view["private_metadata"]) > 3000:
+    """What Slack would refuse of a modal of texts and of fields for text; nothing when all is well."""
+    if (
+        view.get("type") != "modal"
+        or not 0 < len(view["blocks"]) <= 100
+        or len(view.get("private_metadata", "")) > 3000
+    ):
         return "bad modal"
-    heads = [view[name]["text"] for name in ("title", "submit", "close")]
+    fields = [block for block in view["blocks"] if block.get("type") == "input"]
+    heads = [view[name]["text"] for name in ("title", "close", *(("submit",) if fields else ()))]
     if not all(0 < len(text) <= 24 for text in heads):
         return "bad title"
-    return next((reason for block in view["blocks"] if (reason := _wrong_field(block))), "")
+    shown = wrong_with([block for block in view["blocks"] if block.get("type") != "input"], 100)
+    return shown or next((reason for block in fields if (reason := _wrong_field(block))), "")
 
 
 def _wrong_field(block: dict[str, Any]) -> str:

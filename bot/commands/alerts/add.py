@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,9 +14,9 @@ from bot.alerts.engine import key_of, rule_row
 from bot.alerts.rules import Rule
 from bot.alerts.state import initial
 from bot.commands.alerts.outlook import outlook_lines
-from bot.commands.alerts.owned import Owned, asker_of, destination, find, note, owner_of, resume
+from bot.commands.alerts.owned import Owned, asker_of, destination, find, is_told_alone, note, owner_of, resume
 from bot.commands.alerts.trial import PARAMS, Trial, rule_said, trial_charts, trial_of, trial_result, trial_terms
-from bot.dispatch.command import Command, QueryContext
+from bot.dispatch.command import Command, Form, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
 from bot.store.writer import Writer
@@ -38,7 +39,7 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
     """Store the rule, and try it on the past."""
     if query.write is None:
         raise Refused(Note("this process cannot write"))
-    direct = to == "dm"
+    direct = is_told_alone(asker_of(query), to)
     rule = await rule_said(query, gpu, condition, to, given)
     trial = await trial_of(query, rule, direct=direct)
     async with query.write() as writer:
@@ -79,6 +80,23 @@ async def _made_before(writer: Writer, query: QueryContext) -> Owned | None:
     return await find(writer.alerts, asker, public_id)
 
 
+async def proposed(query: QueryContext, given: Mapping[str, str]) -> Mapping[str, str]:
+    """What the form begins with: what was said, else the asker's first model, told where it is asked."""
+    mine = query.preferences.gpus[:1]
+    gpu = given.get("gpu") or (mine[0] if mine else "")
+    to = given.get("to") or ("dm" if is_told_alone(asker_of(query), "channel") else "channel")
+    return {"gpu": gpu, "to": to, **{name: given.get(name, "") for name in ("condition", "hold", "quiet")}}
+
+
+_LABELS = {
+    "gpu": "GPU",
+    "condition": "Condition",
+    "to": "Where it is told",
+    "hold": "Must hold for",
+    "quiet": "Quiet hours",
+}
+
+
 def card(answer: AlertAdded, words: Words) -> Card:
     """The rule in words, where and until when it holds, and what it would have told."""
     return Card(
@@ -111,4 +129,5 @@ COMMAND = Command(
     scope="alerts",
     idempotency=True,
     group_default=True,
+    form=Form(_LABELS, proposed, {"hold": "", "quiet": ""}, is_new=True),
 )

@@ -175,7 +175,9 @@ def list_card(answer: AlertList, words: Words) -> Card:
     if not answer.alerts:
         return Card(title, words("There are none yet. For example: {example}", example="alert 4090 < 0.35"))
     columns = tuple(Column(words(name)) for name in ("alert", "rule", "state"))
-    rows = tuple((line.id, words(line.rule), _state(line, words)) for line in answer.alerts)
+    rows = tuple(
+        (line.id, words(line.rule), state_in_words(line.status, line.stopped, words)) for line in answer.alerts
+    )
     mine = sum(line.mine for line in answer.alerts)
     lead = words("{n} here, {mine} of them yours", n=len(answer.alerts), mine=mine)
     notes = [words("alert show and its name tells all of one")]
@@ -184,8 +186,9 @@ def list_card(answer: AlertList, words: Words) -> Card:
     return Card(title, lead, (Table(title, columns, rows),), notes=tuple(notes))
 
 
-def _state(line: AlertLine, words: Words) -> str:
-    return words("not delivered") if line.stopped else words(STATUS[line.status])
+def state_in_words(status: str, stopped: str | None, words: Words) -> str:
+    """How a rule stands, or that nobody hears of it."""
+    return words("not delivered") if stopped else words(STATUS[status])
 
 
 def show_card(answer: AlertShown, words: Words) -> Card:

@@ -91,6 +91,11 @@ def may_be_told(asker: Asker, *, direct: bool) -> None:
         raise Refused(Note("an API key has no direct messages; its alerts are told in its channel"))
 
 
+def is_told_alone(asker: Asker, to: str) -> bool:
+    """Whether messages go to the person: as asked for, or because it is asked where no channel is."""
+    return to == "dm" or not asker.channel
+
+
 async def note(
     writer: Writer, asker: Asker, action: str, public_id: str, at: int, *, team: str | None = None, **details: object
 ) -> None:

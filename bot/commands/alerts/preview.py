@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.commands.alerts.outlook import outlook_lines
+from bot.commands.alerts.owned import asker_of, is_told_alone
 from bot.commands.alerts.trial import PARAMS, Trial, rule_said, trial_charts, trial_of, trial_result, trial_terms
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Card
@@ -14,7 +15,7 @@ from bot.presentation.words import Words
 async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given: Any) -> Trial:
     """Try the rule on the past; nothing is stored."""
     rule = await rule_said(query, gpu, condition, to, given)
-    return await trial_of(query, rule, direct=to == "dm")
+    return await trial_of(query, rule, direct=is_told_alone(asker_of(query), to))
 
 
 def card(answer: Trial, words: Words) -> Card:

@@ -47,7 +47,7 @@ def read_modal(data: Mapping[str, Any]) -> FilledForm | None:
 def _input(field: FormField, words: Words) -> ui.TextInput[Any]:
     return ui.TextInput(
         label=words(field.label)[:LABEL],
-        placeholder=words(field.hint)[:HINT],
+        placeholder=field.hint_in(words)[:HINT],
         custom_id=field.name,
         default=field.text[:TEXT] or None,
         required=field.required,

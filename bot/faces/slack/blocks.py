@@ -119,14 +119,18 @@ def blocks(found: Sheet, *, pictures: Sequence[Picture] = (), plainly: bool = Fa
     return [*body[: MOST_BLOCKS - len(last)], *last]
 
 
-def home(words: Words, commands: Sequence[Command], status: Card, settings: Card | None) -> dict[str, Any]:
-    """The App Home: how fresh the data are, what can be asked, and what holds for the reader."""
-    shown = [*_header(words("Ask the GPU spot market")), *_section(status.lead), *_context(status.footer)]
+def home(
+    words: Words, commands: Sequence[Command], card: Card, line: str, *, told: Card | None = None
+) -> dict[str, Any]:
+    """The App Home: the reader's own screen, which ``line`` asks for, and what can be asked.
+
+    ``told``: what came of a button, where nothing else could say it.
+    """
+    shown = [] if told is None else [*_header(told.title), *_section(told.lead)]
+    asked = dataclasses.replace(card, actions=(Action(words("Refresh"), line, place="here"), *card.actions))
+    shown += blocks(Sheet(asked, words), plainly=True)
     shown += _header(words("What you can ask"))
     shown += [_verbs(words, commands), *_context(words("Type one of these in any channel; answers are for you alone."))]
-    if settings is not None:
-        shown += [*_header(settings.title), *_tables(settings.title, settings.tables, plainly=True)]
-        shown += _context("\n".join(f"• {note}" for note in settings.notes))
     return {"type": "home", "blocks": shown}
 
 

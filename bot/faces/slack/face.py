@@ -22,19 +22,13 @@ from bot.dispatch.deduplicator import Deduplicator
 from bot.dispatch.dispatcher import Dispatcher
 from bot.faces.errors import AccessRefused
 from bot.faces.slack.blocks import FORM, PAGE, REFRESH, RUN, SHARE
+from bot.faces.slack.calls import Call, call_of_action, call_of_command, call_of_submission
 from bot.faces.slack.chart_uploads import ChartUploads, Draws
 from bot.faces.slack.check import check, half_configured
 from bot.faces.slack.form_views import CALLBACK, first_field
 from bot.faces.slack.installations import Handler, Installed, OneWorkspace, Workspaces, oauth_flow, routes
 from bot.faces.slack.presence import Presence
-from bot.faces.slack.responder import (
-    Call,
-    SlackResponder,
-    Tasks,
-    call_of_action,
-    call_of_command,
-    call_of_submission,
-)
+from bot.faces.slack.responder import SlackResponder, Tasks
 from bot.faces.slack.retries import Sleep, quiet, web_client
 from bot.faces.slack.sender import SlackSender
 from bot.faces.slack.signed_requests import SignedRequests
@@ -233,7 +227,7 @@ def _listen_to_people(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
     async def command(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         call = call_of_command(body)
-        if _can_answer(call) and once.first(f"command {call.team} {body.get('trigger_id') or call.answer_to}"):
+        if call.can_be_answered and once.first(f"command {call.team} {body.get('trigger_id') or call.answer_to}"):
             begin(answers.command(call, str(body.get("text") or "")))
 
     @app.action(_ANY)
@@ -241,7 +235,7 @@ def _listen_to_people(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
         await ack()
         call, name = call_of_action(body), str(action.get("action_id") or "")
         known = name.startswith((SHARE, REFRESH, PAGE, RUN, FORM))
-        if not (known and _can_answer(call) and all(once.first(key) for key in _keys(call, body, action))):
+        if not (known and call.can_be_answered and all(once.first(key) for key in _keys(call, body, action))):
             return
         if name.startswith(FORM):
             begin(answers.open_form(call, str(action.get("value") or ""), str(body.get("trigger_id") or "")))
@@ -251,11 +245,14 @@ def _listen_to_people(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
     @app.view(CALLBACK)
     async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         call, sent = call_of_submission(body, view)
-        if not (_can_answer(call) and once.first(f"view {call.team} {body.get('trigger_id')}")):
+        if not (call.can_be_answered and once.first(f"view {call.team} {body.get('trigger_id')}")):
             await ack()
             return
-        wrong = await answers.form_sent(call, sent)
-        await (ack(response_action="errors", errors={first_field(view): wrong}) if wrong else ack())
+        told = await answers.form_sent(call, sent)
+        if told.wrong:
+            await ack(response_action="errors", errors={first_field(view): told.wrong})
+        else:
+            await (ack(response_action="update", view=told.view) if told.view else ack())
 
 
 def _listen_to_events(app: AsyncApp, answers: SlackResponder, begin: Begin) -> None:
@@ -282,14 +279,12 @@ def _listen_to_events(app: AsyncApp, answers: SlackResponder, begin: Begin) -> N
         await ack()  # Slack would send it again and again
 
 
-def _can_answer(call: Call) -> bool:
-    return call.answer_to.startswith(("https://", "http://"))
-
-
 def _keys(call: Call, body: dict[str, Any], action: dict[str, Any]) -> list[str]:
-    """What a click is known by: its own id, and for Share the showing of the message that it is on."""
+    """What a click is known by: its own id; for Share and for what the App Home runs also the showing that it is on."""
     keys = [f"action {call.team} {body.get('trigger_id') or action.get('action_ts')}"]
-    if str(action.get("action_id")).startswith(SHARE):
+    if call.from_home and str(action.get("action_id")).startswith(RUN):
+        keys.append(f"home {call.team} {call.person} {action.get('block_id')} {action.get('action_id')}")
+    elif str(action.get("action_id")).startswith(SHARE):
         on = (body.get("container") or {}).get("message_ts")
         keys.append(f"share {call.team} {call.channel} {on} {call.person} {action.get('block_id')}")
     return keys

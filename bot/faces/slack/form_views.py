@@ -9,15 +9,19 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.dispatch.forms import FilledForm, OpenForm
-from bot.faces.slack.blocks import Block, clean, cut
+from bot.faces.slack.blocks import Block, blocks, clean, cut, sheet
+from bot.presentation.card import Card
 from bot.presentation.words import Words
 
 CALLBACK = "spot_form"
-"""What the modal is known by."""
+"""What the modal of a sheet is known by."""
+
+ANSWER = "spot_answer"
+"""What the modal of an answer is known by."""
 
 TITLE, BUTTON, LABEL, TEXT, METADATA, ERROR = 24, 24, 2000, 3000, 3000, 2000
 """Characters that Slack takes: of a modal's title and buttons, a field's label and text, what it carries, an error."""
@@ -54,7 +58,7 @@ def form_view(opened: OpenForm, words: Words, *, channel: str, answer_to: str, k
                 "block_id": field.name,
                 "optional": not field.required,
                 "label": _plain(words(field.label), LABEL),
-                "hint": _plain(words(field.hint), LABEL),
+                "hint": _plain(field.hint_in(words), LABEL),
                 "element": {
                     "type": "plain_text_input",
                     "action_id": _INPUT,
@@ -63,6 +67,18 @@ def form_view(opened: OpenForm, words: Words, *, channel: str, answer_to: str, k
             }
             for field in opened.fields
         ],
+    }
+
+
+def answer_view(card: Card, words: Words) -> dict[str, Any]:
+    """The modal of an answer, to be read and closed."""
+    shown = sheet(replace(card, actions=()), words)
+    return {
+        "type": "modal",
+        "callback_id": ANSWER,
+        "title": _plain("spotbot", TITLE),
+        "close": _plain(words("Close"), BUTTON),
+        "blocks": blocks(shown, plainly=True),
     }
 
 

@@ -6,10 +6,10 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.accounts import Asker, permits
@@ -17,13 +17,15 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.forms import FilledForm
 from bot.dispatch.reply import Reply, form, reply
 from bot.faces.burst_gate import BurstGate
-from bot.faces.slack.blocks import RUN, SHARE, Picture, Sheet, asked_again, home, message, sheet
+from bot.faces.slack.app_home import AppHome
+from bot.faces.slack.blocks import RUN, SHARE, Picture, Sheet, asked_again, message, sheet
+from bot.faces.slack.calls import Call
 from bot.faces.slack.chart_uploads import LOOKED_AT, ChartUploads
-from bot.faces.slack.form_views import Submission, error_text, form_view, is_sealed, read_submission
+from bot.faces.slack.form_views import Submission, answer_view, error_text, form_view, is_sealed
 from bot.faces.slack.installations import NotInstalled
 from bot.faces.slack.presence import Presence
 from bot.faces.slack.retries import Sleep
-from bot.faces.slack.web_api import AGAIN, NOBODY, UNREACHED, Members, Refusal, error_of, post
+from bot.faces.slack.web_api import NOBODY, UNREACHED, Members, Refusal, error_of, post
 from bot.presentation.card import Card
 from bot.presentation.error_cards import busy_card, fault_card
 from bot.presentation.words import Words
@@ -31,44 +33,18 @@ from bot.store.engine import StoreError
 
 log = structlog.get_logger()
 
+Came = TypeVar("Came")
+
 FORM_PATIENCE = 2.0
 """Seconds that a modal waits to hear what is wrong with it: Slack takes an answer within three."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """Somebody who waits for an answer, and where it goes."""
+class Sent:
+    """What a modal that was sent back is told while it waits: what is wrong, or the view that takes its place."""
 
-    team: str
-    person: str
-    channel: str = ""
-    answer_to: str = ""
-    """the response_url"""
-    name: str = ""
-
-
-def call_of_command(body: Mapping[str, Any]) -> Call:
-    """Who typed a command."""
-    names = ("team_id", "user_id", "channel_id", "response_url", "user_name")
-    return Call(*(str(body.get(name) or "") for name in names))
-
-
-def call_of_action(body: Mapping[str, Any]) -> Call:
-    """Who clicked a button."""
-    user, team, channel = (body.get(n) or {} for n in ("user", "team", "channel"))
-    return Call(
-        str(team.get("id") or user.get("team_id") or ""),
-        str(user.get("id") or ""),
-        str(channel.get("id") or ""),
-        str(body.get("response_url") or ""),
-        str(user.get("name") or user.get("username") or ""),
-    )
-
-
-def call_of_submission(body: Mapping[str, Any], view: Mapping[str, Any]) -> tuple[Call, Submission]:
-    """Who sent a modal back, and what it says; raises ValueError where it is none of ours."""
-    sent = read_submission(view)
-    return replace(call_of_action(body), channel=sent.channel, answer_to=sent.answer_to), sent
+    wrong: str = ""
+    view: dict[str, Any] | None = None
 
 
 class Tasks:
@@ -113,8 +89,12 @@ class SlackResponder:
     client: AsyncWebClient
     locale: str
     sleep: Sleep = asyncio.sleep
-    _late: set[asyncio.Task[str]] = field(default_factory=set)
-    """sheets that are still being answered"""
+    _late: set[asyncio.Task[Any]] = field(default_factory=set)
+    """sheets that are still being answered, and homes to be published after them"""
+    app_home: AppHome = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.app_home = AppHome(self.dispatcher, self.presence, self.client, self.locale, self._asker, sleep=self.sleep)
 
     async def command(self, call: Call, text: str) -> None:
         """Answer what was typed behind ``/spot``."""
@@ -123,7 +103,9 @@ class SlackResponder:
     async def again(self, call: Call, value: str, action: str) -> None:
         """Answer a button: its line asked anew, in place of the message, for everybody, or for who pressed it."""
         number, line = asked_again(value)
-        if action.startswith(SHARE):
+        if call.from_home:
+            await self._at_home(call, line, action)
+        elif action.startswith(SHARE):
             await self._guarded(call, lambda token: self._share(call, token, line, number))
         else:
             here = not action.startswith(RUN)
@@ -133,8 +115,14 @@ class SlackResponder:
         """Show the sheet of a button's line; Slack takes it for three seconds after the click."""
         await self._guarded(call, lambda token: self._open_form(call, token, asked_again(value)[1], trigger))
 
-    async def form_sent(self, call: Call, sent: Submission) -> str:
-        """Do what a sheet says. Gives what is wrong with it where that is known while the modal waits, or nothing.
+    async def _at_home(self, call: Call, line: str, action: str) -> None:
+        if action.startswith(RUN):
+            await self._guarded(call, lambda token: self.app_home.run(call, token, line))
+        else:
+            await self.home(call)
+
+    async def form_sent(self, call: Call, sent: Submission) -> Sent:
+        """Do what a sheet says. Gives what is known of it while the modal waits.
 
         What it carries was sealed when it was opened: an answer goes nowhere else.
         """
@@ -143,50 +131,41 @@ class SlackResponder:
             token = await self.presence.asked_of(call.team)
         except (NotInstalled, StoreError) as error:
             log.warning("slack_form_not_answered", team=call.team, reason=type(error).__name__)
-            return _shown(_not_installed(words) if isinstance(error, NotInstalled) else busy_card(words))
+            return Sent(_shown(_not_installed(words) if isinstance(error, NotInstalled) else busy_card(words)))
         if not is_sealed(sent, token):
             log.warning("slack_form_changed", team=call.team)
-            return error_text(words("This form is no longer good. Close it, and open it again with its button."))
-        answering = asyncio.create_task(self._answer_form(call, sent.filled))
-        self._late.add(answering)
-        answering.add_done_callback(self._late.discard)
+            return Sent(error_text(words("This form is no longer good. Close it, and open it again with its button.")))
+        answering = self._go_on(self._answer_form(call, sent.filled))
         done, _ = await asyncio.wait([answering], timeout=FORM_PATIENCE)
-        return answering.result() if done else ""
+        if call.from_home:
+            self._go_on(self._home_after(call, answering, late=not done))
+        found = answering.result() if done else None
+        if found is None:
+            return Sent()
+        if not found.ok:
+            return Sent(_shown(found.card))
+        return Sent(view=answer_view(found.card, found.words) if call.from_home else None)
+
+    def _go_on(self, work: Coroutine[Any, Any, Came]) -> asyncio.Task[Came]:
+        """Do it to the end, whoever waits for it."""
+        task = asyncio.create_task(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        return task
+
+    async def _home_after(self, call: Call, answering: asyncio.Task[Reply | None], *, late: bool) -> None:
+        """Publish the home after a form, with its answer where the modal did not wait for it."""
+        found = await answering
+        await self.app_home.show(call, found.card if late and found is not None else None)
 
     async def home(self, call: Call) -> None:
         """Show the App Home to whoever opened it."""
-        try:
-            token = await self.presence.asked_of(call.team)
-            asker = await self._asker(call, token)
-            status = await reply(self.dispatcher, asker, "status", default=self.locale)
-            settings = await reply(self.dispatcher, asker, "settings show", default=self.locale)
-            view = home(status.words, self.dispatcher.commands, status.card, settings.card if settings.ok else None)
-            if not await self.presence.has_left(call.team):
-                await self._publish(call, view, token)
-        except NotInstalled:
-            log.warning("slack_not_installed", team=call.team)
-        except (SlackClientError, *UNREACHED) as error:
-            reason = error_of(error) if isinstance(error, SlackApiError) else type(error).__name__
-            log.warning("slack_home_lost", team=call.team, reason=reason)
-        except Exception:  # the edge of the face
-            log.exception("slack_home_failed", team=call.team)
+        await self.app_home.show(call)
 
     def left(self, team: str) -> None:
         """A workspace removed the app: nothing that is remembered of it holds for those who install it again."""
         self.people.forget(team)
         self.pictures.forget(team)
-
-    async def _publish(self, call: Call, view: dict[str, Any], token: str) -> None:
-        """Twice is once: what the network loses goes again."""
-        for pause in (*AGAIN, None):
-            try:
-                await self.client.views_publish(user_id=call.person, view=view, token=token)
-            except UNREACHED:
-                if pause is None:
-                    raise
-                await self.sleep(pause)
-            else:
-                return
 
     async def _guarded(self, call: Call, work: Callable[[str], Awaitable[None]]) -> None:
         """Do it; whatever happens, whoever waits hears a sentence."""
@@ -234,20 +213,19 @@ class SlackResponder:
             log.warning("slack_form_not_opened", team=call.team, reason=reason)
             await self._tell(call, _not_opened(words, line), words)
 
-    async def _answer_form(self, call: Call, filled: FilledForm) -> str:
+    async def _answer_form(self, call: Call, filled: FilledForm) -> Reply | None:
+        """What a sheet came to, brought to who has a message to answer; None where that was told already."""
         found: list[Reply] = []
 
         async def work(token: str) -> None:
             asker = await self._asker(call, token)
             found.append(await reply(self.dispatcher, asker, filled, default=self.locale))
             how = {"response_type": "ephemeral", "replace_original": False}
-            if found[0].ok:
+            if found[0].ok and not call.from_home:
                 await self._send(call, token, sheet(found[0].card, found[0].words), how)
 
         await self._guarded(call, work)
-        if not found or found[0].ok:
-            return ""
-        return _shown(found[0].card)
+        return found[0] if found else None
 
     async def _share(self, call: Call, token: str, line: str, number: int) -> None:
         asker = await self._asker(call, token)
@@ -263,6 +241,9 @@ class SlackResponder:
 
     async def _tell(self, call: Call, card: Card, words: Words) -> None:
         """Say something of which nothing can be made that might fail."""
+        if call.from_home:
+            await self.app_home.tell(call, card, words)
+            return
         how = {"response_type": "ephemeral", "replace_original": False}
         await self._post(call, {**message(sheet(card, words), plainly=True), **how})
 

@@ -320,12 +320,12 @@ class Site:
         return self._html(seen, "form.html", title=title, sheet=sheet, typed={}, html="", href="/form", back="")
 
     async def _filled(self, seen: Seen) -> Response:
-        said = await seen.sent()
-        line, version = said.pop("line", ""), said.pop("version", "")
-        for hidden in (CSRF_FIELD, KEY_FIELD):
-            said.pop(hidden, None)
+        sent = await seen.sent()
+        hidden = {CSRF_FIELD, KEY_FIELD, "line", "version"}
+        line, texts = sent.get("line", ""), {name: text for name, text in sent.items() if name not in hidden}
         self.check_line(seen, line)
-        shown = await self.reply(seen, FilledForm(line, version, said))
+        filled = FilledForm(line, sent.get("version", ""), texts)
+        shown = await self.kept.reply(seen, sent, lambda: self.reply(seen, filled))
         html = self.card(seen, shown, own=True)
         return self._html(seen, "answer.html", title=shown.card.title, html=html, line="")
 

@@ -1,0 +1,1 @@
+"""The parts of the screen that ``home`` shows, one file each."""
