@@ -12,10 +12,8 @@ from sqlalchemy import Text, cast, func, literal, or_, select
 
 from analytics.forecasting.grid import HORIZONS_H
 from analytics.forecasting.ledger import Landed
-from analytics.interruptions.weekly_hazard import HazardProfile
 from analytics.market import HOUR, Scope
 from bot.store import tables as t
-from bot.store.hazard_profiles import hazard_profile
 from bot.store.outbox import Destination
 from bot.store.risk import Reads
 
@@ -54,13 +52,6 @@ class DigestReads(Reads):
         over = (f.issued_at <= until, f.target_at > since - HOUR, f.target_at <= until - HOUR)
         rows = await self._rows(select(*columns).where(*issued, *over))
         return [Landed(self._names.gpu_name[row[0]], *row[1:]) for row in rows]
-
-    async def hazard_profiles(self, models: Iterable[str]) -> dict[str, HazardProfile]:
-        """The fitted profiles of the week of those that have one."""
-        h = hazard_profile.c
-        rows = await self._rows(select(h.gpu_id, h.payload).where(h.gpu_id.in_(self._names.gpu_ids(models))))
-        found = {self._names.gpu_name[gpu_id]: json.loads(payload) for gpu_id, payload in rows}
-        return {model: HazardProfile(**said | {"relative": tuple(said["relative"])}) for model, said in found.items()}
 
     async def fired_alerts(
         self, to: Destination, since: int, until: int, *, topic: str, kind: str, limit: int

@@ -97,13 +97,13 @@ async def _safe(query: QueryContext, models: Sequence[str]) -> dict[str, Sequenc
     fitted = await query.reader.hazard_profiles(models)
     if not fitted:
         return None
-    published = [model for model, profile in fitted.items() if profile.published]
+    published = [model for model, found in fitted.items() if found.profile.published]
     if not published:
         return {}
     lived = await query.reader.exposure(published, query.now // HOUR - LOOK_BACK_HOURS)
     rates = {model: estimate(reduce(add, lived.get(model, {}).values(), Exposure())) for model in published}
     return {
-        model: fitted[model].relative
+        model: fitted[model].profile.relative
         for model, rate in rates.items()
         if rate.events >= MIN_EVENTS and TOO_COARSE not in rate.notes
     }

@@ -9,6 +9,7 @@ from typing import Any
 from analytics.errors import AskError
 from analytics.evidence import Note, Plural, iso
 from analytics.market import DAY, HOUR
+from bot.commands.alerts.owned import asker_of
 from bot.commands.schedules.owned import (
     AT,
     GPUS,
@@ -16,7 +17,6 @@ from bot.commands.schedules.owned import (
     TO,
     TZ,
     Owned,
-    asker_of,
     find,
     here,
     is_direct,

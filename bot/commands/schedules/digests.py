@@ -8,6 +8,7 @@ from typing import Any
 
 from analytics.errors import AskError
 from analytics.evidence import Note, Plural
+from bot.commands.alerts.owned import asker_of
 from bot.commands.schedules.dashboards import ALL, Line, TurnedOff, lines, lines_table, off_card
 from bot.commands.schedules.owned import (
     AT,
@@ -16,7 +17,6 @@ from bot.commands.schedules.owned import (
     TO,
     TZ,
     Owned,
-    asker_of,
     find,
     here,
     is_direct,

@@ -13,7 +13,7 @@ from bot.commands.windows import zone
 from bot.dispatch.command import Param, QueryContext
 from bot.presentation.words import LOCALES
 from bot.schedules.producing import removal, topic_of
-from bot.schedules.specs import MORNING, DashboardSpec, DigestSpec, Spec, dump, kind_of, load
+from bot.schedules.specs import MORNING, Spec, dump, kind_of, load
 from bot.store.audit import AuditEntry
 from bot.store.outbox import Destination
 from bot.store.schedules import ScheduleKind, ScheduleReads, ScheduleRow
@@ -173,9 +173,3 @@ async def note(writer: Writer, asker: Asker, action: str, row: ScheduleRow, at: 
 def where(to: Destination) -> str:
     """A channel's id, or that it is a person's direct messages."""
     return to.channel or "dm"
-
-
-__all__ = [
-    "AT", "GPUS", "LANGUAGE", "LAST", "TO", "TZ", "DashboardSpec", "DigestSpec", "Owned", "asker_of", "find", "here",
-    "is_direct", "known_to", "language_of", "may_change", "named_models", "note", "put", "time_of", "turn_off", "where", "zone_of",
-]  # fmt: skip

@@ -10,8 +10,9 @@ from bot.accounts import Asker, permits
 from bot.alerts.codec import load_rule, load_state
 from bot.alerts.descriptions import describe as describe_rule
 from bot.commands.alerts.listing import STATUS, shown_status
+from bot.commands.alerts.owned import asker_of
 from bot.commands.alerts.owned import known_to as known_alerts
-from bot.commands.schedules.owned import asker_of, known_to, where
+from bot.commands.schedules.owned import known_to, where
 from bot.commands.webhooks.owned import ROLE as WEBHOOK_ROLE
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
