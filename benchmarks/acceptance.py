@@ -250,7 +250,7 @@ def _module(part: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--only", default="contract,faults,live,quota,truth,slack,discord,alerts")
+    parser.add_argument("--only", default="contract,faults,live,quota,truth,slack,discord,alerts,scheduled")
     parser.add_argument("--recording", type=Path)
     args = parser.parse_args()
     if not TOOLS.exists():

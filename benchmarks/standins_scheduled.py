@@ -2,9 +2,9 @@
 
     python -m benchmarks.standins_scheduled
 
-A market moves; two dashboards (market and cost) and a digest are asked for in a channel of Slack and of Discord, edited
-20 times over a day of the driver's clock with the faces and the outbox begun anew in between, and turned off at its end.
-Then a message is deleted by a user, and a channel archived. Skipped with a message where the stand-ins are absent.
+A market moves. Two dashboards and a digest are asked for in a channel of Slack and of Discord; the dashboards are
+edited over a day of the driver's clock, with the faces and the outbox begun anew in between, and then turned off.
+Skipped with a message where the stand-ins are absent.
 Traffic stays on loopback.
 """
 

@@ -16,7 +16,7 @@ from analytics.quantities import write_decimal
 from bot.dispatch.command import Command, Param
 from bot.dispatch.kinds import KINDS, Primitive
 from bot.dispatch.offers import takes_models
-from bot.presentation.words import Words
+from bot.presentation.words import LOCALES, Words
 
 Interaction = discord.Interaction[Any]
 Asked = Callable[[Interaction, Command, Mapping[str, str]], Awaitable[None]]
@@ -28,6 +28,11 @@ ROOT = "spot"
 SUMMARY = "What GPUs cost on the spot market now and next, how safe they are, and what to rent"
 DESCRIPTION, NAME, OFFERED = 100, 32, 25
 """Discord's limits: characters of a description and of a name; choices of an option."""
+ALL_TEXTS = 8000
+"""Discord's limit for a command with all below it: characters of names, descriptions and choices together; of a
+description in several languages the longest counts."""
+LEAST_ROOM = 20
+"""Characters of a parameter's description that say too little if there are fewer (ours)."""
 LARGEST = 2**53 - 1
 """Discord takes no larger number."""
 
@@ -114,7 +119,7 @@ class Portuguese(app_commands.Translator):
         """The text behind a description, or None where Discord shows the English one."""
         if locale is not discord.Locale.brazil_portuguese or "text" not in string.extras:
             return None
-        return _short(Words(locale.value, 0)(string.extras["text"]))
+        return _short(Words(locale.value, 0)(string.extras["text"]), string.extras["room"])
 
 
 def spot_group(commands: Sequence[Command], asked: Asked, suggest: Suggest) -> app_commands.Group:
@@ -129,13 +134,14 @@ def spot_group(commands: Sequence[Command], asked: Asked, suggest: Suggest) -> a
         auto_locale_strings=False,
     )
     groups: dict[str, app_commands.Group] = {}
+    room = room_of(commands)
     for command in commands:
         head, *rest = command.name.split()
         if rest and head not in groups:
             members = [other.name.split()[1] for other in commands if other.name.startswith(f"{head} ")]
             groups[head] = app_commands.Group(
                 name=valid_name(head),
-                description=_short(f"{head}: {', '.join(members)}"),
+                description=_of_group(head, members),
                 parent=root,
                 auto_locale_strings=False,
             )
@@ -143,8 +149,43 @@ def spot_group(commands: Sequence[Command], asked: Asked, suggest: Suggest) -> a
         head, *rest = command.name.split()
         # a verb that is also a group's cannot be called on Discord, so it becomes a member
         name = valid_name("-".join(rest) or head)
-        groups.get(head, root).add_command(_leaf(name, command, asked, suggest))
+        groups.get(head, root).add_command(_leaf(name, command, room, asked, suggest))
     return root
+
+
+def room_of(commands: Sequence[Command]) -> int:
+    """Characters for the description of each parameter, so that Discord takes all of them; "help" tells them whole."""
+    return next(
+        (room for room in range(DESCRIPTION, LEAST_ROOM, -1) if size_of(commands, room) <= ALL_TEXTS), LEAST_ROOM
+    )
+
+
+def size_of(commands: Sequence[Command], room: int) -> int:
+    """Characters of all the commands as Discord counts them."""
+    heads: dict[str, list[str]] = {}
+    for command in commands:
+        head, *rest = command.name.split()
+        heads.setdefault(head, []).extend(rest)
+    groups = sum(len(head) + len(_of_group(head, members)) for head, members in heads.items() if members)
+    return len(ROOT) + _longest(SUMMARY, DESCRIPTION) + groups + sum(_size(command, room) for command in commands)
+
+
+def _size(command: Command, room: int) -> int:
+    params = sum(
+        len(param.name)
+        + _longest(param.help or param.name, room)
+        + (2 * sum(map(len, param.choices)) if len(param.choices) <= OFFERED else 0)
+        for param in command.params
+    )
+    return len(command.name) + _longest(command.summary, DESCRIPTION) + params
+
+
+def _longest(text: str, room: int) -> int:
+    return max(len(_short(Words(language, 0)(text), room)) for language in LOCALES)
+
+
+def _of_group(head: str, members: Sequence[str]) -> str:
+    return _short(f"{head}: {', '.join(members)}", DESCRIPTION)
 
 
 def valid_name(text: str) -> str:
@@ -152,7 +193,9 @@ def valid_name(text: str) -> str:
     return re.sub(r"[^\w-]+", "-", text.lower()).strip("-")[:NAME] or "x"
 
 
-def _leaf(name: str, command: Command, asked: Asked, suggest: Suggest) -> app_commands.Command[Any, ..., None]:
+def _leaf(
+    name: str, command: Command, room: int, asked: Asked, suggest: Suggest
+) -> app_commands.Command[Any, ..., None]:
     params = {f"p{n}": param for n, param in enumerate(command.params)}
 
     async def run(interaction: Interaction, **texts: str | None) -> None:
@@ -163,7 +206,7 @@ def _leaf(name: str, command: Command, asked: Asked, suggest: Suggest) -> app_co
     options = [_parameter(key, param, suggest) for key, param in params.items()]
     run.__signature__ = inspect.Signature([first, *options])  # type: ignore[attr-defined]
     app_commands.rename(**{key: valid_name(param.name) for key, param in params.items()})(run)
-    app_commands.describe(**{key: _describe(param.help or param.name) for key, param in params.items()})(run)
+    app_commands.describe(**{key: _describe(param.help or param.name, room) for key, param in params.items()})(run)
     return app_commands.Command(
         name=name, description=_describe(command.summary), callback=run, auto_locale_strings=False
     )
@@ -178,12 +221,18 @@ def _parameter(key: str, param: Param, suggest: Suggest) -> inspect.Parameter:
     return inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=option, default=default)
 
 
-def _describe(text: str) -> app_commands.locale_str:
-    return app_commands.locale_str(_short(text), text=text)
+def _describe(text: str, room: int = DESCRIPTION) -> app_commands.locale_str:
+    return app_commands.locale_str(_short(text, room), text=text, room=room)
 
 
-def _short(text: str) -> str:
-    return textwrap.shorten(text, DESCRIPTION, placeholder="…") or "…"
+def _short(text: str, room: int) -> str:
+    """A text within its room: without its last clauses, or else without its last words."""
+    if len(text) <= room:
+        return text or "…"
+    for sign in ("; ", ", "):
+        if (end := text.rfind(sign, LEAST_ROOM // 2, room + 1)) > 0:
+            return text[:end]
+    return textwrap.shorten(text, room, placeholder="…") or "…"
 
 
 async def register(client: discord.Client, tree: app_commands.CommandTree[Any]) -> bool:
