@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analytics.errors import Refused
-from analytics.evidence import Note, Plural
+from analytics.evidence import Note
 from bot.commands.home_sections import alerts, gpus, here, safe_hours
 from bot.commands.home_sections.alerts import MyAlerts
 from bot.commands.home_sections.gpus import MyGpus
@@ -59,7 +59,7 @@ def _lead(answer: Home, words: Words) -> str:
         if line.trend.current_price is not None
     ]
     count = len(rules.alerts) + rules.more
-    parts.append(words(Plural("{n} alert", "{n} alerts"), n=count))
+    parts.append(words("alerts: {n}", n=count))
     if rules.firing:
         parts.append(words("firing: {n}", n=rules.firing))
     return " · ".join(parts)

@@ -118,7 +118,7 @@ async def test_the_newest_alerts_are_listed_and_fewer_have_buttons(market: Marke
     card = (await ask(market.dispatcher)).card
     (table,) = (one for one in card.tables if one.caption == "My alerts")
     assert [row[0] for row in table.rows] == made[:1:-1]
-    assert "2 more alerts: alert list" in card.notes
+    assert "your alerts beyond these: 2; alert list shows them" in card.notes
     assert other not in plain(card)
     lines = [action.line for action in card.actions]
     assert lines[:4] == ["alert add", *(f"alert {verb}" for verb in (
@@ -133,7 +133,7 @@ async def test_what_was_chosen_is_shown_and_the_rest_is_counted(market: Market) 
     card = (await ask(market.dispatcher)).card
     assert card.tables[0].caption == "My GPUs, USD per GPU-hour"
     assert len(card.tables[0].rows) == MOST_GPUS
-    assert f"{len(NAMES) - MOST_GPUS} more of your GPUs: monitor" in card.notes
+    assert f"your GPUs beyond these: {len(NAMES) - MOST_GPUS}; monitor shows them" in card.notes
 
 
 async def test_old_data_say_their_age_everywhere(market: Market) -> None:

@@ -254,4 +254,4 @@ async def test_a_home_with_many_alerts_is_within_the_limits(home: Home) -> None:
     assert len(view["blocks"]) <= 100
     assert len(json.dumps(view)) < 250_000
     assert len(buttons(view)) == 2 + 4 * 3
-    assert "5 more alerts: alert list" in shown(view)
+    assert "your alerts beyond these: 5; alert list shows them" in shown(view)

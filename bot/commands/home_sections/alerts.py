@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analytics.evidence import Note, Plural
+from analytics.evidence import Note
 from analytics.market import WORLD
 from bot.alerts.descriptions import describe
 from bot.alerts.elements import snooze_actions
@@ -107,7 +107,7 @@ def _cells(alert: MyAlert, words: Words) -> tuple[str, ...]:
 def _notes(answer: MyAlerts, words: Words) -> list[str]:
     if not answer.more:
         return []
-    return [words(Plural("{n} more alert: alert list", "{n} more alerts: alert list"), n=answer.more)]
+    return [words("your alerts beyond these: {n}; alert list shows them", n=answer.more)]
 
 
 def _actions(alert: str, words: Words) -> tuple[Action, ...]:

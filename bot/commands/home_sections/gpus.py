@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analytics.answers.offers_now import Wanted
 from analytics.answers.reliability import Risk, risk_level, score_of
-from analytics.evidence import Plural, seconds_of
+from analytics.evidence import seconds_of
 from analytics.interruptions.estimator import total
 from analytics.market import HOUR, LifeTable, Scope
 from analytics.offer_now import OfferNow
@@ -120,7 +120,7 @@ def _notes(answer: MyGpus, words: Words) -> list[str]:
         example = "settings me gpus=4090,h100"
         notes.append(words("To see your own GPUs here, say which: {example}", example=example))
     if answer.more:
-        notes.append(words(Plural("{n} more of your GPUs: monitor", "{n} more of your GPUs: monitor"), n=answer.more))
+        notes.append(words("your GPUs beyond these: {n}; monitor shows them", n=answer.more))
     unknown = [line.trend.gpu_name for line in answer.gpus if line.risk_level is None]
     if unknown:
         notes.append(words("too little is known of interruptions to name a risk: {gpus}", gpus=unknown))
