@@ -70,6 +70,8 @@ async def test_what_moved_comes_first_with_what_is_usual_and_its_week(house: Mar
     card = shown(answer)
     assert card.title == "Digest: Monday 2026-09-21"
     assert card.lead.startswith(f"{MODEL} moved +{moved.change_percent:.1f}% to ${moved.price:.3f} in 24 h; usual: ")
+    assert card.tables[0].caption == "Moved beyond their usual range in 24 h"
+    assert card.tables[0].rows[0][:3] == (MODEL, f"${moved.price:.3f}", f"+{moved.change_percent:.1f}%")
     (chart,) = card.charts
     assert isinstance(chart, Lines)
     assert (len(chart.lines[0].xs), chart.lines[0].ys[-1]) == (WEEK + 1, moved.price)
@@ -232,6 +234,7 @@ async def test_what_is_the_same_for_all_can_be_made_once(house: Market) -> None:
     async with house.dispatcher.query_context(replace(ANA, channel="C2", tz="Asia/Tokyo")) as query:
         theirs = await digest(query, None, "day", found=found)
         assert theirs == await digest(query, None, "day")
+        assert (await digest(query, ["L40S"], "day", found=found)).models == len(NAMES), "it was made anew"
     assert (theirs.timezone, theirs.moved[0].gpu_name) == ("Asia/Tokyo", MODEL)
 
 
