@@ -84,7 +84,7 @@ def told(chat: Chat, messages: list[dict[str, Any]], title: str) -> list[str]:
 
 
 def _only(message: dict[str, Any]) -> bool:
-    return bool(message.get("ephemeral") or message.get("user_only") or int(message.get("flags", 0)) & 64)
+    return bool(message.get("ephemeral_to") or int(message.get("flags", 0)) & 64)
 
 
 async def standing(chat: Chat, title: str) -> list[str]:

@@ -33,7 +33,7 @@ def _digest(spec: DigestSpec) -> Note:
     places = {"models": models(spec.gpus), "at": clock_time(spec.at), "zone": spec.zone}
     if spec.weekday is None:
         return Note("Digest of {models}, daily at {at} ({zone})", places)
-    return Note("Digest of {models}, {day} at {at} ({zone})", {**places, "day": Note(DAYS[spec.weekday])})
+    return Note("Digest of {models}, {weekday} at {at} ({zone})", {**places, "weekday": Note(DAYS[spec.weekday])})
 
 
 def terms(spec: Spec) -> Iterator[Note]:

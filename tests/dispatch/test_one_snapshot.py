@@ -138,7 +138,7 @@ async def test_a_command_that_acts_reads_once_and_writes_once(chat: Dispatcher, 
     with measured() as cost:
         assert (await reply(chat, BOSS, example, default="en")).ok
     assert len(cost.transactions) == 2
-    owned = example.startswith(("alert", "webhook"))
+    owned = example.startswith(("alert", "webhook", "dashboard", "digest"))
     assert sum(cost.statements) <= (OF_ALERTS if owned else MOST_STATEMENTS), cost.transactions
     assert cost.lines == [example]
 

@@ -24,14 +24,15 @@ SINGULAR = {"en": (1,), "pt-BR": (0, 1)}
 AGREEING = {
     "en": """GPU/GPUs GPU-hour/GPU-hours case/cases character/characters day/days hour/hours interruption/interruptions
         line/lines machine/machines minute/minutes model/models offer/offers row/rows sequence/sequences
-        tenant-hour/tenant-hours time/times token/tokens wait/waits week/weeks costs/cost is/are little/few""",
+        tenant-hour/tenant-hours time/times token/tokens wait/waits week/weeks costs/cost is/are little/few
+        dashboard/dashboards digest/digests subscription/subscriptions""",
     "pt-BR": """GPU/GPUs acompanhado/acompanhados caractere/caracteres caso/casos dia/dias gasta/gastas hora/horas
         interrupção/interrupções linha/linhas livre/livres milhão/milhões minuto/minutos modelo/modelos
         mostrado/mostrados         máquina/máquinas oferta/ofertas sequência/sequências
         semana/semanas token/tokens vez/vezes último/últimos
         custa/custam deu/deram espera/esperas
         na/nas da/das última/últimas no/nos é/são pouca/poucas pouco/poucos pouco/poucas
-        supõe/supõem""",
+        supõe/supõem assinatura/assinaturas painel/painéis resumo/resumos""",
 }
 """Words that differ between the forms: singular/plural."""
 

@@ -239,7 +239,7 @@ OFF = Command(
     params=(Param("which", "text", "its name, its view, or “all” of this channel", suggest=(*VIEWS, ALL)),),
     ask=ask_off,
     card=off_card,
-    examples=("dashboard off", "dashboard off market"),
+    examples=("dashboard off market", "dashboard off all"),
     role="member",
     method="POST",
 )

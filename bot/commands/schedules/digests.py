@@ -203,7 +203,7 @@ OFF = Command(
     params=(Param("which", "text", "its name, or “all” of this channel", suggest=(ALL,)),),
     ask=ask_off,
     card=off_card,
-    examples=("digest off",),
+    examples=("digest off last", "digest off all"),
     role="member",
     method="POST",
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from analytics.errors import AskError, NotFound, Refused
-from analytics.evidence import Note
+from analytics.evidence import Note, Plural
 from bot.accounts import Asker, permits
 from bot.commands.alerts.owned import LAST, asker_of, destination, may_be_told, owner_of, resume
 from bot.commands.windows import zone
@@ -45,7 +45,7 @@ class Owned:
 async def named_models(query: QueryContext, gpus: Sequence[str] | None) -> tuple[str, ...]:
     """The models of a new one: those that were named, else the asker's default ones; () for all."""
     if gpus is not None and len(gpus) > MOST_GPUS:
-        raise AskError(Note("at most {n} models; leave them out to have all", {"n": MOST_GPUS}))
+        raise AskError(Note(Plural("at most {n} model", "at most {n} models"), {"n": MOST_GPUS}))
     if gpus is not None:
         return tuple(gpus)
     known = await query.known()

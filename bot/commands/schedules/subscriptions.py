@@ -99,8 +99,7 @@ def card(answer: Subscriptions, words: Words) -> Card:
     title = words("Subscriptions")
     notes = []
     if answer.elsewhere:
-        more = Plural("{n} more in other channels of this workspace", "{n} more in other channels of this workspace")
-        notes.append(words(more, n=answer.elsewhere))
+        notes.append(words("In other channels of this workspace there are more: {n}", n=answer.elsewhere))
     if not answer.subscriptions:
         lead = words("Nothing is told here or to you yet. For example: {example}", example="digest daily 09:00")
         return Card(title, lead, notes=tuple(notes))
@@ -108,7 +107,7 @@ def card(answer: Subscriptions, words: Words) -> Card:
     rows = tuple(
         (words(one.kind), one.id, words(one.what), one.where, _state(one, words)) for one in answer.subscriptions
     )
-    count = Plural("{n} subscription, {mine} of them yours", "{n} subscriptions, {mine} of them yours")
+    count = Plural("{n} subscription, yours: {mine}", "{n} subscriptions, yours: {mine}")
     mine = sum(one.mine for one in answer.subscriptions)
     return Card(
         title,
