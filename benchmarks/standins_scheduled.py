@@ -60,16 +60,11 @@ class Drill:
         self.begin()
 
     async def pass_(self, seconds: int) -> None:
-        """The driver's clock goes on by some steps of the schedules' job; all that is due is sent."""
-        for _ in range(max(1, seconds // 10)):
-            self.market.clock.pass_(min(10, seconds))
-            async with self.market.store.reader() as reader:
-                due_at = await reader.schedules.next_due()
-            if due_at is None or due_at > self.market.clock():
-                continue
-            async with self.market.store.writer() as writer:
-                await produce(writer, self.market.clock())
-        for _ in range(3):
+        """The driver's clock goes on; the schedules' job looks once, and all that is due is sent."""
+        self.market.clock.pass_(seconds)
+        async with self.market.store.writer() as writer:
+            await produce(writer, self.market.clock())
+        for _ in range(3):  # what follows from a delivery goes with the next
             self.market.clock.pass_(2)
             if self.outbox is None:
                 raise AssertionError("begun before")
@@ -91,6 +86,12 @@ async def standing(chat: Chat, title: str) -> list[str]:
     """What stands there now."""
     found = await chat.get("messages")
     return told(chat, [one for one in found if not one.get("deleted")], title)
+
+
+async def edits(chat: Chat, title: str) -> int:
+    """How often the messages that stand there were edited, by the stand-in's count."""
+    found = [one for one in await chat.get("messages") if not one.get("deleted") and told(chat, [one], title)]
+    return sum(len(one.get("edits") or one.get("_edits") or ()) for one in found)
 
 
 async def violations(chat: Chat) -> list[Any]:
@@ -127,6 +128,9 @@ async def day(drill: Drill) -> None:
     for name, chat in drill.chats.items():
         for title in ("Market", "Cost"):
             check(f"{name}: {title} is one message", len(await standing(chat, title)) == 1)
+            check(
+                f"{name}: {title} was edited {EDITS} times", await edits(chat, title) == EDITS, await edits(chat, title)
+            )
         check(f"{name}: one digest", len(await standing(chat, "Digest")) == 1, await standing(chat, "Digest"))
         check(f"{name}: nothing wrong by the stand-in's rules", not await violations(chat), await violations(chat))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from cachetools import FIFOCache
+
 from analytics.errors import AskError
+from analytics.market import HOUR
 from bot.accounts import NO_PREFERENCES, Asker, Preferences
 from bot.alerts.messages import AlertMessages
 from bot.commands.digests.card import card as digest_card
@@ -16,7 +19,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.fair_queue import Waiter
 from bot.outbox.drafts import Draft, Rendered
 from bot.outbox.sender import Address
-from bot.presentation.card import Card
+from bot.presentation.card import Card, Chart
 from bot.presentation.error_cards import error_card
 from bot.presentation.words import Words, pick_language
 from bot.schedules.descriptions import VIEWS, local_clock
@@ -29,6 +32,10 @@ NOTHING_HAPPENED = "nothing happened"
 
 SHOWN_NOTES = 4
 """Notes of a dashboard; the answers themselves have all."""
+
+CHARTS_KEPT = 256
+"""Pictures that are shown again within their hour: each new one is a file more in a workspace, 288 a day at the quickest
+rhythm, and a chart of a week shows no more after five minutes."""
 
 Part = Literal["tables", "charts", "lead"]
 
@@ -70,6 +77,7 @@ class Messages:
     dispatcher: Dispatcher
     language: str
     """where neither the person nor the team says one"""
+    _charts: FIFOCache[Hashable, tuple[Chart, ...]] = field(default_factory=lambda: FIFOCache(CHARTS_KEPT))
 
     async def render(self, draft: Draft) -> Rendered:
         """The message of a draft."""
@@ -149,9 +157,11 @@ class Messages:
             texts["tz"] = spec.zone
         try:
             waiter = Waiter(f"{row.owner.platform} {row.owner.team}", row.owner.person)
-            return command.card(await self.dispatcher.ask(command, texts, waiter=waiter), words)
+            card = command.card(await self.dispatcher.ask(command, texts, waiter=waiter), words)
         except AskError as error:
             return error_card(error, words)
+        of_hour = panel.verb, *texts.values(), words.language, words.now // HOUR
+        return replace(card, charts=self._charts.setdefault(of_hour, card.charts))
 
 
 def _rhythm(row: ScheduleRow, spec: DashboardSpec, words: Words) -> str:
