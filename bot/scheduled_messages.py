@@ -34,8 +34,8 @@ SHOWN_NOTES = 4
 """Notes of a dashboard; the answers themselves have all."""
 
 CHARTS_KEPT = 256
-"""Pictures that are shown again within their hour: each new one is a file more in a workspace, 288 a day at the quickest
-rhythm, and a chart of a week shows no more after five minutes."""
+"""Pictures that are shown again within their hour: each new one is a file more in a workspace, 288 a day at most,
+and a chart of a week shows no more after five minutes."""
 
 Part = Literal["tables", "charts", "lead"]
 
