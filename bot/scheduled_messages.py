@@ -59,8 +59,8 @@ VIEW_PANELS: Mapping[View, tuple[Panel, ...]] = {
     ),
     "reliability": (
         Panel("interruptions", "gpu", ("lead", "tables"), many=True),
-        Panel("reliability", "gpu", ("lead",)),
-        Panel("windows", "gpu_name", ("lead", "charts"), zoned=True),
+        Panel("reliability", "gpu", ("lead", "charts")),
+        Panel("windows", "gpu_name", ("lead",), zoned=True),
     ),
     "cost": (
         Panel("predict", "gpu_name", ("lead", "tables", "charts")),
@@ -68,6 +68,9 @@ VIEW_PANELS: Mapping[View, tuple[Panel, ...]] = {
     ),
 }
 """The same answers as on the pages of these names, as many as one message has room for."""
+
+NOTHING_YET = Panel("monitor", "gpu", ("lead",), many=True)
+"""What a dashboard of one model says where there is none: why."""
 
 
 @dataclass(slots=True)
@@ -123,11 +126,8 @@ class Messages:
 
     async def _dashboard(self, row: ScheduleRow, spec: DashboardSpec, words: Words) -> Card:
         first = await self._first(spec)
-        cards = [
-            (panel, await self._answer(row, panel, spec, first, words))
-            for panel in VIEW_PANELS[spec.view]
-            if panel.many or first
-        ]
+        panels = [panel for panel in VIEW_PANELS[spec.view] if panel.many or first] or [NOTHING_YET]
+        cards = [(panel, await self._answer(row, panel, spec, first, words)) for panel in panels]
         leads = [card.lead for panel, card in cards if "lead" in panel.shows]
         notes = dict.fromkeys(note for _, card in cards for note in card.notes)
         return Card(

@@ -36,8 +36,8 @@ SHORTEST_GPU_NUMBER = 4
 """Digits from which a bare number is a GPU's rather than a size in billions of parameters."""
 EVERYTHING = frozenset(("all", "any", "every", "tudo", "todas", "todos"))
 """Says of a parameter that takes models: all of them."""
-_TIME_OF_DAY = re.compile(r"(\d{1,2})(?:[:h](\d{2})|h| ?(?=[ap]m))? ?([ap]m)?", re.IGNORECASE)
-_BARE_HOUR = re.compile(r"\d{1,2}")
+_TIME_OF_DAY = re.compile(r"([0-9]{1,2})(?:[:h]([0-9]{2})|h| ?(?=[ap]m))? ?([ap]m)?", re.IGNORECASE)
+_BARE_HOUR = re.compile(r"[0-9]{1,2}")
 _YES = {"1", "true", "yes", "on", "y", "sim"}
 _NO = {"0", "false", "no", "off", "n", "nao", "não"}
 

@@ -26,7 +26,7 @@ MOST_GPUS = 20
 """Models of one: more than that is no overview."""
 
 TO = Param("to", "choice", "this channel, or direct messages to you", default="here", choices=("here", "dm"))
-GPUS = Param("gpus", "gpus", "the models; your default ones, or all, when not given")
+GPUS = Param("gpus", "gpus", "the models; your default ones, or all, when not given", default=())
 AT = Param("at", "time_of_day", "the time of day; 09:00 when not given", suggest=("09:00", "18:00"))
 TZ = Param("tz", "text", "the time zone; your team's, or yours, when not given", positional=False)
 LANGUAGE = Param(
@@ -43,11 +43,11 @@ class Owned:
 
 
 async def named_models(query: QueryContext, gpus: Sequence[str] | None) -> tuple[str, ...]:
-    """The models of a new one: those that were named, else the asker's default ones; () for all."""
-    if gpus is not None and len(gpus) > MOST_GPUS:
+    """The models of a new one; () for all. ``gpus``: empty where none were named, None where all were."""
+    if gpus and len(gpus) > MOST_GPUS:
         raise AskError(Note(Plural("at most {n} model", "at most {n} models"), {"n": MOST_GPUS}))
-    if gpus is not None:
-        return tuple(gpus)
+    if gpus or gpus is None:
+        return tuple(gpus or ())
     known = await query.known()
     return tuple(name for name in query.preferences.gpus if name in known)
 
