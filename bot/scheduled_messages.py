@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from cachetools import FIFOCache
 
+from analytics.answers.digest import Market
 from analytics.errors import AskError
 from analytics.market import HOUR
 from bot.accounts import NO_PREFERENCES, Asker, Preferences
 from bot.alerts.messages import AlertMessages
 from bot.commands.digests.card import card as digest_card
-from bot.commands.digests.now import digest
+from bot.commands.digests.now import PERIODS, digest, market
 from bot.dispatch.command import QueryContext
 from bot.dispatch.dispatcher import Dispatcher
 from bot.fair_queue import Waiter
@@ -32,6 +33,9 @@ NOTHING_HAPPENED = "nothing happened"
 
 SHOWN_NOTES = 4
 """Notes of a dashboard; the answers themselves have all."""
+
+MARKETS_KEPT, MINUTE = 16, 60
+"""Parts of digests that are told to more than one team, and for how many seconds (ours)."""
 
 CHARTS_KEPT = 256
 """Pictures that are shown again within their hour: each new one is a file more in a workspace, 288 a day at most,
@@ -80,6 +84,7 @@ class Messages:
     dispatcher: Dispatcher
     language: str
     """where neither the person nor the team says one"""
+    _markets: FIFOCache[Hashable, Market] = field(default_factory=lambda: FIFOCache(MARKETS_KEPT))
     _charts: FIFOCache[Hashable, tuple[Chart, ...]] = field(default_factory=lambda: FIFOCache(CHARTS_KEPT))
 
     async def render(self, draft: Draft) -> Rendered:
@@ -111,7 +116,8 @@ class Messages:
         async with self.dispatcher.query_context(_asker(row)) as query:
             query = _in_zone(query, spec.zone)
             try:
-                found = await digest(query, spec.gpus or None, spec.period, since=payload["since"])
+                part = await self._market(query, spec, payload["since"])
+                found = await digest(query, spec.gpus or None, spec.period, since=payload["since"], found=part)
                 happened, card = found.happened, digest_card(found, words)
             except AskError as error:  # who waits for it hears why there is none
                 happened, card = False, error_card(error, words)
@@ -123,6 +129,14 @@ class Messages:
         return Rendered(
             replace(card, notes=(*late, *card.notes), charts=() if draft.plain else card.charts), words.language
         )
+
+    async def _market(self, query: QueryContext, spec: DigestSpec, since: int | None) -> Market:
+        """What digests of the same models and period share, of at most a minute ago: many come at nine."""
+        minute = spec.gpus, spec.period, since, query.now // MINUTE
+        if minute not in self._markets:
+            begin = query.now - PERIODS[spec.period] * HOUR if since is None else since
+            self._markets[minute] = await market(query, spec.gpus or None, begin)
+        return self._markets[minute]
 
     async def _dashboard(self, row: ScheduleRow, spec: DashboardSpec, words: Words) -> Card:
         first = await self._first(spec)

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from analytics.market import MICRO, Poll, Quality
 from bot.alerts.engine import evaluate
-from bot.alerts.messages import AlertMessages
 from bot.alerts.stopped import tell_creators
 from bot.commands import COMMANDS
 from bot.dispatch.dispatcher import Dispatcher
 from bot.outbox.dispatch import DispatchOptions, OutboxDispatcher
 from bot.outbox.sender import Sender
 from bot.polling.rounds import Collector
+from bot.scheduled_messages import Messages
+from bot.schedules.delivered import follow_dashboard
+from bot.schedules.producing import produce
 from bot.store.engine import Store, open_store
 from tests.fakes.polling import HandClock
 from tests.fakes.stored import NOW
@@ -38,8 +40,8 @@ class Market:
 
     def send_through(self, platform: str, sender: Sender) -> None:
         """Bring the messages for a platform through this sender."""
-        messages = AlertMessages(self.store, self.clock, "en")
-        options = DispatchOptions(on_disabled=tell_creators)
+        messages = Messages(self.dispatcher, "en")
+        options = DispatchOptions(on_disabled=tell_creators, on_outcome=follow_dashboard)
         self.outbox = OutboxDispatcher(self.store, {platform: sender}, messages.render, self.clock, options)
 
     async def poll(self, factor: float, times: int = 1) -> None:
@@ -62,6 +64,8 @@ class Market:
     async def send(self) -> None:
         """Whatever is due."""
         self.clock.pass_(2)
+        async with self.store.writer() as writer:
+            await produce(writer, self.clock())
         assert self.outbox is not None
         await self.outbox.drain()
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from tests.fakes.discord_channels import APPLICATION, CHANNEL, EPHEMERAL, GUILD, LOADING, OTHER_GUILD, Channels
+from tests.fakes.discord_channels import APPLICATION, CHANNEL, EPHEMERAL, FORM, GUILD, LOADING, OTHER_GUILD, Channels
 from tests.fakes.discord_objects import (
+    MOST_WRITTEN,
     PEOPLE,
     Call,
     Fault,
@@ -27,6 +28,7 @@ from tests.fakes.discord_objects import (
     refusal_of,
     user_object,
     visible,
+    written,
     wrong_with_modal,
 )
 
@@ -341,6 +343,8 @@ class FakeDiscord(Channels):
 
     def _commands(self, call: Call) -> Any:
         if call.method == "PUT":
+            if any(written(command) > MOST_WRITTEN for command in call.body):
+                return refusal(400, FORM)
             self.commands = [{"id": str(n), "version": "1", "application_id": APPLICATION, "nsfw": False, **command}
                              for n, command in enumerate(call.body)]  # fmt: skip
         return self.commands

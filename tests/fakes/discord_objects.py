@@ -130,3 +130,15 @@ def wrong_with_modal(modal: Mapping[str, Any]) -> str:
         for field in fields
     )
     return "" if good else "bad field"
+
+
+MOST_WRITTEN = 8000
+"""Characters of a command with all below it: more are refused."""
+
+
+def written(command: Mapping[str, Any]) -> int:
+    """Characters of a command's names, descriptions (of several languages the longest) and choices, with all below."""
+    texts = [command.get("description") or "", *(command.get("description_localizations") or {}).values()]
+    choices = sum(len(one["name"]) + len(str(one["value"])) for one in command.get("choices") or ())
+    below = sum(written(option) for option in command.get("options") or ())
+    return len(command["name"]) + max(map(len, texts)) + choices + below

@@ -177,7 +177,7 @@ def _size(command: Command, room: int) -> int:
         + (2 * sum(map(len, param.choices)) if len(param.choices) <= OFFERED else 0)
         for param in command.params
     )
-    return len(command.name) + _longest(command.summary, DESCRIPTION) + params
+    return len(command.name.split()[-1]) + _longest(command.summary, DESCRIPTION) + params
 
 
 def _longest(text: str, room: int) -> int:
