@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bot.fair_queue import Waiter
@@ -33,11 +34,20 @@ class Asker:
     """ids of the roles and user groups that they may call; None: any"""
     chosen: str | None = None
     """the language that they chose where they ask now; what they set for everywhere stays as it is"""
+    groups: tuple[str, ...] = ()
+    """ids of the roles that they have, where the platform tells them"""
+    is_raised: bool = False
+    """a manager because their team counts them among its managers: the platform does not say so"""
 
     @property
     def is_alone(self) -> bool:
         """Whether they write directly, outside of any team."""
         return self.team in (self.person, f"dm:{self.person}")
+
+    @property
+    def by_platform(self) -> Asker:
+        """The same with the role that the platform gives them."""
+        return replace(self, role="member", is_raised=False) if self.is_raised else self
 
     @property
     def waiter(self) -> Waiter:
@@ -62,6 +72,13 @@ class Preferences:
 
 
 NO_PREFERENCES = Preferences()
+
+
+def raised(asker: Asker, managers: Collection[str]) -> Asker:
+    """The asker as a manager where their team names them, or a role of theirs, among its managers; never as more."""
+    if asker.role != "member" or not {asker.person, *asker.groups}.intersection(managers):
+        return asker
+    return replace(asker, role="manager", is_raised=True)
 
 
 def permits(role: str, needed: str | None) -> bool:

@@ -95,6 +95,12 @@ def span(seconds: int) -> Note:
     return Note(Plural("{n} minute", "{n} minutes"), {"n": -(-seconds // 60)})
 
 
+_QUIET_OF_TEAM = "Quiet hours: {start}–{end} ({zone}), the team's"
+
+LOUD = Note("No quiet hours, whatever the team's are")
+"""Of a rule whose maker said so."""
+
+
 def terms(rule: Rule) -> Iterator[Note]:
     """How it behaves, a sentence a term; what is usual is said too, so that nobody has to guess."""
     yield (
@@ -115,7 +121,9 @@ def terms(rule: Rule) -> Iterator[Note]:
         yield _MEANING[rule.series.measure]
     if rule.quiet is not None:
         times = {"start": _minutes(rule.quiet.start), "end": _minutes(rule.quiet.end), "zone": rule.quiet.zone}
-        yield Note("Quiet hours: {start}–{end} ({zone})", times)
+        yield Note(_QUIET_OF_TEAM if rule.quiet.of_team else "Quiet hours: {start}–{end} ({zone})", times)
+    elif rule.loud:
+        yield LOUD
     if rule.mention:
         yield Note("It calls the role or user group {id}", {"id": rule.mention})
 

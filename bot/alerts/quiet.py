@@ -19,6 +19,8 @@ class Quiet:
     start: int
     end: int
     zone: str = "UTC"
+    of_team: bool = False
+    """they are those of the team, and move with them"""
 
     def holds(self, at: int) -> bool:
         """Whether UTC second ``at`` lies in quiet hours."""

@@ -175,11 +175,18 @@ class Rule:
     created_at: int = 0
     offer: OfferFilter | None = None
     """of a rule on offers"""
+    loud: bool = False
+    """its maker wants no quiet hours, whatever the team's are"""
 
     @property
     def condition(self) -> tuple[Kind, Series, int, Direction, bool, OfferFilter]:
         """What it waits for, whatever its terms."""
         return self.kind, self.series, self.threshold, self.direction, self.at_threshold, self.wanted
+
+    @property
+    def follows_team(self) -> bool:
+        """Whether the team's quiet hours are its own: its maker said nothing of any."""
+        return not self.loud if self.quiet is None else self.quiet.of_team
 
     @property
     def wanted(self) -> OfferFilter:

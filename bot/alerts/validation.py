@@ -56,7 +56,7 @@ def _problems(rule: Rule) -> Iterator[Note]:
     yield from _lifetime(rule)
     yield from _offer(rule)
     if rule.quiet is not None:
-        yield from _quiet(rule.quiet)
+        yield from wrong_quiet(rule.quiet)
 
 
 def _shape(rule: Rule) -> Iterator[Note]:
@@ -129,7 +129,8 @@ def _lifetime(rule: Rule) -> Iterator[Note]:
         yield Note("it would expire before it can fire")
 
 
-def _quiet(quiet: Quiet) -> Iterator[Note]:
+def wrong_quiet(quiet: Quiet) -> Iterator[Note]:
+    """What is wrong with quiet hours."""
     if not all(0 <= minute < DAY_MINUTES for minute in (quiet.start, quiet.end)):
         yield Note("quiet hours run from a time of day to a time of day")
     if quiet.start == quiet.end:

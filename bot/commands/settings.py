@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from analytics.errors import AskError, Refused
-from analytics.evidence import Note, Plural
+from analytics.evidence import Note, Plural, iso
 from analytics.regions import place
 from bot.accounts import NO_PREFERENCES, Asker, Preferences
+from bot.commands import team_changes
+from bot.commands.team_changes import UNSET
 from bot.commands.windows import zone
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.words import LOCALES, Words, pick_language
+from bot.store.team_settings import QUIET, TeamSetting
 from bot.zones import find_zone
-
-UNSET = frozenset(("none", "off", "default", "-", "nada"))
-"""Takes a setting back."""
 
 NO_MODELS = ("none",)
 """Said of models: take them back."""
@@ -46,12 +47,36 @@ class Settings:
     platform_tz: str | None
     changed: bool
     environment: Preferences = NO_PREFERENCES
+    of_team: tuple[TeamHeld, ...] = ()
+    """what the workspace set for all besides, where that is asked"""
+
+
+@dataclass(frozen=True, slots=True)
+class TeamHeld:
+    """What holds of a team's setting; ``person`` and ``at``: who set it when, null for the default."""
+
+    name: str
+    value: str | None
+    said_by: str
+    person: str | None
+    at: str | None
 
 
 async def show(query: QueryContext) -> Settings:
     """What holds now."""
     query.zone()  # of one that is not known it is said that it does not hold
-    return _holding(query, query.own, query.team, changed=False)
+    return replace(_holding(query, query.own, query.team, changed=False), of_team=_of_team(query.settings))
+
+
+def _of_team(settings: Mapping[str, TeamSetting]) -> tuple[TeamHeld, ...]:
+    return tuple(_team_held(name, settings.get(name)) for name in team_changes.NAMES)
+
+
+def _team_held(name: str, said: TeamSetting | None) -> TeamHeld:
+    if said is None:
+        ours = team_changes.OURS.get(name)
+        return TeamHeld(name, None if ours is None else str(ours), "the default", None, None)
+    return TeamHeld(name, said.value, "the workspace", said.person, iso(said.at))
 
 
 def _holding(query: QueryContext, mine: Preferences, team: Preferences, *, changed: bool) -> Settings:
@@ -96,20 +121,49 @@ async def _said(
 
 
 async def team(
-    query: QueryContext, *, language: str | None, tz: str | None, home: str | None, gpus: str | None
+    query: QueryContext,
+    *,
+    language: str | None,
+    tz: str | None,
+    home: str | None,
+    gpus: str | None,
+    **given: str | None,
 ) -> Settings:
-    """Change what holds for all who said nothing themselves."""
+    """Change what holds for all who said nothing themselves, and what the team wants."""
     asker = asker_of(query)
-    new = _changed(query.team, await _said(query, language, tz, home, gpus))
-    await _save(query, asker, "", new)
-    return _holding(query, query.own, new, changed=new != query.team)
+    said = await _said(query, language, tz, home, gpus)
+    if said == Preferences() and not any(given.values()):
+        raise _nothing_said()
+    new = _changed(query.team, said) if said != Preferences() else query.team
+    wanted = team_changes.read_settings(query, given, new.tz)
+    moved = team_changes.tz_moves(query, new.tz)
+    wanted |= {} if QUIET in wanted or moved is None else {QUIET: moved}
+    async with query.writing() as writer:
+        if new != query.team:
+            await writer.save_preferences(asker.platform, asker.team, "", new)
+        settings = await team_changes.change(writer, query, wanted)
+        await team_changes.note(writer, query, _differences(query.team, new) | wanted)
+    changed = new != query.team or _values(settings) != _values(query.settings)
+    return replace(_holding(query, query.own, new, changed=changed), of_team=_of_team(settings))
+
+
+def _values(settings: Mapping[str, TeamSetting]) -> dict[str, str]:
+    return {name: said.value for name, said in settings.items()}
+
+
+def _differences(old: Preferences, new: Preferences) -> dict[str, object]:
+    return {name: getattr(new, name) for name in ORDER if getattr(old, name) != getattr(new, name)}
+
+
+def _nothing_said() -> AskError:
+    return AskError(
+        Note("say what to change"), suggestions=("settings me language=pt-BR", "settings me home=Berlin,DE")
+    )
 
 
 def _changed(old: Preferences, said: Preferences) -> Preferences:
     if said == Preferences():
-        raise AskError(
-            Note("say what to change"), suggestions=("settings me language=pt-BR", "settings me home=Berlin,DE")
-        )
+        raise _nothing_said()
     new = Preferences(
         language=_word(said.language, old.language),
         tz=_word(said.tz, old.tz),
@@ -157,7 +211,17 @@ def card(answer: Settings, words: Words) -> Card:
         rows.append((name, shown or "–", words(by)))
     lead = words("Saved.") if answer.changed else words("This holds for you.")
     notes = (words("change with, for example: {example}", example="settings me language=pt-BR tz=America/Sao_Paulo"),)
-    return Card(words("Settings"), lead, (Table(words("Settings"), columns, tuple(rows)),), notes=notes)
+    tables = [Table(words("Settings"), columns, tuple(rows))]
+    if answer.of_team:
+        team_rows = tuple((one.name, one.value or "–", _source(one, words)) for one in answer.of_team)
+        tables.append(Table(words("Of the workspace"), columns, team_rows))
+    return Card(words("Settings"), lead, tuple(tables), notes=notes)
+
+
+def _source(held: TeamHeld, words: Words) -> str:
+    if held.person is None or held.at is None:
+        return words(held.said_by)
+    return words("the workspace (by {person}, {date})", person=held.person, date=held.at[:10])
 
 
 def held(answer: Settings, name: str) -> tuple[str | tuple[str, ...] | None, str]:
@@ -212,10 +276,10 @@ TEAM = Command(
     name="settings team",
     summary="Change what holds for everybody here who said nothing themselves",
     path=None,
-    params=PARAMS,
+    params=(*PARAMS, *team_changes.PARAMS),
     ask=team,
     card=card,
-    examples=("settings team language=en", "settings team gpus=4090,h100"),
+    examples=("settings team language=en", "settings team gpus=4090,h100", "settings team quiet=22:00-07:00"),
     role="manager",
     method="POST",
 )

@@ -21,6 +21,7 @@ from bot.zones import UTC, find_zone
 
 if TYPE_CHECKING:
     from bot.store.reader import ModelRow, Reader
+    from bot.store.team_settings import TeamSetting
     from bot.store.writer import Writer
     from bot.webhooks.endpoints import Endpoints
 
@@ -87,6 +88,8 @@ class QueryContext:
     """what the asker said"""
     team: Preferences = NO_PREFERENCES
     """what the asker's team said"""
+    settings: Mapping[str, TeamSetting] = field(default_factory=dict)
+    """what the asker's team set besides preferences, by name"""
     environment: Preferences = NO_PREFERENCES
     """what the environment says for all"""
     spent_until: int | None = None

@@ -12,7 +12,7 @@ from analytics.catalog import Catalog, load_catalog
 from analytics.errors import AskError, NotYet, Refused
 from analytics.evidence import Note
 from analytics.quantities import plain_numbers
-from bot.accounts import NO_PREFERENCES, Asker, Preferences, permits
+from bot.accounts import Asker, Preferences, permits, raised
 from bot.dispatch.command import SHOWN, Command, Param, QueryContext, Request
 from bot.dispatch.forms import FilledForm, OpenForm, changed, open_form
 from bot.dispatch.grammar import ReadLine, assign, line_for, read
@@ -23,6 +23,8 @@ from bot.dispatch.verbs import IsGpu, called, find_command, instead_of
 from bot.dispatch.why import behind_why
 from bot.fair_queue import ANYBODY, FairQueue, Waiter
 from bot.presentation.words import pick_language
+from bot.store.accounts import NOTHING_SAID
+from bot.store.team_settings import managers_of
 
 if TYPE_CHECKING:
     from bot.store.engine import Store
@@ -88,16 +90,18 @@ class Dispatcher:
         """
         async with self.store.reader() as reader:
             now = self.clock()  # after the snapshot was taken: nothing in it is of later
-            own, team = (NO_PREFERENCES, NO_PREFERENCES) if asker is None else await reader.preferences(asker)
+            said = NOTHING_SAID if asker is None else await reader.said_by(asker)
+            own, team = said.own, said.team
             yield QueryContext(
                 reader=reader,
                 catalog=self.catalog,
                 now=now,
                 home=own.over(team).home or self.home,
                 commands=self.commands,
-                asker=asker,
+                asker=None if asker is None else raised(asker.by_platform, managers_of(said.settings)),
                 own=own,
                 team=team,
+                settings=said.settings,
                 environment=Preferences(language=self.language, home=self.home),
                 spent_until=await reader.spent_until(now),
                 request=request,
@@ -139,7 +143,7 @@ class Dispatcher:
             is_gpu = gpu_test(self.catalog, await query.known() if takes_models(command) else ())
             given = said if isinstance(said, Mapping) else self._assign(command, said, is_gpu)
             if isinstance(question, FilledForm):
-                _check_permitted(command, asker)
+                _check_permitted(command, query.asker)
                 given = await changed(command, question, given, query)
             try:
                 found = await self._ask(command, given, query, is_gpu)
@@ -157,7 +161,7 @@ class Dispatcher:
         command, said = self._called_by(line)
         async with self.query_context(asker, default=default) as query:
             on_snapshot(query)
-            _check_permitted(command, asker)
+            _check_permitted(command, query.asker)
             is_gpu = gpu_test(self.catalog, await query.known() if takes_models(command) else ())
             return await open_form(command, line, assign(command, said, is_gpu), query)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Text, delete, literal, null, select, union_all
 
 from bot.accounts import NO_PREFERENCES, Asker, Preferences
 from bot.store import tables as t
@@ -12,7 +15,7 @@ from bot.store.bulk import put
 from bot.store.outbox import OutboxWrites
 from bot.store.risk import Reads
 from bot.store.schedules import ScheduleWrites
-from bot.store.team_settings import TeamSettingWrites
+from bot.store.team_settings import TeamSetting, TeamSettingWrites, team_setting
 from bot.store.webhooks import WebhookWrites
 
 TEAM = ""
@@ -22,16 +25,49 @@ NO_ENTERPRISE = ""
 """In the place of Slack's organisation, which a workspace may join and leave: the team alone says which one it is."""
 
 
+_PREFERENCES = ""
+"""In the place of a setting's name: a row of preferences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody set, and what their team did."""
+
+    own: Preferences
+    team: Preferences
+    settings: Mapping[str, TeamSetting]
+    """the team's, by name"""
+
+
+NOTHING_SAID = Said(NO_PREFERENCES, NO_PREFERENCES, {})
+
+
 class AccountReads(Reads):
     """Reading them."""
 
     async def preferences(self, asker: Asker) -> tuple[Preferences, Preferences]:
         """The asker's own preferences and those of the team."""
-        w = t.preferences.c
+        said = await self.said_by(asker)
+        return said.own, said.team
+
+    async def said_by(self, asker: Asker) -> Said:
+        """What the asker and their team set: in one statement, for every question begins with it."""
+        w, s = t.preferences.c, team_setting.c
         mine = (w.platform == asker.platform, w.team == asker.team, w.person.in_((asker.person, TEAM)))
-        rows = await self._rows(select(t.preferences).where(*mine))
-        found = {row.person: Preferences(row.language, row.tz, row.home, _split(row.gpus)) for row in rows}
-        return found.get(asker.person, NO_PREFERENCES), found.get(TEAM, NO_PREFERENCES)
+        nameless, never = literal(_PREFERENCES, Text).label("name"), literal(0, BigInteger).label("at")
+        preferences = select(nameless, w.person, w.language, w.tz, w.home, w.gpus, never).where(*mine)
+        nothing = (null(), null(), null())
+        ours = (s.platform == asker.platform, s.team == asker.team)
+        settings = select(s.name, s.person, s.value, *nothing, s.at).where(*ours)
+        own, team, found = NO_PREFERENCES, NO_PREFERENCES, {}
+        for name, person, first, tz, home, gpus, at in await self._rows(union_all(preferences, settings)):
+            if name != _PREFERENCES:
+                found[name] = TeamSetting(first, person, at)
+            elif person == TEAM:
+                team = Preferences(first, tz, home, _split(gpus))
+            else:
+                own = Preferences(first, tz, home, _split(gpus))
+        return Said(own, team, found)
 
     async def installation(self, platform: str, team: str) -> tuple[bytes, int] | None:
         """The sealed tokens of a workspace, and since when; None where the app is not installed."""

@@ -284,6 +284,11 @@ class AlertWrites(AlertReads):
         """Let a rule say something else."""
         await self._conn.execute(update(t.alert).where(t.alert.c.id == id_).values(**_rule(rule), changed_at=now))
 
+    async def reword(self, rules: Sequence[tuple[int, RuleRow]], now: int) -> None:
+        """Let rules say something else on the same series, by their ids."""
+        rows = [(rule.rule, now, *_standing_of(rule.standing), id_) for id_, rule in rules]
+        await put_changes(self._conn, t.alert, rows, ("rule", "changed_at", *_STANDING))
+
     async def delete(self, id_: int, now: int) -> None:
         """Take a rule away: nothing wakes it any more, and nobody sees it."""
         asleep = dict.fromkeys(("wake_below", "wake_above", "due_at", "timer_at", "notice_at"))

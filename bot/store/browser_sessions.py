@@ -135,7 +135,11 @@ class BrowserSessionWrites(BrowserSessionReads):
     """Making and ending them."""
 
     async def add_link(self, secret: str, asker: Asker, now: int) -> int:
-        """A link that signs somebody in, in place of those they did not use; gives when it ends."""
+        """A link that signs somebody in, in place of those they did not use; gives when it ends.
+
+        With the role of the platform: whom their team raises is raised anew at each question.
+        """
+        asker = asker.by_platform
         await self._conn.execute(delete(sign_in_link).where(_of_person(sign_in_link, asker)))
         until = now + LINK_S
         new = sign_in_link.insert().values(sha256=digest(secret), expires_at=until, **_columns(asker))

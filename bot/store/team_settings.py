@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Column, Table, Text, delete, select
@@ -9,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store.bulk import put
 from bot.store.tables import metadata
+
+QUIET, CHANNEL, MANAGERS = "quiet", "channel", "managers"
+"""Names of settings: hours without messages, where things are told by default, who counts as a manager."""
 
 team_setting = Table(
     "team_setting",
@@ -27,6 +31,12 @@ class TeamSetting:
     value: str
     person: str
     at: int
+
+
+def managers_of(settings: Mapping[str, TeamSetting]) -> tuple[str, ...]:
+    """The ids of the people and roles that a team counts among its managers."""
+    said = settings.get(MANAGERS)
+    return tuple(said.value.split(",")) if said else ()
 
 
 class TeamSettingReads:

@@ -8,7 +8,7 @@ from typing import Any
 
 from analytics.evidence import Note, iso
 from bot.alerts.codec import dump, load_rule
-from bot.alerts.descriptions import describe, terms
+from bot.alerts.descriptions import LOUD, describe, terms
 from bot.alerts.elements import clock
 from bot.alerts.rules import Rule
 from bot.alerts.stopped import STOPPED
@@ -44,7 +44,7 @@ def changes(before: Rule, after: Rule) -> Iterator[Note]:
     """What an edit changed, in sentences."""
     if describe(before) != describe(after):
         yield describe(after)
-    known = list(terms(before))
+    known = [*terms(before), *((LOUD,) if before.quiet else ())]  # of those that ended it is said below
     yield from (term for term in terms(after) if term not in known)
     yield from (note for name, note in _ENDED.items() if getattr(before, name) and not getattr(after, name))
     if after.expires_at is not None and after.expires_at != before.expires_at:

@@ -13,9 +13,11 @@ from bot.alerts.descriptions import describe
 from bot.alerts.engine import key_of, rule_row
 from bot.alerts.rules import Rule
 from bot.alerts.state import initial
+from bot.commands.alerts.options import following
 from bot.commands.alerts.outlook import outlook_lines
 from bot.commands.alerts.owned import Owned, asker_of, destination, find, is_told_alone, note, owner_of, resume
 from bot.commands.alerts.trial import PARAMS, Trial, rule_said, trial_charts, trial_of, trial_result, trial_terms
+from bot.commands.team_settings import aimed, elsewhere, limit_of
 from bot.dispatch.command import Command, Form, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
@@ -23,6 +25,9 @@ from bot.store.writer import Writer
 
 MOST_OF_PERSON, MOST_OF_TEAM = 50, 500
 """Rules at most: who needs more needs a program."""
+
+OF_PERSON, OF_TEAM = "alerts_per_person", "alerts_per_team"
+"""The settings by which a team has fewer."""
 
 REQUEST_S = DAY
 """Seconds in which a request that is sent again makes nothing new."""
@@ -39,14 +44,16 @@ async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given
     """Store the rule, and try it on the past."""
     if query.write is None:
         raise Refused(Note("this process cannot write"))
+    there = aimed(query, to)
+    channel, query = elsewhere(query, there), there
     direct = is_told_alone(asker_of(query), to)
     rule = await rule_said(query, gpu, condition, to, given)
-    trial = await trial_of(query, rule, direct=direct)
-    async with query.write() as writer:
+    trial = await trial_of(query, rule, direct=direct, channel=channel)
+    async with query.writing() as writer:
         made = await _made_before(writer, query)
         public_id = made.row.public_id if made else await _create(writer, query, rule, direct=direct)
     if made:
-        trial = await trial_of(query, made.rule, direct=direct)
+        trial = await trial_of(query, made.rule, direct=direct, channel=channel)
     return AlertAdded(**{one.name: getattr(trial, one.name) for one in fields(trial)}, id=public_id)
 
 
@@ -54,11 +61,13 @@ async def _create(writer: Writer, query: QueryContext, rule: Rule, *, direct: bo
     """Store the rule where there is room for it; its channel is sent to again if nothing could be delivered there."""
     asker = asker_of(query)
     mine, team = await writer.alerts.counts(owner_of(asker))
-    if mine >= MOST_OF_PERSON or team >= MOST_OF_TEAM:
-        limits = {"mine": MOST_OF_PERSON, "team": MOST_OF_TEAM}
+    settings = await writer.team_settings.of(asker.platform, asker.team)
+    limits = {"mine": limit_of(settings, OF_PERSON, MOST_OF_PERSON), "team": limit_of(settings, OF_TEAM, MOST_OF_TEAM)}
+    if mine >= limits["mine"] or team >= limits["team"]:
         raise Refused(Note("alerts at most: {mine} a person, {team} a team; delete some first", limits))
     to_id = await destination(writer, asker, direct=direct)
     await resume(writer, asker, to_id, query.now)
+    rule = following(rule, settings)  # as the team has it now, in the transaction that stores it
     stored = rule_row(await writer.alerts.series_id(key_of(rule)), rule, initial(rule))
     named = {} if query.request is None else {"request": (query.request.name, query.request.digest)}
     public_id = await writer.alerts.create(owner_of(asker), to_id, stored, query.now, **named)

@@ -22,6 +22,7 @@ from bot.commands.alerts.options import (
     CONDITION,
     OPTIONS,
     condition_of,
+    following,
     option_texts,
     rule_of,
     with_options,
@@ -116,6 +117,7 @@ async def ask_edit(query: QueryContext, *, id: str, condition: str | None, **giv
     async def change(writer: Writer, owned: Owned) -> Done:
         await resume(writer, asker_of(query), owned.row.destination_id, query.now)
         rule = with_options(_reworded(query, owned.rule, condition), query, given)
+        rule = following(rule, await writer.team_settings.of(owned.row.owner.platform, owned.row.owner.team))
         if rule == owned.rule:
             return Done(Note("Nothing was changed."), None)
         series_id = await writer.alerts.series_id(key_of(rule))
@@ -140,7 +142,7 @@ def _reworded(query: QueryContext, rule: Rule, condition: str | None) -> Rule:
     if condition is None:
         return rule
     fresh = rule_of(rule.series.model, condition_of(query, condition), rule.created_at)
-    kept = ("rearm_ppm", "readings", "hold_seconds", "repeat_seconds", "expires_at", "quiet", "mention")
+    kept = ("rearm_ppm", "readings", "hold_seconds", "repeat_seconds", "expires_at", "quiet", "mention", "loud")
     return replace(fresh, **{name: getattr(rule, name) for name in kept})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +19,10 @@ from bot.alerts.rules import KINDS, Measure, Metric, Rule, Series
 from bot.alerts.validation import validate
 from bot.commands.alerts.mentions import mention_of
 from bot.commands.alerts.owned import asker_of
+from bot.commands.team_settings import team_quiet
 from bot.commands.windows import zone
 from bot.dispatch.command import Param, QueryContext
+from bot.store.team_settings import TeamSetting
 
 CONDITION = Param(
     "condition",
@@ -32,6 +35,7 @@ CONDITION = Param(
     has_numbers=True,
 )
 _QUIET = re.compile(r"(\d{1,2})(?::(\d{2})|h)?\s*(?:-|–|—|to|até|às|as|a)\s*(\d{1,2})(?::(\d{2})|h)?")
+_TEAMS = frozenset(("team", "equipe"))
 _NEVER = frozenset(("none", "off", "never", "nunca", "nenhum", "nenhuma", "desligado", "-"))
 
 OPTIONS = (
@@ -57,7 +61,7 @@ OPTIONS = (
     Param("margin", "percent", "how far back before it may fire again", minimum=0, maximum=50, positional=False),
     Param("readings", "int", "readings in a row that it takes", minimum=1, maximum=10, positional=False),
     Param("expires", "hours", "how long the alert lives", minimum=1, maximum=8784, positional=False),
-    Param("quiet", "text", "hours without messages, such as 22:00-08:00", positional=False),
+    Param("quiet", "text", "hours without messages, such as 22:00-08:00; or off, or team", positional=False),
     Param("tz", "text", "the time zone of quiet hours", positional=False),
     Param("mention", "text", "the id of a role or user group to call, or off", positional=False),
 )
@@ -106,12 +110,17 @@ def with_options(rule: Rule, query: QueryContext, given: dict[str, Any]) -> Rule
         said["expires_at"] = query.now + round(given["expires"] * HOUR)
     if given.get("quiet"):
         zone_name = given.get("tz") or (rule.quiet.zone if rule.quiet else None)
-        said["quiet"] = _quiet(query, given["quiet"], zone_name)
+        said |= _quiet(query, given["quiet"], zone_name)
     if given.get("mention"):
         said["mention"] = mention_of(asker_of(query), given["mention"])
-    rule = replace(rule, **said)
+    rule = following(replace(rule, **said), query.settings)
     validate(rule)
     return rule
+
+
+def following(rule: Rule, settings: Mapping[str, TeamSetting]) -> Rule:
+    """The rule with the team's quiet hours of now, where it follows them."""
+    return replace(rule, quiet=team_quiet(settings)) if rule.follows_team else rule
 
 
 def option_texts(rule: Rule) -> dict[str, str]:
@@ -133,10 +142,22 @@ def _time_of_day(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
-def _quiet(query: QueryContext, text: str, tz: str | None) -> Quiet | None:
+def _quiet(query: QueryContext, text: str, tz: str | None) -> dict[str, Any]:
+    """What a rule says of quiet hours from now on: some, none, or those of the team."""
+    if is_never(text):
+        return {"quiet": None, "loud": True}
+    follows = plain_text(text).strip().lower() in _TEAMS
+    return {"quiet": None if follows else quiet_hours(query, text, tz), "loud": False}
+
+
+def is_never(text: str) -> bool:
+    """Whether it takes quiet hours away."""
+    return plain_text(text).strip().lower() in _NEVER
+
+
+def quiet_hours(query: QueryContext, text: str, tz: str | None) -> Quiet:
+    """The hours that a text means, by the asker's clock where no time zone is said; raises AskError."""
     said = plain_text(text).strip().lower()
-    if said in _NEVER:
-        return None
     match = _QUIET.fullmatch(said)
     minutes = [int(hour) * 60 + int(minute or 0) for hour, minute in _pairs(match)] if match else []
     if not match or any(minute > 59 for minute in (int(match[2] or 0), int(match[4] or 0))) or max(minutes) > 24 * 60:

@@ -10,6 +10,7 @@ from bot.accounts import Asker, permits
 from bot.alerts.codec import load_rule, load_state
 from bot.alerts.rules import Rule
 from bot.alerts.state import State
+from bot.commands.team_settings import has_no_channel
 from bot.dispatch.command import Param, QueryContext
 from bot.store.alerts import LETTERS, AlertReads, AlertRow, Owner
 from bot.store.api_keys import KEY_PERSON
@@ -115,7 +116,7 @@ async def resume(writer: Writer, asker: Asker, destination_id: int, at: int) -> 
 
 def place_of(asker: Asker, *, direct: bool) -> Destination:
     """Where messages for an asker go: the channel they ask in, or their direct messages."""
-    alone = direct or not asker.channel or asker.is_alone or asker.channel.startswith("D")
+    alone = direct or has_no_channel(asker)
     channel, person = ("", asker.person) if alone else (asker.channel, "")
     return Destination(asker.platform, asker.enterprise, asker.team, channel, person)
 

@@ -7,6 +7,7 @@ from typing import Any
 from bot.commands.alerts.outlook import outlook_lines
 from bot.commands.alerts.owned import asker_of, is_told_alone
 from bot.commands.alerts.trial import PARAMS, Trial, rule_said, trial_charts, trial_of, trial_result, trial_terms
+from bot.commands.team_settings import aimed, elsewhere
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Card
 from bot.presentation.words import Words
@@ -14,8 +15,10 @@ from bot.presentation.words import Words
 
 async def ask(query: QueryContext, *, gpu: str, condition: str, to: str, **given: Any) -> Trial:
     """Try the rule on the past; nothing is stored."""
-    rule = await rule_said(query, gpu, condition, to, given)
-    return await trial_of(query, rule, direct=is_told_alone(asker_of(query), to))
+    there = aimed(query, to)
+    rule = await rule_said(there, gpu, condition, to, given)
+    direct = is_told_alone(asker_of(there), to)
+    return await trial_of(there, rule, direct=direct, channel=elsewhere(query, there))
 
 
 def card(answer: Trial, words: Words) -> Card:

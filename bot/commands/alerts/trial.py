@@ -42,9 +42,9 @@ PARAMS = (
     Param(
         "to",
         "choice",
-        "where: this channel, or to you alone",
-        choices=("channel", "dm"),
-        default="channel",
+        "here; dm: to you alone; channel: here too, or the team's channel where you are in none",
+        choices=("channel", "dm", "here"),
+        default="here",
         positional=False,
     ),
     *OPTIONS,
@@ -93,6 +93,8 @@ class Trial:
     """in USD, GPUs, or percent"""
     foretold: Outlook | None
     """what is foretold now, of a rule that watches that"""
+    channel: str | None
+    """the team's default channel, where it is told there and was asked elsewhere"""
 
 
 async def rule_said(query: QueryContext, gpu: str, condition: str, to: str, given: dict[str, Any]) -> Rule:
@@ -103,7 +105,7 @@ async def rule_said(query: QueryContext, gpu: str, condition: str, to: str, give
     return with_options(rule_of(gpu, condition_of(query, condition), query.now), query, given)
 
 
-async def trial_of(query: QueryContext, rule: Rule, *, direct: bool) -> Trial:
+async def trial_of(query: QueryContext, rule: Rule, *, direct: bool, channel: str | None) -> Trial:
     """Try a rule on the past; nothing is stored."""
     gpu = rule.series.model
     quotes = await _past(query.reader, rule, query.now)
@@ -124,6 +126,7 @@ async def trial_of(query: QueryContext, rule: Rule, *, direct: bool) -> Trial:
         points=_points(rule, quotes),
         threshold=plain_value(rule, rule.threshold),
         foretold=await outlook_of(query, rule),
+        channel=channel,
     )
 
 
@@ -210,6 +213,8 @@ def trial_result(trial: Trial, words: Words) -> str:
 def trial_terms(trial: Trial, words: Words) -> tuple[str, ...]:
     """Where and until when it holds, on which terms, and how soon it notices."""
     where = words("It is told to you alone.") if trial.direct else words("It is told in this channel.")
+    if trial.channel:
+        where = words("It is told in the team's channel {id}.", id=trial.channel)
     until = words("It holds until it is deleted.")
     if trial.expires_at:
         until = words("It holds until {at}.", at=clock_of(trial.expires_at))

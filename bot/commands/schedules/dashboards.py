@@ -30,6 +30,7 @@ from bot.commands.schedules.owned import (
     where,
     zone_of,
 )
+from bot.commands.team_settings import aimed
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
@@ -87,6 +88,7 @@ async def ask_post(
     query: QueryContext, *, view: View, gpus: Sequence[str] | None, to: str, **given: Any
 ) -> DashboardPosted:
     """Post it, in place of one of the same view that is there."""
+    query = aimed(query, to)
     asker = asker_of(query)
     direct = is_direct(asker, to)
     seconds = EVERY.get(given["every"], RHYTHMS[view])

@@ -30,6 +30,7 @@ from bot.commands.schedules.owned import (
     where,
     zone_of,
 )
+from bot.commands.team_settings import aimed
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
@@ -65,11 +66,13 @@ class DigestList:
 
 async def ask_daily(query: QueryContext, *, to: str, **given: Any) -> DigestAdded:
     """One a day."""
+    query = aimed(query, to)
     return await _add(query, await _spec(query, to, given), to)
 
 
 async def ask_weekly(query: QueryContext, *, to: str, day: str, **given: Any) -> DigestAdded:
     """One a week."""
+    query = aimed(query, to)
     spec = replace(await _spec(query, to, given), period="week", weekday=WEEKDAYS.index(day))
     return await _add(query, spec, to)
 

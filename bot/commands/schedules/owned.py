@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from analytics.errors import AskError, NotFound, Refused
 from analytics.evidence import Note, Plural
 from bot.accounts import Asker, permits
 from bot.commands.alerts.owned import LAST, asker_of, destination, may_be_told, owner_of, resume
+from bot.commands.team_settings import has_no_channel, limit_of
 from bot.commands.windows import zone
 from bot.dispatch.command import Param, QueryContext
 from bot.presentation.words import LOCALES
@@ -22,10 +23,19 @@ from bot.store.writer import Writer
 MOST_OF_PERSON, MOST_OF_TEAM = 20, 100
 """Dashboards, and digests, at most (ours): each is made anew at its times, whether or not somebody looks."""
 
+LIMITS: Mapping[ScheduleKind, str] = {"dashboard": "dashboards", "digest": "digests"}
+"""The settings by which a team has fewer."""
+
 MOST_GPUS = 20
 """Models of one: more than that is no overview."""
 
-TO = Param("to", "choice", "this channel, or direct messages to you", default="here", choices=("here", "dm"))
+TO = Param(
+    "to",
+    "choice",
+    "here; dm: to you alone; channel: here too, or the team's channel where you are in none",
+    default="here",
+    choices=("here", "dm", "channel"),
+)
 GPUS = Param("gpus", "gpus", "the models; your default ones, or all, when not given", default=())
 AT = Param("at", "time_of_day", "the time of day; 09:00 when not given", suggest=("09:00", "18:00"))
 TZ = Param("tz", "text", "the time zone; your team's, or yours, when not given", positional=False)
@@ -80,7 +90,7 @@ def time_of(at: int | None) -> int:
 
 def is_direct(asker: Asker, to: str) -> bool:
     """Whether it goes to the asker's direct messages."""
-    return to == "dm" or not asker.channel or asker.is_alone or asker.channel.startswith("D")
+    return to == "dm" or has_no_channel(asker)
 
 
 async def put(
@@ -102,7 +112,7 @@ async def put(
         await writer.schedules.change(there.id, query.now, spec=dump(spec), due_at=due_at)
         await note(writer, asker, "edit", there, query.now)
         return replace(there, spec=dump(spec), due_at=due_at), True
-    _refuse_too_many(rows, asker, kind_of(spec))
+    _refuse_too_many(rows, query, kind_of(spec))
     id_ = await writer.schedules.create(owner_of(asker), to_id, kind_of(spec), dump(spec), due_at, query.now)
     row = await writer.schedules.by_id(id_)
     if row is None:
@@ -111,11 +121,12 @@ async def put(
     return row, False
 
 
-def _refuse_too_many(rows: Sequence[ScheduleRow], asker: Asker, kind: ScheduleKind) -> None:
+def _refuse_too_many(rows: Sequence[ScheduleRow], query: QueryContext, kind: ScheduleKind) -> None:
     of_kind = [row for row in rows if row.kind == kind]
-    mine = sum(row.owner.person == asker.person for row in of_kind)
-    if mine >= MOST_OF_PERSON or len(of_kind) >= MOST_OF_TEAM:
-        limits = {"mine": MOST_OF_PERSON, "team": MOST_OF_TEAM}
+    mine = sum(row.owner.person == asker_of(query).person for row in of_kind)
+    team = limit_of(query.settings, LIMITS[kind], MOST_OF_TEAM)
+    limits = {"mine": min(MOST_OF_PERSON, team), "team": team}
+    if mine >= limits["mine"] or len(of_kind) >= limits["team"]:
         raise Refused(Note("at most {mine} a person and {team} a team; turn some off first", limits))
 
 

@@ -23,6 +23,7 @@ def asker_of(interaction: discord.Interaction[Any]) -> Asker:
         role=_role(interaction.permissions) if here else "admin",
         locale=interaction.locale.value,
         mentionable=_mentionable(interaction) if here else (),
+        groups=_roles(interaction.user) if here else (),
     )
 
 
@@ -45,6 +46,12 @@ def _mentionable(interaction: discord.Interaction[Any]) -> tuple[str, ...] | Non
         return None
     roles = interaction.guild.roles if interaction.guild is not None else []
     return tuple(str(role.id) for role in roles if role.mentionable)
+
+
+def _roles(user: discord.User | discord.Member) -> tuple[str, ...]:
+    """The roles that a person has, without that of everybody."""
+    roles = user.roles if isinstance(user, discord.Member) else []
+    return tuple(str(role.id) for role in roles if not role.is_default())
 
 
 def _role(permissions: discord.Permissions) -> Role:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -137,6 +137,7 @@ class Site:
             rows = await query.reader.models()
             models = tuple(row.name for row in rows)
             polled = tuple(row.name for row in rows if row.priced_at is not None)
+            visitor = replace(visitor, asker=query.asker or visitor.asker)
             return Seen(request, visitor, Words(language, query.now), models, polled, query.preferences, query.zone())
 
     def guarded(self, handler: Handler) -> Handler:
