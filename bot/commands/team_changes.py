@@ -1,4 +1,4 @@
-"""What of a team's settings somebody changes: each text read, refused where it cannot hold, and followed by its alerts."""
+"""What of a team's settings somebody changes: each text is read or refused, and the team's alerts follow."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _quiet_in(tz: str | None) -> Read:
 
 
 def _channel(query: QueryContext, said: str) -> str:
-    """A channel of the same team: the one where it is said. Slack's token reaches no further, so there an id does too."""
+    """The channel where it is said; on Slack also an id, for there a team's token reaches no other team's channels."""
     asker = query.asker
     if said.lower() in ("here", "aqui") and asker is not None:
         if has_no_channel(asker):
@@ -180,9 +180,9 @@ async def _follow(writer: Writer, asker: Asker, settings: Mapping[str, TeamSetti
 def tz_moves(query: QueryContext, tz: str | None) -> str | None:
     """The team's quiet hours in its new time zone, where they were in the old one; None where they stay."""
     quiet = team_quiet(query.settings)
-    if quiet is None or tz is None or quiet.zone != query.team.tz:
+    if quiet is None or tz in (None, query.team.tz) or quiet.zone != query.team.tz:
         return None
-    return quiet_text(replace(quiet, zone=tz))
+    return quiet_text(replace(quiet, zone=str(tz)))
 
 
 async def note(writer: Writer, query: QueryContext, details: Mapping[str, object]) -> None:
