@@ -23,13 +23,14 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.market import Scope
 from bot.store import tables as t
 from bot.store.bulk import put_changes
 from bot.store.names import Names
-from bot.store.outbox import Destination, insert_new
+from bot.store.outbox import Destination
 
 LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 """Of public ids: none that is mistaken for another."""
@@ -260,9 +261,11 @@ class AlertWrites(AlertReads):
         await self._names.add_regions(self._conn, [key.region])
         row = {field.name: getattr(key, field.name) for field in fields(SeriesKey) if field.name not in _NAMED}
         row |= {"gpu_id": self._names.gpus[key.model], "region_id": self._names.region_id(key.region)}
-        await self._conn.execute(insert_new(self._conn, t.series).values(**row))
-        same = [t.series.c[name] == value for name, value in row.items()]
-        return int((await self._conn.execute(select(t.series.c.id).where(*same))).scalar_one())
+        dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
+        insert = dialect.insert(t.series).values(**row)
+        # of one that is there a column is set as it is: only then its id is told
+        insert = insert.on_conflict_do_update(index_elements=list(row), set_={"level": insert.excluded.level})
+        return int((await self._conn.execute(insert.returning(t.series.c.id))).scalar_one())
 
     async def create(
         self, owner: Owner, destination_id: int, rule: RuleRow, now: int, *, request: tuple[str, str] | None = None
