@@ -25,7 +25,7 @@ async def chat(sqlite_tables: str) -> AsyncIterator[Dispatcher]:
 async def _rows(chat: Dispatcher, line: str, **profile: str | None) -> tuple[str, dict[str, tuple[str, str]]]:
     asker = Asker("slack", "T1", "U1", role="manager", **profile)  # type: ignore[arg-type]
     found = await reply(chat, asker, line, default=chat.language or "en")
-    (table,) = found.card.tables
+    table = found.card.tables[0]
     return found.words.language, {str(row[0]): (str(row[1]), str(row[2])) for row in table.rows}
 
 

@@ -174,7 +174,9 @@ async def test_an_alert_is_added_from_the_home_and_told_to_the_person(home: Home
     wrong = await submit(home, form, gpu="RTX 4091", condition="< 0.21")
     assert wrong["response_action"] == "errors"
     assert "RTX 4090" in wrong["errors"]["gpu"]
-    good = await submit(home, form, gpu="4090", condition="< 0.21", hold="2h", to="channel")
+    nowhere = await submit(home, form, gpu="4090", condition="< 0.21", to="channel")
+    assert "no default channel" in nowhere["errors"]["to"]
+    good = await submit(home, form, gpu="4090", condition="< 0.21", hold="2h", to="here")
     assert good["response_action"] == "update"
     assert "It is told to you alone." in shown(good["view"])
     made = alert_in(shown(good["view"]))

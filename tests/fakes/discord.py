@@ -250,6 +250,7 @@ class FakeDiscord(Channels):
         owners: Mapping[str, str] | None = None,
         message: Mapping[str, Any] | None = None,
         app_permissions: int = MEMBER,
+        roles: Sequence[str] = (),
     ) -> Asked:
         who = user_object(PEOPLE.get(user, PEOPLE["ana"]), user)
         payload: dict[str, Any] = {
@@ -263,7 +264,7 @@ class FakeDiscord(Channels):
         if guild:
             member = {
                 "user": who,
-                "roles": [],
+                "roles": list(roles),
                 "joined_at": None,
                 "deaf": False,
                 "mute": False,
