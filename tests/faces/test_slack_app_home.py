@@ -175,7 +175,7 @@ async def test_an_alert_is_added_from_the_home_and_told_to_the_person(home: Home
     assert wrong["response_action"] == "errors"
     assert "RTX 4090" in wrong["errors"]["gpu"]
     nowhere = await submit(home, form, gpu="4090", condition="< 0.21", to="channel")
-    assert "no default channel" in nowhere["errors"]["to"]
+    assert "no default channel" in str(nowhere["errors"])
     good = await submit(home, form, gpu="4090", condition="< 0.21", hold="2h", to="here")
     assert good["response_action"] == "update"
     assert "It is told to you alone." in shown(good["view"])
