@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from analytics.answers.digest_news import FAR, is_news
 from analytics.answers.digest_prices import (
-    CHANGE,
     LOW_SHARE,
     USUAL_SHARE,
     Cheap,
@@ -34,7 +33,7 @@ METHOD = Note(
     "long; it is cheap where at most {low} of the hours of the last 30 days had a price as low; only news: an alert "
     "fired, a change is {far} times beyond the usual, or more models moved or became cheap than chance would have"
 )
-BY_CHANCE = Note("changes judged: {n}; of those of steady prices {share} or more lie outside by chance", usual=True)
+BY_CHANCE = Note("models compared: {n}; {share} or more of them lie outside their usual range by chance", usual=True)
 OVERLAPPING = Note(
     "past changes are looked at from hour to hour or day to day, so they overlap: what counts is how many days they "
     "are of",
@@ -286,8 +285,3 @@ def _window(
     first, hours = run
     mean = math.fsum(relative[(first + n) % WEEK] for n in range(hours)) / hours
     return WindowAhead(model, start.isoformat(), end.isoformat(), hours, round(100 * (1 - mean), 1))
-
-
-def unjudged(answer: Digest) -> int:
-    """Models whose change could not be told."""
-    return sum(one.what == CHANGE for one in answer.not_judged)

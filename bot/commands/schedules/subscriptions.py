@@ -12,7 +12,7 @@ from bot.alerts.descriptions import describe as describe_rule
 from bot.commands.alerts.listing import STATUS, shown_status
 from bot.commands.alerts.owned import asker_of
 from bot.commands.alerts.owned import known_to as known_alerts
-from bot.commands.schedules.owned import known_to, where
+from bot.commands.schedules.owned import known_to, place_in_words, where
 from bot.commands.webhooks.owned import ROLE as WEBHOOK_ROLE
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
@@ -48,6 +48,8 @@ class Subscriptions:
     subscriptions: tuple[Subscription, ...]
     elsewhere: int
     """how many more there are in other channels of the team"""
+    channel: str
+    """that it is asked in"""
 
 
 async def ask(query: QueryContext) -> Subscriptions:
@@ -64,7 +66,7 @@ async def ask(query: QueryContext) -> Subscriptions:
         *(_schedule(row, asker) for row in schedules),
     ]
     shown = tuple(one for one in every if one.mine or one.where == asker.channel)
-    return Subscriptions(shown, len(every) - len(shown))
+    return Subscriptions(shown, len(every) - len(shown), asker.channel)
 
 
 def _alert(row: AlertRow, asker: Asker, now: int) -> Subscription:
@@ -104,9 +106,16 @@ def card(answer: Subscriptions, words: Words) -> Card:
     if not answer.subscriptions:
         lead = words("Nothing is told here or to you yet. For example: {example}", example="digest daily 09:00")
         return Card(title, lead, notes=tuple(notes))
-    columns = tuple(Column(words(name)) for name in ("kind", "name", "what", "where", "state"))
+    columns = tuple(Column(words(name)) for name in ("what", "state", "where", "kind", "name"))
     rows = tuple(
-        (words(one.kind), one.id, words(one.what), one.where, _state(one, words)) for one in answer.subscriptions
+        (
+            words(one.what),
+            _state(one, words),
+            place_in_words(one.where, answer.channel, words),
+            words(one.kind),
+            one.id,
+        )
+        for one in answer.subscriptions
     )
     count = Plural("{n} subscription, {mine} of them yours", "{n} subscriptions, {mine} of them yours")
     mine = sum(one.mine for one in answer.subscriptions)
