@@ -30,8 +30,8 @@ PAST_HOURS = WEEK
 
 METHOD = Note(
     "a price moved where its change over the period lies outside the middle {share} of its own earlier changes over as "
-    "long; it is cheap where at most {low} of the hours of the last 30 days had a price as low; only news: an alert "
-    "fired, a change is {far} times beyond the usual, or more models moved or became cheap than chance would have"
+    "long; it is cheap where at most {percent} of the hours of the last 30 days had a price as low; only news: an "
+    "alert fired, a change is {far} × the usual or more, or more models moved or became cheap than chance would have"
 )
 BY_CHANCE = Note("models compared: {n}; {share} or more of them lie outside their usual range by chance", usual=True)
 OVERLAPPING = Note(
@@ -209,7 +209,7 @@ def digest(found: Market, fired: Fired | None, since: int, zone: dt.tzinfo, zone
 
 
 def _evidence(found: Market) -> Evidence:
-    limits = {"share": Percent(100 * USUAL_SHARE, 0), "low": Percent(100 * LOW_SHARE, 0), "far": FAR}
+    limits = {"share": Percent(100 * USUAL_SHARE, 0), "percent": Percent(100 * LOW_SHARE, 0), "far": FAR}
     by_chance = Note(BY_CHANCE.text, {"n": found.prices.changes, "share": Percent(100 * (1 - USUAL_SHARE))}, usual=True)
     told = (by_chance, OVERLAPPING) if found.prices.changes else ()
     return found.basis.evidence(Note(METHOD.text, limits), told)

@@ -47,8 +47,8 @@ CHANGE, MONTH = "change", "month"
 NO_PRICE = Note("nothing on offer now")
 NOT_FRESH = Note("no new price for a while")
 NO_START = Note("no price known from when the period began")
-FEW_SPANS = Note("too little history: {n} of the {need} earlier changes over {hours} h that it takes")
-FEW_DAYS = Note("too little history: {n} of the {need} days of the month that it takes")
+FEW_SPANS = Note("too little history: changes over {hours} h seen: {n}, it takes {need}")
+FEW_DAYS = Note("too little history: days of the month with a price: {n}, it takes {need}")
 
 
 @dataclass(frozen=True, slots=True)

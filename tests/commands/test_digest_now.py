@@ -70,7 +70,7 @@ async def test_what_moved_comes_first_with_what_is_usual_and_its_week(house: Mar
     card = shown(answer)
     assert card.title == "Digest: Mon 2026-09-21"
     assert card.lead.startswith(f"{MODEL} moved +{moved.change_percent:.1f}% to ${moved.price:.3f} in 24 h; usual: ")
-    assert card.tables[0].caption == "Moved in 24 h; usual: 95% of the changes of 30 days or more"
+    assert card.tables[0].caption == "Moved in 24 h; usual: 95% of earlier changes, days of them: 30 or more"
     assert card.tables[0].rows[0][:2] == (MODEL, f"${moved.price:.3f} (+{moved.change_percent:.1f}%)")
     (chart,) = card.charts
     assert isinstance(chart, Lines)
@@ -108,7 +108,11 @@ async def test_cards_are_whole_in_both_languages_and_fit_a_telephone(house: Mark
 async def test_a_week_is_not_judged_by_a_month_and_it_is_said_from_when_on(house: Market) -> None:
     answer = await told(house.dispatcher, "digest now week")
     assert (answer.moved, answer.judged_changes, answer.hours) == ((), 0, WEEK)
-    assert any(note.startswith("not compared before 2026-1") and "+4 (too little history: 4 of the 10" in note for note in shown(answer).notes)
+    assert any(
+        note.startswith("not compared before 2026-1")
+        and "+4 (too little history: changes over 168 h seen: 4, it takes 10)" in note
+        for note in shown(answer).notes
+    )
 
 
 async def test_models_are_those_named_else_ones_own_else_the_followed(house: Market) -> None:
@@ -158,7 +162,9 @@ async def test_alerts_are_those_that_fired_where_it_is_read(house: Market) -> No
     assert answer.alerts
     (alert,) = answer.alerts.alerts
     assert (alert.id, answer.alerts.total, answer.happened) == (alert_in(plain(made.card)), 1, True)
-    table = next(table for table in shown(answer).tables if table.caption == "Alerts that fired here (America/Sao_Paulo)")
+    table = next(
+        table for table in shown(answer).tables if table.caption == "Alerts that fired here (America/Sao_Paulo)"
+    )
     assert table.rows[0][0].startswith("Mon 11:")  # São Paulo is three hours behind
     assert house.mark(0.9).rstrip("0") in table.rows[0][2]
     for elsewhere in (replace(ANA, channel="C9"), replace(ANA, channel="D1"), replace(ANA, team="T9")):
@@ -213,7 +219,10 @@ async def test_windows_are_those_that_windows_tells_of_the_next_day(house: Marke
     ]
     assert ours == [("2026-09-22T21:00:00-03:00", "2026-09-23T05:00:00-03:00")]
     table = shown(answer).tables[-1]
-    assert (table.caption, table.rows[0][1:]) == ("Safe windows that begin on Tue (America/Sao_Paulo)", ("21:00–05:00", "50% less"))
+    assert (table.caption, table.rows[0][1:]) == (
+        "Safe windows that begin on Tue (America/Sao_Paulo)",
+        ("21:00–05:00", "50% less"),
+    )
     async with house.store.writer() as writer:
         await writer.save_hazard_profiles({MODEL: profile(published=False)}, NOW)
     assert any("do not foretell" in note for note in shown(await told(house.dispatcher)).notes)

@@ -22,10 +22,12 @@ SINGULAR = {"en": (1,), "pt-BR": (0, 1)}
 """Which of the numbers asked for take the singular (CLDR)."""
 
 AGREEING = {
-    "en": """GPU/GPUs GPU-hour/GPU-hours case/cases character/characters day/days hour/hours interruption/interruptions
+    "en": """dashboard/dashboards digest/digests
+        GPU/GPUs GPU-hour/GPU-hours case/cases character/characters day/days hour/hours interruption/interruptions
         line/lines machine/machines minute/minutes model/models offer/offers row/rows sequence/sequences
         tenant-hour/tenant-hours time/times token/tokens wait/waits week/weeks costs/cost is/are little/few""",
-    "pt-BR": """GPU/GPUs acompanhado/acompanhados caractere/caracteres caso/casos dia/dias gasta/gastas hora/horas
+    "pt-BR": """painel/painéis resumo/resumos
+        GPU/GPUs acompanhado/acompanhados caractere/caracteres caso/casos dia/dias gasta/gastas hora/horas
         interrupção/interrupções linha/linhas livre/livres milhão/milhões minuto/minutos modelo/modelos
         mostrado/mostrados         máquina/máquinas oferta/ofertas sequência/sequências
         semana/semanas token/tokens vez/vezes último/últimos

@@ -129,7 +129,7 @@ def _moved(answer: Digest, words: Words) -> Table | None:
     if not rows:
         return None
     days = min(one.days for one in answer.moved[:SHOWN])
-    text = "Moved in {span}; usual: 95% of the changes of {days} days or more"
+    text = "Moved in {span}; usual: 95% of earlier changes, days of them: {days} or more"
     caption = words(text, span=_span(answer, words), days=days)
     return Table(caption, _columns(words, "GPU", "price", "usual"), rows)
 

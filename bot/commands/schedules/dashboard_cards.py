@@ -86,7 +86,7 @@ def _rows(some: Sequence[Any], cells: Callable[[Any, Words], tuple[str, ...]], w
 def _more(models: int, verb: str, words: Words) -> tuple[str, ...]:
     """Where the models are that have no row."""
     left = models - SHOWN
-    return (words("models beyond these: {n}; {verb} shows them", n=left, verb=verb),) if left > 0 else ()
+    return (words("models beyond these: {n}; {command} shows them", n=left, command=verb),) if left > 0 else ()
 
 
 def _reliability(found: Found, words: Words) -> Card:

@@ -48,7 +48,7 @@ class Owned:
 async def named_models(query: QueryContext, gpus: Sequence[str] | None) -> tuple[str, ...]:
     """The models of a new one: those that were named, else the asker's default ones; () for all."""
     if gpus is not None and len(gpus) > MOST_GPUS:
-        raise AskError(Note("at most {n} models; leave them out to have all", {"n": MOST_GPUS}))
+        raise AskError(Note("models at most: {n}; leave them out to have all", {"n": MOST_GPUS}))
     if gpus is not None:
         return tuple(gpus)
     known = await query.known()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analytics.evidence import Note, Plural
+from analytics.evidence import Note
 from bot.accounts import Asker, permits
 from bot.alerts.codec import load_rule, load_state
 from bot.alerts.descriptions import describe as describe_rule
@@ -101,8 +101,7 @@ def card(answer: Subscriptions, words: Words) -> Card:
     title = words("Subscriptions")
     notes = []
     if answer.elsewhere:
-        more = Plural("{n} more in other channels of this workspace", "{n} more in other channels of this workspace")
-        notes.append(words(more, n=answer.elsewhere))
+        notes.append(words("in other channels of this workspace: {n}", n=answer.elsewhere))
     if not answer.subscriptions:
         lead = words("Nothing is told here or to you yet. For example: {example}", example="digest daily 09:00")
         return Card(title, lead, notes=tuple(notes))
@@ -117,11 +116,10 @@ def card(answer: Subscriptions, words: Words) -> Card:
         )
         for one in answer.subscriptions
     )
-    count = Plural("{n} subscription, {mine} of them yours", "{n} subscriptions, {mine} of them yours")
     mine = sum(one.mine for one in answer.subscriptions)
     return Card(
         title,
-        words(count, n=len(answer.subscriptions), mine=mine),
+        words("subscriptions: {n}; yours: {mine}", n=len(answer.subscriptions), mine=mine),
         (Table(title, columns, rows),),
         notes=tuple(notes),
         actions=tuple(_actions(answer, words)),
