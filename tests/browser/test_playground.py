@@ -198,14 +198,3 @@ def test_a_dashboard_is_edited_where_it_stands_and_taken_away(page: Page, site: 
     expect(shown).to_have_count(1)
     page.reload()
     expect(page.locator(".said.alert .as-page")).to_contain_text("Something else")
-
-
-def test_what_comes_at_fixed_times_can_be_asked_for(page: Page, site: str) -> None:
-    page.goto(site)
-    for line in ("home", "digest now", "dashboard market here", "digest daily 09:00", "subscriptions"):
-        count = page.locator(".said.spotbot").count()
-        say(page, line)
-        expect(page.locator(".said.spotbot")).to_have_count(count + 1)
-        for view in ("page", "slack", "discord"):
-            expect(page.locator(f".said.spotbot .as-{view}").last).not_to_contain_text("cannot be answered")
-    expect(page.locator(".said.spotbot .as-page").last).to_contain_text("this channel")
