@@ -162,9 +162,27 @@ def message(browser: Browser, site: str, platform: str, *, dark: bool) -> None:
     context.close()
 
 
+def dashboard(browser: Browser, site: str) -> None:
+    """A dashboard's message as it stands in a channel of Slack."""
+    context = browser.new_context(
+        viewport={"width": MESSAGE, "height": 1600}, color_scheme="light", device_scale_factor=MESSAGE_SCALE
+    )
+    page = context.new_page()
+    page.goto(f"{site}/play")
+    page.locator("#view-slack").check()
+    ask(page, "dashboard market here")
+    shown = page.locator(".said.alert").last.locator(".as-slack")
+    shown.locator("img").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)
+    shown.locator("details").evaluate_all("all => all.forEach(one => { one.hidden = true })")  # the JSON behind it
+    store(Image.open(io.BytesIO(shown.screenshot())).convert("RGB"), FOLDER / "slack-dashboard.png")
+    context.close()
+
+
 def stills(browser: Browser, site: str) -> None:
     """Pictures of pages and answers, once all of the history is in."""
     discord(browser, site)
+    dashboard(browser, site)
     message(browser, site, "slack", dark=False)
     message(browser, site, "discord", dark=True)
     shoot(browser, f"{site}/dash/market", "market")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -15,24 +15,24 @@ from bot.accounts import NO_PREFERENCES, Asker, Preferences
 from bot.alerts.messages import AlertMessages
 from bot.commands.digests.card import card as digest_card
 from bot.commands.digests.now import PERIODS, digest, market
+from bot.commands.schedules import dashboard_cards
+from bot.commands.schedules.dashboard_cards import Found
 from bot.dispatch.command import QueryContext
 from bot.dispatch.dispatcher import Dispatcher
+from bot.dispatch.why import shortened
 from bot.fair_queue import Waiter
 from bot.outbox.drafts import Draft, Rendered
 from bot.outbox.sender import Address
 from bot.presentation.card import Card, Chart
 from bot.presentation.error_cards import error_card
 from bot.presentation.words import Words, pick_language
-from bot.schedules.descriptions import VIEWS, local_clock
+from bot.schedules.descriptions import VIEWS, local_clock, wall_clock
 from bot.schedules.producing import DASHBOARD, DIGEST, REMOVED
 from bot.schedules.specs import DashboardSpec, DigestSpec, Spec, View, load
 from bot.store.schedules import ScheduleRow
 
 TURNED_OFF = "it was turned off"
 NOTHING_HAPPENED = "nothing happened"
-
-SHOWN_NOTES = 4
-"""Notes of a dashboard; the answers themselves have all."""
 
 MARKETS_KEPT, MINUTE = 16, 60
 """Parts of digests that are told to more than one team, and for how many seconds (ours)."""
@@ -41,40 +41,27 @@ CHARTS_KEPT = 256
 """Pictures that are shown again within their hour: each new one is a file more in a workspace, 288 a day at most,
 and a chart of a week shows no more after five minutes."""
 
-Part = Literal["tables", "charts", "lead"]
+Reach = Literal["all", "first", "each"]
+"""Whether an answer is about all models at once, the first of them, or one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """An answer on a dashboard: what of it is shown. ``many``: it takes all models, else the first one."""
+    """An answer on a dashboard, and by which parameter it is told its models."""
 
     verb: str
     param: str
-    shows: tuple[Part, ...]
-    many: bool = False
+    reach: Reach
     zoned: bool = False
     """its times are those of a zone"""
 
 
 VIEW_PANELS: Mapping[View, tuple[Panel, ...]] = {
-    "market": (
-        Panel("monitor", "gpu", ("lead", "tables"), many=True),
-        Panel("history", "gpu_name", ("lead", "charts")),
-    ),
-    "reliability": (
-        Panel("interruptions", "gpu", ("lead", "tables"), many=True),
-        Panel("reliability", "gpu", ("lead", "charts")),
-        Panel("windows", "gpu_name", ("lead",), zoned=True),
-    ),
-    "cost": (
-        Panel("predict", "gpu_name", ("lead", "tables", "charts")),
-        Panel("savings", "gpu", ("lead", "tables")),
-    ),
+    "market": (Panel("monitor", "gpu", "all"), Panel("history", "gpu_name", "first")),
+    "reliability": (Panel("interruptions", "gpu", "all"), Panel("windows", "gpu_name", "first", zoned=True)),
+    "cost": (Panel("predict", "gpu_name", "each"), Panel("savings", "gpu", "each")),
 }
 """The same answers as on the pages of these names, as many as one message has room for."""
-
-NOTHING_YET = Panel("monitor", "gpu", ("lead",), many=True)
-"""What a dashboard of one model says where there is none: why."""
 
 
 @dataclass(slots=True)
@@ -118,7 +105,7 @@ class Messages:
             try:
                 part = await self._market(query, spec, payload["since"])
                 found = await digest(query, spec.gpus or None, spec.period, since=payload["since"], found=part)
-                happened, card = found.happened, digest_card(found, words)
+                happened, card = found.happened, shortened(digest_card(found, words), found, _again(spec), words)
             except AskError as error:  # who waits for it hears why there is none
                 happened, card = False, error_card(error, words)
         if spec.news_only and not happened:
@@ -139,53 +126,60 @@ class Messages:
         return self._markets[minute]
 
     async def _dashboard(self, row: ScheduleRow, spec: DashboardSpec, words: Words) -> Card:
-        first = await self._first(spec)
-        panels = [panel for panel in VIEW_PANELS[spec.view] if panel.many or first] or [NOTHING_YET]
-        cards = [(panel, await self._answer(row, panel, spec, first, words)) for panel in panels]
-        leads = [card.lead for panel, card in cards if "lead" in panel.shows]
-        notes = dict.fromkeys(note for _, card in cards for note in card.notes)
-        return Card(
-            title=words(VIEWS[spec.view]),
-            lead=leads[0],
-            tables=tuple(table for panel, card in cards if "tables" in panel.shows for table in card.tables),
-            sparks=tuple(spark for panel, card in cards if "charts" in panel.shows for spark in card.sparks),
-            notes=(*leads[1:], *list(notes)[:SHOWN_NOTES]),
-            footer="\n".join((cards[0][1].footer, _rhythm(row, spec, words))),
-            charts=tuple(chart for panel, card in cards if "charts" in panel.shows for chart in card.charts),
+        models = await self._models(spec)
+        answers = {
+            panel.verb: [await self._answer(row, panel, text, spec.zone) for text in _asked(panel, spec, models)]
+            for panel in VIEW_PANELS[spec.view]
+        }
+        card = dashboard_cards.card(spec.view, Found(answers, models, spec.zone), words)
+        title = words(VIEWS[spec.view])
+        of_hour = spec.view, models[:1], spec.zone, words.language, words.now // HOUR
+        return replace(
+            card,
+            charts=self._charts.setdefault(of_hour, card.charts),
+            title=f"{title}: {spec.gpus[0]}" if len(spec.gpus) == 1 else title,
+            footer="\n".join((card.footer, _rhythm(row, spec, words))),
         )
 
-    async def _first(self, spec: DashboardSpec) -> str | None:
-        """The model of answers about one: the first that was named, else the busiest."""
+    async def _models(self, spec: DashboardSpec) -> tuple[str, ...]:
+        """The models of answers about one: those that were named, else the busiest."""
         if spec.gpus:
-            return spec.gpus[0]
+            return spec.gpus[: dashboard_cards.SHOWN]
         async with self.dispatcher.query_context() as query:
-            return next(iter(await query.with_prices(await query.known())), None)
+            return tuple(await query.with_prices(await query.known()))[: dashboard_cards.SHOWN]
 
-    async def _answer(
-        self, row: ScheduleRow, panel: Panel, spec: DashboardSpec, first: str | None, words: Words
-    ) -> Card:
-        """The card of one answer, or why there is none."""
+    async def _answer(self, row: ScheduleRow, panel: Panel, models: str, zone: str) -> Any | AskError:
+        """An answer, or why there is none."""
         command = self.dispatcher.command(panel.verb)
-        texts = {panel.param: ",".join(spec.gpus) if panel.many else first or ""}
-        if panel.zoned:
-            texts["tz"] = spec.zone
+        texts = {panel.param: models, **({"tz": zone} if panel.zoned else {})}
         try:
             waiter = Waiter(f"{row.owner.platform} {row.owner.team}", row.owner.person)
-            card = command.card(await self.dispatcher.ask(command, texts, waiter=waiter), words)
+            return await self.dispatcher.ask(command, texts, waiter=waiter)
         except AskError as error:
-            return error_card(error, words)
-        of_hour = panel.verb, *texts.values(), words.language, words.now // HOUR
-        return replace(card, charts=self._charts.setdefault(of_hour, card.charts))
+            return error
+
+
+def _again(spec: DigestSpec) -> str:
+    """The line that asks the same now, for the button that asks why."""
+    return " ".join(("digest now", ",".join(spec.gpus), f"period={spec.period}")).replace("  ", " ")
+
+
+def _asked(panel: Panel, spec: DashboardSpec, models: Sequence[str]) -> Sequence[str]:
+    """The models of each question of a panel."""
+    if panel.reach == "all":
+        return (",".join(spec.gpus),)
+    return models[:1] if panel.reach == "first" else models
 
 
 def _rhythm(row: ScheduleRow, spec: DashboardSpec, words: Words) -> str:
     """When this was made, when it is made again, and how that ends."""
     due = spec.next_after(words.now, row.created_at)
     return words(
-        "Updated {at}, again {next} · dashboard off {id}",
-        at=local_clock(words.now, spec.zone),
-        next=local_clock(due, spec.zone),
-        id=row.public_id,
+        "Updated {at}, next {next} ({zone}) · to end it: {line}",
+        at=wall_clock(words.now, spec.zone, since=words.now),
+        next=wall_clock(due, spec.zone, since=words.now),
+        zone=spec.zone,
+        line=f"dashboard off {row.public_id}",
     )
 
 

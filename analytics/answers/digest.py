@@ -7,7 +7,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analytics.answers.digest_prices import CHANGE, USUAL_SHARE, Cheap, Judged, Moved, NotJudged, Priced, Span, judged
+from analytics.answers.digest_news import FAR, is_news
+from analytics.answers.digest_prices import (
+    LOW_SHARE,
+    USUAL_SHARE,
+    Cheap,
+    Judged,
+    Moved,
+    NotJudged,
+    Priced,
+    Span,
+    judged,
+)
 from analytics.answers.windows import next_time, safest_runs
 from analytics.evidence import Basis, Evidence, Note, Percent, iso
 from analytics.forecasting.ledger import Landed
@@ -18,10 +29,11 @@ PAST_HOURS = WEEK
 """How much of a price the digest's chart shows (ours: a week, so that its days can be compared)."""
 
 METHOD = Note(
-    "price now over that of the hour in which the period began, against the middle {share} of the changes over as long "
-    "that ended before it; price now against the hours of the last 30 days"
+    "a price moved where its change over the period lies outside the middle {share} of its own earlier changes over as "
+    "long; it is cheap where at most {percent} of the hours of the last 30 days had a price as low; only news: an "
+    "alert fired, a change is {far} × the usual or more, or more models moved or became cheap than chance would have"
 )
-BY_CHANCE = Note("changes judged: {n}; of those of steady prices {share} or more lie outside by chance", usual=True)
+BY_CHANCE = Note("models compared: {n}; {share} or more of them lie outside their usual range by chance", usual=True)
 OVERLAPPING = Note(
     "past changes are looked at from hour to hour or day to day, so they overlap: what counts is how many days they "
     "are of",
@@ -131,7 +143,7 @@ class Market:
 class Digest:
     """What happened in a period, and what comes. ``local_date``: the day it is read on, in ``timezone``.
 
-    ``happened``: whether something moved, is cheap, or an alert fired.
+    ``happened``: whether it is news, by more than what prices do on most days.
     """
 
     since: str
@@ -173,7 +185,7 @@ def market(
 def digest(found: Market, fired: Fired | None, since: int, zone: dt.tzinfo, zone_name: str) -> Digest:
     """The digest for one reader. ``since``: UTC seconds at which the period began; it ends at the basis's now."""
     prices, now = found.prices, found.basis.now
-    happened = bool(prices.moved or prices.cheap or (fired and fired.total))
+    happened = is_news(prices, fired.total if fired else 0)
     return Digest(
         since=iso(since),
         until=iso(now),
@@ -197,10 +209,10 @@ def digest(found: Market, fired: Fired | None, since: int, zone: dt.tzinfo, zone
 
 
 def _evidence(found: Market) -> Evidence:
-    share = {"share": Percent(100 * USUAL_SHARE)}
+    limits = {"share": Percent(100 * USUAL_SHARE, 0), "percent": Percent(100 * LOW_SHARE, 0), "far": FAR}
     by_chance = Note(BY_CHANCE.text, {"n": found.prices.changes, "share": Percent(100 * (1 - USUAL_SHARE))}, usual=True)
     told = (by_chance, OVERLAPPING) if found.prices.changes else ()
-    return found.basis.evidence(Note(METHOD.text, share), told)
+    return found.basis.evidence(Note(METHOD.text, limits), told)
 
 
 def _past(one: Priced, until: int) -> tuple[PriceThen, ...]:
@@ -273,8 +285,3 @@ def _window(
     first, hours = run
     mean = math.fsum(relative[(first + n) % WEEK] for n in range(hours)) / hours
     return WindowAhead(model, start.isoformat(), end.isoformat(), hours, round(100 * (1 - mean), 1))
-
-
-def unjudged(answer: Digest) -> int:
-    """Models whose change could not be told."""
-    return sum(one.what == CHANGE for one in answer.not_judged)

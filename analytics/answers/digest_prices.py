@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from analytics.evidence import Note, Plural, iso
+from analytics.evidence import Note, iso
 from analytics.market import HOUR, usd
 from analytics.prices import DAY_HOURS, HOLD_HOURS
 
@@ -44,16 +44,11 @@ LOW_SHARE = 0.10
 CHANGE, MONTH = "change", "month"
 """What of a model could not be judged."""
 
-NO_PRICE = Note("nothing is on offer")
-NOT_FRESH = Note("its price is not fresh")
-NO_START = Note("no price is known of when the period began")
-FEW_SPANS = Note(
-    Plural(
-        "changes over {hours} h were seen {n} time without overlap, it takes {need}",
-        "changes over {hours} h were seen {n} times without overlap, it takes {need}",
-    )
-)
-FEW_DAYS = Note("days of the month with a price: {n}, it takes {need}")
+NO_PRICE = Note("nothing on offer now")
+NOT_FRESH = Note("no new price for a while")
+NO_START = Note("no price known from when the period began")
+FEW_SPANS = Note("too little history: changes over {hours} h seen: {n}, it takes {need}")
+FEW_DAYS = Note("too little history: days of the month with a price: {n}, it takes {need}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +91,7 @@ class Span:
 
     def needed(self) -> list[int]:
         """The hours whose prices :func:`judged` looks at."""
-        month = range(self.until - MONTH_DAYS * DAY_HOURS, self.until)
+        month = range(self.since - MONTH_DAYS * DAY_HOURS, self.until)
         sides = (hour - before for end in self.ends for hour in (end, end - self.hours) for before in range(HOLD_HOURS))
         return sorted({*month, *sides})
 
@@ -123,7 +118,8 @@ class Moved:
 class Cheap:
     """A model whose price is low against its month; USD per GPU-hour.
 
-    ``usual_price``: the median of the month's hours; ``share_percent``: of ``hours``, those with a price as low.
+    ``usual_price``: the median of the month's hours; ``share_percent``: of ``hours``, those with a price as low;
+    ``new``: it is known not to have been so when the period began.
     """
 
     gpu_name: str
@@ -132,6 +128,7 @@ class Cheap:
     share_percent: float
     hours: int
     days: int
+    new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +161,7 @@ def judged(models: Sequence[Priced], span: Span) -> Judged:
     below their median. (ours: definitions, "Q1 monitor" has the same idea with the middle 80 %.)
     """
     changes = [_change(one, span) for one in models]
-    months = [_month(one, span.until) for one in models]
+    months = [_month(one, span) for one in models]
     missing = [one for one in changes if isinstance(one, NotJudged)]
     # what is not fresh, or not on offer, is said once
     missing += [one for one in months if isinstance(one, NotJudged) and one.what == MONTH]
@@ -245,18 +242,43 @@ def _usual(changes: Iterable[float]) -> tuple[float, float]:
     return min(ordered[left_out], 0.0), max(ordered[-1 - left_out], 0.0)
 
 
-def _month(one: Priced, until: int) -> Cheap | NotJudged | None:
+def _month(one: Priced, span: Span) -> Cheap | NotJudged | None:
     """None: not low."""
     if (unusable := _unusable(one)) or one.price is None:
         return unusable
-    month = range(until - MONTH_DAYS * DAY_HOURS, until)
-    known = [(hour, price) for hour in month if (price := one.hours.get(hour)) is not None]
-    days = len({(until - 1 - hour) // DAY_HOURS for hour, _ in known})
+    month = _hours_of_month(one, span.until)
+    days = _days(month, span.until)
     if days < MONTH_MIN_DAYS:
         why = Note(FEW_DAYS.text, {"n": days, "need": MONTH_MIN_DAYS})
-        return NotJudged(one.model, MONTH, why, iso((until + (MONTH_MIN_DAYS - days) * DAY_HOURS) * HOUR))
-    usual = median(price for _, price in known)
-    share = sum(price <= one.price for _, price in known) / len(known)
-    if share > LOW_SHARE or one.price > (1 - LEAST_CHANGE) * usual:
+        return NotJudged(one.model, MONTH, why, iso((span.until + (MONTH_MIN_DAYS - days) * DAY_HOURS) * HOUR))
+    prices = list(month.values())
+    if not _is_low(one.price, prices):
         return None
-    return Cheap(one.model, usd(one.price), usd(usual), round(100 * share, 1), len(known), days)
+    share = round(100 * _share_as_low(one.price, prices), 1)
+    new = _was_dear(one, span.since)
+    return Cheap(one.model, usd(one.price), usd(median(prices)), share, len(prices), days, new)
+
+
+def _hours_of_month(one: Priced, until: int) -> dict[int, int]:
+    hours = range(until - MONTH_DAYS * DAY_HOURS, until)
+    return {hour: price for hour in hours if (price := one.hours.get(hour)) is not None}
+
+
+def _days(hours: Iterable[int], until: int) -> int:
+    return len({(until - 1 - hour) // DAY_HOURS for hour in hours})
+
+
+def _share_as_low(price: int, prices: Sequence[int]) -> float:
+    return sum(one <= price for one in prices) / len(prices)
+
+
+def _is_low(price: int, prices: Sequence[int]) -> bool:
+    return _share_as_low(price, prices) <= LOW_SHARE and price <= (1 - LEAST_CHANGE) * median(prices)
+
+
+def _was_dear(one: Priced, at: int) -> bool:
+    """Whether its price then is known, and was not low against the month before that."""
+    price, month = _held(one.hours, at), _hours_of_month(one, at)
+    if price is None or _days(month, at) < MONTH_MIN_DAYS:
+        return False
+    return not _is_low(price, list(month.values()))

@@ -35,8 +35,8 @@ async def ask(
 
 def card(answer: InterruptionRates, words: Words) -> Card:
     """The safest and the riskiest model, then a line a model."""
-    shown = _shown(answer)
-    rows = tuple(_row(row, words) for row in shown)
+    shown_rows = shown(answer, answer.limit or ROWS)
+    rows = tuple(_row(row, words) for row in shown_rows)
     columns = (
         Column(words("GPU")),
         Column(words("interruptions"), "right"),
@@ -46,7 +46,7 @@ def card(answer: InterruptionRates, words: Words) -> Card:
         Column(words("worst region")),
     )
     more = []
-    if left := len(answer.gpus) - len(shown):
+    if left := len(answer.gpus) - len(shown_rows):
         more.append(words(Plural("{n} more model not shown", "{n} more models not shown"), n=left))
     notes = card_notes(answer.evidence, words, own=more, usual=(answer.evidence.method,))
     table = Table(words("Interruptions"), columns, rows)
@@ -61,10 +61,10 @@ def card(answer: InterruptionRates, words: Words) -> Card:
     )
 
 
-def _shown(answer: InterruptionRates) -> list[ModelRate]:
+def shown(answer: InterruptionRates, most: int) -> list[ModelRate]:
     """The safest models, and the least safe one, of which the lead speaks."""
     known = [row for row in answer.gpus if row.interruption_rate_per_day is not None]
-    first = list(answer.gpus[: answer.limit or ROWS])
+    first = list(answer.gpus[:most])
     return first if not known or known[-1] in first else [*first[:-1], known[-1]]
 
 
@@ -91,13 +91,14 @@ def _row(row: ModelRate, words: Words) -> tuple[str, ...]:
         row.gpu_name,
         words.number(row.total_interruptions, 0),
         words.number(row.interruption_rate_per_day, 2),
-        _between(row, words),
+        between(row, words),
         words.hours(None if minutes is None else minutes / 60),
         row.worst_region or "–",
     )
 
 
-def _between(row: ModelRate, words: Words) -> str:
+def between(row: ModelRate, words: Words) -> str:
+    """The mean time between interruptions, or what it is at least."""
     if row.mean_time_between_interruptions_hours is None:
         low = row.interval_95["low"]
         return "–" if low is None else f"> {words.hours(low)}"

@@ -40,7 +40,7 @@ def card(answer: Prediction, words: Words) -> Card:
         Column(words("within ±5%"), "right"),
     )
     rows = tuple(_cells(key, point, words) for key, point in answer.predictions.items())
-    record = _record(answer, words)
+    track = record(answer, words)
     lead = words(
         "{gpu} {price}. {advice}",
         gpu=answer.gpu_name,
@@ -52,7 +52,7 @@ def card(answer: Prediction, words: Words) -> Card:
         lead=words.lead(lead, answer.evidence),
         tables=(Table(words("Forecast, USD per GPU-hour"), columns, rows),),
         sparks=(Spark(words("last 48 h"), answer.history),),
-        notes=card_notes(answer.evidence, words, own=(record,) if record else ()),
+        notes=card_notes(answer.evidence, words, own=(track,) if track else ()),
         footer=words.footer(answer.evidence),
         charts=_charts(answer, words),
     )
@@ -122,7 +122,8 @@ def _cells(key: str, point: Point, words: Words) -> tuple[str, ...]:
     return f"{hours} h", words.money(point.price), band, words.share(point.confidence)
 
 
-def _record(answer: Prediction, words: Words) -> str:
+def record(answer: Prediction, words: Words) -> str:
+    """How often such forecasts were right; empty where that is not known."""
     if answer.model_accuracy is None:
         return ""
     text = Plural(

@@ -53,5 +53,21 @@ def clock_time(minute: int) -> str:
 
 
 def local_clock(at: int, zone: str) -> str:
-    """A UTC second as the clock on the wall shows it, with the zone's short name."""
-    return f"{dt.datetime.fromtimestamp(at, zone_or_utc(zone)):%Y-%m-%d %H:%M %Z}"
+    """A UTC second as the clock on the wall shows it, with the zone's short name, or how far it is from UTC."""
+    then = dt.datetime.fromtimestamp(at, zone_or_utc(zone))
+    return f"{then:%Y-%m-%d %H:%M} {_short_name(then)}"
+
+
+def _short_name(then: dt.datetime) -> str:
+    """Many zones have no letters of their own, and "-03" says nothing."""
+    name = f"{then:%Z}"
+    if name[:1] not in "+-":
+        return name
+    hours, minutes = name[1:3].lstrip("0"), name[3:]
+    return f"UTC{name[0]}{hours or 0}{f':{minutes}' if minutes else ''}"
+
+
+def wall_clock(at: int, zone: str, *, since: int) -> str:
+    """The same without its zone, and without its date where that is the day of ``since``."""
+    then, begun = (dt.datetime.fromtimestamp(second, zone_or_utc(zone)) for second in (at, since))
+    return f"{then:%H:%M}" if then.date() == begun.date() else f"{then:%Y-%m-%d %H:%M}"

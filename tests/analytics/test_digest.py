@@ -112,8 +112,8 @@ def test_one_hour_is_too_little_for_both_and_it_is_said_when_it_will_do() -> Non
     found = of({NOW - 24: 100_000}, 130_000)
     assert (found.moved, found.cheap, found.changes, found.months) == ((), (), 0, 0)
     assert reasons(found) == {
-        CHANGE: "changes over 24 h were seen 0 times without overlap, it takes 10",
-        MONTH: "days of the month with a price: 1, it takes 20",
+        CHANGE: "too little history: changes over 24 h seen: 0, it takes 10",
+        MONTH: "too little history: days of the month with a price: 1, it takes 20",
     }
     ready = [dt.datetime.fromisoformat(one.ready_at or "").timestamp() / HOUR - NOW for one in found.not_judged]
     assert ready == [240, 19 * 24]

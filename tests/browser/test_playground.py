@@ -24,7 +24,7 @@ from bot.faces.http.metrics import Health, market_health
 from bot.faces.web.playground import Playground
 from bot.faces.web.site import Site
 from bot.faces.web.visitors import AtThisMachine
-from bot.outbox.sender import Address, Message
+from bot.outbox.sender import Address, Delivered, Message, Receipt
 from bot.presentation.card import Card
 from bot.presentation.gallery import Gallery
 from bot.store.engine import open_store
@@ -43,9 +43,14 @@ class Demo:
 
     def tell(self, card: Card) -> None:
         """Let a message arrive that nobody asked for."""
+        self.send(Message("m1", Address(PERSON.platform, PERSON.team, "prompt"), card, "en"))
+
+    def send(self, message: Message) -> Receipt:
+        """Let a message arrive, be edited or be removed."""
         assert self.playground is not None
-        message = Message("m1", Address(PERSON.platform, PERSON.team, "prompt"), card, "en")
-        asyncio.run_coroutine_threadsafe(self.playground.send(message), self.loop).result()
+        sent = asyncio.run_coroutine_threadsafe(self.playground.send(message), self.loop).result()
+        assert isinstance(sent, Delivered)
+        return sent.receipt
 
 
 @pytest.fixture
@@ -176,3 +181,20 @@ def test_pages_of_a_long_answer_turn_in_each_chat(page: Page, site: str) -> None
         expect(page.locator(".said.spotbot")).to_have_count(n)
         expect(page.locator(f".as-{view}").last).to_contain_text("2/")
         expect(page.locator(f".as-{view}").last.get_by_role("link", name="Previous")).to_be_visible()
+
+
+def test_a_dashboard_is_edited_where_it_stands_and_taken_away(page: Page, site: str, demo: Demo) -> None:
+    page.goto(site)
+    place = Address(PERSON.platform, PERSON.team, "prompt")
+    receipt = demo.send(Message("m1", place, Card("Market", "first"), "en"))
+    demo.tell(Card("Something else", "below"))
+    shown = page.locator(".said.alert")
+    expect(shown).to_have_count(2)
+    edit = Message("m2", place, Card("Market", "second"), "en", edit=receipt, edit_only=True)
+    assert demo.send(edit) == receipt
+    expect(shown.first.locator(".as-page")).to_contain_text("second")
+    expect(shown).to_have_count(2)
+    demo.send(Message("m3", place, Card("", ""), "en", remove=receipt))
+    expect(shown).to_have_count(1)
+    page.reload()
+    expect(page.locator(".said.alert .as-page")).to_contain_text("Something else")

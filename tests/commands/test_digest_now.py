@@ -68,10 +68,10 @@ async def test_what_moved_comes_first_with_what_is_usual_and_its_week(house: Mar
     assert moved.usual_low_percent <= 0 <= moved.usual_high_percent < moved.change_percent
     assert (moved.days, moved.spans, answer.judged_changes) == (30, 30, len(NAMES))
     card = shown(answer)
-    assert card.title == "Digest: Monday 2026-09-21"
+    assert card.title == "Digest: Mon 2026-09-21"
     assert card.lead.startswith(f"{MODEL} moved +{moved.change_percent:.1f}% to ${moved.price:.3f} in 24 h; usual: ")
-    assert card.tables[0].caption == "Moved beyond their usual range in 24 h"
-    assert card.tables[0].rows[0][:3] == (MODEL, f"${moved.price:.3f}", f"+{moved.change_percent:.1f}%")
+    assert card.tables[0].caption == "Moved in 24 h; usual: 95% of earlier changes, days of them: 30 or more"
+    assert card.tables[0].rows[0][:2] == (MODEL, f"${moved.price:.3f} (+{moved.change_percent:.1f}%)")
     (chart,) = card.charts
     assert isinstance(chart, Lines)
     assert (len(chart.lines[0].xs), chart.lines[0].ys[-1]) == (WEEK + 1, moved.price)
@@ -108,7 +108,11 @@ async def test_cards_are_whole_in_both_languages_and_fit_a_telephone(house: Mark
 async def test_a_week_is_not_judged_by_a_month_and_it_is_said_from_when_on(house: Market) -> None:
     answer = await told(house.dispatcher, "digest now week")
     assert (answer.moved, answer.judged_changes, answer.hours) == ((), 0, WEEK)
-    assert any(note.startswith("models not judged: 7; ") and "until 2026-1" in note for note in shown(answer).notes)
+    assert any(
+        note.startswith("not compared before 2026-1")
+        and "+4 (too little history: changes over 168 h seen: 4, it takes 10)" in note
+        for note in shown(answer).notes
+    )
 
 
 async def test_models_are_those_named_else_ones_own_else_the_followed(house: Market) -> None:
@@ -134,7 +138,7 @@ async def test_of_old_prices_nothing_is_said_to_be_so_now(dispatcher: Dispatcher
     answer = await told(late)
     assert (answer.moved, answer.cheap, answer.judged_changes, answer.happened) == ((), (), 0, False)
     card = shown(answer, now=late.clock())
-    assert card.lead == "As of 5 h ago: Nothing can be judged yet: its price is not fresh"
+    assert card.lead == "As of 5 h ago: Nothing can be judged yet: no new price for a while"
     assert "STALE" in card.footer
 
 
@@ -158,7 +162,9 @@ async def test_alerts_are_those_that_fired_where_it_is_read(house: Market) -> No
     assert answer.alerts
     (alert,) = answer.alerts.alerts
     assert (alert.id, answer.alerts.total, answer.happened) == (alert_in(plain(made.card)), 1, True)
-    table = next(table for table in shown(answer).tables if table.caption == "Alerts that fired here")
+    table = next(
+        table for table in shown(answer).tables if table.caption == "Alerts that fired here (America/Sao_Paulo)"
+    )
     assert table.rows[0][0].startswith("Mon 11:")  # São Paulo is three hours behind
     assert house.mark(0.9).rstrip("0") in table.rows[0][2]
     for elsewhere in (replace(ANA, channel="C9"), replace(ANA, channel="D1"), replace(ANA, team="T9")):
@@ -189,7 +195,9 @@ async def test_forecasts_that_came_due_are_told_with_the_closest_and_the_furthes
     answer = await told(house.dispatcher)
     assert (answer.forecasts.due, answer.forecasts.scored, answer.forecasts.within_80) == (3, 2, 1)
     table = next(table for table in shown(answer).tables if table.caption.startswith("Forecasts"))
-    assert table.caption == "Forecasts that came due: 2; within their 80% range: 1 of 2"
+    assert table.caption == (
+        "Forecasts that came due: 2; within their 80% range: 1 of 2; the closest, then the furthest off"
+    )
     assert [row[1:] for row in table.rows] == [("1 h", "$0.400", "$0.410"), ("6 h", "$0.400", "$0.500")]
 
 
@@ -211,7 +219,10 @@ async def test_windows_are_those_that_windows_tells_of_the_next_day(house: Marke
     ]
     assert ours == [("2026-09-22T21:00:00-03:00", "2026-09-23T05:00:00-03:00")]
     table = shown(answer).tables[-1]
-    assert (table.caption, table.rows[0][1:]) == ("Safe windows that begin on Tuesday", ("21:00–05:00", "50% less"))
+    assert (table.caption, table.rows[0][1:]) == (
+        "Safe windows that begin on Tue (America/Sao_Paulo)",
+        ("21:00–05:00", "50% less"),
+    )
     async with house.store.writer() as writer:
         await writer.save_hazard_profiles({MODEL: profile(published=False)}, NOW)
     assert any("do not foretell" in note for note in shown(await told(house.dispatcher)).notes)
@@ -223,7 +234,7 @@ async def test_a_rhythm_of_which_nothing_was_lived_since_gives_no_windows(store:
         await writer.save_hazard_profiles({MODEL: profile(published=True)}, alerting.START)
     answer = await told(Dispatcher(store, COMMANDS, lambda: alerting.START + 60))
     assert (answer.windows.windows, answer.windows.why) == ((), NONE_PUBLISHED)
-    assert shown(answer, now=alerting.START + 60).lead.startswith("Nothing can be judged yet: no price is known")
+    assert shown(answer, now=alerting.START + 60).lead.startswith("Nothing can be judged yet: no price known")
 
 
 async def test_what_is_the_same_for_all_can_be_made_once(house: Market) -> None:

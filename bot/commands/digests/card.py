@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
 
-from analytics.answers.digest import Digest, ForecastTold, unjudged
-from analytics.answers.digest_prices import CHANGE, Cheap, Moved
-from analytics.answers.windows import DAYS
+from analytics.answers.digest import Digest, ForecastTold
+from analytics.answers.digest_prices import CHANGE, HOURLY_UP_TO, Cheap, Moved
 from analytics.evidence import Note, Plural, seconds_of
+from analytics.prices import DAY_HOURS
 from bot.commands.card_notes import card_notes
 from bot.commands.windows import DAY_NAMES
 from bot.presentation.card import Card, Chart, Column, Line, Lines, Table
@@ -16,7 +17,10 @@ from bot.presentation.words import Words
 from bot.zones import zone_or_utc
 
 SHOWN = 5
-"""Rows of each table but that of alerts; the answer has them all."""
+"""Rows of each table; the answer has them all."""
+
+NAMED = 3
+"""Models that are named in a note (ours: one line); more are counted."""
 
 
 def card(answer: Digest, words: Words) -> Card:
@@ -32,28 +36,40 @@ def card(answer: Digest, words: Words) -> Card:
         words("Digest: {day} {date}", day=_day_of(answer.local_date, words), date=answer.local_date),
         words.lead(_lead(answer, words), answer.evidence),
         tuple(table for table in made if table is not None),
-        notes=card_notes(answer.evidence, words, first=_notes(answer, words), usual=(answer.evidence.method,)),
+        notes=card_notes(answer.evidence, words, first=_notes(answer, words)),
         footer=words.footer(answer.evidence),
         charts=_charts(answer, words),
     )
 
 
 def _day_of(date: str, words: Words) -> str:
-    return words(DAYS[dt.date.fromisoformat(date).weekday()])
+    return words(DAY_NAMES[dt.date.fromisoformat(date).weekday()])
 
 
 def _lead(answer: Digest, words: Words) -> str:
     """The one sentence that matters."""
     if answer.moved:
-        return _moved_lead(answer, answer.moved[0], words)
+        return _weighed(answer, _moved_lead(answer, answer.moved[0], words), words)
     if answer.cheap:
-        return _cheap_lead(answer, answer.cheap[0], words)
+        return _weighed(answer, _cheap_lead(answer, answer.cheap[0], words), words)
     if answer.alerts and answer.alerts.total:
-        return words("Alerts that fired here in {hours} h: {n}", hours=answer.hours, n=answer.alerts.total)
+        return words("Alerts that fired here in {span}: {n}", span=_span(answer, words), n=answer.alerts.total)
     if not answer.judged_changes and not answer.judged_months:
         return words("Nothing can be judged yet: {why}", why=answer.not_judged[0].why)
-    text = Plural("Nothing unusual in {hours} h: {n} model", "Nothing unusual in {hours} h: {n} models")
-    return words(text, n=answer.models, hours=answer.hours)
+    text = Plural("Nothing unusual in {span}: {n} model", "Nothing unusual in {span}: {n} models")
+    return words(text, n=answer.models, span=_span(answer, words))
+
+
+def _weighed(answer: Digest, text: str, words: Words) -> str:
+    """Some models move on most days: that alone is no news."""
+    return text if answer.happened else words("Little news: {text}", text=text)
+
+
+def _span(answer: Digest, words: Words) -> str:
+    """How long the period is, in the unit that people use for it."""
+    if answer.hours <= HOURLY_UP_TO:
+        return words("{n} h", n=answer.hours)
+    return words(Plural("{days} day", "{days} days", "days"), days=round(answer.hours / DAY_HOURS))
 
 
 def _moved_lead(answer: Digest, first: Moved, words: Words) -> str:
@@ -61,15 +77,15 @@ def _moved_lead(answer: Digest, first: Moved, words: Words) -> str:
         "gpu": first.gpu_name,
         "change": words.percent(first.change_percent, signed=True),
         "price": words.money(first.price),
-        "hours": answer.hours,
+        "span": _span(answer, words),
         "usual": _usual(first, words),
         "n": len(answer.moved) - 1,
     }
     if len(answer.moved) == 1:
-        return words("{gpu} moved {change} to {price} in {hours} h; usual: {usual}", **values)
+        return words("{gpu} moved {change} to {price} in {span}; usual: {usual}", **values)
     text = Plural(
-        "{gpu} moved {change} to {price} in {hours} h; usual: {usual}; {n} more model moved",
-        "{gpu} moved {change} to {price} in {hours} h; usual: {usual}; {n} more models moved",
+        "{gpu} moved {change} to {price} in {span}; usual: {usual}; {n} more model moved",
+        "{gpu} moved {change} to {price} in {span}; usual: {usual}; {n} more models moved",
     )
     return words(text, **values)
 
@@ -101,44 +117,46 @@ def _columns(words: Words, *titles: str) -> tuple[Column, ...]:
 
 
 def _moved(answer: Digest, words: Words) -> Table | None:
+    """The change stands beside the price: four columns of figures are wider than a telephone."""
     rows = tuple(
         (
             one.gpu_name,
-            words.money(one.price),
-            words.percent(one.change_percent, signed=True),
+            f"{words.money(one.price)} ({words.percent(one.change_percent, signed=True)})",
             f"{words.number(one.usual_low_percent, 1)}…{words.percent(one.usual_high_percent, signed=True)}",
-            words.number(one.days, 0),
         )
         for one in answer.moved[:SHOWN]
     )
-    caption = words("Moved beyond their usual range in {hours} h", hours=answer.hours)
-    return Table(caption, _columns(words, "GPU", "price", "change", "usual", "days"), rows) if rows else None
+    if not rows:
+        return None
+    days = min(one.days for one in answer.moved[:SHOWN])
+    text = "Moved in {span}; usual: 95% of earlier changes, days of them: {days} or more"
+    caption = words(text, span=_span(answer, words), days=days)
+    return Table(caption, _columns(words, "GPU", "price", "usual"), rows)
 
 
 def _cheap(answer: Digest, words: Words) -> Table | None:
     rows = tuple(
-        (
-            one.gpu_name,
-            words.money(one.price),
-            words.money(one.usual_price),
-            words.percent(one.share_percent),
-            words.number(one.hours, 0),
-        )
+        (one.gpu_name, words.money(one.price), words.money(one.usual_price), words.percent(one.share_percent))
         for one in answer.cheap[:SHOWN]
     )
-    caption = words("Cheap against their month")
-    return Table(caption, _columns(words, "GPU", "price", "usual", "as low", "of hours"), rows) if rows else None
+    if not rows:
+        return None
+    hours = min(one.hours for one in answer.cheap[:SHOWN])
+    caption = words("Cheap against 30 days; as low: share of the hours ({hours} or more)", hours=hours)
+    return Table(caption, _columns(words, "GPU", "price", "median", "as low"), rows)
 
 
 def _alerts(answer: Digest, words: Words) -> Table | None:
+    """The rule last: it is the longest."""
     if not answer.alerts or not answer.alerts.alerts:
         return None
-    columns = tuple(Column(words(title)) for title in ("when", "alert", "rule", "value"))
+    columns = tuple(Column(words(title)) for title in ("when", "value", "rule"))
     rows = tuple(
-        (_clock(one.at, answer, words), one.id, words(one.rule), _said(one.value, words))
-        for one in answer.alerts.alerts
+        (_clock(one.at, answer, words), _said(one.value, words), words(one.rule))
+        for one in answer.alerts.alerts[:SHOWN]
     )
-    return Table(words("Alerts that fired here"), columns, rows)
+    caption = words("Alerts that fired here ({zone})", zone=answer.timezone)
+    return Table(caption, columns, rows)
 
 
 def _said(value: Note | str, words: Words) -> str:
@@ -153,21 +171,26 @@ def _clock(at: str, answer: Digest, words: Words) -> str:
 
 def _forecasts(answer: Digest, words: Words) -> Table | None:
     found = answer.forecasts
-    told = ((words("closest"), found.best), (words("furthest"), found.worst))
-    rows = tuple(_forecast(name, one, words) for name, one in told if one is not None)
-    text = "Forecasts that came due: {n}; within their 80% range: {within} of {ranged}"
-    caption = words(text, n=found.scored, within=found.within_80, ranged=found.ranged)
-    columns = (Column(""), *(Column(words(title), "right") for title in ("ahead", "said", "was")))
-    return Table(caption, columns, rows) if rows else None
+    told = [one for one in (found.best, found.worst) if one is not None]
+    if not told:
+        return None
+    text = "Forecasts that came due: {n}; within their 80% range: {within} of {ranged}; {order}"
+    order = _ORDERS[found.best is not None, found.worst is not None]
+    caption = words(text, n=found.scored, within=found.within_80, ranged=found.ranged, order=words(order))
+    rows = tuple(_forecast(one, words) for one in told)
+    return Table(caption, _columns(words, "GPU", "ahead", "said", "was"), rows)
 
 
-def _forecast(name: str, one: ForecastTold, words: Words) -> tuple[str, ...]:
-    return (
-        f"{name}: {one.gpu_name}",
-        f"{one.horizon_hours} h",
-        words.money(one.said),
-        words.money(one.was),
-    )
+_ORDERS = {
+    (True, True): "the closest, then the furthest off",
+    (True, False): "the closest",
+    (False, True): "the furthest off",
+}
+"""Which forecasts the rows are of, by whether there is a best and a worst."""
+
+
+def _forecast(one: ForecastTold, words: Words) -> tuple[str, ...]:
+    return one.gpu_name, f"{one.horizon_hours} h", words.money(one.said), words.money(one.was)
 
 
 def _windows(answer: Digest, words: Words) -> Table | None:
@@ -179,7 +202,8 @@ def _windows(answer: Digest, words: Words) -> Table | None:
         )
         for one in answer.windows.windows[:SHOWN]
     )
-    caption = words("Safe windows that begin on {day}", day=_day_of(answer.windows.day, words))
+    day = _day_of(answer.windows.day, words)
+    caption = words("Safe windows that begin on {day} ({zone})", day=day, zone=answer.timezone)
     return Table(caption, _columns(words, "GPU", "when", "interrupted"), rows) if rows else None
 
 
@@ -189,7 +213,7 @@ def _hour(at: str) -> str:
 
 def _notes(answer: Digest, words: Words) -> Sequence[str]:
     """How much more there is, and what cannot be told."""
-    fired = answer.alerts.total - len(answer.alerts.alerts) if answer.alerts else 0
+    fired = answer.alerts.total - len(answer.alerts.alerts[:SHOWN]) if answer.alerts else 0
     more = (
         ("more that moved: {n}", len(answer.moved) - SHOWN),
         ("more that are cheap: {n}", len(answer.cheap) - SHOWN),
@@ -197,8 +221,7 @@ def _notes(answer: Digest, words: Words) -> Sequence[str]:
         ("more safe windows: {n}", len(answer.windows.windows) - SHOWN),
     )
     notes = [words(text, n=n) for text, n in more if n > 0]
-    if n := unjudged(answer):
-        notes.append(_not_judged(answer, n, words))
+    notes += _not_judged(answer, words)
     if answer.forecasts.best is answer.forecasts.worst is None:
         notes.append(_no_forecasts(answer, words))
     if answer.windows.why is not None:
@@ -206,14 +229,21 @@ def _notes(answer: Digest, words: Words) -> Sequence[str]:
     return notes
 
 
-def _not_judged(answer: Digest, n: int, words: Words) -> str:
-    """How many, why the first of them, and when it will do where that is known."""
-    first = next(one for one in answer.not_judged if one.what == CHANGE)
-    if first.ready_at is None:
-        return words("models not judged: {n}; {gpu}: {why}", n=n, gpu=first.gpu_name, why=first.why)
-    ready = dt.datetime.fromisoformat(first.ready_at).astimezone(zone_or_utc(answer.timezone)).date().isoformat()
-    text = "models not judged: {n}; {gpu}, until {date}: {why}"
-    return words(text, n=n, gpu=first.gpu_name, why=first.why, date=ready)
+def _not_judged(answer: Digest, words: Words) -> list[str]:
+    """Which models are left out and why, and when they will not be where that is known."""
+    by_reason: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for one in answer.not_judged:
+        if one.what == CHANGE:
+            by_reason[words(one.why), one.ready_at].append(one.gpu_name)
+    return [_left_out(why, ready, gpus, answer, words) for (why, ready), gpus in by_reason.items()]
+
+
+def _left_out(why: str, ready_at: str | None, gpus: Sequence[str], answer: Digest, words: Words) -> str:
+    named = [*gpus[:NAMED], *([f"+{len(gpus) - NAMED}"] if len(gpus) > NAMED else [])]
+    if ready_at is None:
+        return words("not compared: {gpus} ({why})", gpus=named, why=why)
+    ready = dt.datetime.fromisoformat(ready_at).astimezone(zone_or_utc(answer.timezone)).date().isoformat()
+    return words("not compared before {date}: {gpus} ({why})", gpus=named, why=why, date=ready)
 
 
 def _no_forecasts(answer: Digest, words: Words) -> str:

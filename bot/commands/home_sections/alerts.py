@@ -21,8 +21,8 @@ from bot.presentation.words import Words
 MOST_SHOWN = 10
 """Alerts that are listed (ours: one screen; ``alert list`` has them all)."""
 
-WITH_BUTTONS = 4
-"""Alerts that have buttons, the newest (ours: with those of the home they fill three of Discord's five rows)."""
+WITH_BUTTONS = 2
+"""Alerts that have buttons, the newest (ours: three each, and more are a wall on a telephone)."""
 
 SNOOZE = ("1h",)
 

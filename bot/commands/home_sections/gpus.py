@@ -85,26 +85,36 @@ def show(answer: MyGpus, words: Words) -> Shown:
         Column(words("GPU")),
         Column(words("price"), "right"),
         Column(words("in 24 h"), "right"),
-        Column(words("cheapest to rent")),
         Column(words("risk")),
-        Column(words("age"), "right"),
+        Column(words("cheapest to rent")),
     )
-    caption = words("My GPUs, USD per GPU-hour") if answer.chosen else words("The busiest GPUs, USD per GPU-hour")
+    text = "My GPUs, USD per GPU-hour, {age}" if answer.chosen else "The busiest GPUs, USD per GPU-hour, {age}"
+    caption = words(text, age=_age_of_all(answer, words))
     rows = tuple(_cells(line, words) for line in answer.gpus)
     return Shown((Table(caption, columns, rows),), tuple(_notes(answer, words)))
 
 
 def _cells(line: GpuLine, words: Words) -> tuple[str, ...]:
     trend = line.trend
-    age = "–" if trend.as_of is None else words.ago(seconds_of(trend.as_of))
     return (
-        trend.gpu_name,
+        trend.gpu_name + (f" ({_age(trend, words)}, {words('stale')})" if trend.stale else ""),
         words.money(trend.current_price),
         words.percent(trend.change_percent, signed=True),
-        "–" if line.cheapest is None else _offer(line.cheapest, words),
         "–" if line.risk_level is None else words(line.risk_level),
-        f"{age} ({words('stale')})" if trend.stale else age,
+        "–" if line.cheapest is None else _offer(line.cheapest, words),
     )
+
+
+def _age(trend: PriceTrend, words: Words) -> str:
+    return "–" if trend.as_of is None else words.ago(seconds_of(trend.as_of))
+
+
+def _age_of_all(answer: MyGpus, words: Words) -> str:
+    """The age of the oldest price that is not marked as old, else of the newest."""
+    known = [line.trend for line in answer.gpus if line.trend.as_of is not None]
+    known.sort(key=lambda trend: (trend.stale, trend.as_of))
+    fresh = [trend for trend in known if not trend.stale]
+    return _age((fresh[:1] or known[-1:])[0], words) if known else "–"
 
 
 def _offer(offer: OfferNow, words: Words) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from analytics.errors import NotYet
 from analytics.evidence import Note
 from analytics.interruptions.weekly_hazard import Hours
 from bot.commands.home_sections.section import Ground, Section, Shown
-from bot.commands.windows import asked_in, first_hour, when
+from bot.commands.windows import DAY_NAMES, asked_in, first_hour
 from bot.dispatch.command import QueryContext
 from bot.presentation.card import Column, Table
 from bot.presentation.words import Words
@@ -20,8 +21,8 @@ from bot.store.reader import ModelRow
 MOST_GPUS = 3
 """Models whose weeks are read: each is twelve weeks of hours (ours: that is quick)."""
 
-MOST_STARTS = 3
-"""Windows that are named of a model (ours: one line)."""
+MOST_STARTS = 2
+"""Windows that are named of a model (ours: one line of a telephone)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,17 @@ def show(answer: MySafeHours, words: Words) -> Shown:
     """The next windows of each model that has some; of the others why there are none."""
     columns = (Column(words("GPU")), Column(words("next windows")))
     rows = tuple(
-        (one.gpu_name, " · ".join(when(window, words) for window in one.windows)) for one in answer.gpus if one.windows
+        (one.gpu_name, ", ".join(_short(window, words) for window in one.windows)) for one in answer.gpus if one.windows
     )
     caption = words("Safe hours this week ({zone})", zone=answer.timezone)
     return Shown((Table(caption, columns, rows),) if rows else (), tuple(_reasons(answer, words)))
+
+
+def _short(window: Window, words: Words) -> str:
+    """A window in few letters; its last day is named only where it is another."""
+    start, end = (dt.datetime.fromisoformat(time) for time in (window.next_start, window.next_end))
+    last = "" if start.date() == end.date() else f"{words(DAY_NAMES[end.weekday()])} "
+    return f"{words(DAY_NAMES[start.weekday()])} {start:%H:%M}–{last}{end:%H:%M}"
 
 
 def _reasons(answer: MySafeHours, words: Words) -> Iterator[str]:

@@ -24,6 +24,7 @@ from bot.commands.schedules.owned import (
     language_of,
     may_change,
     named_models,
+    place_in_words,
     put,
     time_of,
     turn_off,
@@ -75,6 +76,8 @@ class DashboardList:
     """Those of a team, as far as the asker may know of them."""
 
     dashboards: tuple[Line, ...]
+    channel: str
+    """that it is asked in"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ async def ask_list(query: QueryContext) -> DashboardList:
     """The asker's own first."""
     asker = asker_of(query)
     rows = [row for row in await known_to(query.reader.schedules, asker) if row.kind == "dashboard"]
-    return DashboardList(lines([Owned(row, load(row)) for row in rows], asker.person))
+    return DashboardList(lines([Owned(row, load(row)) for row in rows], asker.person), asker.channel)
 
 
 def lines(some: Sequence[Owned], person: str) -> tuple[Line, ...]:
@@ -182,13 +185,17 @@ def list_card(answer: DashboardList, words: Words) -> Card:
     if not answer.dashboards:
         return Card(title, words("There are none yet. For example: {example}", example="dashboard market here"))
     count = Plural("{n} dashboard", "{n} dashboards")
-    return Card(title, words(count, n=len(answer.dashboards)), lines_table(title, answer.dashboards, words))
+    return Card(
+        title, words(count, n=len(answer.dashboards)), lines_table(title, answer.dashboards, answer.channel, words)
+    )
 
 
-def lines_table(title: str, some: Sequence[Line], words: Words) -> tuple[Table, ...]:
+def lines_table(title: str, some: Sequence[Line], channel: str, words: Words) -> tuple[Table, ...]:
     """Dashboards or digests as a table."""
-    columns = (Column(words("name")), Column(words("what")), Column(words("where")), Column(words("next")))
-    rows = tuple((line.id, words(line.what), line.where, next_of(line, words)) for line in some)
+    columns = tuple(Column(words(name)) for name in ("what", "next", "where", "name"))
+    rows = tuple(
+        (words(line.what), next_of(line, words), place_in_words(line.where, channel, words), line.id) for line in some
+    )
     return (Table(title, columns, rows),)
 
 

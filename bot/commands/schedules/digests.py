@@ -62,6 +62,8 @@ class DigestList:
     """Those of a team, as far as the asker may know of them."""
 
     digests: tuple[Line, ...]
+    channel: str
+    """that it is asked in"""
 
 
 async def ask_daily(query: QueryContext, *, to: str, **given: Any) -> DigestAdded:
@@ -107,7 +109,7 @@ async def ask_list(query: QueryContext) -> DigestList:
     """The asker's own first."""
     asker = asker_of(query)
     rows = [row for row in await known_to(query.reader.schedules, asker) if row.kind == "digest"]
-    return DigestList(lines([Owned(row, load(row)) for row in rows], asker.person))
+    return DigestList(lines([Owned(row, load(row)) for row in rows], asker.person), asker.channel)
 
 
 async def ask_off(query: QueryContext, *, which: str | None) -> TurnedOff:
@@ -159,7 +161,7 @@ def list_card(answer: DigestList, words: Words) -> Card:
     if not answer.digests:
         return Card(title, words("There are none yet. For example: {example}", example="digest daily 09:00"))
     count = Plural("{n} digest", "{n} digests")
-    return Card(title, words(count, n=len(answer.digests)), lines_table(title, answer.digests, words))
+    return Card(title, words(count, n=len(answer.digests)), lines_table(title, answer.digests, answer.channel, words))
 
 
 _WHEN = Param(

@@ -12,7 +12,7 @@ from bot.commands.alerts.owned import LAST, asker_of, destination, may_be_told, 
 from bot.commands.team_settings import has_no_channel, limit_of
 from bot.commands.windows import zone
 from bot.dispatch.command import Param, QueryContext
-from bot.presentation.words import LOCALES
+from bot.presentation.words import LOCALES, Words
 from bot.schedules.producing import removal, topic_of
 from bot.schedules.specs import MORNING, Spec, dump, kind_of, load
 from bot.store.audit import AuditEntry
@@ -28,6 +28,9 @@ LIMITS: Mapping[ScheduleKind, str] = {"dashboard": "dashboards", "digest": "dige
 
 MOST_GPUS = 20
 """Models of one: more than that is no overview."""
+
+DIRECT = "dm"
+"""How a person's direct messages are called where channels have ids."""
 
 TO = Param(
     "to",
@@ -183,4 +186,11 @@ async def note(writer: Writer, asker: Asker, action: str, row: ScheduleRow, at: 
 
 def where(to: Destination) -> str:
     """A channel's id, or that it is a person's direct messages."""
-    return to.channel or "dm"
+    return to.channel or DIRECT
+
+
+def place_in_words(place: str, channel: str, words: Words) -> str:
+    """A place of :func:`where` for a person: an id says nothing of the channel that they ask in."""
+    if place == DIRECT:
+        return words("direct messages")
+    return words("this channel") if place and place == channel else place

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analytics.evidence import Note, Plural
+from analytics.evidence import Note
 from bot.accounts import Asker, permits
 from bot.alerts.codec import load_rule, load_state
 from bot.alerts.descriptions import describe as describe_rule
 from bot.commands.alerts.listing import STATUS, shown_status
 from bot.commands.alerts.owned import asker_of
 from bot.commands.alerts.owned import known_to as known_alerts
-from bot.commands.schedules.owned import known_to, where
+from bot.commands.schedules.owned import known_to, place_in_words, where
 from bot.commands.webhooks.owned import ROLE as WEBHOOK_ROLE
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
@@ -48,6 +48,8 @@ class Subscriptions:
     subscriptions: tuple[Subscription, ...]
     elsewhere: int
     """how many more there are in other channels of the team"""
+    channel: str
+    """that it is asked in"""
 
 
 async def ask(query: QueryContext) -> Subscriptions:
@@ -64,7 +66,7 @@ async def ask(query: QueryContext) -> Subscriptions:
         *(_schedule(row, asker) for row in schedules),
     ]
     shown = tuple(one for one in every if one.mine or one.where == asker.channel)
-    return Subscriptions(shown, len(every) - len(shown))
+    return Subscriptions(shown, len(every) - len(shown), asker.channel)
 
 
 def _alert(row: AlertRow, asker: Asker, now: int) -> Subscription:
@@ -99,19 +101,25 @@ def card(answer: Subscriptions, words: Words) -> Card:
     title = words("Subscriptions")
     notes = []
     if answer.elsewhere:
-        notes.append(words("In other channels of this workspace there are more: {n}", n=answer.elsewhere))
+        notes.append(words("in other channels of this workspace: {n}", n=answer.elsewhere))
     if not answer.subscriptions:
         lead = words("Nothing is told here or to you yet. For example: {example}", example="digest daily 09:00")
         return Card(title, lead, notes=tuple(notes))
-    columns = tuple(Column(words(name)) for name in ("kind", "name", "what", "where", "state"))
+    columns = tuple(Column(words(name)) for name in ("what", "state", "where", "kind", "name"))
     rows = tuple(
-        (words(one.kind), one.id, words(one.what), one.where, _state(one, words)) for one in answer.subscriptions
+        (
+            words(one.what),
+            _state(one, words),
+            place_in_words(one.where, answer.channel, words),
+            words(one.kind),
+            one.id,
+        )
+        for one in answer.subscriptions
     )
-    count = Plural("{n} subscription, yours: {mine}", "{n} subscriptions, yours: {mine}")
     mine = sum(one.mine for one in answer.subscriptions)
     return Card(
         title,
-        words(count, n=len(answer.subscriptions), mine=mine),
+        words("subscriptions: {n}; yours: {mine}", n=len(answer.subscriptions), mine=mine),
         (Table(title, columns, rows),),
         notes=tuple(notes),
         actions=tuple(_actions(answer, words)),

@@ -86,6 +86,7 @@ class Playground:
     _quotes: Mapping[str, Quote] = field(default_factory=dict)
     _charts: dict[str, tuple[Chart, str]] = field(default_factory=dict)
     _count: int = 0
+    _drawn: int = 0
     _known: KnownModels = field(init=False)
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _answering: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -110,10 +111,19 @@ class Playground:
     # -- what is said
 
     async def send(self, message: Message) -> Delivery:
-        """Show a message that nobody asked for, such as an alert; what was shown stays."""
-        if message.remove is not None:
-            return Delivered(message.remove)
+        """Show a message that nobody asked for, such as an alert. Edits and removals are made where it stands."""
         words = Words(message.language, self.site.dispatcher.clock())
+        earlier = message.remove or message.edit
+        there = None if earlier is None else next((one for one in self.said if str(one.id) == earlier.message), None)
+        if message.remove is not None:
+            if there is not None:
+                self.said.remove(there)
+                self.site.events.publish("edited", str(there.id))
+            return Delivered(message.remove)
+        if there is not None and message.edit is not None:
+            self.said[self.said.index(there)] = self._made(there.id, "alert", Reply(message.card, words), message.card)
+            self.site.events.publish("edited", str(there.id))
+            return Delivered(message.edit)
         self._add("alert", Reply(message.card, words), message.card)
         return Delivered(Receipt("playground", str(self._count)))
 
@@ -142,6 +152,10 @@ class Playground:
     def _add(self, by: str, shown: Reply, chat: Card, number: int = 0, *, csrf: Seen | None = None) -> None:
         """Keep a message; ``chat``: its card as chats show it, page by page, with the buttons of every answer."""
         self._count += 1
+        self.said.append(self._made(self._count, by, shown, chat, number, csrf=csrf))
+        self.site.events.publish("message", str(self._count))
+
+    def _made(self, id_: int, by: str, shown: Reply, chat: Card, number: int = 0, *, csrf: Seen | None = None) -> Said:
         pictures = self._pictures(chat, shown.words)
         previews = []
         for name, preview in self.previews.items():
@@ -149,14 +163,14 @@ class Playground:
             text = json.dumps(payload, indent=2, ensure_ascii=False)
             previews.append((name, chat_html(name, payload, pictures), text))
         card = self.site.card_html(shown, csrf.visitor.csrf if csrf else "")
-        self.said.append(Said(self._count, by, shown.line, card, tuple(previews)))
-        self.site.events.publish("message", str(self._count))
+        return Said(id_, by, shown.line, card, tuple(previews))
 
     def _pictures(self, card: Card, words: Words) -> dict[str, str]:
         """Addresses of a card's charts by the names that payloads give them."""
         found: dict[str, str] = {}
         for n, chart in enumerate(card.charts, 1):
-            name = f"{self._count}-{n}"
+            self._drawn += 1  # what is edited has a new picture
+            name = f"{self._count}-{self._drawn}"
             self._charts[name] = (chart, words.language)
             address = f"{PATH}/pictures/{name}.png"
             found |= {f"chart{n}": address, f"chart{n if n > 1 else ''}.png": address}
@@ -165,11 +179,11 @@ class Playground:
         return found
 
     async def _messages(self, seen: Seen) -> Response:
-        """The messages after the one that a page has last."""
-        after = seen.said.get("after", "0")
+        """The messages after the one that a page has last, or the one that was edited."""
+        after, only = seen.said.get("after", "0"), seen.said.get("only", "")
         last = int(after) if LINE_ID.fullmatch(after) else 0
-        newer = [one for one in self.said if one.id > last]
-        return self._fragment("messages.html", seen, said=newer)
+        wanted = [one for one in self.said if (str(one.id) == only if only else one.id > last)]
+        return self._fragment("messages.html", seen, said=wanted)
 
     # -- the market beside it
 

@@ -42,6 +42,18 @@
     return reading;
   }
 
+  async function edited(event) { // what changed or is gone stands where it stood
+    const there = document.getElementById(`m${event.data}`);
+    const got = there && await fetch(`/play/messages?only=${event.data}`).catch(() => null);
+    if (!got?.ok) return;
+    const held = document.createElement("template");
+    held.innerHTML = await got.text();
+    const added = [...held.content.children];
+    window.spotbot.forget(there);
+    there.replaceWith(held.content);
+    added.forEach((one) => window.spotbot.drawAll(one));
+  }
+
   let saying = Promise.resolve();
   function say(line, page = null) { // in the order in which it was typed
     typed.push(line);
@@ -109,6 +121,7 @@
   });
 
   for (const heard of ["ready", "message"]) window.spotbot.events.addEventListener(heard, read);
+  window.spotbot.events.addEventListener("edited", edited);
   window.spotbot.events.addEventListener("round", async () => {
     const got = await fetch("/play/changes");
     if (got.ok) changes.innerHTML = await got.text();

@@ -297,8 +297,8 @@
   function listen() {
     if (document.hidden || source) return;
     const mine = source = new EventSource("/events");
-    for (const name of ["ready", "round", "message"]) {
-      mine.addEventListener(name, () => events.dispatchEvent(new Event(name)));
+    for (const name of ["ready", "round", "message", "edited"]) {
+      mine.addEventListener(name, (heard) => events.dispatchEvent(new MessageEvent(name, { data: heard.data })));
     }
     mine.addEventListener("error", () => {
       late(true);
