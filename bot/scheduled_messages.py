@@ -58,7 +58,11 @@ class Panel:
 
 VIEW_PANELS: Mapping[View, tuple[Panel, ...]] = {
     "market": (Panel("monitor", "gpu", "all"), Panel("history", "gpu_name", "first")),
-    "reliability": (Panel("interruptions", "gpu", "all"), Panel("windows", "gpu_name", "first", zoned=True)),
+    "reliability": (
+        Panel("interruptions", "gpu", "all"),
+        Panel("windows", "gpu_name", "first", zoned=True),
+        Panel("reliability", "gpu", "first"),
+    ),
     "cost": (Panel("predict", "gpu_name", "each"), Panel("savings", "gpu", "each")),
 }
 """The same answers as on the pages of these names, as many as one message has room for."""

@@ -185,7 +185,7 @@ async def test_what_somebody_is_told_directly_others_do_not_see(house: House) ->
     assert {(row.destination.channel, row.destination.person) for row in await house.rows()} == {("", "UA")}
     for line in ("digest list", "dashboard list"):
         assert "none yet" in await house.says(line, BOSS)
-        assert "dm" in await house.says(line)
+        assert "direct messages" in await house.says(line)
     for row in await house.rows():
         assert "of that name here" in await house.says(f"{row.kind} off {row.public_id}", BOSS, ok=False)
 
@@ -236,16 +236,16 @@ async def test_subscriptions_are_those_of_here_and_mine(house: House) -> None:
     await house.says("webhook add https://example.com/hook", replace(BOSS, channel="C2"))
     mine = await house.ask("subscriptions")
     text = plain(mine.card)
-    assert "4 subscriptions, yours: 4" in text
-    assert "there are more: 1" in text
+    assert "subscriptions: 4; yours: 4" in text
+    assert "in other channels of this workspace: 1" in text
     assert [action.line.rsplit(" ", 1)[0] for action in mine.card.actions] == [
         "alert show", "dashboard off", "digest off", "digest off",
     ]  # fmt: skip
     for action in mine.card.actions:
         await house.says(action.line)
-    assert "1 subscription, yours: 1" in await house.says("subscriptions")
+    assert "subscriptions: 1; yours: 1" in await house.says("subscriptions")
     theirs = await house.says("subscriptions", replace(BOSS, channel="C2"))
-    assert "2 subscriptions, yours: 1" in theirs
+    assert "subscriptions: 2; yours: 1" in theirs
     assert "example.com" in theirs
     assert "example.com" not in await house.says("subscriptions", replace(BO, channel="C2"))
 
@@ -272,5 +272,5 @@ async def test_in_portuguese(house: House) -> None:
     await house.says("dashboard market here", ana)
     told = await house.says("digest daily 9h", ana)
     assert "O primeiro vem em" in told
-    for part in ("2 assinaturas, de você: 2", "painel", "resumo", "Mercado de todos os modelos, editado a cada 5 min"):
+    for part in ("assinaturas: 2; suas: 2", "painel", "resumo", "Mercado de todos os modelos, editado a cada 5 min"):
         assert part in await house.says("subscriptions", ana)

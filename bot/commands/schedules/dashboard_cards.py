@@ -11,7 +11,7 @@ from analytics.errors import AskError
 from analytics.forecasting.forecasts import Prediction
 from analytics.interruptions.estimator import InterruptionRates, ModelRate
 from analytics.prices import Monitor, PriceTrend
-from bot.commands import history, interruptions, monitor, predict, savings, windows
+from bot.commands import history, interruptions, monitor, predict, reliability, savings, windows
 from bot.presentation.card import Card, Column, Table
 from bot.presentation.error_cards import error_card
 from bot.presentation.words import Words
@@ -90,7 +90,7 @@ def _more(models: int, verb: str, words: Words) -> tuple[str, ...]:
 
 
 def _reliability(found: Found, words: Words) -> Card:
-    """The safest models and the least safe one, and the week of the first."""
+    """The safest models and the least safe one, and the week of the first, or how long its tenants last."""
     rates, week = found.known("interruptions"), found.known("windows")
     card = _card(found.first("interruptions"), interruptions.card, words)
     if isinstance(rates, InterruptionRates):
@@ -104,10 +104,11 @@ def _reliability(found: Found, words: Words) -> Card:
         card = replace(card, tables=(Table(caption, columns, _rows(shown, _rate_cells, words)),))
         card = replace(card, notes=(*more, *(words(note) for note in rates.evidence.caveats if not note.usual)))
     hours = _card(found.first("windows"), windows.card, words)
+    charts = hours.charts or _card(found.first("reliability"), reliability.card, words).charts
     if week is None:
-        return replace(card, notes=(hours.lead, *card.notes))
+        return replace(card, notes=(hours.lead, *card.notes), charts=charts)
     text = words("{gpu}, safe hours ({zone}): {text}", gpu=week.gpu_name, zone=found.zone, text=hours.lead)
-    return replace(card, notes=(text, *card.notes), charts=hours.charts)
+    return replace(card, notes=(text, *card.notes), charts=charts)
 
 
 def _rate_cells(one: ModelRate, words: Words) -> tuple[str, ...]:
