@@ -26,7 +26,7 @@ from bot.outbox.sender import Address
 from bot.presentation.card import Card, Chart
 from bot.presentation.error_cards import error_card
 from bot.presentation.words import Words, pick_language
-from bot.schedules.descriptions import VIEWS, local_clock, wall_clock
+from bot.schedules.descriptions import VIEWS, asked_now, local_clock, wall_clock
 from bot.schedules.producing import DASHBOARD, DIGEST, REMOVED
 from bot.schedules.specs import DashboardSpec, DigestSpec, Spec, View, load
 from bot.store.schedules import ScheduleRow
@@ -109,7 +109,7 @@ class Messages:
             try:
                 part = await self._market(query, spec, payload["since"])
                 found = await digest(query, spec.gpus or None, spec.period, since=payload["since"], found=part)
-                happened, card = found.happened, shortened(digest_card(found, words), found, _again(spec), words)
+                happened, card = found.happened, shortened(digest_card(found, words), found, asked_now(spec), words)
             except AskError as error:  # who waits for it hears why there is none
                 happened, card = False, error_card(error, words)
         if spec.news_only and not happened:
@@ -161,11 +161,6 @@ class Messages:
             return await self.dispatcher.ask(command, texts, waiter=waiter)
         except AskError as error:
             return error
-
-
-def _again(spec: DigestSpec) -> str:
-    """The line that asks the same now, for the button that asks why."""
-    return " ".join(("digest now", ",".join(spec.gpus), f"period={spec.period}")).replace("  ", " ")
 
 
 def _asked(panel: Panel, spec: DashboardSpec, models: Sequence[str]) -> Sequence[str]:

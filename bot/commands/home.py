@@ -8,7 +8,7 @@ from typing import Any
 
 from analytics.errors import Refused
 from analytics.evidence import Note
-from bot.commands.home_sections import alerts, gpus, here, safe_hours
+from bot.commands.home_sections import alerts, gpus, here, safe_hours, told
 from bot.commands.home_sections.alerts import MyAlerts
 from bot.commands.home_sections.gpus import MyGpus
 from bot.commands.home_sections.here import Here
@@ -17,7 +17,7 @@ from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Card
 from bot.presentation.words import Words
 
-SECTIONS: tuple[Section, ...] = (gpus.SECTION, alerts.SECTION, safe_hours.SECTION, here.SECTION)
+SECTIONS: tuple[Section, ...] = (gpus.SECTION, alerts.SECTION, safe_hours.SECTION, told.SECTION, here.SECTION)
 """From top to bottom. One more is a file beside these and its name here."""
 
 

@@ -71,3 +71,9 @@ def wall_clock(at: int, zone: str, *, since: int) -> str:
     """The same without its zone, and without its date where that is the day of ``since``."""
     then, begun = (dt.datetime.fromtimestamp(second, zone_or_utc(zone)) for second in (at, since))
     return f"{then:%H:%M}" if then.date() == begun.date() else f"{then:%Y-%m-%d %H:%M}"
+
+
+def asked_now(spec: DigestSpec) -> str:
+    """The line that asks now for what a digest tells."""
+    named = f' gpu="{",".join(spec.gpus)}"' if spec.gpus else ""
+    return f"digest now{named} period={spec.period}"

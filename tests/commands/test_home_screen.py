@@ -26,7 +26,7 @@ from tests.fakes.alert_market import Market, alert_in, alert_market
 from tests.fakes.polling import HandClock
 
 ANA = Asker("slack", "T1", "UA", "C1", "member", "en-US", "America/Sao_Paulo")
-OWN_STATEMENTS = 10
+OWN_STATEMENTS = 11
 """Beside those that find out who asks."""
 
 SAFE = HazardProfile(
@@ -196,3 +196,16 @@ async def test_a_home_is_somebodys(market: Market) -> None:
     clock = HandClock(NOW)
     with pytest.raises(Exception, match="people in chat"):
         await Dispatcher(market.store, COMMANDS, clock).ask_line("home")
+
+
+async def test_it_tells_what_comes_by_itself_where_and_when(market: Market) -> None:
+    assert "No digest comes to you yet" in plain((await ask(market.dispatcher)).card)
+    for line in ("dashboard market here", "digest daily 09:00", "digest weekly 08:00 to=dm"):
+        await ask(market.dispatcher, line)
+    await ask(market.dispatcher, "digest daily 07:00 l40s", replace(ANA, person="UB", channel="C2"))
+    told = (await ask(market.dispatcher)).answer.sections["told"]
+    assert [(one.where, one.told_at) for one in told.schedules] == [("dm", None), ("C1", None), ("C1", None)]
+    text = plain((await ask(market.dispatcher)).card)
+    assert "Dashboards and digests" in text
+    assert "Digest of all models, daily at 09:00 (America/Sao_Paulo)" in text
+    assert "L40S, daily" not in text

@@ -39,8 +39,8 @@ MOST_STATEMENTS = 10
 OF_STATUS = 9
 """It tells of polls, rows, the lease and, in two tables of their own, of probes."""
 
-OF_HOME = 13
-"""It is four questions in one: ten of its own beside the three that tell who asks; the offers are then remembered."""
+OF_HOME = 14
+"""Five questions in one: eleven of its own beside the three that tell who asks; the offers are then remembered."""
 
 OF_ALERTS = 17
 """Of what changes an alert or a webhook: place, limits, messages and the note of who did it are rows of their own, and

@@ -255,5 +255,5 @@ async def test_a_home_with_many_alerts_is_within_the_limits(home: Home) -> None:
     view = home.slack.homes["UA"]
     assert len(view["blocks"]) <= 100
     assert len(json.dumps(view)) < 250_000
-    assert len(buttons(view)) == 2 + 4 * 3
+    assert len(buttons(view)) == 2 + 2 * 3
     assert "your alerts beyond these: 5; alert list shows them" in shown(view)

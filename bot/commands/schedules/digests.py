@@ -34,7 +34,7 @@ from bot.commands.team_settings import aimed
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
-from bot.schedules.descriptions import DAYS, describe, local_clock, terms
+from bot.schedules.descriptions import DAYS, asked_now, describe, local_clock, terms
 from bot.schedules.specs import DigestSpec, Spec, load
 
 WEEKDAYS = tuple(day.lower() for day in DAYS)
@@ -55,6 +55,8 @@ class DigestAdded:
     """there was one of the same models, whose time this is now"""
     next_at: str
     """as the clock on the wall shows it"""
+    now: str
+    """what to type to see one now"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ async def _add(query: QueryContext, spec: DigestSpec, to: str) -> DigestAdded:
         row, changed = await put(query, writer, spec, direct=direct, same=lambda one: _is_same(one, spec))
     next_at = local_clock(spec.next_after(query.now, row.created_at), spec.zone)
     told = tuple(terms(spec))
-    return DigestAdded(row.public_id, describe(spec), told, where(row.destination), changed, next_at)
+    return DigestAdded(row.public_id, describe(spec), told, where(row.destination), changed, next_at, asked_now(spec))
 
 
 def _is_same(one: Spec, spec: DigestSpec) -> bool:
@@ -149,7 +151,7 @@ def card(answer: DigestAdded, words: Words) -> Card:
         words("The first one comes at {at}.", at=answer.next_at),
         notes=(words(answer.what), *map(words, answer.terms), *changed),
         actions=(
-            Action(words("Show one now"), "digest now"),
+            Action(words("Show one now"), answer.now),
             Action(words("Turn off"), f"digest off {answer.id}", "danger"),
         ),
     )
