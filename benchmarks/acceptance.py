@@ -1,7 +1,7 @@
 """`make acceptance`: the program against the stand-in services beside the checkout, as a user would run it.
 
     python -m benchmarks.acceptance [--minutes 10] [--recording DIR]
-                                    [--only contract,faults,live,quota,truth,slack,discord,alerts]
+                                    [--only contract,faults,live,quota,truth,slack,discord,alerts,scheduled]
 
 Where the stand-ins are absent, all but the contract is skipped with a message. Traffic stays on loopback.
 """
@@ -265,6 +265,7 @@ def main() -> None:
         "slack": lambda _: chat("slack"),
         "discord": lambda _: chat("discord"),
         "alerts": alerts,
+        "scheduled": lambda _: chat("scheduled"),
     }
     for name in args.only.split(","):
         print(f"== {name}", flush=True)

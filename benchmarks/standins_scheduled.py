@@ -115,7 +115,7 @@ async def day(drill: Drill) -> None:
             await drill.restart()
         await drill.market.poll(WAVE[n % len(WAVE)])
         await drill.pass_(DAY // EDITS)
-        price = f"${await drill.market.price() / 1e6:.2f}"
+        price = f"${await drill.market.price() / 1e6:.3f}"
         for name, chat in drill.chats.items():
             (text,) = await standing(chat, "Market") or ("",)
             right[name] += price in text
