@@ -140,7 +140,7 @@ class Messages:
         of_hour = spec.view, models[:1], spec.zone, words.language, words.now // HOUR
         return replace(
             card,
-            charts=self._charts.setdefault(of_hour, card.charts),
+            charts=self._charts.setdefault(of_hour, card.charts) if card.charts else (),
             title=f"{title}: {spec.gpus[0]}" if len(spec.gpus) == 1 else title,
             footer="\n".join((card.footer, _rhythm(row, spec, words))),
         )

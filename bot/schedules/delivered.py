@@ -23,11 +23,13 @@ async def follow_dashboard(writer: Writer, lease: Lease, delivery: Delivery, now
     message = lease.messages[0]
     if message.kind != DASHBOARD:
         return
-    row = await writer.schedules.by_id(message.payload["schedule"])
+    row = await writer.schedules.held(message.payload["schedule"])
     if isinstance(delivery, Delivered):
         await _delivered(writer, lease, row, message.payload["schedule"], now)
     elif row is not None and isinstance(delivery, Rejected) and delivery.edit_refused:
-        await _REFUSED[delivery.edit_refused](writer, row, now)
+        # an answer that comes late is about a message that another one took the place of, or is about to
+        if message.refers_to == row.message and not await writer.outbox.waiting([message.topic]):
+            await _REFUSED[delivery.edit_refused](writer, row, now)
     elif row is not None and lease.action == "post":
         stored = await writer.outbox.message(message.identity)
         if stored is not None and stored.state == "ambiguous":
@@ -35,14 +37,15 @@ async def follow_dashboard(writer: Writer, lease: Lease, delivery: Delivery, now
 
 
 async def _delivered(writer: Writer, lease: Lease, row: ScheduleRow | None, id_: int, now: int) -> None:
-    identity = lease.messages[0].identity
-    posted = lease.action == "post"
+    message = lease.messages[0]
+    identity, posted = message.identity, lease.action == "post"
     if row is None:  # it was turned off while this was sent
         await writer.outbox.add([removal(lease.destination_id, id_, identity)] if posted else [], now)
         return
-    if posted and row.message is not None:
-        await writer.outbox.add([removal(lease.destination_id, id_, row.message)], now)
-    await writer.schedules.change(row.id, now, message=identity, **({"posted_at": now} if posted else {}))
+    if posted and row.message not in (None, identity):  # an answer may be recorded twice
+        await writer.outbox.add([removal(lease.destination_id, id_, str(row.message))], now)
+    if posted or message.refers_to == row.message:
+        await writer.schedules.change(row.id, now, message=identity, **({"posted_at": now} if posted else {}))
 
 
 async def _missing(writer: Writer, row: ScheduleRow, now: int) -> None:

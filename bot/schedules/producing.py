@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.schedules.specs import DashboardSpec, DigestSpec, load
-from bot.store.outbox import Action, NewMessage
+from bot.store.outbox import Action, NewMessage, State
 from bot.store.schedules import ScheduleRow
 from bot.store.writer import Writer
 
@@ -27,19 +28,55 @@ POST_ANEW_S = 86_400
 async def produce(writer: Writer, now: int) -> int:
     """Queue what is due at a UTC second; gives how many messages that were."""
     due = await writer.schedules.due(now, MOST_A_PASS)
-    waiting = await writer.outbox.waiting([topic_of(row.id) for row in due])
+    past = _Past(
+        await writer.outbox.waiting([topic_of(row.id) for row in due]),
+        await writer.outbox.states([name for row in due if (name := _newest(row)) is not None]),
+    )
     messages: list[NewMessage] = []
     told: list[tuple[int, int, int | None]] = []
     for row in due:
         spec = load(row)
         last = spec.last_by(now, row.created_at)
-        message = _message(row, spec, last, now, waiting, later=len(messages) // A_SECOND)
+        message = _message(row, spec, last, now, past, later=len(messages) // A_SECOND)
         if message is not None:
             messages.append(message)
         told.append((row.id, spec.next_after(now, row.created_at), last if message is not None else None))
     await writer.outbox.add(messages, now)
-    await writer.schedules.told(told)
+    places = {row.id: row.destination_id for row in due}  # in the order in which outcomes are recorded: nobody waits
+    await writer.schedules.told(sorted(told, key=lambda one: places[one[0]]))  # for another in a circle
     return len(messages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Topics of which something waits, and what became of the newest message of each."""
+
+    waiting: Collection[str]
+    states: Mapping[str, tuple[State, Mapping[str, Any]]]
+
+    def since(self, row: ScheduleRow) -> int | None:
+        """From when on a digest has not been told: where the last one never arrived, since the one before it."""
+        state, payload = self.states.get(str(_newest(row)), ("delivered", {}))
+        return payload["since"] if state in _NEVER_ARRIVED else row.told_at
+
+    def state_of(self, row: ScheduleRow, spec: DashboardSpec, now: int, *, later: int) -> NewMessage | None:
+        """As of one without a message, where it is so long ago that the message is not known any more."""
+        known = row if row.message in self.states else replace(row, message=None)
+        return state_of(known, spec, now, later=later)
+
+
+_NEVER_ARRIVED = ("rejected", "expired")
+
+
+def _newest(row: ScheduleRow) -> str | None:
+    """The identity of its newest message, if it has one."""
+    if row.kind == "dashboard":
+        return row.message
+    return None if row.told_at is None else _digest_name(row.id, row.told_at)
+
+
+def _digest_name(id_: int, at: int) -> str:
+    return f"{DIGEST}/{id_}/{at}"
 
 
 def topic_of(id_: int) -> str:
@@ -48,26 +85,26 @@ def topic_of(id_: int) -> str:
 
 
 def _message(
-    row: ScheduleRow, spec: DashboardSpec | DigestSpec, last: int, now: int, waiting: Collection[str], *, later: int
+    row: ScheduleRow, spec: DashboardSpec | DigestSpec, last: int, now: int, past: _Past, *, later: int
 ) -> NewMessage | None:
     if isinstance(spec, DigestSpec):
-        return _digest(row, spec, last, now + later, now)
-    return None if topic_of(row.id) in waiting else state_of(row, spec, now, later=later)
+        return _digest(row, spec, last, now, past, later=later)
+    return None if topic_of(row.id) in past.waiting else past.state_of(row, spec, now, later=later)
 
 
-def _digest(row: ScheduleRow, spec: DigestSpec, last: int, not_before: int, now: int) -> NewMessage | None:
+def _digest(row: ScheduleRow, spec: DigestSpec, last: int, now: int, past: _Past, *, later: int) -> NewMessage | None:
     """The digest of the last time that it came, unless that was told, or is too long ago."""
     known = row.created_at if row.told_at is None else row.told_at
     if last <= known or now - last > spec.useful:
         return None
-    payload = {"schedule": row.id, "since": row.told_at, "at": last}
+    payload = {"schedule": row.id, "since": past.since(row), "at": last}
     return NewMessage(
-        f"{DIGEST}/{row.id}/{last}",
+        _digest_name(row.id, last),
         row.destination_id,
         topic_of(row.id),
         DIGEST,
         payload,
-        not_before=not_before,
+        not_before=now + later,
         expires_at=last + spec.useful,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 from analytics.market import DAY, HOUR
@@ -108,6 +108,7 @@ def load(row: ScheduleRow) -> Spec:
 
 
 def load_spec(kind: str, spec: str) -> Spec:
-    """The spec of a stored text; what is new since it was stored has its default."""
-    stored = json.loads(spec)
-    return _KINDS[kind](**{**stored, "gpus": tuple(stored["gpus"])})
+    """The spec of a stored text: a field that it lacks has its default, one that is not known is dropped."""
+    stored, known = json.loads(spec), _KINDS[kind]
+    said = {field.name: stored[field.name] for field in fields(known) if field.name in stored}
+    return known(**{**said, "gpus": tuple(stored["gpus"])})

@@ -150,6 +150,17 @@ class OutboxReads:
             found.update(await self._conn.scalars(select(m.topic).where(some, m.state == "queued").distinct()))
         return found
 
+    async def states(self, identities: Sequence[str]) -> dict[str, tuple[State, Mapping[str, Any]]]:
+        """What became of those of these messages that are still known, and what they say."""
+        m, found = t.message.c, dict[str, tuple[State, Mapping[str, Any]]]()
+        for start in range(0, len(identities), TOPICS_A_QUERY):
+            some = m.identity.in_(identities[start : start + TOPICS_A_QUERY])
+            for identity, state, payload in await self._conn.execute(
+                select(m.identity, m.state, m.payload).where(some)
+            ):
+                found[identity] = state, json.loads(payload)
+        return found
+
     async def counts(self) -> dict[str, int]:
         """How many messages are in each state."""
         query = select(t.message.c.state, func.count()).group_by(t.message.c.state)

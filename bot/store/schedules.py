@@ -129,15 +129,25 @@ class ScheduleReads:
         return found[0] if found else None
 
     async def _schedules(
-        self, *conditions: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = (), limit: int | None = None
+        self,
+        *conditions: ColumnElement[bool],
+        order: Sequence[ColumnElement[Any]] = (),
+        limit: int | None = None,
+        held: bool = False,
     ) -> list[ScheduleRow]:
         query = select(*_ROW, *_OWNER, *_TO).join(t.destination).where(_open(), *conditions)
-        rows = await self._conn.execute(query.order_by(*(order or (schedule.c.id,))).limit(limit))
+        query = query.order_by(*(order or (schedule.c.id,))).limit(limit)
+        rows = await self._conn.execute(query.with_for_update(of=schedule) if held else query)
         return [_schedule(row) for row in rows]
 
 
 class ScheduleWrites(ScheduleReads):
     """Changing schedules, inside the transaction of what causes it."""
+
+    async def held(self, id_: int) -> ScheduleRow | None:
+        """One of them, which nobody else changes before this transaction ends."""
+        found = await self._schedules(schedule.c.id == id_, held=True)
+        return found[0] if found else None
 
     async def create(
         self, owner: Owner, destination_id: int, kind: ScheduleKind, spec: str, due_at: int, now: int
@@ -161,9 +171,12 @@ class ScheduleWrites(ScheduleReads):
             last = {} if told_at is None else {"told_at": told_at}
             await self._conn.execute(update(schedule).where(s.id == id_).values(due_at=due_at, **last))
 
-    async def end(self, id_: int, now: int, why: str) -> None:
-        """Tell nothing more of it, and show it to nobody."""
-        await self.change(id_, now, deleted_at=now, due_at=None, ended=why)
+    async def end(self, id_: int, now: int, why: str) -> str | None:
+        """Tell nothing more of it, and show it to nobody; gives the message that it has by then."""
+        ended = {"changed_at": now, "deleted_at": now, "due_at": None, "ended": why}
+        one = update(schedule).where(schedule.c.id == id_).values(**ended)
+        message: str | None = await self._conn.scalar(one.returning(schedule.c.message))
+        return message
 
     async def redate(self, now: int) -> None:
         """Look again at what a clock that ran ahead has told or put off: it would wait until then."""

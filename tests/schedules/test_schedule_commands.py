@@ -159,6 +159,18 @@ async def test_the_same_digest_again_is_a_change_of_its_time(house: House) -> No
     assert times == [("day", 1080), ("day", 1080), ("week", 1080)]
 
 
+async def test_the_digest_whose_time_it_is_comes_though_it_is_asked_for_again_at_that_moment(house: House) -> None:
+    await house.says("digest daily 09:00")
+    (row,) = await house.rows()
+    nine = load(row).last_by(NOW + 60, row.created_at)
+    async with house.store.writer() as writer:
+        await writer.schedules.change(row.id, NOW, due_at=nine)  # nobody has looked since
+    await house.says("digest daily 09:00 news")
+    assert [one.due_at for one in await house.rows()] == [nine]
+    await house.says("digest daily 10:00")
+    assert [one.due_at for one in await house.rows()] == [load(row).next_after(NOW + 60, 0) + 3600]
+
+
 async def test_only_who_made_it_or_a_manager_may_change_it_or_turn_it_off(house: House) -> None:
     await house.says("dashboard market here")
     await house.says("digest daily 09:00")
@@ -234,6 +246,7 @@ async def test_subscriptions_are_those_of_here_and_mine(house: House) -> None:
         await house.says(line)
     await house.says("alert l40s < 0.01", replace(BO, channel="C2"))
     await house.says("webhook add https://example.com/hook", replace(BOSS, channel="C2"))
+    await house.says("alert l40s < 0.01 to=dm", BO)  # which is nobody else's business
     mine = await house.ask("subscriptions")
     text = plain(mine.card)
     assert "subscriptions: 4; yours: 4" in text

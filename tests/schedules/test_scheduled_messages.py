@@ -59,13 +59,13 @@ class House:
         async with self.store.writer() as writer:
             await writer.save_preferences("slack", "T1", "", Preferences(**team))
 
-    async def poll(self, factor: float) -> None:
-        """A poll five minutes on, with the prices of one model changed."""
+    async def poll(self, factor: float, model: str = MODEL) -> None:
+        """A poll five minutes on, with the prices of one model changed, or of another with the same."""
         self.clock.pass_(300)
         async with self.store.reader() as reader:
             book = await reader.book([MODEL])
         offers = tuple(replace(offer, min_bid=round((offer.min_bid or 0) * factor)) for offer in book)
-        poll = Poll(MODEL, self.clock(), Quality.COMPLETE, offers, 300)
+        poll = Poll(model, self.clock(), Quality.COMPLETE, offers, 300)
         assert (await Collector(self.store).record(self.clock(), [poll])).quotes
 
 
@@ -123,6 +123,18 @@ async def test_its_picture_is_renewed_with_the_hour_and_its_figures_each_time(ho
         shown.append((found.card.lead, found.card.charts))
     assert len({lead for lead, _ in shown}) == 14
     assert len({charts for _, charts in shown}) == 2
+
+
+async def test_its_first_picture_of_an_hour_comes_as_soon_as_there_is_one(house: House) -> None:
+    spec = DashboardSpec("market", ("H200",))
+    id_ = await house.add(spec)
+    charts = []
+    for _ in range(3):
+        found = await house.rendered(id_, spec)
+        assert found.card is not None
+        charts.append(found.card.charts)
+        await house.poll(1.0, "H200")
+    assert [bool(drawn) for drawn in charts] == [False, True, True]
 
 
 async def test_without_pictures_it_says_the_same(house: House) -> None:

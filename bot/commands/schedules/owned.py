@@ -112,6 +112,8 @@ async def put(
     due_at = spec.next_after(query.now, query.now if there is None else there.created_at)
     if there is not None:
         may_change(there, asker)
+        if there.due_at == spec.last_by(query.now, there.created_at):  # it is its time, and nobody looked yet
+            due_at = there.due_at
         await writer.schedules.change(there.id, query.now, spec=dump(spec), due_at=due_at)
         await note(writer, asker, "edit", there, query.now)
         return replace(there, spec=dump(spec), due_at=due_at), True
@@ -171,10 +173,10 @@ def may_change(row: ScheduleRow, asker: Asker) -> None:
 
 async def turn_off(writer: Writer, row: ScheduleRow, asker: Asker, now: int) -> None:
     """End one; what waits of it is not sent, and a dashboard's message is taken out of its channel."""
-    await writer.schedules.end(row.id, now, "turned off")
-    await writer.outbox.cancel(topic_of(row.id), now)
-    if row.message is not None:
-        await writer.outbox.add([removal(row.destination_id, row.id, row.message)], now)
+    await writer.outbox.cancel(topic_of(row.id), now)  # messages first, as where what became of them is recorded
+    message = await writer.schedules.end(row.id, now, "turned off")
+    if message is not None:
+        await writer.outbox.add([removal(row.destination_id, row.id, message)], now)
     await note(writer, asker, "delete", row, now)
 
 

@@ -12,7 +12,7 @@ from bot.alerts.descriptions import describe as describe_rule
 from bot.commands.alerts.listing import STATUS, shown_status
 from bot.commands.alerts.owned import asker_of
 from bot.commands.alerts.owned import known_to as known_alerts
-from bot.commands.schedules.owned import known_to, place_in_words, where
+from bot.commands.schedules.owned import DIRECT, known_to, place_in_words, where
 from bot.commands.webhooks.owned import ROLE as WEBHOOK_ROLE
 from bot.dispatch.command import Command, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
@@ -66,7 +66,8 @@ async def ask(query: QueryContext) -> Subscriptions:
         *(_schedule(row, asker) for row in schedules),
     ]
     shown = tuple(one for one in every if one.mine or one.where == asker.channel)
-    return Subscriptions(shown, len(every) - len(shown), asker.channel)
+    elsewhere = sum(not one.mine and one.where not in (asker.channel, DIRECT) for one in every)
+    return Subscriptions(shown, elsewhere, asker.channel)
 
 
 def _alert(row: AlertRow, asker: Asker, now: int) -> Subscription:
