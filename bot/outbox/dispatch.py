@@ -12,7 +12,7 @@ import structlog
 from bot.outbox.drafts import Render, draft, rendered
 from bot.outbox.grouped import Grouped
 from bot.outbox.outcomes import Outcomes
-from bot.outbox.sender import Ambiguous, Delivery, Message, Receipt, Rejected, Sender, Withheld
+from bot.outbox.sender import Ambiguous, Delivered, Delivery, Message, Receipt, Sender, Withheld
 from bot.store.engine import Store
 from bot.store.errors import StoreError
 from bot.store.outbox_claims import LEASE_S, Lease, Rate
@@ -180,7 +180,7 @@ class OutboxDispatcher:
             # in one order everywhere: processes that share a database must not wait for each other in a circle
             for lease, delivery in sorted(outcomes, key=lambda one: one[0].destination_id):
                 disabled = await self._options.outcomes.record(writer, lease, delivery, now)
-                if disabled and isinstance(delivery, Rejected):
+                if disabled and not isinstance(delivery, Delivered):
                     await self._options.on_disabled(writer, lease, delivery.reason, now)
                 await self._options.on_outcome(writer, lease, delivery, now)
 

@@ -33,7 +33,10 @@ async def test_every_command_is_answered_to_its_asker_alone(chat: Home, person: 
         if command.acts:
             assert not {"spot_share", "spot_refresh"} & set(answer.buttons)
             assert answer.text.startswith(
-                ("Settings", "Configurações", "Alert", "Alerta", "Webhook", "Web pages", "Páginas web")
+                (
+                    *("Settings", "Configurações", "Alert", "Alerta", "Webhook", "Web pages", "Páginas web"),
+                    *("Dashboard", "Painel", "Digest", "Resumo", "Turned off", "Desligado"),
+                )
             )
             continue
         expected = await reply(chat.dispatcher, asker, line, default="en")
@@ -193,13 +196,13 @@ async def test_what_slack_does_not_take_when_sharing_is_told(chat: Home) -> None
 async def test_buttons_work_after_a_restart(slack: FakeSlack, slack_dispatcher: Dispatcher) -> None:
     async with house(slack, slack_dispatcher) as before:
         answer = await before.hear("help")
-    assert "page 1/4" in answer.text
+    assert "page 1/5" in answer.text
     assert answer.buttons == ["spot_share", "spot_refresh", "spot_page_next"]
     async with house(slack, slack_dispatcher):
         for action, page, others in (
             ("spot_page_next", "page 2/4", ["spot_page_previous", "spot_page_next"]),
             ("spot_refresh", "page 2/4", ["spot_page_previous", "spot_page_next"]),
-            ("spot_page_previous", "page 1/4", ["spot_page_next"]),
+            ("spot_page_previous", "page 1/5", ["spot_page_next"]),
         ):
             edits = answer.edits
             await slack.click(answer, action)

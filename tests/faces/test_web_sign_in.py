@@ -28,7 +28,8 @@ async def web(sqlite_tables):
 
 
 def as_json(asker: Asker) -> dict[str, object]:
-    return {**asdict(asker), "mentionable": None if asker.mentionable is None else list(asker.mentionable)}
+    called = None if asker.mentionable is None else list(asker.mentionable)
+    return {**asdict(asker), "mentionable": called, "groups": list(asker.groups)}
 
 
 def said_by(who: dict[str, object]) -> dict[str, object]:
