@@ -200,8 +200,8 @@ async def test_buttons_work_after_a_restart(slack: FakeSlack, slack_dispatcher: 
     assert answer.buttons == ["spot_share", "spot_refresh", "spot_page_next"]
     async with house(slack, slack_dispatcher):
         for action, page, others in (
-            ("spot_page_next", "page 2/4", ["spot_page_previous", "spot_page_next"]),
-            ("spot_refresh", "page 2/4", ["spot_page_previous", "spot_page_next"]),
+            ("spot_page_next", "page 2/5", ["spot_page_previous", "spot_page_next"]),
+            ("spot_refresh", "page 2/5", ["spot_page_previous", "spot_page_next"]),
             ("spot_page_previous", "page 1/5", ["spot_page_next"]),
         ):
             edits = answer.edits
