@@ -1,4 +1,4 @@
-"""What crosses on its way: answers that come twice or late, a dashboard posted anew while it is edited, what is lost."""
+"""What crosses on its way: answers that come twice or late, a dashboard posted anew while it is edited, losses."""
 
 from __future__ import annotations
 
