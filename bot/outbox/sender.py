@@ -85,7 +85,7 @@ class Rejected:
     """nothing can be delivered there: archived channel, removed bot, closed direct messages"""
     edit_refused: Literal["", "missing", "too_often"] = ""
     """of an ``edit_only`` message: the message is no more (or not ours to edit any more), or the platform takes no more
-    edits of it now"""
+    edits of it now, as of an old one or in a thread that rests"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ async def produce(writer: Writer, now: int) -> int:
         message = _message(row, spec, last, now, past, later=len(messages) // A_SECOND)
         if message is not None:
             messages.append(message)
-        told.append((row.id, spec.next_after(now, row.created_at), last if message is not None else None))
+        told.append((row.id, spec.next_after(now, row.created_at), row.told_at if message is None else last))
     await writer.outbox.add(messages, now)
     places = {row.id: row.destination_id for row in due}  # in the order in which outcomes are recorded: nobody waits
     await writer.schedules.told(sorted(told, key=lambda one: places[one[0]]))  # for another in a circle

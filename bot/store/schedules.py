@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store import tables as t
 from bot.store.alerts import ID_LENGTH, LETTERS, Owner
+from bot.store.bulk import put_changes
 from bot.store.outbox import Destination
 from bot.store.tables import metadata
 
@@ -165,11 +166,9 @@ class ScheduleWrites(ScheduleReads):
         await self._conn.execute(update(schedule).where(schedule.c.id == id_).values(**values, changed_at=now))
 
     async def told(self, rows: Sequence[tuple[int, int, int | None]]) -> None:
-        """When each (id) is due next, and of when it was told last (None: as before)."""
-        s = schedule.c
-        for id_, due_at, told_at in rows:
-            last = {} if told_at is None else {"told_at": told_at}
-            await self._conn.execute(update(schedule).where(s.id == id_).values(due_at=due_at, **last))
+        """When each (id) is due next, and of when it was told last."""
+        each = [(due_at, told_at, id_) for id_, due_at, told_at in rows]
+        await put_changes(self._conn, schedule, each, ("due_at", "told_at"))
 
     async def end(self, id_: int, now: int, why: str) -> str | None:
         """Tell nothing more of it, and show it to nobody; gives the message that it has by then."""

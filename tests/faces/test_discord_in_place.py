@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.faces.discord.outcomes import LOST_EDIT
+from bot.faces.discord.outcomes import ARCHIVED_THREAD, LOST_EDIT
 from bot.outbox.sender import Address, Delivered, Message, Receipt, Rejected, TryLater
 from bot.presentation.card import Card, Line, Lines
 from tests.fakes.discord import CHANNEL, GUILD, visible
@@ -67,7 +67,7 @@ async def test_a_message_that_somebody_deleted_is_said_to_be_missing(server: Gui
     assert server.discord.messages == {}
 
 
-@pytest.mark.parametrize("code", sorted(LOST_EDIT))
+@pytest.mark.parametrize("code", sorted(LOST_EDIT - {ARCHIVED_THREAD}))
 async def test_what_is_not_ours_to_edit_is_missing_and_nothing_posted(server: Guild, code: int) -> None:
     first = await post(server)
     server.discord.fail(ONE, 403, code=code, method="PATCH")
@@ -103,6 +103,14 @@ async def test_what_was_in_a_thread_that_is_no_more_is_missing_and_is_removed(se
     server.discord.fail(ONE, 404, code=10003, times=2)
     assert await server.face.sender.send(edit(in_thread)) == Rejected("404 10003 no", edit_refused="missing")
     assert await server.face.sender.send(message(remove=in_thread)) == Delivered(in_thread)
+
+
+async def test_in_a_thread_that_discord_archived_a_new_one_has_to_come(server: Guild) -> None:
+    first = await post(server)
+    server.discord.fail(ONE, 400, code=ARCHIVED_THREAD, method="PATCH")
+    found = await server.face.sender.send(edit(first))
+    assert isinstance(found, Rejected)
+    assert (found.edit_refused, found.gone) == ("too_often", False)
 
 
 async def test_an_edit_in_place_calls_nobody(server: Guild) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bot.accounts import Asker
+from bot.commands.schedules.owned import turn_off
 from bot.outbox.sender import Delivery, Message, Receipt, Rejected
 from bot.schedules.producing import dashboard_message, topic_of
 from bot.schedules.specs import DashboardSpec, DigestSpec, load_spec
@@ -86,6 +88,19 @@ async def test_where_a_new_one_waits_a_refused_edit_posts_no_other(store: Store)
     channel.send = asked_meanwhile  # type: ignore[method-assign]
     await house.until(house.clock() + 60, every=10)
     assert (channel.posts, set(channel.shown)) == (2, {"m2"})
+
+
+async def test_one_that_is_turned_off_just_as_it_arrived_is_taken_out_again(store: Store) -> None:
+    channel = EditableChannel()
+    house = house_of(store, utc("2026-11-27T10:00"), channel)
+    read_before = await house.row(await house.add(DashboardSpec("market")))
+    assert read_before is not None
+    await house.look()  # on PostgreSQL another process may record what it sent between the reading and the change
+    assert channel.shown
+    async with store.writer() as writer:
+        await turn_off(writer, read_before, Asker("slack", "T1", "U1"), house.clock())
+    await house.look()
+    assert channel.shown == {}
 
 
 async def test_what_a_newer_process_stored_is_read_without_what_is_not_known(store: Store) -> None:

@@ -29,14 +29,17 @@ GONE = frozenset(
 )
 """Codes of a destination where nothing can be delivered until a person changes something."""
 
-LOST_EDIT = frozenset((UNKNOWN_MESSAGE, 50005, 50021, 50083))
+ARCHIVED_THREAD = 50083
+"""Discord archives threads by itself, and opens them again for a new message."""
+
+LOST_EDIT = frozenset((UNKNOWN_MESSAGE, 50005, 50021, ARCHIVED_THREAD))
 """The message to edit is no more, another's, a system message or in an archived thread: a new one takes its place."""
 
 OLD_EDITS = 30046
 """The code of a 429 that is no rate limit of requests: the message is older than an hour and was edited too often."""
 
 NO_THREAD = frozenset(
-    (MISSING_PERMISSIONS, MISSING_ACCESS, WRONG_CHANNEL, UNKNOWN_MESSAGE, 160005, 160006, 50083, 10003)
+    (MISSING_PERMISSIONS, MISSING_ACCESS, WRONG_CHANNEL, UNKNOWN_MESSAGE, 160005, 160006, ARCHIVED_THREAD, 10003)
 )
 """No thread can be begun or written in: a reply does."""
 

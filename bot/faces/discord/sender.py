@@ -21,6 +21,7 @@ from bot.faces.discord.embeds import message as rendered
 from bot.faces.discord.outcomes import (
     AGAIN,
     ALREADY_A_THREAD,
+    ARCHIVED_THREAD,
     BAD_FORM,
     LOST_EDIT,
     NO_PICTURE,
@@ -126,8 +127,8 @@ class DiscordSender:
         try:
             return await self._in_some_form(ready, _editing(client, ready, earlier))
         except _Stopped as stopped:
-            if message.edit_only and stopped.code == OLD_EDITS:
-                return Rejected(f"{stopped.reason}, {OLD_EDITS}", edit_refused="too_often")
+            if message.edit_only and stopped.code in (OLD_EDITS, ARCHIVED_THREAD):  # it stands, and a new one is taken
+                return Rejected(f"{stopped.reason}, {stopped.code}", edit_refused="too_often")
             if stopped.code not in LOST_EDIT and not _thread_is_gone(stopped, message, earlier):
                 raise
             return Rejected(stopped.reason, edit_refused="missing") if message.edit_only else None
