@@ -135,7 +135,7 @@ async def team(
     if said == Preferences() and not any(given.values()):
         raise _nothing_said()
     new = _changed(query.team, said) if said != Preferences() else query.team
-    wanted = team_changes.read_settings(query, given, new.tz)
+    wanted = team_changes.read_settings(replace(query, team=new), given, new.tz)
     moved = team_changes.tz_moves(query, new.tz)
     wanted |= {} if QUIET in wanted or moved is None else {QUIET: moved}
     async with query.writing() as writer:

@@ -59,6 +59,9 @@ class Rendered:
 
 Render = Callable[[Draft], Awaitable[Rendered]]
 
+NO_WORDS = "it could not be rendered"
+"""Why what is edited in place stays as it is."""
+
 
 def draft(lease: Lease, now: int, *, plain: bool = False) -> Draft:
     """The draft of what was leased."""
@@ -70,13 +73,15 @@ def draft(lease: Lease, now: int, *, plain: bool = False) -> Draft:
 
 
 async def rendered(render: Render, lease: Lease, now: int) -> Rendered:
-    """The message in words: drawn, else plain, else its bare data. Never fails."""
+    """The message in words: drawn, else plain, else its bare data, which take the place of no words. Never fails."""
     for plain in (False, True):
         try:
             async with asyncio.timeout(RENDER_LIMIT_S):
                 return await render(draft(lease, now, plain=plain))
         except Exception:
             log.exception("a message could not be rendered", message=lease.id, plain=plain)
+    if lease.action == "edit_only":
+        return Rendered(None, withheld=NO_WORDS)
     return Rendered(_bare(draft(lease, now)))
 
 

@@ -174,6 +174,20 @@ async def test_the_default_channel_is_where_things_go_that_are_made_where_none_i
     assert (await team.held())["channel"].value == "C0123ABCD"
 
 
+async def test_what_goes_to_the_default_channel_from_elsewhere_says_so(team: Team) -> None:
+    await team.good("settings team channel=here", replace(BOSS, channel="C7"))
+    lines = ("alert 4090 < 0.01", "dashboard market", "digest daily 09:00", "digest weekly 09:00")
+    for line in lines:
+        assert "It is told in the team's channel C7." in plain((await team.good(f"{line} to=channel", ALONE)).card)
+        assert "the team's channel" not in plain((await team.good(f"{line} to=dm", ALONE)).card)
+
+
+async def test_quiet_hours_are_by_the_zone_that_holds_with_them(team: Team) -> None:
+    await team.good("settings team tz=Asia/Tokyo")
+    await team.good("settings team tz=none quiet=22:00-07:00", replace(BOSS, tz="America/Sao_Paulo"))
+    assert (await team.held())["quiet"].value == "22:00-07:00 America/Sao_Paulo"
+
+
 async def test_on_discord_a_channel_is_named_only_by_being_there(team: Team) -> None:
     boss = Asker("discord", "900000000000000001", "1", "900000000000000777", role="manager")
     for other in ("<#900000000000000999>", "900000000000000999", "C0123ABCD"):

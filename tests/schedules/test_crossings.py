@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.accounts import Asker
 from bot.commands.schedules.owned import turn_off
+from bot.outbox.drafts import Draft, Rendered
 from bot.outbox.sender import Delivery, Message, Receipt, Rejected
 from bot.schedules.producing import dashboard_message, topic_of
 from bot.schedules.specs import DashboardSpec, DigestSpec, load_spec
@@ -101,6 +104,29 @@ async def test_one_that_is_turned_off_just_as_it_arrived_is_taken_out_again(stor
         await turn_off(writer, read_before, Asker("slack", "T1", "U1"), house.clock())
     await house.look()
     assert channel.shown == {}
+
+
+async def test_an_edit_that_cannot_be_rendered_leaves_what_stands(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = EditableChannel()
+    house = house_of(store, utc("2026-11-27T10:00"), channel)
+    await house.add(DashboardSpec("market"))
+    await house.look()
+    stood = dict(channel.shown)
+
+    async def fails(draft: Draft) -> Rendered:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house, "render", fails)
+        house.restart()
+        await house.until(house.clock() + 400)
+    assert channel.shown == stood
+    house.restart()
+    await house.until(house.clock() + 400)
+    assert channel.shown.keys() == stood.keys()
+    assert channel.shown != stood
 
 
 async def test_what_a_newer_process_stored_is_read_without_what_is_not_known(store: Store) -> None:

@@ -27,11 +27,12 @@ from bot.commands.schedules.owned import (
     place_in_words,
     put,
     time_of,
+    told_in,
     turn_off,
     where,
     zone_of,
 )
-from bot.commands.team_settings import aimed
+from bot.commands.team_settings import aimed, elsewhere
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
 from bot.presentation.words import Words
@@ -54,6 +55,8 @@ class DashboardPosted:
     moved: bool
     """there was one of this view, which this one takes the place of"""
     next_at: str
+    channel: str | None
+    """the team's default channel, where it is told there and was asked elsewhere"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ async def ask_post(
     query: QueryContext, *, view: View, gpus: Sequence[str] | None, to: str, **given: Any
 ) -> DashboardPosted:
     """Post it, in place of one of the same view that is there."""
-    query = aimed(query, to)
+    there = aimed(query, to)
+    channel, query = elsewhere(query, there), there
     asker = asker_of(query)
     direct = is_direct(asker, to)
     seconds = EVERY.get(given["every"], RHYTHMS[view])
@@ -102,7 +106,7 @@ async def ask_post(
         row, changed = await put(query, writer, spec, direct=direct, same=lambda one: _is_same(one, spec))
         await writer.outbox.add([dashboard_message(row, query.now, "post", useful=spec.useful)], query.now)
     next_at = iso(spec.next_after(query.now, row.created_at))
-    return DashboardPosted(row.public_id, describe(spec), where(row.destination), changed, next_at)
+    return DashboardPosted(row.public_id, describe(spec), where(row.destination), changed, next_at, channel)
 
 
 def _is_same(one: Spec, spec: DashboardSpec) -> bool:
@@ -174,7 +178,12 @@ def post_card(answer: DashboardPosted, words: Words) -> Card:
     return Card(
         words("Dashboard {id}", id=answer.id),
         lead,
-        notes=(words(answer.what), *moved, words("Delete its message, or turn it off, to end it.")),
+        notes=(
+            words(answer.what),
+            *told_in(answer.channel, words),
+            *moved,
+            words("Delete its message, or turn it off, to end it."),
+        ),
         actions=(Action(words("Turn off"), f"dashboard off {answer.id}", "danger"),),
     )
 

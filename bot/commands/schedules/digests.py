@@ -26,11 +26,12 @@ from bot.commands.schedules.owned import (
     named_models,
     put,
     time_of,
+    told_in,
     turn_off,
     where,
     zone_of,
 )
-from bot.commands.team_settings import aimed
+from bot.commands.team_settings import aimed, elsewhere
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card
 from bot.presentation.words import Words
@@ -57,6 +58,8 @@ class DigestAdded:
     """as the clock on the wall shows it"""
     now: str
     """what to type to see one now"""
+    channel: str | None
+    """the team's default channel, where it is told there and was asked elsewhere"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +73,15 @@ class DigestList:
 
 async def ask_daily(query: QueryContext, *, to: str, **given: Any) -> DigestAdded:
     """One a day."""
-    query = aimed(query, to)
-    return await _add(query, await _spec(query, to, given), to)
+    there = aimed(query, to)
+    return await _add(there, await _spec(there, to, given), to, elsewhere(query, there))
 
 
 async def ask_weekly(query: QueryContext, *, to: str, day: str, **given: Any) -> DigestAdded:
     """One a week."""
-    query = aimed(query, to)
-    spec = replace(await _spec(query, to, given), period="week", weekday=WEEKDAYS.index(day))
-    return await _add(query, spec, to)
+    there = aimed(query, to)
+    spec = replace(await _spec(there, to, given), period="week", weekday=WEEKDAYS.index(day))
+    return await _add(there, spec, to, elsewhere(query, there))
 
 
 async def _spec(query: QueryContext, to: str, given: Mapping[str, Any]) -> DigestSpec:
@@ -92,14 +95,15 @@ async def _spec(query: QueryContext, to: str, given: Mapping[str, Any]) -> Diges
     )
 
 
-async def _add(query: QueryContext, spec: DigestSpec, to: str) -> DigestAdded:
+async def _add(query: QueryContext, spec: DigestSpec, to: str, channel: str | None) -> DigestAdded:
     asker = asker_of(query)
     direct = is_direct(asker, to)
     async with query.writing() as writer:
         row, changed = await put(query, writer, spec, direct=direct, same=lambda one: _is_same(one, spec))
     next_at = local_clock(spec.next_after(query.now, row.created_at), spec.zone)
     told = tuple(terms(spec))
-    return DigestAdded(row.public_id, describe(spec), told, where(row.destination), changed, next_at, asked_now(spec))
+    place = where(row.destination)
+    return DigestAdded(row.public_id, describe(spec), told, place, changed, next_at, asked_now(spec), channel)
 
 
 def _is_same(one: Spec, spec: DigestSpec) -> bool:
@@ -149,7 +153,7 @@ def card(answer: DigestAdded, words: Words) -> Card:
     return Card(
         words("Digest {id}", id=answer.id),
         words("The first one comes at {at}.", at=answer.next_at),
-        notes=(words(answer.what), *map(words, answer.terms), *changed),
+        notes=(words(answer.what), *map(words, answer.terms), *told_in(answer.channel, words), *changed),
         actions=(
             Action(words("Show one now"), answer.now),
             Action(words("Turn off"), f"digest off {answer.id}", "danger"),

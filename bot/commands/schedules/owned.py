@@ -196,3 +196,8 @@ def place_in_words(place: str, channel: str, words: Words) -> str:
     if place == DIRECT:
         return words("direct messages")
     return words("this channel") if place and place == channel else place
+
+
+def told_in(channel: str | None, words: Words) -> tuple[str, ...]:
+    """That it is told in the team's channel, where it was asked elsewhere."""
+    return (words("It is told in the team's channel {id}.", id=channel),) if channel else ()
