@@ -33,6 +33,7 @@ from bot.store.schedules import ScheduleRow
 
 TURNED_OFF = "it was turned off"
 NOTHING_HAPPENED = "nothing happened"
+ANEW = "A new message, because the chat took no more edits of the last one; this comes once a day at most."
 
 MARKETS_KEPT, MINUTE = 16, 60
 """Parts of digests that are told to more than one team, and for how many seconds (ours)."""
@@ -99,6 +100,8 @@ class Messages:
         if isinstance(spec, DigestSpec):
             return await self._digest(draft, row, spec, payload, words)
         card = await self._dashboard(row, spec, words)
+        if payload.get("anew"):
+            card = replace(card, notes=(words(ANEW), *card.notes))
         return Rendered(replace(card, charts=() if draft.plain else card.charts), words.language, pin=True)
 
     async def _digest(

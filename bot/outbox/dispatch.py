@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from bot.outbox.drafts import Render, draft, rendered
+from bot.outbox.drafts import AGAIN_S, Render, draft, rendered
 from bot.outbox.grouped import Grouped
 from bot.outbox.outcomes import Outcomes
-from bot.outbox.sender import Ambiguous, Delivered, Delivery, Message, Receipt, Sender, Withheld
+from bot.outbox.sender import Ambiguous, Delivered, Delivery, Message, Receipt, Sender, TryLater, Withheld
 from bot.store.engine import Store
 from bot.store.errors import StoreError
 from bot.store.outbox_claims import LEASE_S, Lease, Rate
@@ -161,7 +161,7 @@ class OutboxDispatcher:
         except asyncio.CancelledError:
             await self._release(lease)
             return
-        delivery = message if isinstance(message, Withheld) else await self._attempt(lease, message)
+        delivery = await self._attempt(lease, message) if isinstance(message, Message) else message
         await self._record(lease, delivery)
 
     async def _record(self, lease: Lease, delivery: Delivery) -> None:
@@ -184,10 +184,10 @@ class OutboxDispatcher:
                     await self._options.on_disabled(writer, lease, delivery.reason, now)
                 await self._options.on_outcome(writer, lease, delivery, now)
 
-    async def _message(self, lease: Lease) -> Message | Withheld:
+    async def _message(self, lease: Lease) -> Message | Withheld | TryLater:
         words = await rendered(self._render, lease, self._clock())
         if words.card is None:
-            return Withheld(words.withheld)
+            return TryLater(words.withheld, AGAIN_S, ours=True, alone=True) if words.again else Withheld(words.withheld)
         receipt = Receipt(*lease.receipt) if lease.receipt else None
         return Message(
             id=lease.id,

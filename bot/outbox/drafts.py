@@ -46,7 +46,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A draft in words; ``card``: None where there is nothing to say after all, and why in ``withheld``."""
+    """A draft in words; ``card``: None where there is nothing to say after all, or not yet, and why in ``withheld``."""
 
     card: Card | None
     language: str = "en"
@@ -55,12 +55,20 @@ class Rendered:
     pin: bool = False
     """it is to be found at the top of its channel"""
     withheld: str = ""
+    again: bool = False
+    """there may be something to say later"""
 
 
 Render = Callable[[Draft], Awaitable[Rendered]]
 
 NO_WORDS = "it could not be rendered"
-"""Why what is edited in place stays as it is."""
+"""Why what is edited in place stays as it is, and what names a row alone is tried again."""
+
+AGAIN_S = 60
+"""Seconds until a message is rendered again whose data say nothing to people (ours)."""
+
+ROW = "schedule"
+"""In a payload: the message is made of answers of when it is sent, and its data only name what it is of."""
 
 
 def draft(lease: Lease, now: int, *, plain: bool = False) -> Draft:
@@ -73,15 +81,15 @@ def draft(lease: Lease, now: int, *, plain: bool = False) -> Draft:
 
 
 async def rendered(render: Render, lease: Lease, now: int) -> Rendered:
-    """The message in words: drawn, else plain, else its bare data, which take the place of no words. Never fails."""
+    """The message in words: drawn, else plain, else its bare data where those say something. Never fails."""
     for plain in (False, True):
         try:
             async with asyncio.timeout(RENDER_LIMIT_S):
                 return await render(draft(lease, now, plain=plain))
         except Exception:
             log.exception("a message could not be rendered", message=lease.id, plain=plain)
-    if lease.action == "edit_only":
-        return Rendered(None, withheld=NO_WORDS)
+    if any(ROW in message.payload for message in lease.messages):
+        return Rendered(None, withheld=NO_WORDS, again=lease.action != "edit_only")
     return Rendered(_bare(draft(lease, now)))
 
 

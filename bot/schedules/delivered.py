@@ -59,7 +59,7 @@ async def _too_often(writer: Writer, row: ScheduleRow, now: int) -> None:
     posted = row.posted_at or 0
     if now - posted >= POST_ANEW_S:
         spec = load(row)
-        await writer.outbox.add([dashboard_message(row, now, "post", useful=spec.useful)], now)
+        await writer.outbox.add([dashboard_message(row, now, "post", useful=spec.useful, anew=True)], now)
         return
     rests_until = min(posted + POST_ANEW_S, now + HOUR)
     if (row.due_at or 0) < rests_until:

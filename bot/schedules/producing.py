@@ -119,15 +119,17 @@ def state_of(row: ScheduleRow, spec: DashboardSpec, now: int, *, later: int = 0)
     return dashboard_message(row, now, "post" if row.message is None else "edit_only", useful=spec.useful, later=later)
 
 
-def dashboard_message(row: ScheduleRow, now: int, action: Action, *, useful: int, later: int = 0) -> NewMessage:
-    """A message of a dashboard, as a post or as an edit."""
+def dashboard_message(
+    row: ScheduleRow, now: int, action: Action, *, useful: int, later: int = 0, anew: bool = False
+) -> NewMessage:
+    """A message of a dashboard, as a post or as an edit; ``anew``: because the last one takes no more edits."""
     edits: dict[str, Any] = {} if action == "post" else {"expires_at": now + useful + later}
     return NewMessage(
         f"{DASHBOARD}/{row.id}/{action}/{now}",
         row.destination_id,
         topic_of(row.id),
         DASHBOARD,
-        {"schedule": row.id},
+        {"schedule": row.id, **({"anew": True} if anew else {})},
         action=action,
         refers_to=None if action == "post" else row.message,
         not_before=now + later,

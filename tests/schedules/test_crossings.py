@@ -129,6 +129,26 @@ async def test_an_edit_that_cannot_be_rendered_leaves_what_stands(
     assert channel.shown != stood
 
 
+async def test_a_digest_that_cannot_be_rendered_comes_when_it_can(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = ScriptedSender()
+    house = house_of(store, utc("2026-11-28T08:59"), sender)
+    await house.add(DigestSpec())
+
+    async def fails(draft: Draft) -> Rendered:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house, "render", fails)
+        house.restart()
+        await house.until(house.clock() + 300)
+    assert sender.attempts == []  # its bare data would be a row's number
+    house.restart()
+    await house.until(house.clock() + 300)
+    assert len(sender.delivered) == 1
+
+
 async def test_what_a_newer_process_stored_is_read_without_what_is_not_known(store: Store) -> None:
     spec = DigestSpec(gpus=("RTX 4090",))
     assert load_spec("digest", '{"gpus": ["RTX 4090"], "sound": "bell"}') == spec

@@ -204,3 +204,13 @@ def test_a_spec_of_an_earlier_version_has_defaults_for_what_is_new() -> None:
 
     assert load_spec("dashboard", json.dumps({"view": "cost", "gpus": ["A"]})) == DashboardSpec("cost", ("A",))
     assert load_spec("digest", json.dumps({"gpus": []})) == DigestSpec()
+
+
+async def test_a_dashboard_that_is_posted_anew_says_why(house: House) -> None:
+    spec = DashboardSpec("market")
+    id_ = await house.add(spec)
+    for more, told in (({}, False), ({"anew": True}, True)):
+        event = Event("x", "dashboard", {"schedule": id_, **more}, house.clock())
+        found = await house.messages.render(Draft(Address("slack", "T1", "C1"), "post", (event,), late=False))
+        assert found.card is not None
+        assert ("took no more edits" in plain(found.card)) == told
