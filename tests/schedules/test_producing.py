@@ -296,6 +296,7 @@ async def test_an_archived_channel_tells_its_owner_and_rests(store: Store) -> No
     assert len(told) == 1
     assert all(one in told[0] for one in ("is_archived", "'dashboard'", "'digest'"))
     assert len(channel.edits) == 0
+    assert len(await house.states(ids[0])) <= 3  # nothing is queued where nothing goes
     assert [row and row.stopped for row in [await house.row(id_) for id_ in ids]] == ["is_archived"] * 2
     async with store.writer() as writer:
         row = await writer.schedules.by_id(ids[0])
