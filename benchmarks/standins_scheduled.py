@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analytics.market import MICRO
 from benchmarks import standins_discord, standins_slack
 from benchmarks.acceptance import check, failures
 from bot.alerts.stopped import tell_creators
 from bot.outbox.dispatch import DispatchOptions, OutboxDispatcher
 from bot.presentation.gallery import Gallery
+from bot.presentation.words import Words
 from bot.scheduled_messages import Messages
 from bot.schedules.delivered import follow_dashboard
 from bot.schedules.producing import produce
@@ -113,9 +115,9 @@ async def day(drill: Drill) -> None:
     for n in range(EDITS):
         if n == EDITS // 2:
             await drill.restart()
-        await drill.market.poll(WAVE[n % len(WAVE)])
+        await drill.market.poll(WAVE[n % len(WAVE)], sends=False)
         await drill.pass_(DAY // EDITS)
-        price = f"${await drill.market.price() / 1e6:.3f}"
+        price = Words("en", 0).money(await drill.market.price() / MICRO, 3)
         for name, chat in drill.chats.items():
             (text,) = await standing(chat, "Market") or ("",)
             right[name] += price in text

@@ -44,7 +44,7 @@ class Market:
         options = DispatchOptions(on_disabled=tell_creators, on_outcome=follow_dashboard)
         self.outbox = OutboxDispatcher(self.store, {platform: sender}, messages.render, self.clock, options)
 
-    async def poll(self, factor: float, times: int = 1) -> None:
+    async def poll(self, factor: float, times: int = 1, *, sends: bool = True) -> None:
         """Polls of the usual offers at a part of their prices, five minutes apart; what they cause is sent."""
         async with self.store.reader() as reader:
             row, book = await reader.model(MODEL), await reader.book([MODEL])
@@ -59,7 +59,8 @@ class Market:
                 self.clock(), [Poll(MODEL, self.clock(), Quality.COMPLETE, offers, 300)]
             )
             assert round_.quotes, round_.polls[0].note
-        await self.send()
+        if sends:
+            await self.send()
 
     async def send(self) -> None:
         """Whatever is due."""
