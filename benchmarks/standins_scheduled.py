@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analytics.market import MICRO
+from analytics.market import usd
 from benchmarks import standins_discord, standins_slack
 from benchmarks.acceptance import check, failures
 from bot.alerts.stopped import tell_creators
@@ -117,7 +117,7 @@ async def day(drill: Drill) -> None:
             await drill.restart()
         await drill.market.poll(WAVE[n % len(WAVE)], sends=False)
         await drill.pass_(DAY // EDITS)
-        price = Words("en", 0).money(await drill.market.price() / MICRO, 3)
+        price = Words("en", 0).money(usd(await drill.market.price()))
         for name, chat in drill.chats.items():
             (text,) = await standing(chat, "Market") or ("",)
             right[name] += price in text
