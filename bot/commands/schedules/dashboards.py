@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.errors import AskError
 from analytics.evidence import Note, Plural, iso
 from analytics.market import DAY, HOUR
 from bot.commands.alerts.owned import asker_of
+from bot.commands.schedules import turning_off
 from bot.commands.schedules.owned import (
     AT,
     GPUS,
@@ -17,21 +17,18 @@ from bot.commands.schedules.owned import (
     TO,
     TZ,
     Owned,
-    find,
-    here,
     is_direct,
     known_to,
     language_of,
-    may_change,
     named_models,
     place_in_words,
     put,
     time_of,
     told_in,
-    turn_off,
     where,
     zone_of,
 )
+from bot.commands.schedules.turning_off import ALL, TurnedOff, off_card
 from bot.commands.team_settings import aimed, elsewhere
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card, Column, Table
@@ -41,8 +38,6 @@ from bot.schedules.producing import dashboard_message
 from bot.schedules.specs import RHYTHMS, DashboardSpec, Spec, View, load
 
 EVERY: Mapping[str, int] = {"5min": 300, "hourly": HOUR, "daily": DAY}
-
-ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +76,6 @@ class DashboardList:
     dashboards: tuple[Line, ...]
     channel: str
     """that it is asked in"""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnedOff:
-    """What ended."""
-
-    what: tuple[Note, ...]
 
 
 async def ask_post(
@@ -140,35 +128,7 @@ def lines(some: Sequence[Owned], person: str) -> tuple[Line, ...]:
 
 async def ask_off(query: QueryContext, *, which: str | None) -> TurnedOff:
     """End one: by its name, by its view, or the only one that is here."""
-    asker = asker_of(query)
-    async with query.writing() as writer:
-        chosen = await _chosen(query, which, [
-            one
-            for one in await here(writer.schedules, asker, direct=is_direct(asker, "here"))
-            if isinstance(one.spec, DashboardSpec)
-        ])  # fmt: skip
-        for one in chosen:
-            may_change(one.row, asker)
-        for one in chosen:
-            await turn_off(writer, one.row, asker, query.now)
-    return TurnedOff(tuple(describe(one.spec) for one in chosen))
-
-
-async def _chosen(query: QueryContext, which: str | None, there: Sequence[Owned]) -> Sequence[Owned]:
-    said = (which or "").strip().lower()
-    if said == ALL and there:
-        return there
-    views = [one for one in there if isinstance(one.spec, DashboardSpec) and one.spec.view == said]
-    if views:
-        return views
-    if said and said not in (ALL, *VIEWS):
-        return [await find(query.reader.schedules, asker_of(query), "dashboard", said)]
-    if not said and len(there) == 1:
-        return there
-    if not there or said:
-        raise AskError(Note("there is no such dashboard in this channel"), suggestions=("dashboard list",))
-    names = [f"dashboard off {one.row.public_id}" for one in there]
-    raise AskError(Note("there are several dashboards here; say which"), suggestions=(*names, f"dashboard off {ALL}"))
+    return await turning_off.ask_off(query, "dashboard", which)
 
 
 def post_card(answer: DashboardPosted, words: Words) -> Card:
@@ -213,11 +173,6 @@ def next_of(line: Line, words: Words) -> str:
     if line.stopped:
         return words("not delivered")
     return line.next_at or "–"
-
-
-def off_card(answer: TurnedOff, words: Words) -> Card:
-    """What ended."""
-    return Card(words("Turned off"), "; ".join(words(what) for what in answer.what))
 
 
 POST = Command(

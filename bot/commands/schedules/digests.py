@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analytics.errors import AskError
 from analytics.evidence import Note, Plural
 from bot.commands.alerts.owned import asker_of
-from bot.commands.schedules.dashboards import ALL, Line, TurnedOff, lines, lines_table, off_card
+from bot.commands.schedules import turning_off
+from bot.commands.schedules.dashboards import Line, lines, lines_table
 from bot.commands.schedules.owned import (
     AT,
     GPUS,
@@ -17,20 +17,17 @@ from bot.commands.schedules.owned import (
     TO,
     TZ,
     Owned,
-    find,
-    here,
     is_direct,
     known_to,
     language_of,
-    may_change,
     named_models,
     put,
     time_of,
     told_in,
-    turn_off,
     where,
     zone_of,
 )
+from bot.commands.schedules.turning_off import ALL, TurnedOff, off_card
 from bot.commands.team_settings import aimed, elsewhere
 from bot.dispatch.command import Command, Param, QueryContext
 from bot.presentation.card import Action, Card
@@ -120,31 +117,7 @@ async def ask_list(query: QueryContext) -> DigestList:
 
 async def ask_off(query: QueryContext, *, which: str | None) -> TurnedOff:
     """End one by its name, or the only one that is told here."""
-    asker = asker_of(query)
-    async with query.writing() as writer:
-        there = [
-            one
-            for one in await here(writer.schedules, asker, direct=is_direct(asker, "here"))
-            if isinstance(one.spec, DigestSpec)
-        ]
-        chosen = await _chosen(query, which, there)
-        for one in chosen:
-            may_change(one.row, asker)
-        for one in chosen:
-            await turn_off(writer, one.row, asker, query.now)
-    return TurnedOff(tuple(describe(one.spec) for one in chosen))
-
-
-async def _chosen(query: QueryContext, which: str | None, there: Sequence[Owned]) -> Sequence[Owned]:
-    said = (which or "").strip().lower()
-    if said and said != ALL:
-        return [await find(query.reader.schedules, asker_of(query), "digest", said)]
-    if there and (said or len(there) == 1):
-        return there
-    if not there:
-        raise AskError(Note("there is no digest in this channel"), suggestions=("digest list",))
-    names = [f"digest off {one.row.public_id}" for one in there]
-    raise AskError(Note("there are several digests here; say which"), suggestions=(*names, f"digest off {ALL}"))
+    return await turning_off.ask_off(query, "digest", which)
 
 
 def card(answer: DigestAdded, words: Words) -> Card:
